@@ -1,0 +1,203 @@
+// The checked, defaulted, frozen form of a configuration: what every other room reads. Primary builds it, workers get a
+// structured clone. Plain data only. Durations are milliseconds, sizes bytes; 0 means unlimited or off where a limit or a
+// timer is meant. Each name is the language's (LANGUAGE.md), with the unit added.
+
+import type { Address } from '../core/address.ts';
+
+export type EngineName = 'epoll' | 'node' | 'uws';
+
+export interface Snapshot {
+  /** SHA-256 of the canonical form, hex, first 16 digits. */
+  readonly version: string;
+  readonly workers: number | 'auto';
+  readonly pinWorkers: boolean;
+  readonly engine: EngineName | 'auto';
+  readonly admin: Address | null;
+  readonly logLevel: LogLevel;
+  readonly drainTimeoutMs: number;
+  readonly watch: boolean;
+  readonly listeners: readonly ListenerConfig[];
+  readonly clusters: readonly ClusterConfig[];
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
+
+export interface ListenerConfig {
+  readonly name: string;
+  readonly address: Address;
+  /** 0: no limit. Counted over all workers. */
+  readonly maxConnections: number;
+  readonly engine: EngineName | 'auto';
+  readonly http: HttpConfig;
+  /** Content hash of this listener alone. */
+  readonly hash: string;
+}
+
+export interface HttpConfig {
+  /** false: the upstream's own `server` field is passed on. */
+  readonly serverName: string | false;
+  readonly useRemoteAddress: boolean;
+  readonly xffNumTrustedHops: number;
+  readonly trustedCidrs: readonly string[];
+  readonly normalizePath: boolean;
+  readonly mergeSlashes: boolean;
+  readonly pathWithEscapedSlashes: 'keep' | 'reject' | 'unescapeAndRedirect' | 'unescapeAndForward';
+  readonly headersWithUnderscores: 'allow' | 'drop' | 'reject';
+  readonly maxRequestHeadersBytes: number;
+  readonly maxRequestHeaders: number;
+  readonly maxRequestBodyBytes: number;
+  readonly acceptHttp10: boolean;
+  readonly timeouts: {
+    readonly idleMs: number;
+    readonly requestHeadersMs: number;
+    readonly requestMs: number;
+    readonly streamIdleMs: number;
+  };
+  readonly requestId: { readonly generate: boolean; readonly preserveExternal: boolean };
+  readonly accessLog: readonly AccessLogConfig[];
+  readonly virtualHosts: readonly VirtualHostConfig[];
+}
+
+export interface AccessLogConfig {
+  readonly path: string;
+  /** Exactly one of format and json is not null. The default format is filled in. Ends with a newline. */
+  readonly format: string | null;
+  readonly json: Readonly<Record<string, unknown>> | null;
+  readonly filter: { readonly status: StatusRange | null } | null;
+}
+
+/** `">=500"`, `"200-299"`, `"404"` as inclusive bounds. */
+export interface StatusRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface VirtualHostConfig {
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly routes: readonly RouteConfig[];
+  readonly requestHeaders: HeaderEdits;
+  readonly responseHeaders: HeaderEdits;
+}
+
+export interface RouteConfig {
+  /** '' when the file gives none. */
+  readonly name: string;
+  readonly match: MatchConfig;
+  readonly action: ForwardConfig | RedirectConfig | RespondConfig;
+}
+
+export type PathMatch =
+  | { readonly kind: 'path'; readonly value: string }
+  | { readonly kind: 'prefix'; readonly value: string }
+  | { readonly kind: 'pathSeparatedPrefix'; readonly value: string }
+  | { readonly kind: 'regex'; readonly value: string }
+  | { readonly kind: 'template'; readonly value: string }
+  | { readonly kind: 'any' };
+
+export interface MatchConfig {
+  readonly path: PathMatch;
+  readonly caseSensitive: boolean;
+  /** Empty: every method. */
+  readonly methods: readonly string[];
+  readonly headers: readonly ValueMatch[];
+  readonly query: readonly ValueMatch[];
+  /** 1: always. */
+  readonly fraction: number;
+}
+
+export interface ValueMatch {
+  /** Lower-case for headers, as written for query parameters. */
+  readonly name: string;
+  readonly kind: 'exact' | 'prefix' | 'suffix' | 'contains' | 'regex' | 'range' | 'present';
+  /** For exact … regex. */
+  readonly value: string;
+  /** For range: start inclusive, end exclusive, as in Envoy's Int64Range. */
+  readonly start: number;
+  readonly end: number;
+  /** For present. */
+  readonly present: boolean;
+  readonly invert: boolean;
+}
+
+export interface ForwardConfig {
+  readonly kind: 'forward';
+  /** One entry, or several with weights; empty when `clusterHeader` is set. */
+  readonly clusters: readonly { readonly name: string; readonly weight: number }[];
+  /** Lower-case; '' when unused. */
+  readonly clusterHeader: string;
+  readonly timeoutMs: number;
+  /** null: the listener's streamIdle. */
+  readonly idleTimeoutMs: number | null;
+  readonly rewrite: RewriteConfig;
+  readonly requestHeaders: HeaderEdits;
+  readonly responseHeaders: HeaderEdits;
+}
+
+export interface RewriteConfig {
+  /** At most one of prefix, regex, path is not null. `path` may hold `{name}` from a template match. */
+  readonly prefix: string | null;
+  readonly regex: { readonly pattern: string; readonly substitution: string } | null;
+  readonly path: string | null;
+  readonly host: string | null;
+  readonly hostFrom: 'upstream' | null;
+}
+
+export interface RedirectConfig {
+  readonly kind: 'redirect';
+  /** '' or 0 or null: unchanged. */
+  readonly scheme: string;
+  readonly host: string;
+  readonly port: number;
+  readonly path: string | null;
+  readonly prefix: string | null;
+  readonly status: 301 | 302 | 303 | 307 | 308;
+  readonly stripQuery: boolean;
+}
+
+export interface RespondConfig {
+  readonly kind: 'respond';
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
+}
+
+/** Values may hold access-log operators (`%REQ(:AUTHORITY)%`). Names as written. */
+export interface HeaderEdits {
+  readonly set: readonly (readonly [name: string, value: string])[];
+  readonly add: readonly (readonly [name: string, value: string])[];
+  readonly remove: readonly string[];
+}
+
+export interface ClusterConfig {
+  readonly name: string;
+  readonly type: 'static';
+  readonly endpoints: readonly EndpointConfig[];
+  readonly protocol: 'http1';
+  readonly connectTimeoutMs: number;
+  readonly loadBalancing: { readonly policy: 'roundRobin' | 'random' };
+  readonly connections: { readonly idleTimeoutMs: number; readonly maxRequests: number };
+  readonly circuitBreakers: BreakerLimits;
+  /** Content hash of this cluster alone: unchanged clusters keep their pools over a reload. */
+  readonly hash: string;
+}
+
+export interface EndpointConfig {
+  readonly address: Address;
+  /** As written, the key of this host together with the cluster's name. */
+  readonly text: string;
+  readonly weight: number;
+}
+
+/** 0: unlimited. */
+export interface BreakerLimits {
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  readonly maxRequests: number;
+  readonly maxRetries: number;
+}
+
+export const ENVOY_DEFAULT_LOG =
+  '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% ' +
+  '%BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" ' +
+  '"%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n';

@@ -1,0 +1,159 @@
+// @hot
+// One request and its answer, from the first byte of the head to the last byte of the log line. Worker thread; pooled.
+// This is what every room on the road sees. `proxy/journey.ts` is its one subclass: it owns the life, the rooms `listen`
+// (below the caller) and `cluster` (before the upstream) call the abstract methods and are called through the two faces.
+
+import type { Fault } from './fault.ts';
+import { Head } from './head.ts';
+
+/** How a body is framed where it came from. */
+export const BODY_NONE = 0;
+export const BODY_LENGTH = 1; // exactly `head.contentLength` bytes
+export const BODY_CHUNKED = 2; // unknown length, its end is marked (chunked, END_STREAM)
+export const BODY_CLOSE = 3; // unknown length, ends with the connection (responses only)
+export type BodyKind = 0 | 1 | 2 | 3;
+
+/** The caller's side of a stream: HTTP/1.1 connection, HTTP/2 stream, uWebSockets.js response. */
+export interface DownStream {
+  /** `HTTP/1.1` or `HTTP/2`: `%PROTOCOL%`. */
+  readonly protocol: string;
+  /** An interim answer (1xx, not 101): `stream.interim`. */
+  writeInterim(): void;
+  /**
+   * The final head: `stream.status`, `stream.resHead`, `stream.resBody`.
+   * `more`: body bytes, or the end, follow in this same callback, so the head may wait for them.
+   * @returns false when the source should pause until `stream.downWritable`.
+   */
+  writeHead(more: boolean): boolean;
+  /** Body bytes, valid during the call. `last` ends the answer (trailers, when there are, from `stream.resTrailers`). */
+  writeData(buf: Buffer, start: number, end: number, last: boolean): boolean;
+  /** Stop and go on reading the request's body. Not counted: the Journey counts. */
+  pause(): void;
+  resume(): void;
+  /** The answer cannot be completed, or the request is not to be answered at all: RST, or RST_STREAM. */
+  reset(): void;
+}
+
+/** The upstream's side of one attempt. */
+export interface UpStream {
+  /** The head made from `stream.reqHead`. `last`: no body follows; `more`: body bytes follow in this same callback. */
+  writeHead(last: boolean, more: boolean): boolean;
+  writeData(buf: Buffer, start: number, end: number, last: boolean): boolean;
+  pause(): void;
+  resume(): void;
+  /** Nobody wants the rest: the connection is closed, or the stream reset; no event follows. */
+  abort(): void;
+}
+
+export abstract class Stream {
+  id = 0;
+  down: DownStream | null = null;
+  up: UpStream | null = null;
+
+  // The request. `listen` fills these before `begin`.
+  readonly reqHead: Head = new Head();
+  method = '';
+  /** Path with query, as received (`:path`). */
+  path = '';
+  /** Host with port, as received (`:authority`); '' when the request had none. */
+  authority = '';
+  scheme: 'http' | 'https' = 'http';
+  reqBody: BodyKind = BODY_NONE;
+  reqTrailers: Head | null = null;
+
+  // The answer.
+  status = 0;
+  readonly resHead: Head = new Head();
+  resBody: BodyKind = BODY_NONE;
+  resTrailers: Head | null = null;
+  /** The interim head being passed on, during `writeInterim` only. */
+  interim: Head | null = null;
+
+  // Who.
+  connectionId = 0;
+  remoteAddress = '';
+  remotePort = 0;
+  localAddress = '';
+  localPort = 0;
+  /** The caller as far as it is trusted (x-forwarded-for rules); equals `remoteAddress` until `begin`. */
+  trustedAddress = '';
+  routeName = '';
+  clusterName = '';
+  upstreamHost = '';
+  upstreamLocalAddress = '';
+  upstreamConnectionId = 0;
+
+  // What happened.
+  flags = 0;
+  details = '';
+  /** Body bytes received from the caller, and sent to it. */
+  bytesReceived = 0;
+  bytesSent = 0;
+  attempts = 0;
+  /** Wall-clock ms at the first byte of the head. */
+  startWall = 0;
+  /** Monotonic ms; 0 until it happened. */
+  startAt = 0;
+  requestEndAt = 0;
+  upstreamStartAt = 0;
+  responseStartAt = 0;
+  endAt = 0;
+
+  // ---- called by `listen` ----
+  /** The head is complete. `more`: body bytes follow in this same callback. */
+  abstract begin(more: boolean): void;
+  abstract requestData(buf: Buffer, start: number, end: number, last: boolean): void;
+  /** The caller can take bytes again. */
+  abstract downWritable(): void;
+  /** The caller is gone, or broke the protocol after `begin`. No call on `down` follows. */
+  abstract downReset(fault: Fault): void;
+  /** The last byte of the answer was handed to the caller's connection and the request has ended: `listen` gives the stream back. */
+  abstract release(): void;
+
+  // ---- called by `cluster` ----
+  abstract upReady(up: UpStream): void;
+  /** No connection could be had; nothing was sent. */
+  abstract upFailed(fault: Fault): void;
+  abstract upWritable(): void;
+  /** `interim` is set. */
+  abstract responseInterim(): void;
+  /** `status`, `resHead`, `resBody` are set. `more` as in `begin`. */
+  abstract responseHead(more: boolean): void;
+  abstract responseData(buf: Buffer, start: number, end: number, last: boolean): void;
+  /** The attempt is over before its answer was complete. */
+  abstract upReset(fault: Fault): void;
+
+  /** Back to the state of a new Stream. Subclasses add their own. */
+  protected clear(): void {
+    this.down = null;
+    this.up = null;
+    this.reqHead.reset();
+    this.method = '';
+    this.path = '';
+    this.authority = '';
+    this.reqBody = BODY_NONE;
+    this.reqTrailers = null;
+    this.status = 0;
+    this.resHead.reset();
+    this.resBody = BODY_NONE;
+    this.resTrailers = null;
+    this.interim = null;
+    this.remoteAddress = '';
+    this.localAddress = '';
+    this.trustedAddress = '';
+    this.routeName = '';
+    this.clusterName = '';
+    this.upstreamHost = '';
+    this.upstreamLocalAddress = '';
+    this.upstreamConnectionId = 0;
+    this.flags = 0;
+    this.details = '';
+    this.bytesReceived = 0;
+    this.bytesSent = 0;
+    this.attempts = 0;
+    this.requestEndAt = 0;
+    this.upstreamStartAt = 0;
+    this.responseStartAt = 0;
+    this.endAt = 0;
+  }
+}

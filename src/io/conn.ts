@@ -1,0 +1,94 @@
+// The byte contract: what a connection and a loop are to the rooms above, whichever engine carries them.
+// Worker thread. TLS will be invisible above this line: a Conn gives and takes plain bytes.
+
+import type { Address } from '../core/address.ts';
+import type { Clock } from '../core/clock.ts';
+import type { TimerWheel } from './timer-wheel.ts';
+
+/** Why a connection ended, as told to `onClose`. */
+export const CLOSED_LOCAL = 0; // we closed it
+export const CLOSED_REMOTE = 1; // the peer closed both ways after we had seen its end, or while we closed
+export const CLOSED_RESET = 2; // RST, EPIPE, or any error of the socket
+export const CLOSED_CONNECT = 3; // it never came to be: refused, unreachable, no route
+export type CloseReason = 0 | 1 | 2 | 3;
+
+/** Who stands above a connection. One call at a time, always from the loop's own stack; none after `onClose`. */
+export interface ConnOwner {
+  /** An outgoing connection is up. Never called for accepted ones. */
+  onConnect(conn: Conn): void;
+  /** Bytes `start … end` of the loop's shared buffer. They are valid during the call only. */
+  onData(conn: Conn, buf: Buffer, start: number, end: number): void;
+  /** After a `write` returned false: everything kept has been taken. */
+  onWritable(conn: Conn): void;
+  /** The peer sent its end (FIN). Our side can still be written. Comes after all its data, also when reading was paused. */
+  onEnd(conn: Conn): void;
+  /** The connection is gone, exactly once. `conn.error` has the system's word, or ''. Never called from inside `write`, `close` or `reset`. */
+  onClose(conn: Conn, why: CloseReason): void;
+}
+
+export interface Conn {
+  owner: ConnOwner;
+  /** Distinguishes connections over the life of the process: `%CONNECTION_ID%`. */
+  readonly id: number;
+  /** `ECONNREFUSED`, `ECONNRESET`, … after a failure; '' before. */
+  readonly error: string;
+  /** Numeric IP without brackets, or the path of a unix socket ('' for an unnamed peer). */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** Bytes kept because the socket would not take them. */
+  readonly pending: number;
+
+  /**
+   * Sends bytes, or keeps a copy of what the socket does not take now. The caller may reuse `buf` at once.
+   * `more` says that another write follows in this same callback, so the segment need not leave yet.
+   * @returns false when something had to be kept: the caller should stop its source until `onWritable`.
+   *          Bytes written after a false are kept behind the others; nothing is ever lost or reordered.
+   */
+  write(buf: Buffer, start: number, end: number, more?: boolean): boolean;
+  /** Counted by the owner, not here: no more `onData` until `resumeRead`. A reset is still noticed. */
+  pauseRead(): void;
+  resumeRead(): void;
+  /** FIN after everything kept has been sent. */
+  shutdownWrite(): void;
+  /** Sends what is kept, then closes. Unread bytes of the peer are not waited for. */
+  close(): void;
+  /**
+   * Sends what is kept and a FIN, then reads and throws away what the peer still sends, at most `ms` milliseconds, then
+   * closes: so that an early answer is not destroyed by a RST (RFC 9112 section 9.6).
+   */
+  closeLingering(ms: number): void;
+  /** RST at once; what is kept is thrown away. */
+  reset(): void;
+}
+
+export interface Listener {
+  readonly address: Address;
+  /** Accepts what is already queued, then stops; `done` is called when no further connection can come. */
+  stop(done: () => void): void;
+}
+
+/** Called for each accepted connection before any of its bytes; returns its owner, or null to have it reset at once. */
+export type Accept = (conn: Conn) => ConnOwner | null;
+
+export interface Loop {
+  readonly kind: 'epoll' | 'node';
+  readonly clock: Clock;
+  readonly timers: TimerWheel;
+  /**
+   * Accepts on a socket that the primary made and that stays the primary's (`fd`, already listening), or, where no such
+   * descriptor can be made, on `address` itself. Throws an Error with `code` when it cannot.
+   */
+  listen(address: Address, fd: number, accept: Accept): Promise<Listener>;
+  /** Starts a connection. `onConnect` or `onClose(CLOSED_CONNECT)` follows, never before this returns. The time-out is the caller's. */
+  connect(to: Address, owner: ConnOwner): Conn;
+  /** Runs `fn` once after the callbacks of this turn. */
+  atTurnEnd(fn: () => void): void;
+  /** Starts turning; returns at once. */
+  run(): void;
+  /** Stops turning and closes every descriptor of the loop. */
+  stop(): void;
+  /** Open connections, both ways. For tests and for `drain`. */
+  readonly openConns: number;
+}

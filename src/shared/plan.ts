@@ -1,0 +1,29 @@
+// Where the objects of one configuration live in shared memory. The primary allocates (`shared/registry.ts`), every
+// worker gets the same Plan with the Snapshot. An object that survives a reload keeps its places. Plain data.
+
+export interface ClusterPlan {
+  /** First counter cell of the cluster's block (`observe/stat-names.ts`), the same in every worker's stripe. */
+  readonly stats: number;
+  /** First histogram of the cluster's block. */
+  readonly histograms: number;
+  /** Row in the breaker table. */
+  readonly breakers: number;
+  /** First cell of each host's row, in the order of `endpoints`. */
+  readonly hosts: readonly number[];
+}
+
+export interface ListenerPlan {
+  /** First cell of `listener.ADDRESS.*`. */
+  readonly listener: number;
+  /** First cell of `http.PREFIX.*`. */
+  readonly http: number;
+  readonly histograms: number;
+  /** Row in the breaker table whose `cx` counts this listener's connections over all workers. */
+  readonly breakers: number;
+}
+
+export interface Plan {
+  readonly epoch: number;
+  readonly clusters: Readonly<Record<string, ClusterPlan>>;
+  readonly listeners: Readonly<Record<string, ListenerPlan>>;
+}
