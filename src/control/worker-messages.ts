@@ -1,7 +1,7 @@
 // What the primary thread and a worker say to each other. Everything else they share is shared memory.
 // A reload has two phases, so that a configuration that one worker cannot carry takes effect in none.
 
-import type { Address } from './address.ts';
+import type { Address } from '../core/address.ts';
 
 /** Handed over when the thread starts. */
 export interface WorkerStart {
