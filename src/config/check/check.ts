@@ -1,0 +1,27 @@
+// Everything that a schema cannot say: what the parts of a document say about each other. All checks walk the raw
+// document, tolerate what the schema has refused already, and report everything at once. Primary thread; pure.
+
+import type { Problem } from '../errors.ts';
+import { Place } from '../place.ts';
+import { checkClusters } from './clusters.ts';
+import { checkListeners } from './listeners.ts';
+
+export interface CheckTools {
+  /** What is wrong with a text that holds access-log operators, or null: `observe` knows them. */
+  readonly checkFormat: (format: string) => string | null;
+}
+
+export interface CheckScope {
+  readonly problems: Problem[];
+  readonly tools: CheckTools;
+  readonly clusterNames: ReadonlySet<string>;
+}
+
+export function checkDocument(document: unknown, tools: CheckTools): Problem[] {
+  const root = new Place(document);
+  const clusterNames = new Set(root.at('clusters').items().flatMap((cluster) => cluster.at('name').text() ?? []));
+  const scope: CheckScope = { problems: [], tools, clusterNames };
+  checkClusters(root.at('clusters'), scope);
+  checkListeners(root, scope);
+  return scope.problems;
+}
