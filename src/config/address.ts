@@ -19,6 +19,7 @@ export function explainEndpointAddress(text: string): string | null {
 
 function explainAddress(text: string, minPort: number, advice: string): string | null {
   if (text.startsWith('unix:')) return explainUnixPath(text.slice('unix:'.length));
+  if (text.includes('/')) return 'must be an address only, "IP:port", without scheme or path';
   const { host, port } = splitHostPort(text);
   if (port === null) return explainMissingPort(text);
   if (host === '') return `has no host; ${advice}`;

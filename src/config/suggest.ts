@@ -7,6 +7,14 @@ export function suggest(word: string, known: readonly string[]): { suggestion?: 
   const sameButCase = known.find((candidate) => candidate.toLowerCase() === lower);
   if (sameButCase !== undefined) return { suggestion: sameButCase };
   if (known.length === 0) return {};
+  const longer = known.filter((candidate) => isStart(candidate.toLowerCase(), lower));
+  if (longer.length === 1) return { suggestion: longer[0] ?? '' };
   const nearest = closest(word, known);
-  return distance(lower, nearest.toLowerCase()) <= Math.max(2, Math.floor(word.length / 3)) ? { suggestion: nearest } : {};
+  const allowed = Math.min(Math.floor(word.length / 2), Math.max(2, Math.floor(word.length / 3)));
+  return distance(lower, nearest.toLowerCase()) <= allowed ? { suggestion: nearest } : {};
+}
+
+/** "warn" and "warning", "timeout" and "timeouts". */
+function isStart(a: string, b: string): boolean {
+  return Math.min(a.length, b.length) >= 4 && (a.startsWith(b) || b.startsWith(a));
 }

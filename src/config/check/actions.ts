@@ -31,13 +31,14 @@ export function checkForward(forward: Place, match: Place, matcher: string | nul
 
 function checkClusterName(place: Place, { clusterNames, problems }: CheckScope): void {
   const name = place.text();
-  if (name === null || clusterNames.has(name)) return;
+  if (name === null || clusterNames === null || clusterNames.has(name)) return;
   problems.push({ code: 'unknown-cluster', pointer: place.pointer, message: `there is no cluster ${JSON.stringify(name)}`, ...suggest(name, [...clusterNames]) });
 }
 
 function checkWeights(clusters: Place, problems: Problem[]): void {
-  const total = clusters.items().reduce((sum, cluster) => sum + (cluster.at('weight').number() ?? 1), 0);
-  if (total <= 0) problems.push({ code: 'zero-weight', pointer: clusters.pointer, message: 'the weights add up to 0: no cluster could be chosen' });
+  const weights = clusters.items().map((cluster) => cluster.at('weight').number() ?? 1);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  if (weights.every((weight) => weight === 0)) problems.push({ code: 'zero-weight', pointer: clusters.pointer, message: 'the weights add up to 0: no cluster could be chosen' });
   if (total > MAX_WEIGHT) problems.push({ code: 'zero-weight', pointer: clusters.pointer, message: `the weights add up to more than ${MAX_WEIGHT}` });
 }
 

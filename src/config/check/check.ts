@@ -14,14 +14,21 @@ export interface CheckTools {
 export interface CheckScope {
   readonly problems: Problem[];
   readonly tools: CheckTools;
-  readonly clusterNames: ReadonlySet<string>;
+  /** Null where the names cannot be told, because the clusters themselves are malformed. */
+  readonly clusterNames: ReadonlySet<string> | null;
 }
 
 export function checkDocument(document: unknown, tools: CheckTools): Problem[] {
   const root = new Place(document);
-  const clusterNames = new Set(root.at('clusters').items().flatMap((cluster) => cluster.at('name').text() ?? []));
-  const scope: CheckScope = { problems: [], tools, clusterNames };
+  const scope: CheckScope = { problems: [], tools, clusterNames: clusterNames(root.at('clusters')) };
   checkClusters(root.at('clusters'), scope);
   checkListeners(root, scope);
   return scope.problems;
+}
+
+function clusterNames(clusters: Place): Set<string> | null {
+  if (!clusters.exists) return new Set();
+  if (!Array.isArray(clusters.value)) return null;
+  const names = clusters.items().map((cluster) => cluster.at('name').text());
+  return names.includes(null) ? null : new Set(names.filter((name) => name !== null));
 }

@@ -16,11 +16,10 @@ export function checkRoutes(routes: Place, scope: CheckScope): void {
     const matcher = exactlyOne(match, 'a match', PATH_MATCHERS, problems);
     for (const key of ['headers', 'query'] as const) checkValueMatchers(match.at(key), key, problems);
     if (matcher !== null) checkReachable(route, matcher, covered, problems);
-    const action = exactlyOne(route, 'a route', ACTIONS, problems);
-    if (action === null) continue;
-    if (action === 'forward') checkForward(route.at('forward'), match, matcher, scope);
-    else if (action === 'redirect') checkRedirect(route.at('redirect'), matcher, problems);
-    else checkRespond(route.at('respond'), problems);
+    exactlyOne(route, 'a route', ACTIONS, problems);
+    checkForward(route.at('forward'), match, matcher, scope);
+    checkRedirect(route.at('redirect'), matcher, problems);
+    checkRespond(route.at('respond'), problems);
   }
 }
 

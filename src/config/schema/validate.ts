@@ -85,8 +85,7 @@ function explainKey(node: Schema, pointer: string, key: string): Problem {
 }
 
 function explainMissing(node: Schema, pointer: string, key: string): Problem {
-  const what = node.title === undefined ? 'the object' : `the ${spacedTitle(node.title)}`;
-  return { code: 'missing-key', pointer, message: `${what} needs the key "${key}"`, wanted: [key] };
+  return { code: 'missing-key', pointer, message: `${spacedTitle(node.title ?? 'object')} needs the key "${key}"`, wanted: [key] };
 }
 
 /** "virtualHost" → "virtual host". */
