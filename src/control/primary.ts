@@ -192,7 +192,7 @@ export class Primary implements AdminView {
     this.sockets?.closeAll();
     await this.logs.close(LOG_FLUSH_MS);
     await this.admin?.close();
-    this.logger.info('stopped');
+    if (this.published !== null) this.logger.info('stopped');
   }
 
   // ---- publishing ----
