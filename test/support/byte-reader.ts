@@ -62,7 +62,7 @@ export class ByteReader {
 
   /** Whatever is there, at most `limit` bytes; null at the end. */
   async some(limit = Number.MAX_SAFE_INTEGER, patienceMs = PATIENCE_MS): Promise<Buffer | null> {
-    if (this.heldBytes === 0) {
+    while (this.heldBytes === 0) {
       try {
         await this.more('any bytes', patienceMs);
       } catch (error) {

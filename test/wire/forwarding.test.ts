@@ -20,7 +20,7 @@ onEachEngine((stage) => simpleConfig(stage), {}, async (t, stage) => {
 });
 
 async function methods(t: Test, stage: Stage): Promise<void> {
-  for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'M-SEARCH', 'PURGE']) {
+  for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'PURGE', ...(stage.engine === 'envoy' ? [] : ['M-SEARCH'])]) {
     const answer = await stage.exchange(request(method, '/methods?a=1&b=%20'));
     t.equal(answer.status, 200, method);
     t.equal(answer.text, `${method} /methods?a=1&b=%20 0`, `${method} arrives as sent`);
