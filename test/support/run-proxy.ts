@@ -186,10 +186,10 @@ export class Proxy {
 
   private readPrinted(): boolean {
     for (const line of this.run.stdout.split('\n').slice(0, -1)) {
-      const match = PRINTED.exec(line);
-      if (match === null) continue;
-      if (match[1] === 'admin') this.admin = match[3] as string;
-      else this.addresses.set(match[2] as string, match[3] as string);
+      const listening = LISTENING.exec(line);
+      if (listening !== null) this.addresses.set(listening[2] ?? (listening[1] as string), listening[1] as string);
+      const admin = ADMIN.exec(line);
+      if (admin !== null) this.admin = admin[1] as string;
     }
     return this.admin !== '';
   }
@@ -200,8 +200,9 @@ interface EnvoyAddress {
   readonly pipe?: { readonly path: string };
 }
 
-// `listener edge … 127.0.0.1:40123`, `admin … 127.0.0.1:40124`
-const PRINTED = /^(listener|admin)\b[\s:]*(\S+)?.*?((?:\[[0-9a-f:.]+\]|[0-9.]+):[0-9]+|unix:\S+)/;
+// `listening on http://127.0.0.1:40123 (edge, epoll, 2 workers)`, `admin on http://127.0.0.1:40124`
+const LISTENING = /^listening on (?:http:\/\/)?(\S+) \((?:(\S+), )?(?:epoll|node|uws), \d+ workers?\)$/;
+const ADMIN = /^admin\b.* (?:http:\/\/)?(\S+:\d+)\/?$/;
 
 /** A fresh directory that goes with the test. */
 export function scratchDirectory(t: Teardown): string {
