@@ -30,9 +30,11 @@ export class ByteReader {
   private heldBytes = 0;
   private paused = false;
   private wake: (() => void) | null = null;
+  private readonly patienceMs: number;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, patienceMs = PATIENCE_MS) {
     this.socket = socket;
+    this.patienceMs = patienceMs;
     socket.on('data', (chunk: Buffer) => this.take(chunk));
     socket.on('end', () => this.end('fin'));
     socket.on('error', () => this.end('reset'));
@@ -40,7 +42,7 @@ export class ByteReader {
   }
 
   /** The next bytes up to and with `marker`. */
-  async until(marker: string, limit = 1 << 20, patienceMs = PATIENCE_MS): Promise<Buffer> {
+  async until(marker: string, limit = 1 << 20, patienceMs = this.patienceMs): Promise<Buffer> {
     const needle = Buffer.from(marker, 'latin1');
     let from = 0;
     for (;;) {
@@ -54,14 +56,14 @@ export class ByteReader {
   }
 
   /** Exactly `count` bytes. */
-  async exactly(count: number, patienceMs = PATIENCE_MS): Promise<Buffer> {
+  async exactly(count: number, patienceMs = this.patienceMs): Promise<Buffer> {
     while (this.heldBytes < count) await this.more(`${count} bytes (have ${this.heldBytes})`, patienceMs, count);
     this.merge();
     return this.cut(count);
   }
 
   /** Whatever is there, at most `limit` bytes; null at the end. */
-  async some(limit = Number.MAX_SAFE_INTEGER, patienceMs = PATIENCE_MS): Promise<Buffer | null> {
+  async some(limit = Number.MAX_SAFE_INTEGER, patienceMs = this.patienceMs): Promise<Buffer | null> {
     while (this.heldBytes === 0) {
       try {
         await this.more('any bytes', patienceMs);
@@ -76,7 +78,7 @@ export class ByteReader {
   }
 
   /** Waits for the peer's end and returns how it came and what was sent before it. */
-  async toEnd(patienceMs = PATIENCE_MS): Promise<{ how: Ending; rest: Buffer }> {
+  async toEnd(patienceMs = this.patienceMs): Promise<{ how: Ending; rest: Buffer }> {
     const parts: Buffer[] = [];
     try {
       for (;;) {
@@ -148,7 +150,7 @@ export class ByteReader {
       timer = setTimeout(() => {
         this.wake = null;
         reject(new Error(`waited ${patienceMs} ms in vain for ${wanted}; have ${this.describe()}`));
-      }, patienceMs);
+      }, patienceMs).unref();
     });
     clearTimeout(timer);
   }

@@ -1,7 +1,7 @@
 // A second, independent reader of HTTP/1.1 messages, written for clarity and strict about every byte, so that what the
 // proxy sends is judged by something other than the proxy's own codec. Test code only.
 
-import type { ByteReader } from './byte-reader.ts';
+import { StreamEnded, type ByteReader } from './byte-reader.ts';
 
 export type Field = readonly [name: string, value: string];
 
@@ -129,7 +129,7 @@ async function readExactly(reader: ByteReader, count: number, keep: (bytes: Buff
   let left = count;
   while (left > 0) {
     const bytes = await reader.some(left);
-    if (bytes === null) throw new MalformedMessage(`body ended ${left} bytes early`);
+    if (bytes === null) throw new StreamEnded(reader.ending ?? 'fin', Buffer.alloc(0), `the last ${left} bytes of a body`);
     left -= bytes.length;
     await keep(bytes);
   }

@@ -27,7 +27,8 @@ export class OriginConnection {
   constructor(socket: Socket, number: number, keepBytes: boolean) {
     this.socket = socket;
     this.number = number;
-    this.reader = new ByteReader(socket);
+    // An origin waits for as long as its test does.
+    this.reader = new ByteReader(socket, 600_000);
     if (keepBytes) socket.on('data', (bytes: Buffer) => this.received.push(bytes));
     socket.on('end', () => (this.ended ??= 'fin'));
     socket.on('error', () => (this.ended = 'reset'));
@@ -169,7 +170,7 @@ export class Origin {
   private async serve(connection: OriginConnection): Promise<void> {
     try {
       for (;;) {
-        const head = await readRequestHead(connection.reader, 600_000);
+        const head = await readRequestHead(connection.reader);
         connection.requests++;
         this.requests.push(head);
         const exchange = new Exchange(head, connection);
