@@ -1,0 +1,380 @@
+// The primary's life: load, rehearse, start the workers, publish, reload, drain, stop. Everything it decides with comes
+// from other rooms and is handed in by the root. Primary thread; owns the published configuration and all its parts.
+//
+//   PRE_INITIALIZING ──load, rehearse, sockets, workers──► INITIALIZING ──all committed──► LIVE ──drain──► DRAINING ──► gone
+
+import type { LogLevel, Snapshot } from '../config/snapshot.ts';
+import type { Address } from '../core/address.ts';
+import { formatAddress } from '../core/address.ts';
+import type { TimeSource } from '../core/clock.ts';
+import { systemTime } from '../core/clock.ts';
+import type { Timers } from '../core/timers.ts';
+import type { Plan } from '../shared/plan.ts';
+import { AccessLogFiles } from './access-log-files.ts';
+import type { AdminView, CompileMatcher, Published, ServerState, StatsSource } from './admin-server.ts';
+import { AdminServer } from './admin-server.ts';
+import { ConfigWatch } from './config-watch.ts';
+import { describeListenError, ListenSockets } from './listen-sockets.ts';
+import type { SocketDoor } from './listen-sockets.ts';
+import type { Logger } from './log.ts';
+import type { ReloadResult } from './reload.ts';
+import { Reloads } from './reload.ts';
+import type { StatLine } from './server-stats.ts';
+import { serverStats } from './server-stats.ts';
+import { Supervisor } from './supervisor.ts';
+import type { SupervisorLimits, WorkerMemory } from './supervisor.ts';
+import { UpdateCounts } from './update-counts.ts';
+
+/** What reading the configuration gave. Every text is one line for the user, with file, line and pointer. */
+export interface Loaded {
+  /** null when there are errors. */
+  readonly snapshot: Snapshot | null;
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+export interface SharedMemory extends WorkerMemory {
+  /** Places for everything that the configuration counts; what existed before keeps its own. */
+  plan(snapshot: Snapshot, epoch: number): Plan;
+  /** Sum of a cell over all workers. */
+  cell(index: number): number;
+}
+
+/** How the threads are to be made, decided once at the start. */
+export interface Crew {
+  readonly engine: 'epoll' | 'node';
+  /** One entry per worker: its CPU, or null. */
+  readonly cpus: readonly (number | null)[];
+  readonly memory: SharedMemory;
+  readonly sockets: SocketDoor;
+  closeDescriptors(fds: readonly number[]): void;
+  stats(own: () => readonly StatLine[], published: () => Published | null): StatsSource;
+}
+
+export interface PrimaryOptions {
+  readonly version: string;
+  /** The file, or null for a configuration from code. */
+  readonly configPath: string | null;
+  readonly workerScript: URL;
+  readonly logger: Logger;
+  readonly timers: Timers;
+  readonly time?: TimeSource;
+  readonly compile: CompileMatcher;
+  readonly limits?: Partial<SupervisorLimits>;
+  load(): Promise<Loaded>;
+  /** Runs every compile step that the workers will run. @returns errors. */
+  rehearse(snapshot: Snapshot): readonly string[] | Promise<readonly string[]>;
+  /** Throws an Error when what the configuration asks for cannot be had here. */
+  hire(snapshot: Snapshot): Crew | Promise<Crew>;
+}
+
+/** The start failed for reasons that the user can mend; nothing is left running. */
+export class StartError extends Error {
+  readonly reasons: readonly string[];
+
+  constructor(reasons: readonly string[]) {
+    super(reasons.join('\n'));
+    this.name = 'StartError';
+    this.reasons = reasons;
+  }
+}
+
+const LOG_FLUSH_MS = 1000;
+
+export class Primary implements AdminView {
+  private readonly options: PrimaryOptions;
+  private readonly logger: Logger;
+  private readonly time: TimeSource;
+  private readonly startedAt: number;
+  private readonly logs: AccessLogFiles;
+  private readonly reloads: Reloads;
+  private readonly counts = new UpdateCounts();
+  private crew: Crew | null = null;
+  private supervisor: Supervisor | null = null;
+  private sockets: ListenSockets | null = null;
+  private admin: AdminServer | null = null;
+  private watch: ConfigWatch | null = null;
+  private phase: ServerState = 'PRE_INITIALIZING';
+  private healthFailed = false;
+  private epoch = 0;
+  private stopped: Promise<void> | null = null;
+  published: Published | null = null;
+  adminAddress: Address | null = null;
+
+  constructor(options: PrimaryOptions) {
+    this.options = options;
+    this.logger = options.logger;
+    this.time = options.time ?? systemTime;
+    this.startedAt = this.time.monotonicMs();
+    this.logs = new AccessLogFiles(options.logger, options.timers);
+    this.reloads = new Reloads(() => this.reloadOnce());
+  }
+
+  // ---- life ----
+
+  /** Resolves when every worker accepts. Throws a StartError, and then nothing is left running. */
+  async start(): Promise<void> {
+    try {
+      const snapshot = await this.check();
+      this.logger.level = snapshot.logLevel;
+      this.crew = await this.options.hire(snapshot);
+      this.supervisor = this.makeSupervisor(this.crew);
+      this.sockets = new ListenSockets(this.crew.sockets, this.supervisor.size);
+      await this.startAdmin(snapshot, this.crew);
+      this.phase = 'INITIALIZING';
+      failOn(await this.supervisor.start());
+      failOn(await this.apply(snapshot));
+      this.phase = 'LIVE';
+      await this.followFile(snapshot);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  reload(): Promise<ReloadResult> {
+    return this.reloads.request();
+  }
+
+  async reopenLogs(): Promise<void> {
+    await this.logs.reopen();
+    this.logger.info('access logs reopened');
+  }
+
+  /** Drains, then stops. Resolves when nothing is left. */
+  async drain(): Promise<void> {
+    if (this.phase === 'DRAINING' && this.stopped !== null) return await this.stopped;
+    await this.drainWorkers();
+    await this.stop();
+  }
+
+  /** Ends everything now. */
+  stop(): Promise<void> {
+    this.stopped ??= this.stopParts();
+    return this.stopped;
+  }
+
+  /** Called by `quitquitquit`; the root ends the process. */
+  onQuit: () => void = () => void this.drain();
+
+  /** For tests: makes a worker fail as a bug would. */
+  hook(worker: number, action: 'throw' | 'exit'): void {
+    this.supervisor?.hook(worker, action);
+  }
+
+  private async drainWorkers(): Promise<void> {
+    this.phase = 'DRAINING';
+    this.watch?.close();
+    this.watch = null;
+    const timeoutMs = this.published?.snapshot.drainTimeoutMs ?? 0;
+    this.logger.info(`draining: waiting at most ${timeoutMs / 1000} s for what is in flight`);
+    await this.reloads.idle();
+    await this.supervisor?.drain(timeoutMs);
+  }
+
+  private async stopParts(): Promise<void> {
+    this.phase = 'DRAINING';
+    this.watch?.close();
+    await this.reloads.idle();
+    await this.supervisor?.stop();
+    this.sockets?.closeAll();
+    await this.logs.close(LOG_FLUSH_MS);
+    await this.admin?.close();
+    this.logger.info('stopped');
+  }
+
+  // ---- publishing ----
+
+  private async check(): Promise<Snapshot> {
+    const { snapshot, errors, warnings } = await this.options.load();
+    failOn(errors);
+    for (const warning of warnings) this.logger.warn(warning);
+    if (snapshot === null) throw new StartError(['the configuration is empty']);
+    failOn(await this.options.rehearse(snapshot));
+    return snapshot;
+  }
+
+  /** Brings a checked configuration to all workers. @returns errors; with any, nothing has changed. */
+  private async apply(snapshot: Snapshot): Promise<readonly string[]> {
+    const { crew, supervisor, sockets } = this;
+    if (crew === null || supervisor === null || sockets === null) return ['the proxy is not running'];
+    const logErrors = await this.logs.prepare(snapshot.listeners.flatMap(({ http }) => http.accessLog.map((log) => log.path)));
+    if (logErrors.length > 0) return logErrors;
+    const bound = await sockets.prepare(snapshot.listeners.map((listener) => ({ ...listener, bindsItself: engineOf(listener.engine, snapshot, crew) === 'uws' })));
+    if (bound.errors.length > 0) return bound.errors;
+    const epoch = ++this.epoch;
+    const plan = crew.memory.plan(snapshot, epoch);
+    const { errors, addresses } = await supervisor.deliver({ epoch, snapshot, plan, socketsOf: (index) => bound.table[index] ?? {} });
+    if (errors.length > 0) {
+      sockets.abandon();
+      return errors;
+    }
+    sockets.commit();
+    const changes = this.counts.apply(this.published?.snapshot ?? null, snapshot);
+    if (this.published !== null) this.logger.info(`configuration ${snapshot.version} is in effect: ${changes}`);
+    this.published = { snapshot, plan, addresses, publishedAt: this.time.wallMs() };
+    return [];
+  }
+
+  private async reloadOnce(): Promise<ReloadResult> {
+    if (this.phase !== 'LIVE') return this.rejected(['the proxy is not running']);
+    const before = this.published!.snapshot;
+    try {
+      const snapshot = await this.check();
+      if (snapshot.version === before.version) {
+        this.logger.info(`configuration ${snapshot.version} is unchanged`);
+        return { outcome: 'unchanged' };
+      }
+      failOn(await this.apply(snapshot));
+      this.settle(before, snapshot);
+      return { outcome: 'applied', version: snapshot.version };
+    } catch (error) {
+      if (error instanceof StartError) return this.rejected(error.reasons);
+      this.logger.unexpected('reload', error);
+      return this.rejected([error instanceof Error ? error.message : String(error)]);
+    }
+  }
+
+  private rejected(errors: readonly string[]): ReloadResult {
+    this.logger.error(`the new configuration was rejected, the old one stays in effect:\n${errors.join('\n')}`);
+    return { outcome: 'rejected', errors };
+  }
+
+  /** What applies to the primary itself. */
+  private settle(before: Snapshot, after: Snapshot): void {
+    if (before.logLevel !== after.logLevel) this.logger.level = after.logLevel;
+    const waits: string[] = [];
+    if (before.workers !== after.workers) waits.push('workers');
+    if (before.pinWorkers !== after.pinWorkers) waits.push('pinWorkers');
+    if (before.engine !== after.engine) waits.push('engine');
+    if (JSON.stringify(before.admin) !== JSON.stringify(after.admin)) waits.push('admin');
+    for (const key of waits) this.logger.warn(`/${key} has changed: this takes effect at the next start`);
+    if (before.watch !== after.watch) void this.followFile(after);
+  }
+
+  // ---- parts ----
+
+  private makeSupervisor(crew: Crew): Supervisor {
+    return new Supervisor({
+      script: this.options.workerScript,
+      engine: crew.engine,
+      cpus: crew.cpus,
+      memory: crew.memory,
+      logger: this.logger,
+      timers: this.options.timers,
+      time: this.time,
+      closeDescriptors: (fds) => crew.closeDescriptors(fds),
+      onAccessLog: (path, bytes) => this.logs.append(path, bytes),
+      limits: this.options.limits ?? {},
+    });
+  }
+
+  private async startAdmin(snapshot: Snapshot, crew: Crew): Promise<void> {
+    if (snapshot.admin === null) return;
+    const stats = crew.stats(() => this.ownStats(), () => this.published);
+    const server = new AdminServer({ view: this, stats, compile: this.options.compile, logger: this.logger });
+    try {
+      this.adminAddress = await server.listen(snapshot.admin);
+    } catch (error) {
+      throw new StartError([describeListenError({ name: 'admin', address: snapshot.admin }, error)]);
+    }
+    this.admin = server;
+  }
+
+  private async followFile(snapshot: Snapshot): Promise<void> {
+    this.watch?.close();
+    this.watch = null;
+    if (!snapshot.watch || this.options.configPath === null) return;
+    this.watch = new ConfigWatch({ path: this.options.configPath, timers: this.options.timers, onChange: () => void this.reload() });
+    await this.watch.start();
+  }
+
+  private ownStats(): readonly StatLine[] {
+    return serverStats({
+      uptimeMs: this.uptimeMs,
+      state: this.state,
+      version: this.version,
+      workers: this.workers,
+      carrying: this.supervisor?.carrying ?? 0,
+      deaths: this.supervisor?.deaths ?? 0,
+      restarts: this.supervisor?.restarts ?? 0,
+      reloads: this.reloads.stats,
+      counts: this.counts,
+      files: this.logs.stats,
+    });
+  }
+
+  // ---- what the admin pages see ----
+
+  get state(): ServerState {
+    return this.phase === 'LIVE' && this.healthFailed ? 'DRAINING' : this.phase;
+  }
+
+  get version(): string {
+    return this.options.version;
+  }
+
+  get configPath(): string {
+    return this.options.configPath ?? '';
+  }
+
+  get workers(): number {
+    return this.supervisor?.size ?? 0;
+  }
+
+  get engine(): string {
+    return this.crew?.engine ?? '';
+  }
+
+  get uptimeMs(): number {
+    return this.time.monotonicMs() - this.startedAt;
+  }
+
+  get logLevel(): LogLevel {
+    return this.logger.level;
+  }
+
+  set logLevel(level: LogLevel) {
+    this.logger.level = level;
+  }
+
+  cell(index: number): number {
+    return this.crew?.memory.cell(index) ?? 0;
+  }
+
+  failHealthCheck(fail: boolean): void {
+    this.healthFailed = fail;
+    this.logger.warn(fail ? 'health check set to fail: /ready says no' : 'health check set to pass');
+  }
+
+  drainListeners(): void {
+    void this.drainWorkers();
+  }
+
+  quit(): void {
+    this.onQuit();
+  }
+
+  /** One line per listener: `listening on http://127.0.0.1:8080 (edge, epoll, 2 workers)`. */
+  announcement(): readonly string[] {
+    const { published, crew } = this;
+    if (published === null || crew === null) return [];
+    const workers = `${this.workers} worker${this.workers === 1 ? '' : 's'}`;
+    return published.snapshot.listeners.map((listener) => {
+      const address = published.addresses[listener.name] ?? listener.address;
+      const url = address.kind === 'unix' ? formatAddress(address) : `http://${formatAddress(address)}`;
+      const name = listener.name === formatAddress(listener.address) ? '' : `${listener.name}, `;
+      return `listening on ${url} (${name}${engineOf(listener.engine, published.snapshot, crew)}, ${workers})`;
+    });
+  }
+}
+
+function failOn(errors: readonly string[]): void {
+  if (errors.length > 0) throw new StartError(errors);
+}
+
+/** Which engine carries a listener: its own choice, then that of the whole, then what the workers run on. */
+function engineOf(own: Snapshot['engine'], snapshot: Snapshot, crew: Crew): 'epoll' | 'node' | 'uws' {
+  const wanted = own === 'auto' ? snapshot.engine : own;
+  return wanted === 'uws' ? 'uws' : crew.engine;
+}
