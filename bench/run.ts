@@ -124,4 +124,4 @@ const file = join('bench', 'results', startedAt.replaceAll(':', '-').slice(0, 19
 writeFileSync(`${file}.json`, `${JSON.stringify(kept, null, 1)}\n`);
 writeFileSync(`${file}.md`, `${pages.join('\n\n')}\n`);
 console.log(`Kept in ${file}.json and ${file}.md`);
-process.exit(0); // the upstreams end with this process
+await upstream.stop();

@@ -7,6 +7,7 @@ import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const KEPT_OUTPUT_BYTES = 8192;
+const STOP_PATIENCE_MS = 500;
 /** Raises the soft limit of open files as far as allowed, then becomes the command. */
 const WITH_FILES = 'ulimit -n "$(ulimit -Hn)" 2>/dev/null; exec "$@"';
 
@@ -79,8 +80,12 @@ export class Child {
 
   /** Ends the whole group at once. */
   kill(): void {
+    this.signal('SIGKILL');
+  }
+
+  private signal(signal: NodeJS.Signals): void {
     try {
-      process.kill(-this.pid, 'SIGKILL');
+      process.kill(-this.pid, signal);
     } catch {
       // it has already gone
     }
@@ -90,9 +95,12 @@ export class Child {
     return this.ended;
   }
 
+  /** Asks first, so that a parent can collect its own children. */
   async stop(): Promise<void> {
-    this.kill();
+    this.signal('SIGTERM');
+    const patience = setTimeout(() => this.kill(), STOP_PATIENCE_MS);
     await this.ended;
+    clearTimeout(patience);
   }
 
   /** Until it accepts connections on `port` of the loopback. */

@@ -6,17 +6,19 @@ import { join } from 'node:path';
 import { EXTRA_RESPONSE_HEADERS, FILES, SMALL_BODY } from './cases.ts';
 import type { WireCase } from './cases.ts';
 import { Child, freePort, isOnPath } from './child.ts';
+import { NGINX_USER } from './rival/config.ts';
 
 export interface Upstream {
   readonly description: string;
   portFor(wire: WireCase): number;
+  stop(): Promise<void>;
 }
 
 function nginxConfig(dir: string, port: number): string {
   const quoted = (text: string): string => `'${text.replaceAll("'", '')}'`;
   const headers = EXTRA_RESPONSE_HEADERS.map(([name, value]) => `add_header ${name} ${quoted(value)};`).join(' ');
   const body = quoted(SMALL_BODY.replace('\n', '\\n'));
-  return `worker_processes 1;
+  return `${NGINX_USER}worker_processes 1;
 daemon off;
 pid ${dir}/upstream.pid;
 error_log ${dir}/upstream.log crit;
@@ -45,18 +47,34 @@ function writeFiles(dir: string): void {
   for (const [name, size] of Object.entries(FILES)) writeFileSync(join(dir, 'files', name), Buffer.alloc(size, 'x'));
 }
 
-export async function startUpstream(dir: string, cpu: number | null): Promise<Upstream> {
-  const nodePort = await freePort();
-  const server = [process.execPath, join(import.meta.dirname, 'upstream-server.js'), String(nodePort)];
-  await new Child('upstream (node)', server, { cpu }).listening(nodePort);
-  if (!isOnPath('nginx')) return { description: 'node', portFor: () => nodePort };
-  const nginxPort = await freePort();
+async function startNode(cpu: number | null): Promise<{ port: number; child: Child }> {
+  const port = await freePort();
+  const server = [process.execPath, join(import.meta.dirname, 'upstream-server.js'), String(port)];
+  const child = new Child('upstream (node)', server, { cpu });
+  await child.listening(port);
+  return { port, child };
+}
+
+async function startNginx(dir: string, cpu: number | null): Promise<{ port: number; child: Child }> {
+  const port = await freePort();
   writeFiles(dir);
   const config = join(dir, 'upstream.conf');
-  writeFileSync(config, nginxConfig(dir, nginxPort));
-  await new Child('upstream (nginx)', ['nginx', '-p', dir, '-c', config], { cpu }).listening(nginxPort);
+  writeFileSync(config, nginxConfig(dir, port));
+  const child = new Child('upstream (nginx)', ['nginx', '-p', dir, '-c', config], { cpu });
+  await child.listening(port);
+  return { port, child };
+}
+
+export async function startUpstream(dir: string, cpu: number | null): Promise<Upstream> {
+  const node = await startNode(cpu);
+  if (!isOnPath('nginx')) return { description: 'node', portFor: () => node.port, stop: () => node.child.stop() };
+  const nginx = await startNginx(dir, cpu);
   return {
     description: 'nginx; node for uploads',
-    portFor: (wire) => (wire.uploadBytes > 0 ? nodePort : nginxPort),
+    portFor: (wire) => (wire.uploadBytes > 0 ? node.port : nginx.port),
+    async stop() {
+      await node.child.stop();
+      await nginx.child.stop();
+    },
   };
 }

@@ -1,8 +1,11 @@
 // Configurations of the rivals: one thread, keep-alive both ways, no access log, bodies as each buffers them by default.
 // They only forward; what Nuncio does besides (request id, forwarded headers, counters, histograms) counts against it.
 
+/** Started by root, nginx would give its worker to a user who may not read the run's directory. */
+export const NGINX_USER = process.getuid?.() === 0 ? 'user root;\n' : '';
+
 export function nginxConfig(dir: string, port: number, upstreamPort: number): string {
-  return `worker_processes 1;
+  return `${NGINX_USER}worker_processes 1;
 daemon off;
 pid ${dir}/nginx.pid;
 error_log ${dir}/nginx.log crit;
