@@ -7,12 +7,13 @@
 import { fault, type Fault } from '../core/fault.ts';
 import { formatHostPort } from '../core/address.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
-import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE, type Stream, type UpStream } from '../core/stream.ts';
+import { BODY_CHUNKED, BODY_CLOSE, BODY_NONE, type Stream, type UpStream } from '../core/stream.ts';
 import { BodyReader } from '../http/h1-body.ts';
-import { errorOf } from '../http/h1-errors.ts';
+import { describeError } from '../http/h1-errors.ts';
+import { isPersistent, responseBody } from '../http/h1-framing.ts';
 import { parseResponseHead } from '../http/h1-parser.ts';
 import { DEFAULT_HEAD_LIMITS } from '../http/h1-state.ts';
-import { CHUNK_ROOM, headRoom, writeChunkEnd, writeChunkHead, writeLastChunk, writeRequestHead } from '../http/h1-writer.ts';
+import { CHUNK_HEAD_ROOM, lastChunkRoom, requestRoom, RequestParts, writeChunkHead, writeLastChunk, writeLineEnd, writeRequestHead } from '../http/h1-writer.ts';
 import { CLOSED_CONNECT, CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import { Timer, type TimerTarget } from '../io/timer-wheel.ts';
 import * as S from '../observe/stat-names.ts';
@@ -28,6 +29,8 @@ const CLOSED = 4;
 const COPY_BYTES = 16 * 1024;
 
 const EMPTY = Buffer.alloc(0);
+/** Filled anew for each head. */
+const parts = new RequestParts();
 const CONNECTION_TERMINATION = fault('upstreamClosed', 'up', 'always', 'connection_termination');
 const STALE = fault('upstreamClosed', 'up', 'ifReused', 'connection_termination');
 const LOCAL_RESET = fault('localReset', 'local', 'never', 'local_connection_failure');
@@ -104,8 +107,11 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     const { out } = this.pool.cluster.tools;
     this.chunkedOut = stream.reqBody === BODY_CHUNKED;
     this.requestDone = last;
-    out.claim(this, headRoom(stream.reqHead) + stream.upstreamPath.length + stream.upstreamAuthority.length);
-    const end = writeRequestHead(out.buf, 0, stream.reqHead, stream.upstreamPath, stream.upstreamAuthority, this.chunkedOut);
+    parts.target = stream.upstreamPath;
+    parts.authority = stream.upstreamAuthority;
+    parts.chunked = this.chunkedOut;
+    out.claim(this, requestRoom(stream.reqHead, parts));
+    const end = writeRequestHead(out.buf, 0, stream.reqHead, parts);
     if (last || !more) return this.send(out.buf, 0, end, false);
     this.held = end;
     out.hold(this);
@@ -123,7 +129,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     const trailers = last && this.chunkedOut ? this.stream!.reqTrailers : null;
     if (!this.chunkedOut && this.held === 0) return end === start || this.send(buf, start, end, false);
     const { out } = this.pool.cluster.tools;
-    out.claim(this, this.held + CHUNK_ROOM + COPY_BYTES + (trailers === null ? 0 : headRoom(trailers)));
+    out.claim(this, this.held + CHUNK_HEAD_ROOM + COPY_BYTES + lastChunkRoom(trailers));
     const framed = this.chunkedOut && end > start;
     let at = this.held;
     this.held = 0;
@@ -137,7 +143,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
       taken = this.send(buf, start, end, this.chunkedOut);
       at = 0;
     }
-    if (framed) at = writeChunkEnd(out.buf, at);
+    if (framed) at = writeLineEnd(out.buf, at);
     if (last && this.chunkedOut) at = writeLastChunk(out.buf, at, trailers);
     return at === 0 ? taken : this.send(out.buf, 0, at, false);
   }
@@ -255,11 +261,11 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
       length = parseResponseHead(head, head.buf, 0, head.kept, DEFAULT_HEAD_LIMITS);
     }
     if (length === 0) return end;
-    if (length < 0) return this.protocolError(stream, errorOf(length).details, end);
+    if (length < 0) return this.protocolError(stream, describeError(length).details, end);
     const next = pos + length - kept;
     if (head.status < 200) return this.readInterim(stream, next, end);
     stream.status = head.status;
-    stream.resBody = this.bodyKind(stream);
+    stream.resBody = responseBody(head, stream.method);
     this.body.begin(stream.resBody, head.contentLength);
     this.state = BODY;
     stream.responseHead(next < end || stream.resBody === BODY_NONE);
@@ -283,7 +289,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   private readBody(stream: Stream, buf: Buffer, pos: number, end: number): number {
     const body = this.body;
     const next = body.read(buf, pos, end);
-    if (next < 0) return this.protocolError(stream, errorOf(next).details, end);
+    if (next < 0) return this.protocolError(stream, describeError(next).details, end);
     if (body.done) {
       stream.resTrailers = body.trailers;
       this.finish(stream, next === end);
@@ -297,15 +303,6 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     return next;
   }
 
-  /** RFC 9112 section 6.3. */
-  private bodyKind(stream: Stream): 0 | 1 | 2 | 3 {
-    const head = stream.resHead;
-    if (stream.method === 'HEAD' || head.status === 204 || head.status === 304) return BODY_NONE;
-    if (head.chunked) return BODY_CHUNKED;
-    if (head.contentLength < 0) return BODY_CLOSE;
-    return head.contentLength === 0 ? BODY_NONE : BODY_LENGTH;
-  }
-
   /** The answer is complete: the stream is let go, the connection goes back or ends. `clean`: no byte came behind it. */
   private finish(stream: Stream, clean: boolean): void {
     const { cluster } = this.pool;
@@ -314,8 +311,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     const spent = limit > 0 && this.requests >= limit;
     if (spent) cluster.tools.cells[cluster.stats + S.UP_CX_MAX_REQUESTS]!++;
     if (head.connectionClose) cluster.tools.cells[cluster.stats + S.UP_CX_CLOSE_NOTIFY]!++;
-    const persistent = head.minor === 1 ? !head.connectionClose : head.connectionKeepAlive;
-    const reusable = clean && persistent && !spent && this.requestDone && stream.resBody !== BODY_CLOSE;
+    const reusable = clean && isPersistent(head) && !spent && this.requestDone && stream.resBody !== BODY_CLOSE;
     this.stream = null;
     this.pool.finished(this, reusable);
   }

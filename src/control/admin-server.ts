@@ -1,9 +1,9 @@
 // The admin server: a small node:http server on the primary, off the data path. It answers pages from tables, refuses
 // what is too big or too slow, and never blocks the primary for longer than one page takes to print.
 
+import { unlink } from 'node:fs/promises';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createServer } from 'node:http';
-import { unlinkSync } from 'node:fs';
+import { createServer, request } from 'node:http';
 import type { Address } from '../core/address.ts';
 import { actionPages } from './admin/action-pages.ts';
 import { clusterPages } from './admin/cluster-pages.ts';
@@ -40,7 +40,6 @@ export class AdminServer {
   private readonly options: AdminServerOptions;
   private readonly pages: ReadonlyMap<string, Page>;
   private readonly server: Server;
-  private socketPath = '';
 
   constructor(options: AdminServerOptions) {
     const { view, stats, compile } = options;
@@ -69,35 +68,34 @@ export class AdminServer {
   }
 
   /** Binds. @returns the address with its real port; throws an Error with `code`. */
-  listen(address: Address): Promise<Address> {
-    return new Promise((resolve, reject) => {
-      const { server } = this;
-      server.once('error', reject);
-      const onListening = (): void => {
-        server.off('error', reject);
-        server.on('error', (error) => this.options.logger.unexpected('admin server', error));
-        const bound = server.address();
-        if (address.kind === 'unix') this.socketPath = address.path;
-        const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
-        resolve(address.kind === 'unix' ? address : { ...address, port });
-      };
-      if (address.kind === 'unix') {
-        // Node writes an abstract name with a NUL where ours has an @.
-        server.listen(address.path.startsWith('@') ? `\0${address.path.slice(1)}` : address.path, onListening);
-      } else {
-        server.listen(address.port, address.host, onListening);
-      }
-    });
+  async listen(address: Address): Promise<Address> {
+    if (address.kind === 'unix') {
+      await removeStaleSocket(address.path);
+      // Node writes an abstract name with a NUL where ours has an @.
+      await this.bind({ path: address.path.startsWith('@') ? `\0${address.path.slice(1)}` : address.path });
+      return address;
+    }
+    await this.bind({ host: address.host, port: address.port });
+    const bound = this.server.address();
+    return { ...address, port: typeof bound === 'object' && bound !== null ? bound.port : address.port };
   }
 
   close(): Promise<void> {
     return new Promise((resolve) => {
-      this.server.close(() => {
-        removeSocketFile(this.socketPath);
+      this.server.close(() => resolve()); // also removes the file of a unix socket
+      this.server.closeAllConnections();
+    });
+  }
+
+  private bind(where: { host: string; port: number } | { path: string }): Promise<void> {
+    const { server } = this;
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(where, () => {
+        server.off('error', reject);
+        server.on('error', (error) => this.options.logger.unexpected('admin server', error));
         resolve();
       });
-      this.server.closeIdleConnections();
-      this.server.closeAllConnections();
     });
   }
 
@@ -143,11 +141,16 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
 
-function removeSocketFile(path: string): void {
-  if (path === '' || path.startsWith('@')) return;
-  try {
-    unlinkSync(path);
-  } catch {
-    // node has removed it already
-  }
+/** A process that was killed leaves its socket's file behind: nobody answers there, and it would be in the way. */
+async function removeStaleSocket(path: string): Promise<void> {
+  if (path.startsWith('@')) return;
+  const stale = await new Promise<boolean>((resolve) => {
+    const knock = request({ socketPath: path, path: '/ready', timeout: REQUEST_TIMEOUT_MS });
+    knock.on('response', () => resolve(false));
+    knock.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+    knock.on('timeout', () => knock.destroy());
+    knock.on('close', () => resolve(false));
+    knock.end();
+  });
+  if (stale) await unlink(path);
 }

@@ -108,7 +108,7 @@ export abstract class Stream {
   /** The head is complete. `more`: body bytes follow in this same callback. */
   abstract begin(more: boolean): void;
   /** The request broke a rule, in its head (then this stands for `begin`) or behind it: answered with this status where that is still possible. */
-  abstract refuse(status: number, details: string, flags: number): void;
+  abstract refuse(status: number, details: string, flags: number, location: string): void;
   abstract requestData(buf: Buffer, start: number, end: number, last: boolean): void;
   /** The caller left before its head was complete: nothing to log, nobody to answer. */
   abstract abandon(): void;

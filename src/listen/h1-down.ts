@@ -9,11 +9,12 @@
 import { FLAG_DPE } from '../core/flags.ts';
 import { fault } from '../core/fault.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
-import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE, type DownStream, type Stream } from '../core/stream.ts';
+import { BODY_CHUNKED, BODY_CLOSE, BODY_NONE, type DownStream, type Stream } from '../core/stream.ts';
 import { BodyReader } from '../http/h1-body.ts';
-import { errorOf } from '../http/h1-errors.ts';
+import { describeError } from '../http/h1-errors.ts';
+import { isPersistent, requestBody } from '../http/h1-framing.ts';
 import { parseRequestHead } from '../http/h1-parser.ts';
-import { CHUNK_ROOM, headRoom, writeChunkEnd, writeChunkHead, writeInterimHead, writeLastChunk, writeResponseHead } from '../http/h1-writer.ts';
+import { CHUNK_HEAD_ROOM, lastChunkRoom, responseRoom, ResponseParts, writeChunkHead, writeLastChunk, writeLineEnd, writeResponseHead } from '../http/h1-writer.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import { Timer, type TimerTarget } from '../io/timer-wheel.ts';
 import * as S from '../observe/stat-names.ts';
@@ -33,6 +34,9 @@ const COPY_BYTES = 16 * 1024;
 const LINGER_MS = 1000;
 
 const GONE = fault('downstreamClosed', 'down', 'never', 'downstream_remote_disconnect');
+
+/** Filled anew for each head. */
+const parts = new ResponseParts();
 
 /** Readers of request bodies, lent for the length of a body: a request without one never touches this. */
 const readers: BodyReader[] = [];
@@ -150,8 +154,12 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     const interim = this.stream!.interim!;
     if (this.stream!.reqHead.minor === 0) return; // RFC 9110 section 15.2: an HTTP/1.0 client knows no 1xx
     const { out } = this.listener.tools;
-    out.claim(this, headRoom(interim));
-    this.send(out.buf, 0, writeInterimHead(out.buf, 0, interim), false);
+    parts.status = interim.status;
+    parts.minor = 1;
+    parts.chunked = false;
+    parts.connection = '';
+    out.claim(this, responseRoom(interim, parts));
+    this.send(out.buf, 0, writeResponseHead(out.buf, 0, interim, parts), false);
   }
 
   writeHead(more: boolean): boolean {
@@ -164,9 +172,12 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     if (http10 && unknownLength && !bodiless) this.keepAlive = false;
     // A local reply ends the exchange at once: what is still missing of the request will not be read.
     if (this.listener.draining || (stream.isLocalReply && this.state === BODY && !this.consuming)) this.keepAlive = false;
-    out.claim(this, headRoom(stream.resHead));
-    const connection = this.keepAlive ? (http10 ? 'keep-alive' : '') : 'close';
-    const end = writeResponseHead(out.buf, 0, stream.status, stream.resHead, connection, this.chunkedOut);
+    parts.status = stream.status;
+    parts.minor = http10 ? 0 : 1;
+    parts.chunked = this.chunkedOut;
+    parts.connection = this.keepAlive ? (http10 ? 'keep-alive' : '') : 'close';
+    out.claim(this, responseRoom(stream.resHead, parts));
+    const end = writeResponseHead(out.buf, 0, stream.resHead, parts);
     if (!more) return this.send(out.buf, 0, end, false);
     this.held = end;
     out.hold(this);
@@ -282,11 +293,11 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   private admit(stream: Stream, more: boolean): void {
     const head = stream.reqHead;
     if (this.state === HEAD) this.armIdle();
-    if (head.minor === 0 ? !head.connectionKeepAlive : head.connectionClose) this.keepAlive = false;
-    stream.reqBody = head.chunked ? BODY_CHUNKED : head.contentLength > 0 ? BODY_LENGTH : BODY_NONE;
+    if (!isPersistent(head)) this.keepAlive = false;
+    stream.reqBody = requestBody(head);
     const rule = admitRequest(stream, this.listener);
     if (rule !== null) {
-      this.refuse(stream, rule.status, rule.details);
+      this.refuse(stream, rule.status, rule.details, rule.location);
       return;
     }
     if (stream.reqBody === BODY_NONE) {
@@ -295,13 +306,14 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     } else {
       this.state = BODY;
       this.body = readers.pop() ?? new BodyReader();
-      this.body.begin(stream.reqBody, head.contentLength);
+      this.body.begin(stream.reqBody, head.contentLength, this.listener.limits);
     }
     stream.begin(more && stream.reqBody !== BODY_NONE);
   }
 
   private readBody(buf: Buffer, pos: number, end: number): number {
-    const body = this.body!;
+    const body = this.body;
+    if (body === null) return end; // refused: nothing behind that head can be trusted
     const next = body.read(buf, pos, end);
     if (next < 0) {
       this.protocolError(next);
@@ -324,24 +336,26 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
       this.stream.reqTrailers = body.trailers;
       this.stream.requestEndAt = this.listener.tools.clock.now;
     }
-    if (readers.length < 256) readers.push(body);
+    // Trailers still stand in their reader: that one is not lent again.
+    if (!body.hasTrailers && readers.length < 256) readers.push(body);
   }
 
   /** The bytes break a rule of the protocol: nothing that follows them can be trusted. */
   private protocolError(code: number): void {
     const { tools, plan } = this.listener;
     const stream = this.stream;
-    const error = errorOf(code);
+    const error = describeError(code);
     tools.cells[plan.http + S.DOWN_CX_PROTOCOL_ERROR]!++;
     this.keepAlive = false;
     if (stream !== null && !this.responseDone) this.refuse(stream, error.status, error.details);
     else this.closeEarly();
   }
 
-  private refuse(stream: Stream, status: number, details: string): void {
+  private refuse(stream: Stream, status: number, details: string, location = ''): void {
+    const codec = details.startsWith('http1.') || details === 'low_version';
     this.keepAlive = false;
     this.state = DISCARD;
-    stream.refuse(status, details, status === 408 ? 0 : FLAG_DPE);
+    stream.refuse(status, details, codec ? FLAG_DPE : 0, location);
     if (!this.consuming) this.closeEarly();
   }
 
@@ -352,7 +366,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     const stream = this.stream!;
     const { out } = this.listener.tools;
     const trailers = last && this.chunkedOut ? stream.resTrailers : null;
-    out.claim(this, this.held + CHUNK_ROOM + COPY_BYTES + (trailers === null ? 0 : headRoom(trailers)));
+    out.claim(this, this.held + CHUNK_HEAD_ROOM + COPY_BYTES + lastChunkRoom(trailers));
     const framed = this.chunkedOut && end > start;
     let at = this.held;
     this.held = 0;
@@ -366,7 +380,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
       taken = this.send(buf, start, end, this.chunkedOut);
       at = 0;
     }
-    if (framed) at = writeChunkEnd(out.buf, at);
+    if (framed) at = writeLineEnd(out.buf, at);
     if (last && this.chunkedOut) at = writeLastChunk(out.buf, at, trailers);
     return at === 0 ? taken : this.send(out.buf, 0, at, false);
   }
