@@ -11,7 +11,9 @@ import { OutBuffer } from './core/out-buffer.ts';
 import { Random } from './core/random.ts';
 import type { Listener, Loop } from './io/conn.ts';
 import { Timer, type TimerTarget } from './io/timer-wheel.ts';
-import { HttpListener, type ListenTools } from './listen/http-listener.ts';
+import type { HttpDoor, ListenTools } from './listen/http-door.ts';
+import { HttpListener } from './listen/http-listener.ts';
+import { UwsListener } from './listen/uws.ts';
 import { DateText } from './proxy/date-text.ts';
 import type { HttpRuntime, RoadTools } from './proxy/http-runtime.ts';
 import { Identity } from './proxy/identity.ts';
@@ -143,6 +145,7 @@ export class WorkerRuntime implements TimerTarget {
       this.drainDeadline = this.parts.loop.clock.now + timeoutMs;
       this.onDrained = () => {
         this.logs.flush();
+        this.parts.loop.yieldSoon();
         resolve();
       };
       let open = doors.length;
@@ -236,7 +239,7 @@ export class WorkerRuntime implements TimerTarget {
       if (next.doors.has(key)) continue;
       this.leaving.add(door.http);
       stops.push(
-        new Promise((resolve) => {
+        new Promise<void>((resolve) => {
           if (door.listener === null) resolve();
           else door.listener.stop(resolve);
         }).then(() => door.http.drain()),

@@ -6,7 +6,7 @@ import type { FromWorker, ToWorker, WorkerStart } from './control/worker-message
 import { pinThread } from './io/affinity.ts';
 import { createLoop } from './io/engine.ts';
 import { BreakerTable } from './shared/breaker-table.ts';
-import { DescriptorMap } from './shared/descriptors.ts';
+import { DescriptorBits } from './shared/descriptors.ts';
 import type { Plan } from './shared/plan.ts';
 import { Stripe } from './shared/stripe.ts';
 import { WorkerRuntime } from './worker-runtime.ts';
@@ -21,7 +21,7 @@ if (start.cpu !== null) {
 }
 
 const stripe = new Stripe(start.stripe);
-const loop = createLoop(start.engine, { ledger: new DescriptorMap(stripe) });
+const loop = createLoop(start.engine, { ledger: new DescriptorBits(stripe.fds), firstConnId: start.index + 1, connIdStep: 1024 });
 const runtime = new WorkerRuntime({ loop, stripe, breakers: new BreakerTable(start.breakers, stripe.held), send });
 
 async function answer(message: ToWorker): Promise<void> {

@@ -50,7 +50,7 @@ function explainPort(port: string, minPort: number): string | null {
 function explainUnixPath(path: string): string | null {
   if (path === '' || path === '@') return 'names no socket: write "unix:/path" or "unix:@name"';
   if (!path.startsWith('/') && !path.startsWith('@')) return `must be an absolute path, "unix:/${path}", or an abstract name, "unix:@${path}"`;
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+   
   if (/[\0-\x1F\x7F]/.test(path)) return 'must not hold control characters';
   return Buffer.byteLength(path) > MAX_UNIX_PATH_BYTES ? `is longer than ${MAX_UNIX_PATH_BYTES} bytes, the system's limit for sockets` : null;
 }

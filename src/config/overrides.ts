@@ -43,6 +43,5 @@ export function applyOverrides(document: unknown, environment: Environment): Ove
 
 function withoutEngine(listener: unknown): unknown {
   if (!new Place(listener).isObject()) return listener;
-  const { engine: _, ...rest } = listener as Record<string, unknown>;
-  return rest;
+  return Object.fromEntries(Object.entries(listener as object).filter(([key]) => key !== 'engine'));
 }

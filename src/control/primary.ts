@@ -8,21 +8,22 @@ import type { Address } from '../core/address.ts';
 import { formatAddress } from '../core/address.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { systemTime } from '../core/clock.ts';
-import type { Timers } from '../core/timers.ts';
+import type { CancelTimer, Timers } from '../core/timers.ts';
 import type { Plan } from '../shared/plan.ts';
 import { AccessLogFiles } from './access-log-files.ts';
 import type { AdminView, CompileMatcher, Published, ServerState, StatsSource } from './admin-server.ts';
 import { AdminServer } from './admin-server.ts';
 import { ConfigWatch } from './config-watch.ts';
 import { describeListenError, ListenSockets } from './listen-sockets.ts';
-import type { SocketDoor } from './listen-sockets.ts';
+import type { SocketDoor, SocketTable } from './listen-sockets.ts';
 import type { Logger } from './log.ts';
+import { messageOf } from './log.ts';
 import type { ReloadResult } from './reload.ts';
 import { Reloads } from './reload.ts';
 import type { StatLine } from './server-stats.ts';
 import { serverStats } from './server-stats.ts';
 import { Supervisor } from './supervisor.ts';
-import type { SupervisorLimits, WorkerMemory } from './supervisor.ts';
+import type { Delivered, SupervisorLimits, WorkerMemory } from './supervisor.ts';
 import { UpdateCounts } from './update-counts.ts';
 
 /** What reading the configuration gave. Every text is one line for the user, with file, line and pointer. */
@@ -34,8 +35,13 @@ export interface Loaded {
 }
 
 export interface SharedMemory extends WorkerMemory {
-  /** Places for everything that the configuration counts; what existed before keeps its own. */
+  /** Places for everything that the configuration counts; what existed before keeps its own. Throws when there is no room. */
   plan(snapshot: Snapshot, epoch: number): Plan;
+  /** Every worker carries it: its limits hold from now on. */
+  commit(epoch: number): void;
+  abandon(epoch: number): void;
+  /** Takes back the places that nothing uses any more. */
+  sweep(): void;
   /** Sum of a cell over all workers. */
   cell(index: number): number;
 }
@@ -80,6 +86,8 @@ export class StartError extends Error {
 }
 
 const LOG_FLUSH_MS = 1000;
+/** How often places in shared memory that only drained configurations used are looked for. */
+const SWEEP_MS = 10_000;
 
 export class Primary implements AdminView {
   private readonly options: PrimaryOptions;
@@ -96,6 +104,7 @@ export class Primary implements AdminView {
   private watch: ConfigWatch | null = null;
   private phase: ServerState = 'PRE_INITIALIZING';
   private healthFailed = false;
+  private cancelSweep: CancelTimer = () => undefined;
   private epoch = 0;
   private stopped: Promise<void> | null = null;
   published: Published | null = null;
@@ -118,6 +127,8 @@ export class Primary implements AdminView {
       const snapshot = await this.check();
       this.logger.level = snapshot.logLevel;
       this.crew = await this.options.hire(snapshot);
+      const { memory } = this.crew;
+      this.cancelSweep = this.options.timers.every(SWEEP_MS, () => memory.sweep());
       this.supervisor = this.makeSupervisor(this.crew);
       this.sockets = new ListenSockets(this.crew.sockets, this.supervisor.size);
       await this.startAdmin(snapshot, this.crew);
@@ -175,12 +186,13 @@ export class Primary implements AdminView {
   private async stopParts(): Promise<void> {
     this.phase = 'DRAINING';
     this.watch?.close();
+    this.cancelSweep();
     await this.reloads.idle();
     await this.supervisor?.stop();
     this.sockets?.closeAll();
     await this.logs.close(LOG_FLUSH_MS);
     await this.admin?.close();
-    this.logger.info('stopped');
+    if (this.published !== null) this.logger.info('stopped');
   }
 
   // ---- publishing ----
@@ -203,17 +215,29 @@ export class Primary implements AdminView {
     const bound = await sockets.prepare(snapshot.listeners.map((listener) => ({ ...listener, bindsItself: engineOf(listener.engine, snapshot, crew) === 'uws' })));
     if (bound.errors.length > 0) return bound.errors;
     const epoch = ++this.epoch;
-    const plan = crew.memory.plan(snapshot, epoch);
-    const { errors, addresses } = await supervisor.deliver({ epoch, snapshot, plan, socketsOf: (index) => bound.table[index] ?? {} });
-    if (errors.length > 0) {
+    const { plan, addresses, errors } = await this.deliver(snapshot, epoch, bound.table);
+    if (plan === null || errors.length > 0) {
+      crew.memory.abandon(epoch);
       sockets.abandon();
       return errors;
     }
+    crew.memory.commit(epoch);
     sockets.commit();
     const changes = this.counts.apply(this.published?.snapshot ?? null, snapshot);
     if (this.published !== null) this.logger.info(`configuration ${snapshot.version} is in effect: ${changes}`);
     this.published = { snapshot, plan, addresses, publishedAt: this.time.wallMs() };
     return [];
+  }
+
+  private async deliver(snapshot: Snapshot, epoch: number, sockets: SocketTable): Promise<Delivered & { plan: Plan | null }> {
+    let plan: Plan;
+    try {
+      plan = this.crew!.memory.plan(snapshot, epoch);
+    } catch (error) {
+      return { plan: null, errors: [`the configuration is too large: ${messageOf(error)}`], addresses: {} };
+    }
+    const delivered = await this.supervisor!.deliver({ epoch, snapshot, plan, socketsOf: (index) => sockets[index] ?? {} });
+    return { plan, ...delivered };
   }
 
   private async reloadOnce(): Promise<ReloadResult> {
@@ -231,7 +255,7 @@ export class Primary implements AdminView {
     } catch (error) {
       if (error instanceof StartError) return this.rejected(error.reasons);
       this.logger.unexpected('reload', error);
-      return this.rejected([error instanceof Error ? error.message : String(error)]);
+      return this.rejected([messageOf(error)]);
     }
   }
 

@@ -10,7 +10,7 @@ import { targetAuthority, targetPath, targetScheme } from '../http/h1-target.ts'
 import { methodOf } from '../http/method.ts';
 import { cleanPath, needsRedirect } from '../http/path.ts';
 import * as S from '../observe/stat-names.ts';
-import type { HttpListener } from './http-listener.ts';
+import type { HttpDoor } from './http-door.ts';
 
 const UNDERSCORE = 95;
 
@@ -28,7 +28,7 @@ const BAD_PATH: Refusal = { status: 400, details: 'path_normalization_failed', l
 const UNDERSCORES: Refusal = { status: 400, details: 'http1.unexpected_underscore', location: '' };
 
 /** Fills method, path, authority of the stream. Returns null when it may pass. */
-export function admitRequest(stream: Stream, listener: HttpListener): Refusal | null {
+export function admitRequest(stream: Stream, listener: HttpDoor): Refusal | null {
   const head = stream.reqHead;
   const { config, tools, plan } = listener;
   stream.method = methodOf(head.buf, head.base + head.methodStart, head.base + head.methodEnd);
@@ -43,7 +43,7 @@ export function admitRequest(stream: Stream, listener: HttpListener): Refusal | 
   return stream.method === 'CONNECT' ? null : admitPath(stream, listener);
 }
 
-function admitPath(stream: Stream, listener: HttpListener): Refusal | null {
+function admitPath(stream: Stream, listener: HttpDoor): Refusal | null {
   const { config } = listener;
   const path = stream.path;
   const clean = cleanPath(path, config);

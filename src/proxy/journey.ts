@@ -13,7 +13,7 @@ import { FLAG_DC, FLAG_NC, FLAG_NR } from '../core/flags.ts';
 import { BODY_LENGTH, BODY_NONE, Stream, type UpStream } from '../core/stream.ts';
 import { statusText } from '../http/status-text.ts';
 import { Timer, type TimerTarget } from '../io/timer-wheel.ts';
-import { CLUSTER_CODES_AT, codeSlot } from '../observe/code-slots.ts';
+import { codeSlot } from '../observe/code-slots.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
@@ -184,7 +184,7 @@ export class Journey extends Stream implements TimerTarget {
     this.phase = ANSWERING;
     this.lastActive = this.responseStartAt = clock.now;
     this.details = 'via_upstream';
-    cells[cluster!.stats + CLUSTER_CODES_AT + codeSlot(status)]!++;
+    cells[cluster!.stats + S.CLUSTER_CODES_AT + codeSlot(status)]!++;
     if (status < 600) cells[cluster!.stats + S.UP_RQ_1XX + ((status / 100) | 0) - 1]!++;
     this.countHost(status >= 500 ? S.HOST_RQ_ERROR : S.HOST_RQ_SUCCESS);
     editAnswer(this);
@@ -207,6 +207,7 @@ export class Journey extends Stream implements TimerTarget {
 
   upReset(why: Fault): void {
     this.up = null;
+    if (this.phase !== ANSWERING) this.resHead.reset(); // what has come of a head is not ours to send
     this.countHost(S.HOST_RQ_ERROR);
     this.fail(why);
   }
@@ -327,6 +328,7 @@ export class Journey extends Stream implements TimerTarget {
     if (up !== null) {
       this.up = null;
       up.abort();
+      if (this.phase !== ANSWERING) this.resHead.reset();
     } else if (this.phase === WAITING) {
       this.host!.pool!.cancel(this);
     }

@@ -12,18 +12,18 @@ export function exactlyOne(place: Place, what: string, keys: readonly string[], 
     problems.push({ code: 'one-of', pointer: place.pointer, message: `${what} needs one of ${keys.join(', ')}`, wanted: keys });
     return null;
   }
-  reportTooMany(place, what, keys, given, problems);
+  problems.push(tooMany(place, what, keys, given));
   return null;
 }
 
 export function atMostOne(place: Place, what: string, keys: readonly string[], problems: Problem[]): void {
   const given = keys.filter((key) => place.has(key));
-  if (given.length > 1) reportTooMany(place, what, keys, given, problems);
+  if (given.length > 1) problems.push(tooMany(place, what, keys, given));
 }
 
-function reportTooMany(place: Place, what: string, keys: readonly string[], given: readonly string[], problems: Problem[]): void {
+function tooMany(place: Place, what: string, keys: readonly string[], given: readonly string[]): Problem {
   const extra = place.at(given[1] ?? '');
-  problems.push({ code: 'one-of', pointer: extra.pointer, atKey: true, message: `${what} takes only one of ${keys.join(', ')}, but has ${given.join(' and ')}` });
+  return { code: 'one-of', pointer: extra.pointer, atKey: true, message: `${what} takes only one of ${keys.join(', ')}, but has ${given.join(' and ')}` };
 }
 
 /** Remembers texts and where they stood, and reports the second of two. */

@@ -22,10 +22,8 @@ export function checkListeners(root: Place, scope: CheckScope): void {
     const name = listener.has('name') ? listener.at('name') : address;
     const text = name.text();
     addAddress(addresses, address.text() ?? '', address.pointer);
-    // Listeners on port 0 get different ports, but would share the name that their address gives them.
-    if (text !== null && (listener.has('name') || isOnFreePort(text))) {
-      names.add(text, name.pointer, `the listener name ${JSON.stringify(text)}`);
-    }
+    // Two listeners on port 0 get different ports, but would share the name that their address gives them.
+    if (text !== null) names.add(text, name.pointer, `the listener name ${JSON.stringify(text)}`);
     exactlyOne(listener, 'a listener', ['http', 'tcp'], scope.problems);
     if (listener.has('http')) checkHttp(listener.at('http'), scope);
   }

@@ -18,7 +18,7 @@ export interface Form {
 
 /** RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// eslint-disable-next-line no-control-regex -- control characters are what is looked for
+ 
 const CONTROL = /[\0-\x1F\x7F]/;
 const HOST_LABELS = /^(?!-)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/;
 const STANDARD_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
@@ -96,7 +96,7 @@ function explainSeparatedPrefix(text: string): string | null {
 function explainTarget(text: string): string | null {
   if (!text.startsWith('/')) return 'must start with /';
   if (text.includes('#')) return 'must not hold #';
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+   
   return /[\0-\x20\x7F]/.test(text) || !isAscii(text) ? 'must not hold blanks, control characters or letters beyond ASCII: percent-encode them' : null;
 }
 
