@@ -74,7 +74,8 @@ function failureLines(failures: Readonly<Record<string, string>>): string {
 
 export function caseReport(result: CaseResult): string {
   const reference = result.rounds[REFERENCE];
-  const rows = Object.entries(result.rounds).map(([name, rounds]) => caseRow(name, rounds, reference));
+  const measured = Object.entries(result.rounds).filter(([, rounds]) => rounds.length > 0);
+  const rows = measured.map(([name, rounds]) => caseRow(name, rounds, reference));
   return `### ${result.name}: ${result.title}\n\n${table(CASE_HEAD, rows)}\n${failureLines(result.failures)}`;
 }
 

@@ -95,8 +95,12 @@ export async function runCase(
       const one = running[(round + turn) % running.length];
       if (one === undefined || one.name in failures) continue;
       bench.note(`${wire.name}: round ${round + 1} of ${bench.rounds}, ${one.name}`);
-      if (one.child.isRunning) (rounds[one.name] ??= []).push(await measure(wire, one, bench));
-      else failures[one.name] = `ended during the run: ${one.child.output}`;
+      try {
+        (rounds[one.name] ??= []).push(await measure(wire, one, bench));
+      } catch (error) {
+        failures[one.name] = (error as Error).message;
+      }
+      if (!one.child.isRunning) failures[one.name] = `ended during the run: ${one.child.output}`;
     }
   }
   for (const one of running) await one.child.stop();
