@@ -56,8 +56,10 @@ async function serveParent(port: NonNullable<typeof parentPort>, data: LoopWorke
     stop: () => loop.stop(),
   };
   port.on('message', (message: { id: number; command: Command }) => {
-    void Promise.resolve(commands[message.command]()).then((value) => port.postMessage({ id: message.id, value }));
-    if (message.command === 'stop') port.close();
+    void Promise.resolve(commands[message.command]()).then((value) => {
+      port.postMessage({ id: message.id, value });
+      if (message.command === 'stop') port.close();
+    });
   });
   port.postMessage({ id: 0, value: listener.address });
 }
