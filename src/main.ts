@@ -77,7 +77,7 @@ async function sourceOf(place: ConfigPlace): Promise<ConfigSource> {
 
 function describeLoad(result: LoadResult): Loaded {
   return {
-    snapshot: result.ok ? result.snapshot : null,
+    config: result.ok ? result : null,
     errors: result.ok ? [] : result.errors.map(formatError),
     warnings: result.warnings.map(formatError),
   };

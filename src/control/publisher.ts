@@ -6,6 +6,7 @@
 
 import type { EngineName, ListenerConfig, Snapshot } from '../config/snapshot.ts';
 import type { TimeSource } from '../core/clock.ts';
+import { LISTENER_CX_ACTIVE } from '../observe/stat-names.ts';
 import type { Plan } from '../shared/plan.ts';
 import type { AccessLogFiles } from './access-log-files.ts';
 import type { Published } from './admin-server.ts';
@@ -25,6 +26,12 @@ export interface SharedMemory extends WorkerMemory {
   sweep(): void;
   /** Sum of a cell over all workers. */
   cell(index: number): number;
+}
+
+export interface CheckedConfig {
+  readonly snapshot: Snapshot;
+  /** In the user's own words, for `/config_dump`. */
+  readonly document: unknown;
 }
 
 export interface PublisherParts {
@@ -56,8 +63,9 @@ export class Publisher {
   }
 
   /** @param table what `bind` gave. @returns errors; with any, nothing has changed. */
-  async publish(snapshot: Snapshot, table: SocketTable): Promise<{ errors: readonly string[]; changes: string }> {
+  async publish(config: CheckedConfig, table: SocketTable): Promise<{ errors: readonly string[]; changes: string }> {
     const { memory } = this.parts;
+    const { snapshot, document } = config;
     const epoch = ++this.epoch;
     const { plan, addresses, errors } = await this.deliver(snapshot, epoch, table);
     if (plan === null || errors.length > 0) {
@@ -68,8 +76,14 @@ export class Publisher {
     memory.commit(epoch);
     this.sockets.commit();
     const changes = this.counts.apply(this.published?.snapshot ?? null, snapshot);
-    this.published = { snapshot, plan, addresses, publishedAt: this.parts.time.wallMs() };
+    this.published = { snapshot, document, plan, addresses, publishedAt: this.parts.time.wallMs() };
     return { errors: [], changes };
+  }
+
+  /** Open connections of callers, over all listeners and workers. */
+  get connections(): number {
+    const listeners = Object.values(this.published?.plan.listeners ?? {});
+    return listeners.reduce((sum, { listener }) => sum + this.parts.memory.cell(listener + LISTENER_CX_ACTIVE), 0);
   }
 
   close(): void {
