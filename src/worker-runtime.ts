@@ -4,7 +4,7 @@
 import { compileAccessLog } from './observe/access-log.ts';
 import { AccessLogBatches } from './observe/access-log-batch.ts';
 import { Cluster, type ClusterTools } from './cluster/cluster.ts';
-import type { ListenerConfig, Snapshot } from './config/snapshot.ts';
+import type { EngineName, ListenerConfig, Snapshot } from './config/snapshot.ts';
 import type { FromWorker, ListenSocket } from './control/worker-messages.ts';
 import type { Address } from './core/address.ts';
 import { OutBuffer } from './core/out-buffer.ts';
@@ -13,7 +13,8 @@ import type { Listener, Loop } from './io/conn.ts';
 import { Timer, type TimerTarget } from './io/timer-wheel.ts';
 import type { HttpDoor, ListenTools } from './listen/http-door.ts';
 import { HttpListener } from './listen/http-listener.ts';
-import { UwsListener } from './listen/uws.ts';
+import { loadUws, UwsListener } from './listen/uws.ts';
+import type { UwsModule } from './listen/uws-types.ts';
 import { DateText } from './proxy/date-text.ts';
 import type { HttpRuntime, RoadTools } from './proxy/http-runtime.ts';
 import { Identity } from './proxy/identity.ts';
@@ -27,16 +28,16 @@ import type { Stripe } from './shared/stripe.ts';
 /** How often logs are flushed and connections given up that another worker starves for. */
 const TICK_MS = 100;
 const LOG_FLUSH_TICKS = 10;
-/** Answers under way on a listener that a reload removed may take this long, as in a drain of the whole. */
-const LOG_TICK = 0;
 
 /** One listener on its address. */
 interface Door {
   readonly key: string;
   readonly config: ListenerConfig;
   readonly socket: ListenSocket;
-  readonly http: HttpListener;
+  readonly http: HttpDoor;
   readonly road: HttpRoad;
+  /** Starts accepting. */
+  readonly listen: () => Promise<Listener>;
   listener: Listener | null;
 }
 
@@ -53,6 +54,8 @@ export interface WorkerParts {
   readonly loop: Loop;
   readonly stripe: Stripe;
   readonly breakers: Breakers;
+  /** A second loop, on `node:net`, for listeners that ask for it. */
+  makeNodeLoop(): Loop;
   send(message: FromWorker): void;
 }
 
@@ -66,8 +69,10 @@ export class WorkerRuntime implements TimerTarget {
   private ticks = 0;
   private current: Assembly | null = null;
   private prepared: Assembly | null = null;
+  private nodeLoop: Loop | null = null;
+  private uws: UwsModule | null = null;
   /** Listeners that a reload removed and that still have connections. */
-  private readonly leaving = new Set<HttpListener>();
+  private readonly leaving = new Set<HttpDoor>();
   private drainDeadline = 0;
   private onDrained: (() => void) | null = null;
 
@@ -88,7 +93,7 @@ export class WorkerRuntime implements TimerTarget {
       journeys: new Journeys(),
     };
     this.logs = new AccessLogBatches((path, bytes) => parts.send({ type: 'accessLog', path, bytes }));
-    this.timer = new Timer(this, LOG_TICK);
+    this.timer = new Timer(this, 0);
     loop.timers.arm(this.timer, TICK_MS);
   }
 
@@ -97,6 +102,7 @@ export class WorkerRuntime implements TimerTarget {
     const errors: string[] = [];
     const addresses: Record<string, Address> = {};
     try {
+      if (this.uws === null && snapshot.listeners.some((one) => one.engine === 'uws')) this.uws = await loadUws();
       const assembly = this.assemble(epoch, snapshot, plan, sockets);
       for (const door of assembly.doors.values()) {
         if (door.listener === null && door.socket.fd < 0) await this.open(door, errors);
@@ -165,8 +171,14 @@ export class WorkerRuntime implements TimerTarget {
     });
   }
 
-  flushLogs(): void {
+  /** The thread ends: nothing of the past is lost, nothing is left open. */
+  close(): void {
     this.logs.flush();
+    for (const assembly of [this.current, this.prepared]) {
+      if (assembly !== null) for (const door of assembly.doors.values()) door.http.closeAll();
+    }
+    this.nodeLoop?.stop();
+    this.parts.loop.stop();
   }
 
   onTimer(): void {
@@ -218,14 +230,33 @@ export class WorkerRuntime implements TimerTarget {
 
   private makeDoor(key: string, config: ListenerConfig, socket: ListenSocket, runtime: HttpRuntime, plan: Plan): Door {
     const road = new HttpRoad(runtime);
-    const http = new HttpListener(config.name, plan.listeners[config.name]!, road, this.listenTools);
+    const places = plan.listeners[config.name]!;
+    if (config.engine === 'uws') {
+      const http = new UwsListener(config.name, places, road, this.listenTools, this.uws!);
+      http.update(config.http, config.maxConnections);
+      const stop = (done: () => void): void => http.stop(done);
+      return { key, config, socket, http, road, listener: null, listen: async () => ({ address: await http.listen(socket.address), stop }) };
+    }
+    const loop = this.loopOf(config.engine);
+    const http = new HttpListener(config.name, places, road, { ...this.listenTools, clock: loop.clock, timers: loop.timers });
     http.update(config.http, config.maxConnections);
-    return { key, config, socket, http, road, listener: null };
+    return { key, config, socket, http, road, listener: null, listen: () => loop.listen(socket.address, socket.fd, http.accept) };
+  }
+
+  /** A listener may ask for `node:net` in a worker whose loop is epoll: then both turn. */
+  private loopOf(engine: EngineName | 'auto'): Loop {
+    const { loop } = this.parts;
+    if (engine !== 'node' || loop.kind === 'node') return loop;
+    if (this.nodeLoop === null) {
+      this.nodeLoop = this.parts.makeNodeLoop();
+      this.nodeLoop.run();
+    }
+    return this.nodeLoop;
   }
 
   private async open(door: Door, errors: string[]): Promise<void> {
     try {
-      door.listener = await this.parts.loop.listen(door.socket.address, door.socket.fd, door.http.accept);
+      door.listener = await door.listen();
     } catch (error) {
       errors.push(`listener "${door.config.name}": ${error instanceof Error ? error.message : String(error)}`);
     }
