@@ -292,7 +292,6 @@ export class Primary implements AdminView {
       carrying: this.supervisor?.carrying ?? 0,
       deaths: this.supervisor?.deaths ?? 0,
       restarts: this.supervisor?.restarts ?? 0,
-      connections: this.publisher?.connections ?? 0,
       reloads: this.reloads.stats,
       counts: this.publisher?.counts ?? new UpdateCounts(),
       files: this.logs.stats,

@@ -6,7 +6,6 @@
 
 import type { EngineName, ListenerConfig, Snapshot } from '../config/snapshot.ts';
 import type { TimeSource } from '../core/clock.ts';
-import { LISTENER_CX_ACTIVE } from '../observe/stat-names.ts';
 import type { Plan } from '../shared/plan.ts';
 import type { AccessLogFiles } from './access-log-files.ts';
 import type { Published } from './admin-server.ts';
@@ -78,12 +77,6 @@ export class Publisher {
     const changes = this.counts.apply(this.published?.snapshot ?? null, snapshot);
     this.published = { snapshot, document, plan, addresses, publishedAt: this.parts.time.wallMs() };
     return { errors: [], changes };
-  }
-
-  /** Open connections of callers, over all listeners and workers. */
-  get connections(): number {
-    const listeners = Object.values(this.published?.plan.listeners ?? {});
-    return listeners.reduce((sum, { listener }) => sum + this.parts.memory.cell(listener + LISTENER_CX_ACTIVE), 0);
   }
 
   close(): void {

@@ -21,7 +21,6 @@ export interface ServerFigures {
   readonly carrying: number;
   readonly deaths: number;
   readonly restarts: number;
-  readonly connections: number;
   readonly reloads: ReloadStats;
   readonly counts: UpdateCounts;
   readonly files: FilesystemStats;
@@ -41,7 +40,6 @@ export function serverStats(figures: ServerFigures): readonly StatLine[] {
     gauge('server.memory_heap_size', memory.heapTotal + memory.external),
     gauge('server.memory_physical_size', memory.rss),
     gauge('server.state', STATES.indexOf(figures.state)),
-    gauge('server.total_connections', figures.connections),
     gauge('server.uptime', Math.floor(figures.uptimeMs / 1000)),
     gauge('server.version', versionNumber(figures.version)),
     gauge('server.workers_live', figures.carrying),
