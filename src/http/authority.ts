@@ -4,6 +4,9 @@
 
 import { BYTE_CLASS, COLON, DIGIT, HEX, HOST } from './byte-class.ts';
 
+// Local bindings: V8 folds these into the loops, which it does not do for imported ones.
+const classes = BYTE_CLASS;
+const HOST_BIT = HOST;
 const PERCENT = 37;
 const DOT = 46;
 const OPEN = 91;
@@ -19,7 +22,7 @@ export function isAuthority(buf: Uint8Array, start: number, end: number): boolea
   } else {
     while (p < end) {
       const byte = buf[p]!;
-      if ((BYTE_CLASS[byte]! & HOST) !== 0) p++;
+      if ((classes[byte]! & HOST_BIT) !== 0) p++;
       else if (byte === PERCENT && p + 2 < end && isHex(buf[p + 1]!) && isHex(buf[p + 2]!)) p += 3;
       else break;
     }
@@ -46,12 +49,12 @@ function isPort(buf: Uint8Array, start: number, end: number): boolean {
   if (end - start > 5) return false;
   let port = 0;
   for (let p = start; p < end; p++) {
-    if ((BYTE_CLASS[buf[p]!]! & DIGIT) === 0) return false;
+    if ((classes[buf[p]!]! & DIGIT) === 0) return false;
     port = port * 10 + buf[p]! - 48;
   }
   return port <= 65535;
 }
 
 function isHex(byte: number): boolean {
-  return (BYTE_CLASS[byte]! & HEX) !== 0;
+  return (classes[byte]! & HEX) !== 0;
 }

@@ -41,3 +41,14 @@ function buildTable(): Uint8Array {
 }
 
 export const BYTE_CLASS: Uint8Array = buildTable();
+
+/** Whether `[start, end)` is `lowerText`, letter case aside. */
+export function equalsText(buf: Uint8Array, start: number, end: number, lowerText: string): boolean {
+  if (end - start !== lowerText.length) return false;
+  for (let i = 0; i < lowerText.length; i++) {
+    let byte = buf[start + i]!;
+    if (byte >= 65 && byte <= 90) byte |= 32;
+    if (byte !== lowerText.charCodeAt(i)) return false;
+  }
+  return true;
+}

@@ -8,7 +8,7 @@
 import type { Head } from '../core/head.ts';
 import { SPAN } from '../core/head.ts';
 import { FIELD_CONNECTION } from '../core/fields.ts';
-import { BYTE_CLASS, HTAB, SP, TOKEN } from './byte-class.ts';
+import { BYTE_CLASS, equalsText, HTAB, SP, TOKEN } from './byte-class.ts';
 import { ERR_CONNECTION } from './h1-errors.ts';
 import { lookupField } from './field-lookup.ts';
 
@@ -58,12 +58,13 @@ export function applyConnection(head: Head, buf: Buffer): number {
 }
 
 function applyOption(head: Head, buf: Buffer, start: number, end: number): void {
-  const option = buf.latin1Slice(start, end).toLowerCase();
-  if (option === 'close') {
-    head.connectionClose = true;
-  } else if (option === 'keep-alive') {
+  if (equalsText(buf, start, end, 'keep-alive')) {
     head.connectionKeepAlive = true;
-  } else if (lookupField(buf, start, end) === 0 && !KEPT.has(option)) {
+  } else if (equalsText(buf, start, end, 'close')) {
+    head.connectionClose = true;
+  } else if (lookupField(buf, start, end) === 0) {
+    const option = buf.latin1Slice(start, end).toLowerCase();
+    if (KEPT.has(option)) return;
     for (let k = head.find(option); k >= 0; k = head.find(option, k + 1)) head.dropped[k] = 1;
   }
 }

@@ -19,6 +19,7 @@ import {
   FIELD_UPGRADE,
 } from '../core/fields.ts';
 import { isAuthority } from './authority.ts';
+import { equalsText } from './byte-class.ts';
 import {
   ERR_BOTH_FRAMINGS,
   ERR_CONNECT_BODY,
@@ -146,15 +147,4 @@ function noteTransferEncoding(head: Head, buf: Buffer, start: number, end: numbe
   if (!equalsText(buf, start, end, 'chunked')) return ERR_TRANSFER_ENCODING;
   head.chunked = true;
   return 0;
-}
-
-/** Letter case aside; `text` is lower-case. */
-function equalsText(buf: Buffer, start: number, end: number, text: string): boolean {
-  if (end - start !== text.length) return false;
-  for (let i = 0; i < text.length; i++) {
-    let byte = buf[start + i]!;
-    if (byte >= 65 && byte <= 90) byte |= 32;
-    if (byte !== text.charCodeAt(i)) return false;
-  }
-  return true;
 }

@@ -5,18 +5,23 @@
 import type { Head } from '../core/head.ts';
 import { BYTE_CLASS, CR, DIGIT, LF, SP, VALUE } from './byte-class.ts';
 import { ERR_LINE_END, ERR_REASON, ERR_STATUS, ERR_STATUS_LINE } from './h1-errors.ts';
-import { readVersionBytes } from './h1-request-line.ts';
+import { isVersionStart, readVersionBytes } from './h1-request-line.ts';
 import { AFTER_STATUS, LINE_LF, NAME, REASON, START, STATUS, VERSION } from './h1-state.ts';
+
+// Local bindings: V8 folds these into the loops, which it does not do for imported ones.
+const classes = BYTE_CLASS;
+const VALUE_BIT = VALUE;
 
 /** Where the digits stand: `HTTP/1.1 200`. */
 const STATUS_AT = 9;
+const STATUS_END = 12;
 
 /** @returns 1 when the line is read and `head.state` is NAME, 0 when bytes are wanted, < 0 an error code */
 export function parseStatusLine(head: Head, buf: Buffer, stop: number): number {
   const base = head.base;
   if (head.state === START) {
     head.mark = 0;
-    head.state = VERSION;
+    head.state = readPlainStart(head, buf, stop) ? AFTER_STATUS : VERSION;
   }
   if (head.state === VERSION) {
     const result = readVersionBytes(head, buf, base + head.at, stop);
@@ -29,6 +34,21 @@ export function parseStatusLine(head: Head, buf: Buffer, stop: number): number {
     if (result <= 0) return result;
   }
   return readReason(head, buf, base + head.at, stop);
+}
+
+/** `HTTP/1.x ` and three digits at once when they are all there. @returns false for anything else, having changed nothing */
+function readPlainStart(head: Head, buf: Buffer, stop: number): boolean {
+  const p = head.base;
+  if (p + STATUS_END > stop || !isVersionStart(buf, p) || buf[p + 8]! !== SP) return false;
+  const minor = buf[p + 7]! - 48;
+  const hundreds = buf[p + STATUS_AT]! - 48;
+  const tens = buf[p + STATUS_AT + 1]! - 48;
+  const ones = buf[p + STATUS_AT + 2]! - 48;
+  if (minor >>> 0 > 1 || (hundreds - 1) >>> 0 > 8 || tens >>> 0 > 9 || ones >>> 0 > 9) return false;
+  head.minor = minor;
+  head.status = hundreds * 100 + tens * 10 + ones;
+  head.at = STATUS_END;
+  return true;
 }
 
 function readStatus(head: Head, buf: Buffer, p: number, stop: number): number {
@@ -49,7 +69,6 @@ function readStatus(head: Head, buf: Buffer, p: number, stop: number): number {
 }
 
 function readReason(head: Head, buf: Buffer, p: number, stop: number): number {
-  const classes = BYTE_CLASS;
   const base = head.base;
   if (head.state === AFTER_STATUS) {
     if (p === stop) return 0;
@@ -60,7 +79,7 @@ function readReason(head: Head, buf: Buffer, p: number, stop: number): number {
     head.state = REASON;
   }
   if (head.state === REASON) {
-    while (p < stop && (classes[buf[p]!]! & VALUE) !== 0) p++;
+    while (p < stop && (classes[buf[p]!]! & VALUE_BIT) !== 0) p++;
     head.at = p - base;
     if (p === stop) return 0;
     if (buf[p]! !== CR) return buf[p]! === LF ? ERR_LINE_END : ERR_REASON;
