@@ -4,18 +4,12 @@
 // All progress stands in the Head; a check happens at a fixed byte, so every way to split the input gives one answer.
 
 import type { Head } from '../core/head.ts';
-import { BYTE_CLASS, COLON, CR, HTAB, LF, SP, TOKEN } from './byte-class.ts';
+import { COLON, CR, HTAB, LF, skipWhile, SP, TOKEN } from './byte-class.ts';
 import { skipValue, viewOf } from './byte-view.ts';
 import { lookupField } from './field-lookup.ts';
 import { noteField } from './h1-framing.ts';
 import { ERR_FOLD, ERR_LINE_END, ERR_NAME, ERR_SPACE_BEFORE_COLON, ERR_TOO_MANY_FIELDS, ERR_VALUE } from './h1-errors.ts';
 import { DONE, END_LF, NAME, OWS, VALUE_LF, VALUE_STATE } from './h1-state.ts';
-
-// Local bindings: V8 folds these into the loops, which it does not do for imported ones.
-const classes = BYTE_CLASS;
-const TOKEN_BIT = TOKEN;
-const SPACE = SP;
-const TAB = HTAB;
 
 /**
  * Reads field lines from `head.at` up to `stop`. `head.state` is NAME or later.
@@ -32,7 +26,7 @@ export function parseFields(head: Head, buf: Buffer, stop: number, section: numb
   let value = base + head.valueStart;
   for (;;) {
     if (state === NAME) {
-      p = skipToken(buf, p, stop);
+      p = skipWhile(TOKEN, buf, p, stop);
       if (p === stop) break;
       if (p === line) {
         if (buf[p]! !== CR) return nameFault(buf[p]!, true);
@@ -45,7 +39,7 @@ export function parseFields(head: Head, buf: Buffer, stop: number, section: numb
       }
     }
     if (state === OWS) {
-      while (p < stop && (buf[p]! === SPACE || buf[p]! === TAB)) p++;
+      while (p < stop && (buf[p]! === SP || buf[p]! === HTAB)) p++;
       if (p === stop) break;
       value = p;
       state = VALUE_STATE;
@@ -84,17 +78,9 @@ export function parseFields(head: Head, buf: Buffer, stop: number, section: numb
   return 0;
 }
 
-/** The first offset in `[p, stop)` whose byte cannot stand in a name, or `stop`. Four at a time: half the branches. */
-function skipToken(buf: Buffer, p: number, stop: number): number {
-  const last = stop - 3;
-  while (p < last && (classes[buf[p]!]! & classes[buf[p + 1]!]! & classes[buf[p + 2]!]! & classes[buf[p + 3]!]! & TOKEN_BIT) !== 0) p += 4;
-  while (p < stop && (classes[buf[p]!]! & TOKEN_BIT) !== 0) p++;
-  return p;
-}
-
 /** The end of a value without the white space before its CR. */
 function trimEnd(buf: Buffer, start: number, end: number): number {
-  while (end > start && (buf[end - 1]! === SPACE || buf[end - 1]! === TAB)) end--;
+  while (end > start && buf[end - 1]! <= SP) end--; // nothing smaller than a space but a tab has passed
   return end;
 }
 

@@ -4,7 +4,7 @@
 
 import type { Head } from '../core/head.ts';
 import { isAuthority } from './authority.ts';
-import { BYTE_CLASS, CR, DIGIT, LF, SP, TARGET, TOKEN } from './byte-class.ts';
+import { CR, DIGIT, LF, skipWhile, SP, TARGET, TOKEN } from './byte-class.ts';
 import {
   ERR_EMPTY_LINES,
   ERR_HTTP09,
@@ -33,11 +33,6 @@ const VERSION_BYTES = 8;
 const LINE_TAIL_BYTES = 11;
 const CAPITAL_C = 67;
 
-// Local bindings: V8 folds these into the loops, which it does not do for imported ones.
-const classes = BYTE_CLASS;
-const TOKEN_BIT = TOKEN;
-const TARGET_BIT = TARGET;
-const SPACE = SP;
 
 /** @returns 1 when the line is read and `head.state` is NAME, 0 when bytes are wanted, < 0 an error code */
 export function parseRequestLine(head: Head, buf: Buffer, stop: number): number {
@@ -65,13 +60,12 @@ function readPlainLine(head: Head, buf: Buffer, stop: number): boolean {
   const base = head.base;
   let p = base;
   const methodLimit = stop < base + MAX_METHOD_BYTES ? stop : base + MAX_METHOD_BYTES;
-  while (p < methodLimit && (classes[buf[p]!]! & TOKEN_BIT) !== 0) p++;
+  p = skipWhile(TOKEN, buf, p, methodLimit);
   const methodEnd = p;
   // `C` may begin CONNECT, which takes another form of target.
-  if (p === base || p + 2 > stop || buf[p]! !== SPACE || buf[p + 1]! !== SLASH || buf[base]! === CAPITAL_C) return false;
-  p++;
-  while (p < stop && (classes[buf[p]!]! & TARGET_BIT) !== 0) p++;
-  if (p + LINE_TAIL_BYTES > stop || buf[p]! !== SPACE) return false;
+  if (p === base || p + 2 > stop || buf[p]! !== SP || buf[p + 1]! !== SLASH || buf[base]! === CAPITAL_C) return false;
+  p = skipWhile(TARGET, buf, p + 1, stop);
+  if (p + LINE_TAIL_BYTES > stop || buf[p]! !== SP) return false;
   const minor = buf[p + 8]! - ZERO;
   if (!isVersionStart(buf, p + 1) || minor >>> 0 > 1 || buf[p + 9]! !== CR || buf[p + 10]! !== LF) return false;
   head.methodStart = 0;
@@ -118,7 +112,7 @@ function readMethod(head: Head, buf: Buffer, stop: number): number {
   const start = base + head.methodStart;
   const last = start + MAX_METHOD_BYTES;
   let p = base + head.at;
-  while (p < stop && p <= last && (classes[buf[p]!]! & TOKEN_BIT) !== 0) p++;
+  p = skipWhile(TOKEN, buf, p, stop <= last ? stop : last + 1);
   if (p > last) return ERR_METHOD_TOO_LONG;
   head.at = p - base;
   if (p === stop) return 0;
@@ -132,7 +126,7 @@ function readMethod(head: Head, buf: Buffer, stop: number): number {
 function readTarget(head: Head, buf: Buffer, stop: number): number {
   const base = head.base;
   let p = base + head.at;
-  while (p < stop && (classes[buf[p]!]! & TARGET_BIT) !== 0) p++;
+  p = skipWhile(TARGET, buf, p, stop);
   head.at = p - base;
   if (p === stop) return 0;
   if (buf[p]! !== SP) {
@@ -217,7 +211,7 @@ export function readVersionBytes(head: Head, buf: Buffer, p: number, stop: numbe
     const byte = buf[p]!;
     const index = p - start;
     if (index === 5 || index === 7) {
-      if ((classes[byte]! & DIGIT) === 0) return ERR_VERSION;
+      if (DIGIT[byte]! === 0) return ERR_VERSION;
       if (index === 5 && byte !== ONE) return byte === ZERO ? ERR_HTTP09 : ERR_VERSION_UNSUPPORTED;
       if (index === 7 && byte > ONE) return ERR_VERSION_UNSUPPORTED;
     } else if (byte !== 'HTTP/1.1'.charCodeAt(index)) {
