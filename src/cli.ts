@@ -125,7 +125,7 @@ function forever(): Promise<number> {
 async function validate(given: Arguments): Promise<number> {
   const result = await loadPlace({ file: configFile(given) }, process.env);
   const report = validateReport(result);
-  const errors = result.ok ? rehearse(result.snapshot) : [];
+  const errors = result.ok ? rehearse(result.snapshot, process.env) : [];
   if (errors.length > 0) throw new StartError(errors);
   process.stderr.write(report.stderr);
   process.stdout.write(report.stdout);

@@ -18,6 +18,7 @@ import { allowedCpus, autoWorkerCount } from './io/affinity.ts';
 import { loadEngine } from './io/engine.ts';
 import { closeDescriptors, closeListenSocket, openListenSockets, removeSocketFile } from './io/listen-socket.ts';
 import { checkFormat } from './observe/access-log.ts';
+import { compileHttp } from './proxy/compile.ts';
 import { SHAPES } from './observe/shapes.ts';
 import { StatsPages } from './observe/stats-pages.ts';
 import { SharedState } from './shared/registry.ts';
@@ -44,7 +45,7 @@ export function createProxy(options: ProxyOptions): Primary {
     timers: systemTimers,
     compile: compileMatcher,
     load: async () => describeLoad(await loadPlace(place, environment)),
-    rehearse,
+    rehearse: (snapshot) => rehearse(snapshot, environment),
     hire: (snapshot) => hire(snapshot, logger),
   });
 }
@@ -55,8 +56,12 @@ export async function loadPlace(place: ConfigPlace, environment: Environment): P
 }
 
 /** What cannot be known without compiling: run by `validate`, at the start and before every reload is published. @returns errors. */
-export function rehearse(_snapshot: Snapshot): readonly string[] {
-  return [];
+export function rehearse(snapshot: Snapshot, environment: Environment): readonly string[] {
+  const problems: string[] = [];
+  snapshot.listeners.forEach((listener, i) => {
+    compileHttp(listener.http, `/listeners/${i}/http`, environment, ({ pointer, message }) => problems.push(`${pointer}: ${message}`));
+  });
+  return problems;
 }
 
 export function packageVersion(): string {

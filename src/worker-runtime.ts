@@ -1,8 +1,7 @@
 // A worker's parts, put together: clusters, roads and listeners of the current configuration, and the two-phase change to
 // the next one. Worker thread; a composition root: it connects rooms that do not know each other, and decides nothing else.
 
-import { compileAccessLog } from './observe/access-log.ts';
-import { AccessLogBatches } from './observe/access-log-batch.ts';
+import { AccessLogBatch } from './observe/access-log-batch.ts';
 import { Cluster, type ClusterTools } from './cluster/cluster.ts';
 import type { EngineName, ListenerConfig, Snapshot } from './config/snapshot.ts';
 import type { FromWorker, ListenSocket } from './control/worker-messages.ts';
@@ -19,7 +18,7 @@ import { DateText } from './proxy/date-text.ts';
 import type { HttpRuntime, RoadTools } from './proxy/http-runtime.ts';
 import { Identity } from './proxy/identity.ts';
 import { Journeys } from './proxy/journeys.ts';
-import { compileRuntimeRoutes } from './proxy/compile.ts';
+import { compileHttp, linkClusters } from './proxy/compile.ts';
 import { HttpRoad } from './proxy/road.ts';
 import type { Breakers } from './shared/breaker-table.ts';
 import type { Plan } from './shared/plan.ts';
@@ -27,7 +26,6 @@ import type { Stripe } from './shared/stripe.ts';
 
 /** How often logs are flushed and connections given up that another worker starves for. */
 const TICK_MS = 100;
-const LOG_FLUSH_TICKS = 10;
 
 /** One listener on its address. */
 interface Door {
@@ -56,6 +54,8 @@ export interface WorkerParts {
   readonly breakers: Breakers;
   /** A second loop, on `node:net`, for listeners that ask for it. */
   makeNodeLoop(): Loop;
+  /** For `%ENVIRONMENT(X)%`. */
+  readonly variables: Readonly<Record<string, string | undefined>>;
   send(message: FromWorker): void;
 }
 
@@ -64,9 +64,8 @@ export class WorkerRuntime implements TimerTarget {
   private readonly clusterTools: ClusterTools;
   private readonly listenTools: ListenTools;
   private readonly roadTools: RoadTools;
-  private readonly logs: AccessLogBatches;
+  private readonly logs: AccessLogBatch;
   private readonly timer: Timer;
-  private ticks = 0;
   private current: Assembly | null = null;
   private prepared: Assembly | null = null;
   private nodeLoop: Loop | null = null;
@@ -83,6 +82,7 @@ export class WorkerRuntime implements TimerTarget {
     this.parts = parts;
     this.clusterTools = { loop, clock: loop.clock, cells: stripe.cells, buckets: stripe.buckets, breakers, random, out };
     this.listenTools = { clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, out };
+    this.logs = new AccessLogBatch((path, bytes) => parts.send({ type: 'accessLog', path, bytes }));
     this.roadTools = {
       clock: loop.clock,
       timers: loop.timers,
@@ -91,8 +91,8 @@ export class WorkerRuntime implements TimerTarget {
       random,
       date: new DateText(loop.clock),
       journeys: new Journeys(),
+      logBatch: this.logs,
     };
-    this.logs = new AccessLogBatches((path, bytes) => parts.send({ type: 'accessLog', path, bytes }));
     this.timer = new Timer(this, 0);
     loop.timers.arm(this.timer, TICK_MS);
   }
@@ -183,8 +183,7 @@ export class WorkerRuntime implements TimerTarget {
 
   onTimer(): void {
     this.parts.loop.timers.arm(this.timer, TICK_MS);
-    this.ticks++;
-    if (this.ticks % LOG_FLUSH_TICKS === 0) this.logs.flush();
+    this.logs.tick(this.parts.loop.clock.now);
     if (this.current !== null) for (const cluster of this.current.clusters.values()) cluster.yieldIdle();
     if (this.leaving.size > 0) this.checkDrained();
   }
@@ -210,8 +209,10 @@ export class WorkerRuntime implements TimerTarget {
 
   private makeRuntime(config: ListenerConfig, snapshot: Snapshot, plan: Plan, clusters: Map<string, Cluster>): HttpRuntime {
     const places = plan.listeners[config.name]!;
-    const logs = config.http.accessLog.map((log) => compileAccessLog(log, this.logs));
-    const { routes, readsRequestLater } = compileRuntimeRoutes(config.http, clusters);
+    const compiled = compileHttp(config.http, '', this.parts.variables, (problem) => {
+      throw new Error(`${problem.pointer}: ${problem.message}`); // the rehearsal has found none
+    });
+    linkClusters(compiled.routes, clusters);
     return {
       name: config.name,
       config: config.http,
@@ -219,11 +220,9 @@ export class WorkerRuntime implements TimerTarget {
       stats: places.http,
       histograms: places.histograms,
       plan: places,
-      routes,
+      ...compiled,
       clusters,
       identity: new Identity(config.http, this.roadTools.random),
-      logs,
-      keepsRequestHead: logs.length > 0 || readsRequestLater,
       tools: this.roadTools,
     };
   }
