@@ -105,17 +105,27 @@ async function run(given: Arguments): Promise<number> {
   primary.onQuit = () => signals.end();
   // Whatever else goes wrong on the primary, the workers go on carrying traffic: it is reported, not died of.
   process.on('uncaughtException', (error) => logger.unexpected('unexpected error', error));
-  await primary.start();
+  try {
+    await primary.start();
+  } catch (error) {
+    if (signals.ending) return await forever(); // stopped while it started
+    throw error;
+  }
   const lines = [...primary.announcement()];
   if (primary.adminAddress !== null) lines.push(`admin on ${urlOf(primary.adminAddress)}`);
   process.stdout.write(`${lines.join('\n')}\n`);
-  return await new Promise<number>(() => undefined); // until a signal ends the process
+  return await forever();
+}
+
+/** Until a signal ends the process. */
+function forever(): Promise<number> {
+  return new Promise(() => undefined);
 }
 
 async function validate(given: Arguments): Promise<number> {
   const result = await loadPlace({ file: configFile(given) }, process.env);
   const report = validateReport(result);
-  const errors = result.ok ? rehearse(result.snapshot) : [];
+  const errors = result.ok ? rehearse(result.snapshot, process.env) : [];
   if (errors.length > 0) throw new StartError(errors);
   process.stderr.write(report.stderr);
   process.stdout.write(report.stdout);

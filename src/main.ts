@@ -7,18 +7,20 @@ import { formatError } from './config/errors.ts';
 import type { CheckTools, ConfigSource, Environment, LoadResult } from './config/load.ts';
 import { loadConfig } from './config/load.ts';
 import type { Snapshot } from './config/snapshot.ts';
-import type { StatsQuery, TextMatcher } from './control/admin-server.ts';
+import type { TextMatcher } from './control/admin-server.ts';
 import { readConfigFile } from './control/config-file.ts';
 import type { SocketDoor } from './control/listen-sockets.ts';
 import type { Logger } from './control/log.ts';
 import type { Crew, Loaded } from './control/primary.ts';
 import { Primary, StartError } from './control/primary.ts';
-import type { StatLine } from './control/server-stats.ts';
 import { systemTimers } from './core/timers.ts';
 import { allowedCpus, autoWorkerCount } from './io/affinity.ts';
 import { loadEngine } from './io/engine.ts';
 import { closeDescriptors, closeListenSocket, openListenSockets, removeSocketFile } from './io/listen-socket.ts';
+import { checkFormat } from './observe/access-log.ts';
+import { compileHttp } from './proxy/compile.ts';
 import { SHAPES } from './observe/shapes.ts';
+import { StatsPages } from './observe/stats-pages.ts';
 import { SharedState } from './shared/registry.ts';
 
 /** Run from the sources (type stripping) or from the build. */
@@ -43,7 +45,7 @@ export function createProxy(options: ProxyOptions): Primary {
     timers: systemTimers,
     compile: compileMatcher,
     load: async () => describeLoad(await loadPlace(place, environment)),
-    rehearse,
+    rehearse: (snapshot) => rehearse(snapshot, environment),
     hire: (snapshot) => hire(snapshot, logger),
   });
 }
@@ -54,8 +56,12 @@ export async function loadPlace(place: ConfigPlace, environment: Environment): P
 }
 
 /** What cannot be known without compiling: run by `validate`, at the start and before every reload is published. @returns errors. */
-export function rehearse(_snapshot: Snapshot): readonly string[] {
-  return [];
+export function rehearse(snapshot: Snapshot, environment: Environment): readonly string[] {
+  const problems: string[] = [];
+  snapshot.listeners.forEach((listener, i) => {
+    compileHttp(listener.http, `/listeners/${i}/http`, environment, ({ pointer, message }) => problems.push(`${pointer}: ${message}`));
+  });
+  return problems;
 }
 
 export function packageVersion(): string {
@@ -63,7 +69,7 @@ export function packageVersion(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-const CHECK_TOOLS: CheckTools = { checkFormat: () => null };
+const CHECK_TOOLS: CheckTools = { checkFormat };
 
 async function sourceOf(place: ConfigPlace): Promise<ConfigSource> {
   if ('document' in place) return { file: join(process.cwd(), 'configuration'), format: 'object', value: place.document() };
@@ -90,12 +96,8 @@ function hire(snapshot: Snapshot, logger: Logger): Crew {
     memory,
     sockets: SOCKETS,
     closeDescriptors,
-    stats: (own) => ({ text: (query) => plainStats(own(), query), json: () => '', prometheus: () => '' }),
+    stats: (own, published) => new StatsPages(() => ({ shared: memory, own: own(), published: published() })),
   };
-}
-
-function plainStats(lines: readonly StatLine[], query: StatsQuery): string {
-  return lines.filter(({ name }) => query.matches === null || query.matches(name)).map(({ name, value }) => `${name}: ${value}\n`).join('');
 }
 
 const SOCKETS: SocketDoor = {

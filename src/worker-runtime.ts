@@ -1,10 +1,9 @@
 // A worker's parts, put together: clusters, roads and listeners of the current configuration, and the two-phase change to
 // the next one. Worker thread; a composition root: it connects rooms that do not know each other, and decides nothing else.
 
-import { compileAccessLog } from './observe/access-log.ts';
-import { AccessLogBatches } from './observe/access-log-batch.ts';
+import { AccessLogBatch } from './observe/access-log-batch.ts';
 import { Cluster, type ClusterTools } from './cluster/cluster.ts';
-import type { ListenerConfig, Snapshot } from './config/snapshot.ts';
+import type { EngineName, ListenerConfig, Snapshot } from './config/snapshot.ts';
 import type { FromWorker, ListenSocket } from './control/worker-messages.ts';
 import type { Address } from './core/address.ts';
 import { OutBuffer } from './core/out-buffer.ts';
@@ -13,12 +12,13 @@ import type { Listener, Loop } from './io/conn.ts';
 import { Timer, type TimerTarget } from './io/timer-wheel.ts';
 import type { HttpDoor, ListenTools } from './listen/http-door.ts';
 import { HttpListener } from './listen/http-listener.ts';
-import { UwsListener } from './listen/uws.ts';
+import { loadUws, UwsListener } from './listen/uws.ts';
+import type { UwsModule } from './listen/uws-types.ts';
 import { DateText } from './proxy/date-text.ts';
 import type { HttpRuntime, RoadTools } from './proxy/http-runtime.ts';
 import { Identity } from './proxy/identity.ts';
 import { Journeys } from './proxy/journeys.ts';
-import { compileRuntimeRoutes } from './proxy/compile.ts';
+import { compileHttp, linkClusters } from './proxy/compile.ts';
 import { HttpRoad } from './proxy/road.ts';
 import type { Breakers } from './shared/breaker-table.ts';
 import type { Plan } from './shared/plan.ts';
@@ -26,17 +26,16 @@ import type { Stripe } from './shared/stripe.ts';
 
 /** How often logs are flushed and connections given up that another worker starves for. */
 const TICK_MS = 100;
-const LOG_FLUSH_TICKS = 10;
-/** Answers under way on a listener that a reload removed may take this long, as in a drain of the whole. */
-const LOG_TICK = 0;
 
 /** One listener on its address. */
 interface Door {
   readonly key: string;
   readonly config: ListenerConfig;
   readonly socket: ListenSocket;
-  readonly http: HttpListener;
+  readonly http: HttpDoor;
   readonly road: HttpRoad;
+  /** Starts accepting. */
+  readonly listen: () => Promise<Listener>;
   listener: Listener | null;
 }
 
@@ -53,6 +52,10 @@ export interface WorkerParts {
   readonly loop: Loop;
   readonly stripe: Stripe;
   readonly breakers: Breakers;
+  /** A second loop, on `node:net`, for listeners that ask for it. */
+  makeNodeLoop(): Loop;
+  /** For `%ENVIRONMENT(X)%`. */
+  readonly variables: Readonly<Record<string, string | undefined>>;
   send(message: FromWorker): void;
 }
 
@@ -61,13 +64,14 @@ export class WorkerRuntime implements TimerTarget {
   private readonly clusterTools: ClusterTools;
   private readonly listenTools: ListenTools;
   private readonly roadTools: RoadTools;
-  private readonly logs: AccessLogBatches;
+  private readonly logs: AccessLogBatch;
   private readonly timer: Timer;
-  private ticks = 0;
   private current: Assembly | null = null;
   private prepared: Assembly | null = null;
+  private nodeLoop: Loop | null = null;
+  private uws: UwsModule | null = null;
   /** Listeners that a reload removed and that still have connections. */
-  private readonly leaving = new Set<HttpListener>();
+  private readonly leaving = new Set<HttpDoor>();
   private drainDeadline = 0;
   private onDrained: (() => void) | null = null;
 
@@ -78,6 +82,7 @@ export class WorkerRuntime implements TimerTarget {
     this.parts = parts;
     this.clusterTools = { loop, clock: loop.clock, cells: stripe.cells, buckets: stripe.buckets, breakers, random, out };
     this.listenTools = { clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, out };
+    this.logs = new AccessLogBatch((path, bytes) => parts.send({ type: 'accessLog', path, bytes }));
     this.roadTools = {
       clock: loop.clock,
       timers: loop.timers,
@@ -86,9 +91,9 @@ export class WorkerRuntime implements TimerTarget {
       random,
       date: new DateText(loop.clock),
       journeys: new Journeys(),
+      logBatch: this.logs,
     };
-    this.logs = new AccessLogBatches((path, bytes) => parts.send({ type: 'accessLog', path, bytes }));
-    this.timer = new Timer(this, LOG_TICK);
+    this.timer = new Timer(this, 0);
     loop.timers.arm(this.timer, TICK_MS);
   }
 
@@ -97,6 +102,7 @@ export class WorkerRuntime implements TimerTarget {
     const errors: string[] = [];
     const addresses: Record<string, Address> = {};
     try {
+      if (this.uws === null && snapshot.listeners.some((one) => one.engine === 'uws')) this.uws = await loadUws();
       const assembly = this.assemble(epoch, snapshot, plan, sockets);
       for (const door of assembly.doors.values()) {
         if (door.listener === null && door.socket.fd < 0) await this.open(door, errors);
@@ -165,14 +171,19 @@ export class WorkerRuntime implements TimerTarget {
     });
   }
 
-  flushLogs(): void {
+  /** The thread ends: nothing of the past is lost, nothing is left open. */
+  close(): void {
     this.logs.flush();
+    for (const assembly of [this.current, this.prepared]) {
+      if (assembly !== null) for (const door of assembly.doors.values()) door.http.closeAll();
+    }
+    this.nodeLoop?.stop();
+    this.parts.loop.stop();
   }
 
   onTimer(): void {
     this.parts.loop.timers.arm(this.timer, TICK_MS);
-    this.ticks++;
-    if (this.ticks % LOG_FLUSH_TICKS === 0) this.logs.flush();
+    this.logs.tick(this.parts.loop.clock.now);
     if (this.current !== null) for (const cluster of this.current.clusters.values()) cluster.yieldIdle();
     if (this.leaving.size > 0) this.checkDrained();
   }
@@ -198,8 +209,10 @@ export class WorkerRuntime implements TimerTarget {
 
   private makeRuntime(config: ListenerConfig, snapshot: Snapshot, plan: Plan, clusters: Map<string, Cluster>): HttpRuntime {
     const places = plan.listeners[config.name]!;
-    const logs = config.http.accessLog.map((log) => compileAccessLog(log, this.logs));
-    const { routes, readsRequestLater } = compileRuntimeRoutes(config.http, clusters);
+    const compiled = compileHttp(config.http, '', this.parts.variables, (problem) => {
+      throw new Error(`${problem.pointer}: ${problem.message}`); // the rehearsal has found none
+    });
+    linkClusters(compiled.routes, clusters);
     return {
       name: config.name,
       config: config.http,
@@ -207,25 +220,42 @@ export class WorkerRuntime implements TimerTarget {
       stats: places.http,
       histograms: places.histograms,
       plan: places,
-      routes,
+      ...compiled,
       clusters,
       identity: new Identity(config.http, this.roadTools.random),
-      logs,
-      keepsRequestHead: logs.length > 0 || readsRequestLater,
       tools: this.roadTools,
     };
   }
 
   private makeDoor(key: string, config: ListenerConfig, socket: ListenSocket, runtime: HttpRuntime, plan: Plan): Door {
     const road = new HttpRoad(runtime);
-    const http = new HttpListener(config.name, plan.listeners[config.name]!, road, this.listenTools);
+    const places = plan.listeners[config.name]!;
+    if (config.engine === 'uws') {
+      const http = new UwsListener(config.name, places, road, this.listenTools, this.uws!);
+      http.update(config.http, config.maxConnections);
+      const stop = (done: () => void): void => http.stop(done);
+      return { key, config, socket, http, road, listener: null, listen: async () => ({ address: await http.listen(socket.address), stop }) };
+    }
+    const loop = this.loopOf(config.engine);
+    const http = new HttpListener(config.name, places, road, { ...this.listenTools, clock: loop.clock, timers: loop.timers });
     http.update(config.http, config.maxConnections);
-    return { key, config, socket, http, road, listener: null };
+    return { key, config, socket, http, road, listener: null, listen: () => loop.listen(socket.address, socket.fd, http.accept) };
+  }
+
+  /** A listener may ask for `node:net` in a worker whose loop is epoll: then both turn. */
+  private loopOf(engine: EngineName | 'auto'): Loop {
+    const { loop } = this.parts;
+    if (engine !== 'node' || loop.kind === 'node') return loop;
+    if (this.nodeLoop === null) {
+      this.nodeLoop = this.parts.makeNodeLoop();
+      this.nodeLoop.run();
+    }
+    return this.nodeLoop;
   }
 
   private async open(door: Door, errors: string[]): Promise<void> {
     try {
-      door.listener = await this.parts.loop.listen(door.socket.address, door.socket.fd, door.http.accept);
+      door.listener = await door.listen();
     } catch (error) {
       errors.push(`listener "${door.config.name}": ${error instanceof Error ? error.message : String(error)}`);
     }

@@ -11,6 +11,9 @@ import type { Plan } from './shared/plan.ts';
 import { Stripe } from './shared/stripe.ts';
 import { WorkerRuntime } from './worker-runtime.ts';
 
+/** Workers and their loops number connections in steps, so that an id names one connection of the whole process. */
+const CONNECTION_ID_STEP = 2048;
+
 const start = workerData as WorkerStart;
 const port = parentPort!;
 const send = (message: FromWorker): void => port.postMessage(message);
@@ -21,8 +24,16 @@ if (start.cpu !== null) {
 }
 
 const stripe = new Stripe(start.stripe);
-const loop = createLoop(start.engine, { ledger: new DescriptorBits(stripe.fds), firstConnId: start.index + 1, connIdStep: 1024 });
-const runtime = new WorkerRuntime({ loop, stripe, breakers: new BreakerTable(start.breakers, stripe.held), send });
+const ledger = new DescriptorBits(stripe.fds);
+const loop = createLoop(start.engine, { ledger, firstConnId: start.index + 1, connIdStep: CONNECTION_ID_STEP });
+const runtime = new WorkerRuntime({
+  loop,
+  stripe,
+  breakers: new BreakerTable(start.breakers, stripe.held),
+  makeNodeLoop: () => createLoop('node', { clock: loop.clock, ledger, firstConnId: start.index + 1 + CONNECTION_ID_STEP / 2, connIdStep: CONNECTION_ID_STEP }),
+  variables: process.env,
+  send,
+});
 
 async function answer(message: ToWorker): Promise<void> {
   switch (message.type) {
@@ -41,8 +52,7 @@ async function answer(message: ToWorker): Promise<void> {
       send({ type: 'drained' });
       return;
     case 'stop':
-      runtime.flushLogs();
-      loop.stop();
+      runtime.close();
       port.close();
       return;
     case 'hook':

@@ -1,6 +1,7 @@
 // The way through this room: source → value → environment → overrides → schema and checks → Snapshot.
 // Primary thread; pure. Everything that is wrong is found in one go and returned, never thrown.
 
+import { freezeDeep } from './build/content.ts';
 import { buildSnapshot } from './build/snapshot.ts';
 import { checkDocument } from './check/check.ts';
 import type { CheckTools } from './check/check.ts';
@@ -49,7 +50,7 @@ export function loadConfig(source: ConfigSource, environment: Environment, tools
   // Environment first: where a placeholder failed, what stands in its place is not worth a second word.
   const problems = [...substituted.problems, ...validateDocument(value), ...checkDocument(value, tools)];
   if (problems.some((problem) => problem.severity !== 'warning')) return refuse(source, parsed, problems, variables);
-  const document = value as ConfigDocument;
+  const document = freezeDeep(value as ConfigDocument);
   const placing = { file: source.file, variables, locate: parsed.locate };
   return { ok: true, snapshot: buildSnapshot(document, source.file), document, warnings: placeProblems(problems, placing) };
 }

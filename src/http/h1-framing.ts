@@ -89,7 +89,10 @@ export function finishResponse(head: Head, buf: Buffer): number {
   if (status < 200 || status === 204) {
     // RFC 9110 section 8.6, RFC 9112 section 6.1. A zero length is a common slip and harmless: it is taken off, as Envoy does.
     if (head.chunked || head.contentLength > 0) return ERR_FRAMING_ON_BODILESS;
-    if (head.contentLength === 0) head.dropId(FIELD_CONTENT_LENGTH);
+    if (head.contentLength === 0) {
+      head.dropId(FIELD_CONTENT_LENGTH);
+      head.contentLength = -1;
+    }
   }
   return head.first[FIELD_CONNECTION]! < 0 ? 0 : applyConnection(head, buf);
 }

@@ -11,22 +11,18 @@ const LARGEST_MICROS = 2 ** 40 - 1;
 
 /** `histogram` is a number of the plan (`plan.histograms + UP_RQ_TIME`). Anything below zero counts as zero. */
 export function record(buckets: Uint32Array, histogram: number, micros: number): void {
-  let slot: number;
-  if (micros < 4294967296) {
-    const value = micros > 0 ? micros >>> 0 : 0;
-    if (value < 32) {
-      slot = value;
-    } else {
-      const exponent = 26 - Math.clz32(value);
-      slot = (exponent << 5) + (value >>> exponent);
-    }
-  } else {
-    slot = slotOfLong(micros);
-  }
-  const at = histogram * HISTOGRAM_WORDS + slot;
+  const at = histogram * HISTOGRAM_WORDS + slotOf(micros);
   const count = buckets[at]! + 1;
   buckets[at] = count;
   if (count === 4294967296) buckets[at + HISTOGRAM_SLOTS]!++;
+}
+
+export function slotOf(micros: number): number {
+  if (!(micros < 4294967296)) return slotOfLong(micros);
+  const value = micros > 0 ? micros >>> 0 : 0;
+  if (value < 32) return value;
+  const exponent = 26 - Math.clz32(value);
+  return (exponent << 5) + (value >>> exponent);
 }
 
 /** Of 71 minutes and more: the same slots, found without their lowest 8 bits. NaN counts as the longest. */

@@ -3,6 +3,7 @@
 // Worker thread; works on the Journey's `resHead` only.
 
 import { FIELD_DATE, FIELD_SERVER, FIELD_X_ENVOY_UPSTREAM_SERVICE_TIME } from '../core/fields.ts';
+import { applyEdits } from '../route/header-edits.ts';
 import type { Journey } from './journey.ts';
 import type { LocalReply } from './reply.ts';
 
@@ -21,7 +22,7 @@ export function editAnswer(journey: Journey): void {
     resHead.add('server', serverName);
   }
   if (resHead.first[FIELD_DATE]! < 0) resHead.add('date', date.now());
-  if (route !== null && route.responseEdits !== null) route.responseEdits.apply(resHead, journey);
+  if (route !== null && route.responseEdits.length > 0) applyEdits(route.responseEdits, journey, resHead);
 }
 
 /** The head of an answer of our own; fields that the reply brings along stand in it already. */
@@ -37,7 +38,7 @@ export function editLocalReply(journey: Journey, local: LocalReply, bodyBytes: n
   }
   resHead.add('date', date.now());
   if (serverName !== false) resHead.add('server', serverName);
-  if (route !== null && route.responseEdits !== null) route.responseEdits.apply(resHead, journey);
+  if (route !== null && route.responseEdits.length > 0) applyEdits(route.responseEdits, journey, resHead);
 }
 
 function hasAdded(added: readonly string[], lowerName: string): boolean {

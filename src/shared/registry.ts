@@ -52,6 +52,9 @@ interface Place {
   readonly row: number;
   /** How many sweeps in a row have found it unused and at rest. */
   quietSweeps: number;
+  /** Of a cluster: its endpoints as last committed, and how often they have changed. */
+  members: string | null;
+  memberChanges: number;
 }
 
 interface Tenancy {
@@ -59,6 +62,7 @@ interface Tenancy {
   /** Those of them that were made for it. */
   readonly made: Set<Place>;
   readonly limits: (readonly [row: number, limits: RowLimits])[];
+  readonly members: (readonly [cluster: Place, members: string])[];
 }
 
 /** A request may write its last counts after its gauges have come back: a place must be at rest twice before it is let go. */
@@ -150,7 +154,7 @@ export class SharedState {
    * existed before change only by `commit`. Throws, and changes nothing, when there is no room.
    */
   plan(source: PlanSource, epoch: number): Plan {
-    const tenancy: Tenancy = { places: new Set(), made: new Set(), limits: [] };
+    const tenancy: Tenancy = { places: new Set(), made: new Set(), limits: [], members: [] };
     this.tenancies.set(epoch, tenancy);
     try {
       const clusters: Record<string, ClusterPlan> = Object.create(null) as Record<string, ClusterPlan>;
@@ -166,7 +170,12 @@ export class SharedState {
 
   /** Every worker carries this configuration now: its limits hold, and what only older ones used may go when it is at rest. */
   commit(epoch: number): void {
-    for (const [row, limits] of this.tenancies.get(epoch)?.limits ?? []) this.table.setLimits(row, limits);
+    const tenancy = this.tenancies.get(epoch);
+    for (const [row, limits] of tenancy?.limits ?? []) this.table.setLimits(row, limits);
+    for (const [cluster, members] of tenancy?.members ?? []) {
+      if (cluster.members !== members) cluster.memberChanges++;
+      cluster.members = members;
+    }
     this.retire(epoch);
   }
 
@@ -195,6 +204,11 @@ export class SharedState {
     }
   }
 
+  /** How often the endpoints of this cluster have changed, its first configuration included. */
+  memberChanges(cluster: string): number {
+    return this.places.get(`cluster\0${cluster}`)?.memberChanges ?? 0;
+  }
+
   /** How much of the room is taken. */
   usage(): { readonly cells: number; readonly histograms: number; readonly rows: number } {
     return { cells: this.cells.used, histograms: this.histograms.used, rows: this.rows.used };
@@ -207,6 +221,7 @@ export class SharedState {
     const key = `cluster\0${cluster.name}`;
     const place = this.occupy(key, tenancy, () => this.make([shapes.cluster], shapes.clusterHistograms, cluster.circuitBreakers));
     tenancy.limits.push([place.row, cluster.circuitBreakers]);
+    tenancy.members.push([place, cluster.endpoints.map(({ text }) => text).sort().join('\0')]);
     const hosts = cluster.endpoints.map(({ text }) => {
       const host = this.occupy(`host\0${cluster.name}\0${text}`, tenancy, () => this.make([shapes.host], 0, null));
       return host.blocks[0]!.cell;
@@ -247,7 +262,7 @@ export class SharedState {
       if (histograms >= 0) this.histograms.give(histograms, histogramCount);
       throw error;
     }
-    return { blocks, histograms: Math.max(0, histograms), histogramCount, row, quietSweeps: 0 };
+    return { blocks, histograms: Math.max(0, histograms), histogramCount, row, quietSweeps: 0, members: null, memberChanges: 0 };
   }
 
   // A place is cleaned when it is given out again, not when it is let go: the later, the surer that nobody writes any more.

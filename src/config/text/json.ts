@@ -38,7 +38,10 @@ export function parseJsonText(text: string): ParsedText {
   }
   const { root, errors } = found;
   for (const error of errors) {
-    problems.push({ code: 'syntax', pointer: '', message: messageOf(error, text), position: lines.position(error.offset) });
+    const position = lines.position(error.offset);
+    // What follows a mistake on its own line is mostly the same mistake.
+    if (problems.at(-1)?.position?.line === position.line) continue;
+    problems.push({ code: 'syntax', pointer: '', message: messageOf(error, text), position });
   }
   const value = root === undefined || problems.length > 0 ? undefined : readNode(root, '', problems, lines);
   return {

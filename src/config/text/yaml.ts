@@ -1,7 +1,7 @@
 // YAML 1.2 (core schema, anchors, merge keys, one document) → value and positions. Primary thread; pure.
 
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import type { Document, Pair, YAMLMap } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import type { Document, Pair, YAMLError, YAMLMap } from 'yaml';
 
 import type { Position, Problem } from '../errors.ts';
 import { pointerSegments } from '../pointer.ts';
@@ -9,6 +9,8 @@ import type { ParsedText } from './text.ts';
 
 /** Aliases may not multiply the document beyond this (the "billion laughs" of YAML). */
 const MAX_ALIASES = 1000;
+/** What V8 says when recursion has exhausted the stack; the library passes it on as an error of the text. */
+const STACK_MESSAGE = 'Maximum call stack';
 
 export function parseYamlText(text: string): ParsedText {
   const lines = new LineCounter();
@@ -17,6 +19,7 @@ export function parseYamlText(text: string): ParsedText {
     schema: 'core',
     merge: true,
     uniqueKeys: true,
+    stringKeys: true,
     prettyErrors: false,
     lineCounter: lines,
   });
@@ -24,17 +27,39 @@ export function parseYamlText(text: string): ParsedText {
     const { line, col } = lines.linePos(offset);
     return { line, column: col };
   };
-  const problems: Problem[] = [...document.errors, ...document.warnings].map((error) => ({
-    code: error.code === 'DUPLICATE_KEY' ? 'duplicate-key' : 'syntax',
-    pointer: '',
-    message: error.code === 'DUPLICATE_KEY' ? 'this key is given twice' : firstLine(error.message),
-    position: position(error.pos[0]),
-  }));
+  const problems = [...document.errors, ...document.warnings].map((error) => ({ ...explain(error), position: position(error.pos[0]) }));
+  for (const offset of unknownAliases(document)) {
+    problems.push({ code: 'syntax', pointer: '', message: 'the alias names no anchor above it', position: position(offset) });
+  }
   const locate = (pointer: string, atKey: boolean): Position | null => position(offsetOf(document, pointer, atKey));
   if (problems.length === 0 && document.contents === null) {
     problems.push({ code: 'syntax', pointer: '', message: 'the file is empty', position: { line: 1, column: 1 } });
   }
-  return { value: problems.length > 0 ? undefined : readValue(document, problems), problems, locate };
+  return { value: problems.length > 0 ? undefined : readValue(document, problems), problems: oncePerPlace(problems), locate };
+}
+
+function explain(error: YAMLError): Problem {
+  if (error.message.startsWith(STACK_MESSAGE)) return { code: 'too-deep', pointer: '', message: 'is nested too deep' };
+  if (error.code === 'DUPLICATE_KEY') return { code: 'duplicate-key', pointer: '', message: 'this key is given twice' };
+  if (error.code === 'MULTIPLE_DOCS') return { code: 'syntax', pointer: '', message: 'a second document begins; a configuration is one' };
+  return { code: 'syntax', pointer: '', message: firstLine(error.message) };
+}
+
+/** Of a text too deep for the parser, every level is reported: the first is enough. */
+function oncePerPlace(problems: readonly Problem[]): Problem[] {
+  const deep = problems.find((problem) => problem.code === 'too-deep');
+  return deep === undefined ? [...problems] : [deep];
+}
+
+function unknownAliases(document: Document.Parsed): number[] {
+  const offsets: number[] = [];
+  if (document.errors.length > 0) return offsets;
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) === undefined) offsets.push(rangeStart(alias));
+    },
+  });
+  return offsets;
 }
 
 function readValue(document: Document.Parsed, problems: Problem[]): unknown {

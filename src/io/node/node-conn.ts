@@ -37,6 +37,9 @@ interface WireOptions extends SocketConstructorOpts {
   onread: { buffer: Buffer; callback: (this: Wire, bytes: number) => boolean };
 }
 
+/** node's own handle below a socket: what its public face lacks. */
+type WireHandle = Socket & { _handle?: { readonly fd?: number; getpeername(out: object): number } | null };
+
 /** A net.Socket that knows its connection, so that its listeners need no closures. */
 export class Wire extends Socket {
   conn: NodeConn | null = null;
@@ -222,6 +225,11 @@ export class NodeConn implements Conn {
 
   onEnded(): void {
     if ((this.flags & (CLOSED | CLOSING | ENDED)) !== 0) return;
+    if (this.hasBeenReset()) {
+      this.error = 'ECONNRESET';
+      this.socket.destroy();
+      return;
+    }
     this.flags |= ENDED;
     if ((this.flags & LINGERING) !== 0) return;
     this.loop.enter();
@@ -254,6 +262,13 @@ export class NodeConn implements Conn {
   }
 
   // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** libuv tells a RST that comes together with data as an end. But a socket that was reset has no peer any more. */
+  private hasBeenReset(): boolean {
+    if (this.remotePort === 0 || (this.flags & (SHUT | LINGERING)) !== 0) return false;
+    const handle = (this.socket as WireHandle)._handle;
+    return handle !== null && handle !== undefined && handle.getpeername({}) !== 0;
+  }
 
   private taken(): boolean {
     if (this.socket.writableLength === 0) return true;

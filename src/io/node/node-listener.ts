@@ -34,6 +34,7 @@ export class NodeListener implements Listener {
   private readonly accept: Accept;
   private readonly server: Server;
   private stopping = false;
+  private accepted = 0;
 
   constructor(loop: NodeLoop, accept: Accept) {
     this.loop = loop;
@@ -58,14 +59,19 @@ export class NodeListener implements Listener {
   stop(done: () => void): void {
     if (this.stopping) return;
     this.stopping = true;
-    // libuv accepts all that is queued in one round of its poll, and a whole round lies between two immediates.
-    setImmediate(() =>
-      setImmediate(() => {
+    let seen = -1;
+    const round = (): void => {
+      // libuv accepts one connection per poll, and a whole poll lies between two immediates: none came, none waits.
+      if (seen === this.accepted) {
         this.loop.removeListener(this);
         this.close();
         done();
-      }),
-    );
+        return;
+      }
+      seen = this.accepted;
+      setImmediate(round);
+    };
+    setImmediate(round);
   }
 
   close(): void {
@@ -74,6 +80,7 @@ export class NodeListener implements Listener {
   }
 
   private onConnection(first: Socket & { _handle?: unknown }): void {
+    this.accepted++;
     const handle = first._handle;
     first._handle = null;
     this.loop.enter();
