@@ -19,9 +19,14 @@ export class Head {
   length = 0;
 
   // The start line. Spans relative to base.
+  /** Not 0 only after empty lines that came before the request line. */
+  methodStart = 0;
   methodEnd = 0;
   targetStart = 0;
   targetEnd = 0;
+  /** The authority inside an absolute-form target, or the whole of CONNECT's; both 0 for the other forms. */
+  authorityStart = 0;
+  authorityEnd = 0;
   /** HTTP minor version: 0 or 1. */
   minor = 1;
   status = 0;
@@ -51,6 +56,8 @@ export class Head {
   state = 0;
   at = 0;
   mark = 0;
+  nameEnd = 0;
+  valueStart = 0;
 
   /** Fields to append when the head is passed on: name, value, name, value, … in latin1. */
   readonly added: string[] = [];
@@ -62,15 +69,18 @@ export class Head {
     this.buf = EMPTY;
     this.base = 0;
     this.length = 0;
+    this.methodStart = 0;
     this.methodEnd = 0;
     this.targetStart = 0;
     this.targetEnd = 0;
+    this.authorityStart = 0;
+    this.authorityEnd = 0;
     this.minor = 1;
     this.status = 0;
     this.reasonStart = 0;
     this.reasonEnd = 0;
     this.fieldsStart = 0;
-    if (this.count > 0) this.first.fill(-1);
+    for (let i = 0; i < this.count; i++) this.first[this.ids[i]!] = -1;
     this.count = 0;
     this.contentLength = -1;
     this.chunked = false;

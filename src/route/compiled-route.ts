@@ -51,6 +51,8 @@ export class CompiledRoute {
 
   // ---- forward ----
   timeoutMs = 0;
+  /** The same as text, for `x-envoy-expected-rq-timeout-ms`. */
+  timeoutText = '';
   /** -1: the listener's stream idle time-out. */
   idleTimeoutMs = -1;
   clusterNames: readonly string[] = [];

@@ -89,6 +89,7 @@ function plainPathProblem(text: string, kind: number): string {
 function compileForward(route: CompiledRoute, config: ForwardConfig, place: Place): void {
   route.kind = ROUTE_FORWARD;
   route.timeoutMs = config.timeoutMs;
+  route.timeoutText = String(route.timeoutMs);
   route.idleTimeoutMs = config.idleTimeoutMs ?? -1;
   route.clusterHeader = config.clusterHeader;
   route.clusterNames = config.clusters.map((cluster) => cluster.name);
