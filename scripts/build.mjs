@@ -62,7 +62,7 @@ removeStale(wanted);
 // tsc trusts its notes over the disk: with an output missing, it has to start afresh.
 const complete = [...wanted].every((path) => !path.endsWith('.js') || existsSync(join(out, path)));
 if (!complete) rmSync(join(out, '.tsbuildinfo'), { force: true });
-compile();
 copyRest(sources);
+compile();
 const command = join(out, 'src', 'cli.js');
 if (existsSync(command)) chmodSync(command, 0o755);

@@ -55,10 +55,9 @@ function checkImport(from, to, where) {
   const fromRoom = roomOf(from);
   const toRoom = roomOf(to);
   if (to.startsWith('..')) return; // package.json and the like
+  if (fromRoom === '' || fromRoom === toRoom) return;
   if (toRoom === '') {
     offenders.push(`${where}: imports the root ${to}`);
-  } else if (fromRoom === '' || fromRoom === toRoom) {
-    return;
   } else if (!(rooms[fromRoom] ?? []).includes(toRoom)) {
     offenders.push(`${where}: ${fromRoom} may not import ${toRoom} (${to})`);
   } else if (to.split(sep).length > 2) {

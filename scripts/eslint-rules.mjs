@@ -88,16 +88,6 @@ function isTypePosition(node) {
   return node.parent.type.startsWith('TS') && !/^TS(As|NonNull|Satisfies)/.test(node.parent.type);
 }
 
-/** `object.name` and `{ name: … }` are other people's names. */
-function isForeignName(node) {
-  const { parent } = node;
-  if (parent.type === 'MemberExpression') return parent.property === node && !parent.computed;
-  if (['Property', 'PropertyDefinition', 'MethodDefinition'].includes(parent.type)) {
-    return parent.key === node && !parent.computed;
-  }
-  return false;
-}
-
 const noRoomBans = {
   meta: {
     type: 'problem',
@@ -110,9 +100,10 @@ const noRoomBans = {
     const report = (node, name) => context.report({ node, messageId: 'ban', data: { name, why: bans[name] } });
     return {
       Identifier(node) {
-        if (!Object.hasOwn(bans, node.name) || isTypePosition(node) || isForeignName(node)) return;
-        const variable = context.sourceCode.getScope(node).references.find((ref) => ref.identifier === node)?.resolved;
-        if (variable === null || variable === undefined || variable.defs.length === 0) report(node, node.name);
+        if (!Object.hasOwn(bans, node.name) || isTypePosition(node)) return;
+        // names that are declared, imported or somebody's property refer to something else
+        const reference = context.sourceCode.getScope(node).references.find((one) => one.identifier === node);
+        if (reference !== undefined && !reference.resolved?.defs.length) report(node, node.name);
       },
       MemberExpression(node) {
         if (node.object.type !== 'Identifier' || node.computed) return;

@@ -1,6 +1,6 @@
 // Runs the tests: every build/test/**/*.test.js in a plain Node process of its own (no loaders, no coverage, so that
 // worker threads and children start as they do in service), a few at a time, and adds up tap's own summaries.
-//   node scripts/test.mjs [--jobs N] [--timeout SECONDS] [part of a path …]
+//   node scripts/test.mjs [--jobs N] [--timeout SECONDS] [--dir build/test] [part of a path …]
 // The last line is `N passed, N failed`, counting assertions. A file that crashes, hangs, leaves with an error or
 // asserts nothing counts as one failure more. Exit code 1 on any failure, and when there was nothing to run.
 
@@ -13,16 +13,19 @@ import { parseArgs } from 'node:util';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { jobs: { type: 'string', default: '2' }, timeout: { type: 'string', default: '120' } },
+  options: {
+    jobs: { type: 'string', default: '2' },
+    timeout: { type: 'string', default: '120' },
+    dir: { type: 'string', default: join(root, 'build', 'test') },
+  },
 });
 const timeoutMs = Number(values.timeout) * 1000;
 const SUMMARY = /^# \{ (total: \d+[^}]*) \}$/gm;
 const OK_LINE = /^\s*ok \d+ - /;
 
 function testFiles() {
-  const dir = join(root, 'build', 'test');
-  if (!existsSync(dir)) return [];
-  const all = readdirSync(dir, { recursive: true }).filter((name) => name.endsWith('.test.js'));
+  if (!existsSync(values.dir)) return [];
+  const all = readdirSync(values.dir, { recursive: true }).filter((name) => name.endsWith('.test.js'));
   const chosen = all.filter((name) => positionals.length === 0 || positionals.some((part) => name.includes(part)));
   // The tests over real sockets take longest; started first, they do not run alone at the end.
   const rank = (name) => (name.startsWith('wire') ? 0 : 1);
@@ -59,8 +62,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 function runFile(name) {
-  const path = join(root, 'build', 'test', name);
+  const path = join(values.dir, name);
   const env = { ...process.env, TAP: '1', TAP_TIMEOUT: String(timeoutMs / 1000) };
+  for (const name of Object.keys(env)) if (name.startsWith('TAP_CHILD') || name.startsWith('_TAPJS')) delete env[name];
   const started = Date.now();
   const child = spawn(process.execPath, ['--enable-source-maps', path], {
     cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'],
@@ -71,7 +75,7 @@ function runFile(name) {
   child.stderr.on('data', (chunk) => chunks.push(chunk));
   return new Promise((resolve) => {
     // tap ends a late test itself; this is for one that cannot
-    const deadline = setTimeout(() => endGroup(child.pid), timeoutMs + 5000);
+    const deadline = setTimeout(() => endGroup(child.pid), timeoutMs + Math.min(timeoutMs, 5000));
     child.on('error', (error) => chunks.push(Buffer.from(`${error.message}\n`)));
     // descendants may hold the pipes open: end them as soon as the test itself is gone
     child.on('exit', () => endGroup(child.pid));

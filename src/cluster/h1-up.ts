@@ -14,7 +14,7 @@ import { isPersistent, responseBody } from '../http/h1-framing.ts';
 import { parseResponseHead } from '../http/h1-parser.ts';
 import { DEFAULT_HEAD_LIMITS } from '../http/h1-state.ts';
 import { CHUNK_HEAD_ROOM, lastChunkRoom, requestRoom, RequestParts, writeChunkHead, writeLastChunk, writeLineEnd, writeRequestHead } from '../http/h1-writer.ts';
-import { CLOSED_CONNECT, CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
+import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import { Timer, type TimerTarget } from '../io/timer-wheel.ts';
 import * as S from '../observe/stat-names.ts';
 import type { H1Pool } from './h1-pool.ts';
@@ -48,6 +48,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   since = 0;
 
   private conn!: Conn;
+  private localAddress = '';
   private stream: Stream | null = null;
   private state = CONNECTING;
   private requestDone = false;
@@ -82,7 +83,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     this.answered = false;
     this.requests++;
     stream.upstreamConnectionId = this.conn.id;
-    stream.upstreamLocalAddress = formatHostPort(this.conn.localAddress, this.conn.localPort);
+    stream.upstreamLocalAddress = this.localAddress;
     stream.upReady(this);
   }
 
@@ -169,6 +170,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
 
   onConnect(): void {
     this.pool.cluster.tools.loop.timers.disarm(this.timer);
+    this.localAddress = formatHostPort(this.conn.localAddress, this.conn.localPort);
     this.state = IDLE;
     this.pool.connected(this);
   }

@@ -8,36 +8,31 @@ import type { Address } from '../core/address.ts';
 import { formatAddress } from '../core/address.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { systemTime } from '../core/clock.ts';
-import type { Timers } from '../core/timers.ts';
-import type { Plan } from '../shared/plan.ts';
+import type { CancelTimer, Timers } from '../core/timers.ts';
 import { AccessLogFiles } from './access-log-files.ts';
 import type { AdminView, CompileMatcher, Published, ServerState, StatsSource } from './admin-server.ts';
 import { AdminServer } from './admin-server.ts';
 import { ConfigWatch } from './config-watch.ts';
-import { describeListenError, ListenSockets } from './listen-sockets.ts';
+import { describeListenError } from './listen-sockets.ts';
 import type { SocketDoor } from './listen-sockets.ts';
 import type { Logger } from './log.ts';
+import { messageOf } from './log.ts';
+import type { CheckedConfig, SharedMemory } from './publisher.ts';
+import { Publisher } from './publisher.ts';
 import type { ReloadResult } from './reload.ts';
 import { Reloads } from './reload.ts';
 import type { StatLine } from './server-stats.ts';
 import { serverStats } from './server-stats.ts';
 import { Supervisor } from './supervisor.ts';
-import type { SupervisorLimits, WorkerMemory } from './supervisor.ts';
+import type { SupervisorLimits } from './supervisor.ts';
 import { UpdateCounts } from './update-counts.ts';
 
 /** What reading the configuration gave. Every text is one line for the user, with file, line and pointer. */
 export interface Loaded {
   /** null when there are errors. */
-  readonly snapshot: Snapshot | null;
+  readonly config: CheckedConfig | null;
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
-}
-
-export interface SharedMemory extends WorkerMemory {
-  /** Places for everything that the configuration counts; what existed before keeps its own. */
-  plan(snapshot: Snapshot, epoch: number): Plan;
-  /** Sum of a cell over all workers. */
-  cell(index: number): number;
 }
 
 /** How the threads are to be made, decided once at the start. */
@@ -62,6 +57,8 @@ export interface PrimaryOptions {
   readonly compile: CompileMatcher;
   readonly limits?: Partial<SupervisorLimits>;
   load(): Promise<Loaded>;
+  /** The admin server has a page that makes workers fail. */
+  readonly testHooks?: boolean;
   /** Runs every compile step that the workers will run. @returns errors. */
   rehearse(snapshot: Snapshot): readonly string[] | Promise<readonly string[]>;
   /** Throws an Error when what the configuration asks for cannot be had here. */
@@ -80,6 +77,8 @@ export class StartError extends Error {
 }
 
 const LOG_FLUSH_MS = 1000;
+/** How often places in shared memory that only drained configurations used are looked for. */
+const SWEEP_MS = 10_000;
 
 export class Primary implements AdminView {
   private readonly options: PrimaryOptions;
@@ -88,17 +87,16 @@ export class Primary implements AdminView {
   private readonly startedAt: number;
   private readonly logs: AccessLogFiles;
   private readonly reloads: Reloads;
-  private readonly counts = new UpdateCounts();
   private crew: Crew | null = null;
   private supervisor: Supervisor | null = null;
-  private sockets: ListenSockets | null = null;
+  private publisher: Publisher | null = null;
   private admin: AdminServer | null = null;
   private watch: ConfigWatch | null = null;
   private phase: ServerState = 'PRE_INITIALIZING';
   private healthFailed = false;
-  private epoch = 0;
+  private cancelSweep: CancelTimer = () => undefined;
+  private drained: Promise<void> | null = null;
   private stopped: Promise<void> | null = null;
-  published: Published | null = null;
   adminAddress: Address | null = null;
 
   constructor(options: PrimaryOptions) {
@@ -115,15 +113,22 @@ export class Primary implements AdminView {
   /** Resolves when every worker accepts. Throws a StartError, and then nothing is left running. */
   async start(): Promise<void> {
     try {
-      const snapshot = await this.check();
+      const config = await this.check();
+      const { snapshot } = config;
       this.logger.level = snapshot.logLevel;
       this.crew = await this.options.hire(snapshot);
+      const { memory } = this.crew;
+      this.cancelSweep = this.options.timers.every(SWEEP_MS, () => memory.sweep());
       this.supervisor = this.makeSupervisor(this.crew);
-      this.sockets = new ListenSockets(this.crew.sockets, this.supervisor.size);
+      const { supervisor, logs, time } = this;
+      this.publisher = new Publisher({ ...this.crew, supervisor, logs, time });
       await this.startAdmin(snapshot, this.crew);
       this.phase = 'INITIALIZING';
+      const { errors, table } = await this.publisher.bind(snapshot); // before any thread: a port in use is the usual trouble
+      failOn(errors);
       failOn(await this.supervisor.start());
-      failOn(await this.apply(snapshot));
+      failOn((await this.publisher.publish(config, table)).errors);
+      if (this.drained !== null) throw new StartError(['stopped before the start was complete']);
       this.phase = 'LIVE';
       await this.followFile(snapshot);
     } catch (error) {
@@ -143,8 +148,7 @@ export class Primary implements AdminView {
 
   /** Drains, then stops. Resolves when nothing is left. */
   async drain(): Promise<void> {
-    if (this.phase === 'DRAINING' && this.stopped !== null) return await this.stopped;
-    await this.drainWorkers();
+    await this.drainOnce();
     await this.stop();
   }
 
@@ -162,76 +166,65 @@ export class Primary implements AdminView {
     this.supervisor?.hook(worker, action);
   }
 
+  private drainOnce(): Promise<void> {
+    this.drained ??= this.drainWorkers();
+    return this.drained;
+  }
+
   private async drainWorkers(): Promise<void> {
     this.phase = 'DRAINING';
     this.watch?.close();
     this.watch = null;
     const timeoutMs = this.published?.snapshot.drainTimeoutMs ?? 0;
     this.logger.info(`draining: waiting at most ${timeoutMs / 1000} s for what is in flight`);
-    await this.reloads.idle();
-    await this.supervisor?.drain(timeoutMs);
+    await this.supervisor?.drain(timeoutMs); // a delivery under way is refused by it
   }
 
   private async stopParts(): Promise<void> {
     this.phase = 'DRAINING';
     this.watch?.close();
-    await this.reloads.idle();
+    this.cancelSweep();
     await this.supervisor?.stop();
-    this.sockets?.closeAll();
+    await this.reloads.idle();
+    this.publisher?.close();
     await this.logs.close(LOG_FLUSH_MS);
     await this.admin?.close();
-    this.logger.info('stopped');
+    if (this.published !== null) this.logger.info('stopped');
   }
 
   // ---- publishing ----
 
-  private async check(): Promise<Snapshot> {
-    const { snapshot, errors, warnings } = await this.options.load();
+  private async check(): Promise<CheckedConfig> {
+    const { config, errors, warnings } = await this.options.load();
     failOn(errors);
     for (const warning of warnings) this.logger.warn(warning);
-    if (snapshot === null) throw new StartError(['the configuration is empty']);
-    failOn(await this.options.rehearse(snapshot));
-    return snapshot;
-  }
-
-  /** Brings a checked configuration to all workers. @returns errors; with any, nothing has changed. */
-  private async apply(snapshot: Snapshot): Promise<readonly string[]> {
-    const { crew, supervisor, sockets } = this;
-    if (crew === null || supervisor === null || sockets === null) return ['the proxy is not running'];
-    const logErrors = await this.logs.prepare(snapshot.listeners.flatMap(({ http }) => http.accessLog.map((log) => log.path)));
-    if (logErrors.length > 0) return logErrors;
-    const bound = await sockets.prepare(snapshot.listeners.map((listener) => ({ ...listener, bindsItself: engineOf(listener.engine, snapshot, crew) === 'uws' })));
-    if (bound.errors.length > 0) return bound.errors;
-    const epoch = ++this.epoch;
-    const plan = crew.memory.plan(snapshot, epoch);
-    const { errors, addresses } = await supervisor.deliver({ epoch, snapshot, plan, socketsOf: (index) => bound.table[index] ?? {} });
-    if (errors.length > 0) {
-      sockets.abandon();
-      return errors;
-    }
-    sockets.commit();
-    const changes = this.counts.apply(this.published?.snapshot ?? null, snapshot);
-    if (this.published !== null) this.logger.info(`configuration ${snapshot.version} is in effect: ${changes}`);
-    this.published = { snapshot, plan, addresses, publishedAt: this.time.wallMs() };
-    return [];
+    if (config === null) throw new StartError(['the configuration is empty']);
+    failOn(await this.options.rehearse(config.snapshot));
+    return config;
   }
 
   private async reloadOnce(): Promise<ReloadResult> {
-    if (this.phase !== 'LIVE') return this.rejected(['the proxy is not running']);
-    const before = this.published!.snapshot;
+    const { publisher } = this;
+    const before = this.published?.snapshot;
+    if (this.phase !== 'LIVE' || publisher === null || before === undefined) return this.rejected(['the proxy is not running']);
     try {
-      const snapshot = await this.check();
+      const config = await this.check();
+      const { snapshot } = config;
       if (snapshot.version === before.version) {
         this.logger.info(`configuration ${snapshot.version} is unchanged`);
         return { outcome: 'unchanged' };
       }
-      failOn(await this.apply(snapshot));
+      const { errors, table } = await publisher.bind(snapshot);
+      failOn(errors);
+      const result = await publisher.publish(config, table);
+      failOn(result.errors);
+      this.logger.info(`configuration ${snapshot.version} is in effect: ${result.changes}`);
       this.settle(before, snapshot);
       return { outcome: 'applied', version: snapshot.version };
     } catch (error) {
       if (error instanceof StartError) return this.rejected(error.reasons);
       this.logger.unexpected('reload', error);
-      return this.rejected([error instanceof Error ? error.message : String(error)]);
+      return this.rejected([messageOf(error)]);
     }
   }
 
@@ -246,9 +239,12 @@ export class Primary implements AdminView {
     const waits: string[] = [];
     if (before.workers !== after.workers) waits.push('workers');
     if (before.pinWorkers !== after.pinWorkers) waits.push('pinWorkers');
-    if (before.engine !== after.engine) waits.push('engine');
     if (JSON.stringify(before.admin) !== JSON.stringify(after.admin)) waits.push('admin');
     for (const key of waits) this.logger.warn(`/${key} has changed: this takes effect at the next start`);
+    for (const { name, engine } of after.listeners) {
+      if (engine === 'auto' || engine === 'uws' || engine === this.engine) continue;
+      this.logger.warn(`listener "${name}" asks for the engine ${engine}: it runs on ${this.engine} until the next start`);
+    }
     if (before.watch !== after.watch) void this.followFile(after);
   }
 
@@ -272,7 +268,8 @@ export class Primary implements AdminView {
   private async startAdmin(snapshot: Snapshot, crew: Crew): Promise<void> {
     if (snapshot.admin === null) return;
     const stats = crew.stats(() => this.ownStats(), () => this.published);
-    const server = new AdminServer({ view: this, stats, compile: this.options.compile, logger: this.logger });
+    const hook = this.options.testHooks === true ? { hook: (worker: number, action: 'throw' | 'exit') => this.hook(worker, action) } : {};
+    const server = new AdminServer({ view: this, stats, compile: this.options.compile, logger: this.logger, ...hook });
     try {
       this.adminAddress = await server.listen(snapshot.admin);
     } catch (error) {
@@ -299,12 +296,16 @@ export class Primary implements AdminView {
       deaths: this.supervisor?.deaths ?? 0,
       restarts: this.supervisor?.restarts ?? 0,
       reloads: this.reloads.stats,
-      counts: this.counts,
+      counts: this.publisher?.counts ?? new UpdateCounts(),
       files: this.logs.stats,
     });
   }
 
   // ---- what the admin pages see ----
+
+  get published(): Published | null {
+    return this.publisher?.published ?? null;
+  }
 
   get state(): ServerState {
     return this.phase === 'LIVE' && this.healthFailed ? 'DRAINING' : this.phase;
@@ -348,7 +349,7 @@ export class Primary implements AdminView {
   }
 
   drainListeners(): void {
-    void this.drainWorkers();
+    void this.drainOnce();
   }
 
   quit(): void {
@@ -357,24 +358,18 @@ export class Primary implements AdminView {
 
   /** One line per listener: `listening on http://127.0.0.1:8080 (edge, epoll, 2 workers)`. */
   announcement(): readonly string[] {
-    const { published, crew } = this;
-    if (published === null || crew === null) return [];
+    const { published, publisher } = this;
+    if (published === null || publisher === null) return [];
     const workers = `${this.workers} worker${this.workers === 1 ? '' : 's'}`;
     return published.snapshot.listeners.map((listener) => {
       const address = published.addresses[listener.name] ?? listener.address;
       const url = address.kind === 'unix' ? formatAddress(address) : `http://${formatAddress(address)}`;
       const name = listener.name === formatAddress(listener.address) ? '' : `${listener.name}, `;
-      return `listening on ${url} (${name}${engineOf(listener.engine, published.snapshot, crew)}, ${workers})`;
+      return `listening on ${url} (${name}${publisher.engineOf(listener)}, ${workers})`;
     });
   }
 }
 
 function failOn(errors: readonly string[]): void {
   if (errors.length > 0) throw new StartError(errors);
-}
-
-/** Which engine carries a listener: its own choice, then that of the whole, then what the workers run on. */
-function engineOf(own: Snapshot['engine'], snapshot: Snapshot, crew: Crew): 'epoll' | 'node' | 'uws' {
-  const wanted = own === 'auto' ? snapshot.engine : own;
-  return wanted === 'uws' ? 'uws' : crew.engine;
 }

@@ -19,7 +19,8 @@ export class Signals {
   private readonly logger: Logger;
   private readonly exit: (code: number) => void;
   private target: SignalTarget | null = null;
-  private ending = false;
+  /** A stop is under way; the process ends by itself. */
+  ending = false;
 
   /** From here on no signal has its default effect, also while the proxy is still starting. */
   constructor(source: SignalSource, logger: Logger, exit: (code: number) => void) {

@@ -61,6 +61,13 @@ const LIMITS: SupervisorLimits = {
   maxBackOffMs: 10_000,
 };
 
+export interface Delivered {
+  /** Each once; none: every worker carries it. */
+  readonly errors: readonly string[];
+  /** As bound, by listener name. */
+  readonly addresses: Readonly<Record<string, Address>>;
+}
+
 interface Place {
   readonly slot: WorkerSlot;
   deaths: number[];
@@ -104,11 +111,8 @@ export class Supervisor {
     return errors;
   }
 
-  /**
-   * Brings a configuration to every worker or to none. Not to be called again before it has resolved.
-   * @returns the errors, each once; when there are none, the addresses that the listeners got, by name.
-   */
-  async deliver(delivery: Delivery): Promise<{ errors: readonly string[]; addresses: Readonly<Record<string, Address>> }> {
+  /** Brings a configuration to every worker or to none. Not to be called again before it has resolved. */
+  async deliver(delivery: Delivery): Promise<Delivered> {
     // Workers that are down or coming back catch up by themselves with whatever is current then.
     const slots = this.places.map((place) => place.slot).filter((slot) => this.current === null || (slot.live && slot.epoch === this.current.epoch));
     const answers = await Promise.all(slots.map((slot) => slot.prepare(delivery, this.limits.prepareTimeoutMs)));

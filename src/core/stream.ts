@@ -82,6 +82,8 @@ export abstract class Stream {
   localPort = 0;
   /** The caller as far as it is trusted (x-forwarded-for rules); equals `remoteAddress` until `begin`. */
   trustedAddress = '';
+  /** One random number for all choices of `route` about this request (fractions, weights); 0 until one is needed. */
+  routeDraw = 0;
   routeName = '';
   clusterName = '';
   upstreamHost = '';
@@ -153,6 +155,7 @@ export abstract class Stream {
     this.remoteAddress = '';
     this.localAddress = '';
     this.trustedAddress = '';
+    this.routeDraw = 0;
     this.routeName = '';
     this.clusterName = '';
     this.upstreamHost = '';

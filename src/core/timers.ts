@@ -1,5 +1,7 @@
-// The door to the system's timers for the primary thread, where nothing is hot. Workers use io's TimerWheel instead.
-// Tests hand in timers that they turn by hand.
+// Timers as the primary thread takes them: an interface, so that tests can hand in timers that they turn by hand.
+// Nothing is hot there. Workers use io's TimerWheel instead.
+
+import { hostTimeout } from './host-timer.ts';
 
 /** Stops a timer; calling it twice, or after the timer fired, does nothing. */
 export type CancelTimer = () => void;
@@ -11,8 +13,8 @@ export interface Timers {
 
 export const systemTimers: Timers = {
   after(delayMs, fire) {
-    const timer = setTimeout(fire, delayMs);
-    return () => clearTimeout(timer);
+    const timer = hostTimeout(fire, delayMs);
+    return () => timer.cancel();
   },
   every(intervalMs, fire) {
     const timer = setInterval(fire, intervalMs);

@@ -9,6 +9,7 @@ import { SPAN } from '../core/head.ts';
 import { FIELD_CONTENT_LENGTH, FIELD_HOST } from '../core/fields.ts';
 import { copyBytes, writeText } from '../core/bytes.ts';
 import { CR, LF, SP } from './byte-class.ts';
+import { targetPath } from './h1-target.ts';
 import { statusText } from './status-text.ts';
 
 const CRLF_VERSION = Buffer.from(' HTTP/1.1\r\n', 'latin1');
@@ -22,7 +23,6 @@ const LAST_CHUNK = Buffer.from('0\r\n', 'latin1');
 const FIXED_ROOM = 192;
 /** The longest chunk head: 14 hexadecimal digits and CRLF. */
 export const CHUNK_HEAD_ROOM = 16;
-const SLASH = 47;
 
 /** What of a request head does not simply pass. Empty strings: as it came. */
 export class RequestParts {
@@ -67,7 +67,7 @@ export function writeRequestHead(out: Buffer, at: number, head: Head, parts: Req
   // Origin servers get the origin form, and the Host that the target named (RFC 9112 section 3.2.2).
   const absolute = head.authorityStart > head.targetStart;
   if (parts.target.length > 0) at = writeText(out, at, parts.target);
-  else if (absolute) at = writePathOfAbsolute(out, at, head);
+  else if (absolute) at = writeText(out, at, targetPath(head));
   else at = copyBytes(out, at, head.buf, base + head.targetStart, base + head.targetEnd);
   at = copyBytes(out, at, CRLF_VERSION, 0, CRLF_VERSION.length);
   if (parts.authority.length > 0 || absolute) at = writeFieldsWithHost(out, at, head, parts);
@@ -167,18 +167,6 @@ function writeFieldsWithHost(out: Buffer, at: number, head: Head, parts: Request
   else at = copyBytes(out, at, head.buf, head.base + head.authorityStart, head.base + head.authorityEnd);
   at = writeLineEnd(out, at);
   return writeFields(out, at, head, host + 1, head.count, parts.chunked);
-}
-
-/** Path and query of an absolute target; `/` stands for no path, `*` for OPTIONS without one (RFC 9112 section 3.2.4). */
-function writePathOfAbsolute(out: Buffer, at: number, head: Head): number {
-  const start = head.base + head.authorityEnd;
-  const end = head.base + head.targetEnd;
-  if (start === end) {
-    const options = head.buf.latin1Slice(head.base + head.methodStart, head.base + head.methodEnd) === 'OPTIONS';
-    return writeText(out, at, options ? '*' : '/');
-  }
-  if (head.buf[start]! !== SLASH) out[at++] = SLASH;
-  return copyBytes(out, at, head.buf, start, end);
 }
 
 function writeAdded(out: Buffer, at: number, head: Head): number {

@@ -3,33 +3,16 @@
 // request, while requests under way keep the old ones.
 
 import type { HttpConfig } from '../config/snapshot.ts';
-import type { Clock } from '../core/clock.ts';
-import type { OutBuffer } from '../core/out-buffer.ts';
-import type { Stream } from '../core/stream.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
 import type { Conn, ConnOwner } from '../io/conn.ts';
-import type { TimerWheel } from '../io/timer-wheel.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
-import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
+import { RES_CX } from '../shared/breaker-table.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
 import { H1Down } from './h1-down.ts';
+import type { HttpDoor, ListenTools, Road } from './http-door.ts';
 
-export interface ListenTools {
-  readonly clock: Clock;
-  readonly timers: TimerWheel;
-  readonly cells: Float64Array;
-  readonly buckets: Uint32Array;
-  readonly breakers: Breakers;
-  readonly out: OutBuffer;
-}
-
-/** The door to room `proxy`: where a listener gets its streams from. */
-export interface Road {
-  take(): Stream;
-}
-
-export class HttpListener {
+export class HttpListener implements HttpDoor {
   readonly name: string;
   readonly tools: ListenTools;
   readonly plan: ListenerPlan;

@@ -7,7 +7,8 @@ import type { Random } from '../core/random.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { TimerWheel } from '../io/timer-wheel.ts';
 import type { AccessLog } from '../observe/access-log.ts';
-import type { RouteTable } from '../route/compile.ts';
+import type { AccessLogBatch } from '../observe/access-log-batch.ts';
+import type { RouteTable } from '../route/match.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
 import type { DateText } from './date-text.ts';
 import type { Identity } from './identity.ts';
@@ -22,6 +23,7 @@ export interface RoadTools {
   readonly random: Random;
   readonly date: DateText;
   readonly journeys: Journeys;
+  readonly logBatch: AccessLogBatch;
 }
 
 export interface HttpRuntime {
@@ -36,7 +38,8 @@ export interface HttpRuntime {
   readonly clusters: ReadonlyMap<string, Cluster>;
   readonly identity: Identity;
   readonly logs: readonly AccessLog[];
-  /** A log, an edit or a matcher of the answer asks for fields of the request after its bytes have gone. */
+  /** A log or an edit of the answer asks for their fields after the bytes have gone. */
   readonly keepsRequestHead: boolean;
+  readonly keepsResponseHead: boolean;
   readonly tools: RoadTools;
 }

@@ -13,13 +13,14 @@ import { FLAG_DC, FLAG_NC, FLAG_NR } from '../core/flags.ts';
 import { BODY_LENGTH, BODY_NONE, Stream, type UpStream } from '../core/stream.ts';
 import { statusText } from '../http/status-text.ts';
 import { Timer, type TimerTarget } from '../io/timer-wheel.ts';
-import { CLUSTER_CODES_AT, codeSlot } from '../observe/code-slots.ts';
+import { codeSlot } from '../observe/code-slots.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
-import type { CompiledRoute } from '../route/compiled-route.ts';
+import { ROUTE_FORWARD, ROUTE_REDIRECT, type CompiledRoute } from '../route/compiled-route.ts';
+import { redirectLocation } from '../route/rewrite.ts';
 import { editAnswer, editLocalReply } from './answer.ts';
 import type { HttpRuntime } from './http-runtime.ts';
-import { chooseCluster, editRequest } from './onward.ts';
+import { clusterOf, editRequest } from './onward.ts';
 import { detailsAfterStart, replyOf, type LocalReply } from './reply.ts';
 
 const FREE = 0;
@@ -79,7 +80,7 @@ export class Journey extends Stream implements TimerTarget {
     }
     this.route = route;
     this.routeName = route.name;
-    if (route.kind === 'forward') this.forward(route);
+    if (route.kind === ROUTE_FORWARD) this.forward(route);
     else this.answerByRoute(route);
     this.moreNow = false;
     // What is still needed of the head after this callback must not stand in the loop's buffer.
@@ -184,12 +185,12 @@ export class Journey extends Stream implements TimerTarget {
     this.phase = ANSWERING;
     this.lastActive = this.responseStartAt = clock.now;
     this.details = 'via_upstream';
-    cells[cluster!.stats + CLUSTER_CODES_AT + codeSlot(status)]!++;
+    cells[cluster!.stats + S.CLUSTER_CODES_AT + codeSlot(status)]!++;
     if (status < 600) cells[cluster!.stats + S.UP_RQ_1XX + ((status / 100) | 0) - 1]!++;
     this.countHost(status >= 500 ? S.HOST_RQ_ERROR : S.HOST_RQ_SUCCESS);
     editAnswer(this);
     if (!this.down!.writeHead(more)) this.pauseUp();
-    if (runtime.keepsRequestHead) this.resHead.retain();
+    if (runtime.keepsResponseHead) this.resHead.retain();
   }
 
   responseData(buf: Buffer, start: number, end: number, last: boolean): void {
@@ -207,6 +208,7 @@ export class Journey extends Stream implements TimerTarget {
 
   upReset(why: Fault): void {
     this.up = null;
+    if (this.phase !== ANSWERING) this.resHead.reset(); // what has come of a head is not ours to send
     this.countHost(S.HOST_RQ_ERROR);
     this.fail(why);
   }
@@ -259,7 +261,7 @@ export class Journey extends Stream implements TimerTarget {
 
   private forward(route: CompiledRoute): void {
     const { config, stats, tools } = this.runtime;
-    const cluster = chooseCluster(this, route);
+    const cluster = clusterOf(this, route);
     if (cluster === null) {
       this.count(S.NO_CLUSTER);
       this.reply({ status: 503, flags: FLAG_NC, details: 'cluster_not_found', body: '', overloaded: false });
@@ -290,11 +292,12 @@ export class Journey extends Stream implements TimerTarget {
   }
 
   private answerByRoute(route: CompiledRoute): void {
-    const redirect = route.kind === 'redirect';
+    const redirect = route.kind === ROUTE_REDIRECT;
     this.count(redirect ? S.RQ_REDIRECT : S.RQ_DIRECT_RESPONSE);
-    if (redirect) this.resHead.add('location', route.redirectLocation(this));
-    for (const [name, value] of route.responseFields) this.resHead.add(name, value);
-    this.reply({ status: route.status, flags: 0, details: 'direct_response', body: route.body, overloaded: false });
+    if (redirect) this.resHead.add('location', redirectLocation(route, this));
+    const fields = route.respondHeaders;
+    for (let i = 0; i < fields.length; i += 2) this.resHead.add(fields[i]!, fields[i + 1]!);
+    this.reply({ status: route.status, flags: 0, details: 'direct_response', body: '', overloaded: false }, route.respondBody);
   }
 
   /** The whole request is here: from now on the route's time-out runs. */
@@ -327,6 +330,7 @@ export class Journey extends Stream implements TimerTarget {
     if (up !== null) {
       this.up = null;
       up.abort();
+      if (this.phase !== ANSWERING) this.resHead.reset();
     } else if (this.phase === WAITING) {
       this.host!.pool!.cancel(this);
     }
@@ -339,9 +343,8 @@ export class Journey extends Stream implements TimerTarget {
     this.finish();
   }
 
-  private reply(local: LocalReply): void {
+  private reply(local: LocalReply, body: Buffer = local.body === '' ? EMPTY : Buffer.from(local.body, 'utf8')): void {
     const down = this.down!;
-    const body = local.body === '' ? EMPTY : Buffer.from(local.body, 'utf8');
     this.phase = ANSWERING;
     this.isLocalReply = true;
     this.status = local.status;
@@ -407,7 +410,10 @@ export class Journey extends Stream implements TimerTarget {
     if (this.status >= 100 && this.status < 600) tools.cells[stats + S.DOWN_RQ_1XX + ((this.status / 100) | 0) - 1]!++;
     record(tools.buckets, runtime.histograms + S.DOWN_RQ_TIME, (now - this.startAt) * 1000);
     const { logs } = runtime;
-    for (let i = 0; i < logs.length; i++) logs[i]!.write(this);
+    for (let i = 0; i < logs.length; i++) {
+      const log = logs[i]!;
+      if (log.wants(this)) tools.logBatch.add(log.path, log.format(this), now);
+    }
     this.clear();
     tools.journeys.giveBack(this);
   }
