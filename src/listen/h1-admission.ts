@@ -5,7 +5,7 @@
 import { FIELD_HOST } from '../core/fields.ts';
 import { SPAN, type Head } from '../core/head.ts';
 import type { Stream } from '../core/stream.ts';
-import { describeError, ERR_HTTP10_REFUSED, ERR_HTTPS_IN_PLAINTEXT } from '../http/h1-errors.ts';
+import { describeError, ERR_HOST_MISSING, ERR_HTTP10_REFUSED, ERR_HTTPS_IN_PLAINTEXT } from '../http/h1-errors.ts';
 import { targetAuthority, targetPath, targetScheme } from '../http/h1-target.ts';
 import { methodOf } from '../http/method.ts';
 import { cleanPath, needsRedirect } from '../http/path.ts';
@@ -24,6 +24,7 @@ export interface Refusal {
 
 const HTTP10 = refusal(ERR_HTTP10_REFUSED);
 const HTTPS = refusal(ERR_HTTPS_IN_PLAINTEXT);
+const NO_HOST = refusal(ERR_HOST_MISSING);
 const BAD_PATH: Refusal = { status: 400, details: 'path_normalization_failed', location: '' };
 const UNDERSCORES: Refusal = { status: 400, details: 'http1.unexpected_underscore', location: '' };
 
@@ -35,6 +36,7 @@ export function admitRequest(stream: Stream, listener: HttpDoor): Refusal | null
   stream.path = targetPath(head);
   stream.authority = head.authorityStart > 0 ? targetAuthority(head) : (head.known(FIELD_HOST) ?? '');
   if (head.minor === 0 && !config.acceptHttp10) return HTTP10;
+  if (head.authorityStart === 0 && head.first[FIELD_HOST]! < 0) return NO_HOST;
   if (head.authorityStart > head.targetStart) {
     tools.cells[plan.http + S.DOWN_RQ_NON_RELATIVE_PATH]!++;
     if (targetScheme(head) === 'https') return HTTPS;

@@ -6,7 +6,7 @@
 import type { Random } from '../core/random.ts';
 import type { Stream } from '../core/stream.ts';
 import type { CompiledRoute } from './compiled-route.ts';
-import { PATH_EXACT, PATH_REGEX, PATH_ANY, PATH_SEPARATED, PATH_TEMPLATE } from './compiled-route.ts';
+import { PATH_EXACT, PATH_PREFIX, PATH_REGEX, PATH_ANY, PATH_SEPARATED, PATH_TEMPLATE } from './compiled-route.ts';
 import type { HostIndex } from './host-index.ts';
 import type { Candidates, PathIndex } from './path/path-index.ts';
 import { passesFraction } from './random-choice.ts';
@@ -79,7 +79,7 @@ export class VirtualHost {
     }
   }
 
-  /** `*` of OPTIONS, and targets without a path: only routes that ask for no path, or for exactly this. */
+  /** `*` of OPTIONS, and targets without a path: routes that ask for no path, for exactly this, or for everything. */
   private matchWithoutPath(stream: Stream, random: Random): CompiledRoute | null {
     for (let k = 0; k < this.routes.length; k++) {
       const route = this.routes[k]!;
@@ -143,7 +143,9 @@ function matchesIndexedPath(route: CompiledRoute, path: string): boolean {
 }
 
 export function matchesPathless(route: CompiledRoute, path: string): boolean {
-  return route.pathKind === PATH_ANY || (route.pathKind === PATH_EXACT && route.pathText === path);
+  if (route.pathKind === PATH_EXACT) return route.pathText === path;
+  // The server as a whole (RFC 9110 section 9.3.7) is what `prefix: "/"` means too; Envoy has no route for it at all.
+  return route.pathKind === PATH_ANY || (route.pathKind === PATH_PREFIX && route.pathText === '/' && path === '*');
 }
 
 export function matchesConditions(route: CompiledRoute, stream: Stream, random: Random): boolean {
