@@ -9,6 +9,7 @@ import type { Head } from '../core/head.ts';
 import { SPAN } from '../core/head.ts';
 import { FIELD_CONNECTION, FIELD_KEEP_ALIVE, FIELD_OTHER } from '../core/fields.ts';
 import { equalsText, HTAB, skipWhile, SP, TOKEN } from './byte-class.ts';
+import { viewOf } from './byte-view.ts';
 import { ERR_CONNECTION } from './h1-errors.ts';
 import { lookupField } from './field-lookup.ts';
 
@@ -58,7 +59,7 @@ export function applyConnection(head: Head, buf: Buffer): number {
 }
 
 function applyOption(head: Head, buf: Buffer, start: number, end: number): void {
-  const id = lookupField(buf, start, end);
+  const id = lookupField(buf, viewOf(buf), start, end);
   if (id === FIELD_KEEP_ALIVE) {
     head.connectionKeepAlive = true;
   } else if (equalsText(buf, start, end, CLOSE)) {

@@ -61,7 +61,7 @@ export function parseFields(head: Head, buf: Buffer, stop: number, section: numb
       return 1;
     }
     if (head.count === maxFields) return ERR_TOO_MANY_FIELDS;
-    const id = lookupField(buf, line, nameEnd);
+    const id = lookupField(buf, view, line, nameEnd);
     head.addSpan(line - base, nameEnd - base, value - base, trimEnd(buf, value, p - 2) - base, id);
     if (id !== 0) {
       const fault = noteField(head, buf, head.count - 1, section);
