@@ -11,6 +11,7 @@ import type { TextMatcher } from './control/admin-server.ts';
 import { readConfigFile } from './control/config-file.ts';
 import type { SocketDoor } from './control/listen-sockets.ts';
 import type { Logger } from './control/log.ts';
+import { messageOf } from './control/log.ts';
 import type { Crew, Loaded } from './control/primary.ts';
 import { Primary, StartError } from './control/primary.ts';
 import { systemTimers } from './core/timers.ts';
@@ -18,9 +19,9 @@ import { allowedCpus, autoWorkerCount } from './io/affinity.ts';
 import { loadEngine } from './io/engine.ts';
 import { closeDescriptors, closeListenSocket, openListenSockets, removeSocketFile } from './io/listen-socket.ts';
 import { checkFormat } from './observe/access-log.ts';
-import { compileHttp } from './proxy/compile.ts';
 import { SHAPES } from './observe/shapes.ts';
 import { StatsPages } from './observe/stats-pages.ts';
+import { compileHttp } from './proxy/compile.ts';
 import { SharedState } from './shared/registry.ts';
 
 /** Run from the sources (type stripping) or from the build. */
@@ -44,6 +45,7 @@ export function createProxy(options: ProxyOptions): Primary {
     logger,
     timers: systemTimers,
     compile: compileMatcher,
+    testHooks: environment['NUNCIO_TEST_HOOKS'] === '1',
     load: async () => describeLoad(await loadPlace(place, environment)),
     rehearse: (snapshot) => rehearse(snapshot, environment),
     hire: (snapshot) => hire(snapshot, logger),
@@ -55,13 +57,21 @@ export async function loadPlace(place: ConfigPlace, environment: Environment): P
   return loadConfig(await sourceOf(place), environment, CHECK_TOOLS);
 }
 
-/** What cannot be known without compiling: run by `validate`, at the start and before every reload is published. @returns errors. */
+/**
+ * Compiles the whole as every worker will, and throws the result away: by `validate`, at the start and before a reload is
+ * published. The checks of the configuration should leave nothing to be found here. @returns errors.
+ */
 export function rehearse(snapshot: Snapshot, environment: Environment): readonly string[] {
-  const problems: string[] = [];
-  snapshot.listeners.forEach((listener, i) => {
-    compileHttp(listener.http, `/listeners/${i}/http`, environment, ({ pointer, message }) => problems.push(`${pointer}: ${message}`));
+  const errors: string[] = [];
+  snapshot.listeners.forEach(({ http }, index) => {
+    const pointer = `/listeners/${index}/http`;
+    try {
+      compileHttp(http, pointer, environment, (problem) => errors.push(`${problem.pointer}: ${problem.message}`));
+    } catch (error) {
+      errors.push(`${pointer}: ${messageOf(error)}`);
+    }
   });
-  return problems;
+  return errors;
 }
 
 export function packageVersion(): string {
@@ -76,13 +86,13 @@ async function sourceOf(place: ConfigPlace): Promise<ConfigSource> {
   try {
     return await readConfigFile(place.file);
   } catch (error) {
-    throw new StartError([error instanceof Error ? error.message : String(error)]);
+    throw new StartError([messageOf(error)]);
   }
 }
 
 function describeLoad(result: LoadResult): Loaded {
   return {
-    snapshot: result.ok ? result.snapshot : null,
+    config: result.ok ? result : null,
     errors: result.ok ? [] : result.errors.map(formatError),
     warnings: result.warnings.map(formatError),
   };
@@ -118,7 +128,7 @@ function chooseEngine(snapshot: Snapshot, logger: Logger): 'epoll' | 'node' {
     if (why !== '') logger.info(`engine node, because epoll cannot be had here: ${why}`);
     return kind;
   } catch (error) {
-    throw new StartError([`engine "epoll" cannot be had here: ${error instanceof Error ? error.message : String(error)}`]);
+    throw new StartError([`engine "epoll" cannot be had here: ${messageOf(error)}`]);
   }
 }
 

@@ -43,13 +43,11 @@ function versionOf(command: string, args: readonly string[], pattern: RegExp): s
   return pattern.exec(`${stdout}\n${stderr}`)?.[1] ?? (status === 0 ? 'unknown version' : null);
 }
 
+/** Read where packages lie: what a package exports need not include its description. */
 function packageVersion(name: string): string | null {
-  try {
-    const path = require.resolve(`${name}/package.json`);
-    return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
-  } catch {
-    return null;
-  }
+  const folders = require.resolve.paths(name) ?? [];
+  const path = folders.map((folder) => join(folder, name, 'package.json')).find((one) => existsSync(one));
+  return path === undefined ? null : (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }
 
 function nuncio(engine: 'epoll' | 'node' | 'uws'): Contender {

@@ -14,6 +14,7 @@ export const DEFAULTS = {
     drainTimeout: '30s',
     /** Editing the file is the reload (envoyproxy/envoy#6353 asks for it since 2019). */
     watch: true,
+    clusters: [],
   },
   admin: {
     /** Envoy documents 9901 throughout; loopback, because the pages are not protected. */
@@ -47,6 +48,8 @@ export const DEFAULTS = {
     maxRequestBodySize: 0,
     /** Envoy: accept_http_10 false; answers 426. */
     acceptHttp10: false,
+    /** Envoy: no access log unless configured. */
+    accessLog: [],
   },
   timeouts: {
     /** Envoy: common_http_protocol_options.idle_timeout 1 h. */

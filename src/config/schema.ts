@@ -30,7 +30,7 @@ export const CONFIG_SCHEMA: Schema = {
     drainTimeout: text('How long a stopping worker waits for its requests; "0s": not at all.', 'duration', { default: defaults.drainTimeout }),
     watch: flag('Reload when the file, or a link above it, changes.', { default: defaults.watch }),
     listeners: list('Where requests come in.', described('A listener.', listenerSchema()), { minItems: 1 }),
-    clusters: list('Where requests go to.', described('A cluster.', clusterSchema()), { default: [] }),
+    clusters: list('Where requests go to.', described('A cluster.', clusterSchema()), { default: defaults.clusters }),
   }, ['listeners']),
   definitions: { route: described('A route.', routeSchema()) },
 };

@@ -17,7 +17,7 @@ import { describeListenError } from './listen-sockets.ts';
 import type { SocketDoor } from './listen-sockets.ts';
 import type { Logger } from './log.ts';
 import { messageOf } from './log.ts';
-import type { SharedMemory } from './publisher.ts';
+import type { CheckedConfig, SharedMemory } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 import type { ReloadResult } from './reload.ts';
 import { Reloads } from './reload.ts';
@@ -30,7 +30,7 @@ import { UpdateCounts } from './update-counts.ts';
 /** What reading the configuration gave. Every text is one line for the user, with file, line and pointer. */
 export interface Loaded {
   /** null when there are errors. */
-  readonly snapshot: Snapshot | null;
+  readonly config: CheckedConfig | null;
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -57,6 +57,8 @@ export interface PrimaryOptions {
   readonly compile: CompileMatcher;
   readonly limits?: Partial<SupervisorLimits>;
   load(): Promise<Loaded>;
+  /** The admin server has a page that makes workers fail. */
+  readonly testHooks?: boolean;
   /** Runs every compile step that the workers will run. @returns errors. */
   rehearse(snapshot: Snapshot): readonly string[] | Promise<readonly string[]>;
   /** Throws an Error when what the configuration asks for cannot be had here. */
@@ -111,7 +113,8 @@ export class Primary implements AdminView {
   /** Resolves when every worker accepts. Throws a StartError, and then nothing is left running. */
   async start(): Promise<void> {
     try {
-      const snapshot = await this.check();
+      const config = await this.check();
+      const { snapshot } = config;
       this.logger.level = snapshot.logLevel;
       this.crew = await this.options.hire(snapshot);
       const { memory } = this.crew;
@@ -124,7 +127,7 @@ export class Primary implements AdminView {
       const { errors, table } = await this.publisher.bind(snapshot); // before any thread: a port in use is the usual trouble
       failOn(errors);
       failOn(await this.supervisor.start());
-      failOn((await this.publisher.publish(snapshot, table)).errors);
+      failOn((await this.publisher.publish(config, table)).errors);
       if (this.drained !== null) throw new StartError(['stopped before the start was complete']);
       this.phase = 'LIVE';
       await this.followFile(snapshot);
@@ -174,16 +177,15 @@ export class Primary implements AdminView {
     this.watch = null;
     const timeoutMs = this.published?.snapshot.drainTimeoutMs ?? 0;
     this.logger.info(`draining: waiting at most ${timeoutMs / 1000} s for what is in flight`);
-    await this.reloads.idle();
-    await this.supervisor?.drain(timeoutMs);
+    await this.supervisor?.drain(timeoutMs); // a delivery under way is refused by it
   }
 
   private async stopParts(): Promise<void> {
     this.phase = 'DRAINING';
     this.watch?.close();
     this.cancelSweep();
-    await this.reloads.idle();
     await this.supervisor?.stop();
+    await this.reloads.idle();
     this.publisher?.close();
     await this.logs.close(LOG_FLUSH_MS);
     await this.admin?.close();
@@ -192,13 +194,13 @@ export class Primary implements AdminView {
 
   // ---- publishing ----
 
-  private async check(): Promise<Snapshot> {
-    const { snapshot, errors, warnings } = await this.options.load();
+  private async check(): Promise<CheckedConfig> {
+    const { config, errors, warnings } = await this.options.load();
     failOn(errors);
     for (const warning of warnings) this.logger.warn(warning);
-    if (snapshot === null) throw new StartError(['the configuration is empty']);
-    failOn(await this.options.rehearse(snapshot));
-    return snapshot;
+    if (config === null) throw new StartError(['the configuration is empty']);
+    failOn(await this.options.rehearse(config.snapshot));
+    return config;
   }
 
   private async reloadOnce(): Promise<ReloadResult> {
@@ -206,14 +208,15 @@ export class Primary implements AdminView {
     const before = this.published?.snapshot;
     if (this.phase !== 'LIVE' || publisher === null || before === undefined) return this.rejected(['the proxy is not running']);
     try {
-      const snapshot = await this.check();
+      const config = await this.check();
+      const { snapshot } = config;
       if (snapshot.version === before.version) {
         this.logger.info(`configuration ${snapshot.version} is unchanged`);
         return { outcome: 'unchanged' };
       }
       const { errors, table } = await publisher.bind(snapshot);
       failOn(errors);
-      const result = await publisher.publish(snapshot, table);
+      const result = await publisher.publish(config, table);
       failOn(result.errors);
       this.logger.info(`configuration ${snapshot.version} is in effect: ${result.changes}`);
       this.settle(before, snapshot);
@@ -265,7 +268,8 @@ export class Primary implements AdminView {
   private async startAdmin(snapshot: Snapshot, crew: Crew): Promise<void> {
     if (snapshot.admin === null) return;
     const stats = crew.stats(() => this.ownStats(), () => this.published);
-    const server = new AdminServer({ view: this, stats, compile: this.options.compile, logger: this.logger });
+    const hook = this.options.testHooks === true ? { hook: (worker: number, action: 'throw' | 'exit') => this.hook(worker, action) } : {};
+    const server = new AdminServer({ view: this, stats, compile: this.options.compile, logger: this.logger, ...hook });
     try {
       this.adminAddress = await server.listen(snapshot.admin);
     } catch (error) {

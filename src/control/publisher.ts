@@ -27,6 +27,12 @@ export interface SharedMemory extends WorkerMemory {
   cell(index: number): number;
 }
 
+export interface CheckedConfig {
+  readonly snapshot: Snapshot;
+  /** In the user's own words, for `/config_dump`. */
+  readonly document: unknown;
+}
+
 export interface PublisherParts {
   readonly engine: 'epoll' | 'node';
   readonly memory: SharedMemory;
@@ -56,8 +62,9 @@ export class Publisher {
   }
 
   /** @param table what `bind` gave. @returns errors; with any, nothing has changed. */
-  async publish(snapshot: Snapshot, table: SocketTable): Promise<{ errors: readonly string[]; changes: string }> {
+  async publish(config: CheckedConfig, table: SocketTable): Promise<{ errors: readonly string[]; changes: string }> {
     const { memory } = this.parts;
+    const { snapshot, document } = config;
     const epoch = ++this.epoch;
     const { plan, addresses, errors } = await this.deliver(snapshot, epoch, table);
     if (plan === null || errors.length > 0) {
@@ -68,7 +75,7 @@ export class Publisher {
     memory.commit(epoch);
     this.sockets.commit();
     const changes = this.counts.apply(this.published?.snapshot ?? null, snapshot);
-    this.published = { snapshot, plan, addresses, publishedAt: this.parts.time.wallMs() };
+    this.published = { snapshot, document, plan, addresses, publishedAt: this.parts.time.wallMs() };
     return { errors: [], changes };
   }
 

@@ -80,7 +80,7 @@ export class Head {
     this.reasonStart = 0;
     this.reasonEnd = 0;
     this.fieldsStart = 0;
-    if (this.count > 0) this.first.fill(-1);
+    for (let i = 0; i < this.count; i++) this.first[this.ids[i]!] = -1;
     this.count = 0;
     this.contentLength = -1;
     this.chunked = false;

@@ -1,7 +1,7 @@
 // The door for field names and values that do not come from a parser: configuration, filters, local answers. Any thread.
 // The writer does not look again, so what passes here cannot split a message.
 
-import { BYTE_CLASS, TOKEN, VALUE } from './byte-class.ts';
+import { TOKEN, VALUE } from './byte-class.ts';
 
 /** Whether `name` is a token. */
 export function isFieldName(name: string): boolean {
@@ -23,10 +23,10 @@ export function assertFieldValue(value: string): void {
   if (!isFieldValue(value)) throw new TypeError(`not a header field value: ${JSON.stringify(value)}`);
 }
 
-function every(text: string, bit: number): boolean {
+function every(text: string, table: Uint8Array): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code > 255 || (BYTE_CLASS[code]! & bit) === 0) return false;
+    if (code > 255 || table[code]! === 0) return false;
   }
   return true;
 }

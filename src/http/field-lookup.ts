@@ -13,7 +13,7 @@ const offset = new Uint16Array(FIELD_COUNT + 1);
 const names = Buffer.from(FIELD_NAMES.join(''), 'latin1');
 
 /** The id of the name in `[start, end)`, or 0. The bytes must be token characters already, and at least one. */
-export function lookupField(buf: Uint8Array, start: number, end: number): number {
+export function lookupField(buf: Buffer, start: number, end: number): number {
   const length = end - start;
   let id = bucket[hash(length, buf[start]!, buf[start + (length >> 1)]!, buf[end - 1]!)]!;
   while (id !== 0) {
@@ -29,7 +29,7 @@ function hash(length: number, first: number, middle: number, last: number): numb
   return (length * 151 + (first | 32) * 7 + (middle | 32) * 61 + (last | 32) * 29) & (BUCKETS - 1);
 }
 
-function equalsLower(buf: Uint8Array, start: number, nameAt: number, length: number): boolean {
+function equalsLower(buf: Buffer, start: number, nameAt: number, length: number): boolean {
   for (let i = 0; i < length; i++) {
     if ((buf[start + i]! | 32) !== names[nameAt + i]!) return false;
   }

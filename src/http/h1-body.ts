@@ -9,7 +9,7 @@
 import { Head } from '../core/head.ts';
 import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE } from '../core/stream.ts';
 import type { BodyKind } from '../core/stream.ts';
-import { BYTE_CLASS, CR, HEX, LF, VALUE } from './byte-class.ts';
+import { CR, HEX, LF, VALUE } from './byte-class.ts';
 import {
   ERR_CHUNK_END,
   ERR_CHUNK_EXTENSION,
@@ -180,7 +180,7 @@ export class BodyReader {
       const byte = buf[p]!;
       if (++this.lineBytes > MAX_LINE_BYTES) return ERR_CHUNK_LINE_TOO_LONG;
       if (this.state === SIZE_LF) return byte === LF ? this.endSizeLine(p + 1) : ERR_LINE_END;
-      if (this.state === SIZE && (BYTE_CLASS[byte]! & HEX) !== 0) {
+      if (this.state === SIZE && HEX[byte]! !== 0) {
         if (this.lineBytes > MAX_SIZE_DIGITS) return ERR_CHUNK_TOO_LARGE;
         this.remaining = this.remaining * 16 + (byte <= 57 ? byte - 48 : (byte | 32) - 87);
         if (this.remaining > Number.MAX_SAFE_INTEGER) return ERR_CHUNK_TOO_LARGE;
@@ -193,7 +193,7 @@ export class BodyReader {
       } else if (this.state === SIZE) {
         if (byte !== SEMICOLON) return ERR_CHUNK_SIZE;
         this.state = EXTENSION;
-      } else if ((BYTE_CLASS[byte]! & VALUE) === 0) {
+      } else if (VALUE[byte]! === 0) {
         return ERR_CHUNK_EXTENSION;
       }
     }

@@ -7,14 +7,15 @@
 
 import type { Head } from '../core/head.ts';
 import { SPAN } from '../core/head.ts';
-import { FIELD_CONNECTION } from '../core/fields.ts';
-import { BYTE_CLASS, HTAB, SP, TOKEN } from './byte-class.ts';
+import { FIELD_CONNECTION, FIELD_KEEP_ALIVE, FIELD_OTHER } from '../core/fields.ts';
+import { equalsText, HTAB, skipWhile, SP, TOKEN } from './byte-class.ts';
 import { ERR_CONNECTION } from './h1-errors.ts';
 import { lookupField } from './field-lookup.ts';
 
 /** Options in all Connection fields together, Envoy's bound: each nomination costs a walk over the fields. */
 const MAX_OPTIONS = 9;
 const COMMA = 44;
+const CLOSE = Buffer.from('close', 'latin1');
 
 /** End-to-end fields that carry identity, representation or the trace, and have no id of their own. */
 const KEPT: ReadonlySet<string> = new Set([
@@ -43,27 +44,33 @@ export function applyConnection(head: Head, buf: Buffer): number {
     const end = head.base + head.spans[i * SPAN + 3]!;
     while (p < end) {
       const start = p;
-      while (p < end && (BYTE_CLASS[buf[p]!]! & TOKEN) !== 0) p++;
+      p = skipWhile(TOKEN, buf, p, end);
       if (p > start) {
         if (++options > MAX_OPTIONS) return ERR_CONNECTION;
         applyOption(head, buf, start, p);
       }
-      while (p < end && (buf[p]! === SP || buf[p]! === HTAB)) p++;
+      p = skipSpace(buf, p, end);
       if (p < end && buf[p]! !== COMMA) return ERR_CONNECTION;
-      p++;
-      while (p < end && (buf[p]! === SP || buf[p]! === HTAB)) p++;
+      p = skipSpace(buf, p + 1, end);
     }
   }
   return 0;
 }
 
 function applyOption(head: Head, buf: Buffer, start: number, end: number): void {
-  const option = buf.latin1Slice(start, end).toLowerCase();
-  if (option === 'close') {
-    head.connectionClose = true;
-  } else if (option === 'keep-alive') {
+  const id = lookupField(buf, start, end);
+  if (id === FIELD_KEEP_ALIVE) {
     head.connectionKeepAlive = true;
-  } else if (lookupField(buf, start, end) === 0 && !KEPT.has(option)) {
+  } else if (equalsText(buf, start, end, CLOSE)) {
+    head.connectionClose = true;
+  } else if (id === FIELD_OTHER) {
+    const option = buf.latin1Slice(start, end).toLowerCase();
+    if (KEPT.has(option)) return;
     for (let k = head.find(option); k >= 0; k = head.find(option, k + 1)) head.dropped[k] = 1;
   }
+}
+
+function skipSpace(buf: Buffer, p: number, end: number): number {
+  while (p < end && (buf[p]! === SP || buf[p]! === HTAB)) p++;
+  return p;
 }

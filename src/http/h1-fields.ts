@@ -4,7 +4,8 @@
 // All progress stands in the Head; a check happens at a fixed byte, so every way to split the input gives one answer.
 
 import type { Head } from '../core/head.ts';
-import { BYTE_CLASS, COLON, CR, HTAB, LF, SP, TOKEN, VALUE } from './byte-class.ts';
+import { COLON, CR, HTAB, LF, skipWhile, SP, TOKEN } from './byte-class.ts';
+import { skipValue, viewOf } from './byte-view.ts';
 import { lookupField } from './field-lookup.ts';
 import { noteField } from './h1-framing.ts';
 import { ERR_FOLD, ERR_LINE_END, ERR_NAME, ERR_SPACE_BEFORE_COLON, ERR_TOO_MANY_FIELDS, ERR_VALUE } from './h1-errors.ts';
@@ -16,7 +17,7 @@ import { DONE, END_LF, NAME, OWS, VALUE_LF, VALUE_STATE } from './h1-state.ts';
  * @returns 1 when the empty line has been read (`head.length` set), 0 when bytes are wanted, < 0 an error code
  */
 export function parseFields(head: Head, buf: Buffer, stop: number, section: number, maxFields: number): number {
-  const classes = BYTE_CLASS;
+  const view = viewOf(buf);
   const base = head.base;
   let state = head.state;
   let p = base + head.at;
@@ -25,7 +26,7 @@ export function parseFields(head: Head, buf: Buffer, stop: number, section: numb
   let value = base + head.valueStart;
   for (;;) {
     if (state === NAME) {
-      while (p < stop && (classes[buf[p]!]! & TOKEN) !== 0) p++;
+      p = skipWhile(TOKEN, buf, p, stop);
       if (p === stop) break;
       if (p === line) {
         if (buf[p]! !== CR) return nameFault(buf[p]!, true);
@@ -44,7 +45,7 @@ export function parseFields(head: Head, buf: Buffer, stop: number, section: numb
       state = VALUE_STATE;
     }
     if (state === VALUE_STATE) {
-      while (p < stop && (classes[buf[p]!]! & VALUE) !== 0) p++;
+      p = skipValue(buf, view, p, stop);
       if (p === stop) break;
       if (buf[p]! !== CR) return buf[p]! === LF ? ERR_LINE_END : ERR_VALUE;
       p++;
@@ -79,7 +80,7 @@ export function parseFields(head: Head, buf: Buffer, stop: number, section: numb
 
 /** The end of a value without the white space before its CR. */
 function trimEnd(buf: Buffer, start: number, end: number): number {
-  while (end > start && (buf[end - 1]! === SP || buf[end - 1]! === HTAB)) end--;
+  while (end > start && buf[end - 1]! <= SP) end--; // nothing smaller than a space but a tab has passed
   return end;
 }
 

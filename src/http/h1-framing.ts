@@ -19,6 +19,7 @@ import {
   FIELD_UPGRADE,
 } from '../core/fields.ts';
 import { isAuthority } from './authority.ts';
+import { equalsText } from './byte-class.ts';
 import {
   ERR_BOTH_FRAMINGS,
   ERR_CONNECT_BODY,
@@ -33,6 +34,10 @@ import {
   ERR_TRANSFER_ENCODING_REPEATED,
 } from './h1-errors.ts';
 import { applyConnection } from './h1-connection.ts';
+
+const TRAILERS = Buffer.from('trailers', 'latin1');
+const CONTINUE = Buffer.from('100-continue', 'latin1');
+const CHUNKED = Buffer.from('chunked', 'latin1');
 
 export const SECTION_REQUEST = 0;
 export const SECTION_RESPONSE = 1;
@@ -58,10 +63,10 @@ export function noteField(head: Head, buf: Buffer, i: number, section: number): 
       head.dropped[i] = 1;
       return noteTransferEncoding(head, buf, start, end);
     case FIELD_TE:
-      head.dropped[i] = equalsText(buf, start, end, 'trailers') ? 0 : 1;
+      head.dropped[i] = equalsText(buf, start, end, TRAILERS) ? 0 : 1;
       return 0;
     case FIELD_EXPECT:
-      if (equalsText(buf, start, end, '100-continue')) head.expectContinue = true;
+      if (equalsText(buf, start, end, CONTINUE)) head.expectContinue = true;
       return 0;
     case FIELD_CONNECTION:
     case FIELD_KEEP_ALIVE:
@@ -143,18 +148,7 @@ function noteTransferEncoding(head: Head, buf: Buffer, start: number, end: numbe
   if (head.chunked) return ERR_TRANSFER_ENCODING_REPEATED;
   if (head.minor === 0) return ERR_TRANSFER_ENCODING_IN_10;
   if (head.contentLength >= 0) return ERR_BOTH_FRAMINGS;
-  if (!equalsText(buf, start, end, 'chunked')) return ERR_TRANSFER_ENCODING;
+  if (!equalsText(buf, start, end, CHUNKED)) return ERR_TRANSFER_ENCODING;
   head.chunked = true;
   return 0;
-}
-
-/** Letter case aside; `text` is lower-case. */
-function equalsText(buf: Buffer, start: number, end: number, text: string): boolean {
-  if (end - start !== text.length) return false;
-  for (let i = 0; i < text.length; i++) {
-    let byte = buf[start + i]!;
-    if (byte >= 65 && byte <= 90) byte |= 32;
-    if (byte !== text.charCodeAt(i)) return false;
-  }
-  return true;
 }

@@ -4,7 +4,7 @@
 
 import type { Head } from '../core/head.ts';
 import { isAuthority } from './authority.ts';
-import { BYTE_CLASS, CR, DIGIT, LF, SP, TARGET, TOKEN } from './byte-class.ts';
+import { CR, DIGIT, LF, skipWhile, SP, TARGET, TOKEN } from './byte-class.ts';
 import {
   ERR_EMPTY_LINES,
   ERR_HTTP09,
@@ -29,9 +29,14 @@ const ONE = 49;
 const ZERO = 48;
 /** Length of `HTTP/1.1`. */
 const VERSION_BYTES = 8;
+/** Length of ` HTTP/1.1` and CRLF. */
+const LINE_TAIL_BYTES = 11;
+const CAPITAL_C = 67;
+
 
 /** @returns 1 when the line is read and `head.state` is NAME, 0 when bytes are wanted, < 0 an error code */
 export function parseRequestLine(head: Head, buf: Buffer, stop: number): number {
+  if (head.at === 0 && readPlainLine(head, buf, stop)) return 1;
   if (head.state <= START_LF) {
     const result = skipEmptyLines(head, buf, stop);
     if (result <= 0) return result;
@@ -45,6 +50,38 @@ export function parseRequestLine(head: Head, buf: Buffer, stop: number): number 
     if (result <= 0) return result;
   }
   return readVersion(head, buf, stop);
+}
+
+/**
+ * The line nearly every request has, read at once when it is all there: a method, a path, HTTP/1.x.
+ * @returns false for anything else, having changed nothing: then the states below take it from the start.
+ */
+function readPlainLine(head: Head, buf: Buffer, stop: number): boolean {
+  const base = head.base;
+  let p = base;
+  const methodLimit = stop < base + MAX_METHOD_BYTES ? stop : base + MAX_METHOD_BYTES;
+  p = skipWhile(TOKEN, buf, p, methodLimit);
+  const methodEnd = p;
+  // `C` may begin CONNECT, which takes another form of target.
+  if (p === base || p + 2 > stop || buf[p]! !== SP || buf[p + 1]! !== SLASH || buf[base]! === CAPITAL_C) return false;
+  p = skipWhile(TARGET, buf, p + 1, stop);
+  if (p + LINE_TAIL_BYTES > stop || buf[p]! !== SP) return false;
+  const minor = buf[p + 8]! - ZERO;
+  if (!isVersionStart(buf, p + 1) || minor >>> 0 > 1 || buf[p + 9]! !== CR || buf[p + 10]! !== LF) return false;
+  head.methodStart = 0;
+  head.methodEnd = methodEnd - base;
+  head.targetStart = methodEnd + 1 - base;
+  head.targetEnd = p - base;
+  head.minor = minor;
+  head.at = head.mark = head.fieldsStart = p + LINE_TAIL_BYTES - base;
+  head.state = NAME;
+  return true;
+}
+
+/** `HTTP/1.` at `p`. */
+export function isVersionStart(buf: Buffer, p: number): boolean {
+  if (buf[p]! !== 72 || buf[p + 1]! !== 84 || buf[p + 2]! !== 84 || buf[p + 3]! !== 80) return false;
+  return buf[p + 4]! === SLASH && buf[p + 5]! === ONE && buf[p + 6]! === 46;
 }
 
 function skipEmptyLines(head: Head, buf: Buffer, stop: number): number {
@@ -75,7 +112,7 @@ function readMethod(head: Head, buf: Buffer, stop: number): number {
   const start = base + head.methodStart;
   const last = start + MAX_METHOD_BYTES;
   let p = base + head.at;
-  while (p < stop && p <= last && (BYTE_CLASS[buf[p]!]! & TOKEN) !== 0) p++;
+  p = skipWhile(TOKEN, buf, p, stop <= last ? stop : last + 1);
   if (p > last) return ERR_METHOD_TOO_LONG;
   head.at = p - base;
   if (p === stop) return 0;
@@ -87,10 +124,9 @@ function readMethod(head: Head, buf: Buffer, stop: number): number {
 }
 
 function readTarget(head: Head, buf: Buffer, stop: number): number {
-  const classes = BYTE_CLASS;
   const base = head.base;
   let p = base + head.at;
-  while (p < stop && (classes[buf[p]!]! & TARGET) !== 0) p++;
+  p = skipWhile(TARGET, buf, p, stop);
   head.at = p - base;
   if (p === stop) return 0;
   if (buf[p]! !== SP) {
@@ -175,7 +211,7 @@ export function readVersionBytes(head: Head, buf: Buffer, p: number, stop: numbe
     const byte = buf[p]!;
     const index = p - start;
     if (index === 5 || index === 7) {
-      if ((BYTE_CLASS[byte]! & DIGIT) === 0) return ERR_VERSION;
+      if (DIGIT[byte]! === 0) return ERR_VERSION;
       if (index === 5 && byte !== ONE) return byte === ZERO ? ERR_HTTP09 : ERR_VERSION_UNSUPPORTED;
       if (index === 7 && byte > ONE) return ERR_VERSION_UNSUPPORTED;
     } else if (byte !== 'HTTP/1.1'.charCodeAt(index)) {

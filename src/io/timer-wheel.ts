@@ -225,15 +225,15 @@ export class TimerWheel {
 
   private replace(head: Timer, tick: number): void {
     if (head.next === head) return;
-    // Links against the tick before this one, so that what is due now lands in the slot about to be fired.
-    this.tick = tick - 1;
+    const due = this.near[tick & SLOT_MASK]!;
     const end = head.prev!;
     for (;;) {
       const timer = head.next!;
       this.unlink(timer);
-      this.link(timer);
+      // What is due at this very tick goes into the slot that is about to be fired.
+      if (timer.deadline <= tick * TICK_MS) append(due, timer);
+      else this.link(timer);
       if (timer === end) break;
     }
-    this.tick = tick;
   }
 }

@@ -4,6 +4,7 @@
 
 const BATCH_BYTES = 64 * 1024;
 const FLUSH_MS = 1000;
+const IDLE_MS = 30_000;
 /** Below this a batch is copied into a buffer of its size; above, the whole buffer is handed over and a new one made. */
 const COPY_BYTES = 16 * 1024;
 
@@ -49,23 +50,18 @@ export class AccessLogBatch {
     file.used += length;
   }
 
-  /** Called every now and then with the loop's time. */
+  /** Called every now and then with the loop's time. Files that have long had no line lose their buffer. */
   tick(now: number): void {
-    for (const file of this.files.values()) if (file.used > 0 && now - file.since >= FLUSH_MS) this.flushFile(file);
+    for (const file of this.files.values()) {
+      if (now - file.since < FLUSH_MS) continue;
+      if (file.used > 0) this.flushFile(file);
+      else if (now - file.since >= IDLE_MS) this.files.delete(file.path);
+    }
   }
 
   /** Everything that is here, now: before a worker ends, and when files are reopened. */
   flush(): void {
-    for (const file of this.files.values()) if (file.used > 0) this.flushFile(file);
-  }
-
-  /** Lets go of files that no configuration names any more. */
-  keep(paths: ReadonlySet<string>): void {
-    for (const [path, file] of this.files) {
-      if (paths.has(path)) continue;
-      if (file.used > 0) this.flushFile(file);
-      this.files.delete(path);
-    }
+    for (const file of this.files.values()) this.flushFile(file);
   }
 
   private flushFile(file: FileBatch): void {

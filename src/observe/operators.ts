@@ -39,8 +39,8 @@ const SIMPLE: Readonly<Record<string, Read>> = {
   BYTES_SENT: (s) => s.bytesSent,
   DURATION: (s) => elapsed(s.startAt, s.endAt),
   REQUEST_DURATION: (s) => elapsed(s.startAt, s.requestEndAt),
-  RESPONSE_DURATION: (s) => elapsed(s.startAt, s.responseStartAt),
-  RESPONSE_TX_DURATION: (s) => (s.responseStartAt === 0 ? undefined : elapsed(s.responseStartAt, s.endAt)),
+  RESPONSE_DURATION: (s) => (answeredUpstream(s) ? elapsed(s.startAt, s.responseStartAt) : undefined),
+  RESPONSE_TX_DURATION: (s) => (answeredUpstream(s) ? elapsed(s.responseStartAt, s.endAt) : undefined),
   ROUTE_NAME: (s) => name(s.routeName),
   CONNECTION_ID: (s) => s.connectionId,
   UPSTREAM_CONNECTION_ID: (s) => s.upstreamConnectionId,
@@ -149,6 +149,11 @@ function truncated(text: string, length: number | null): string {
 /** Whole milliseconds, rounded down as Envoy does; undefined when it has not come to the end. */
 function elapsed(from: number, to: number): number | undefined {
   return to === 0 ? undefined : Math.floor(to - from);
+}
+
+/** The head of an answer of our own has no bytes that were received. */
+function answeredUpstream(s: Stream): boolean {
+  return s.responseStartAt !== 0 && s.resHead.length > 0;
 }
 
 function name(text: string): string | undefined {

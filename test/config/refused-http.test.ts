@@ -5,6 +5,7 @@ import t from 'tap';
 import { refuses } from './refusals.ts';
 
 refuses(t, '/listeners/0/http', [
+  ['', { routes: [], xffNumTrustedHops: 1, trustedCidrs: ['10.0.0.0/8'] }, 'conflict /trustedCidrs: trusted proxies are either counted (xffNumTrustedHops) or known by address (trustedCidrs), not both'],
   ['', undefined, 'one-of ^/listeners/0: a listener needs one of http, tcp'],
   ['/protocols', ['http2'], 'later-value /0: "http2" is part of the language, but does not work in this version yet'],
   ['/protocols', [], 'too-few: must have at least 1 entry'],

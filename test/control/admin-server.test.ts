@@ -29,6 +29,7 @@ class FakeView implements AdminView {
   constructor(config: Snapshot = snapshot()) {
     this.published = {
       snapshot: config,
+      document: { listeners: ['as written'] },
       plan: { epoch: 1, clusters: { app: { stats: 0, histograms: 0, breakers: 0, hosts: [ROW] } }, listeners: {} },
       addresses: {},
       publishedAt: Date.UTC(2026, 0, 2, 3, 4, 5, 678),
@@ -147,7 +148,7 @@ t.test('/config_dump', async (t) => {
   const { get } = await setUp(t);
   const dump = JSON.parse((await get('/config_dump')).body) as { configs: Record<string, unknown>[] };
   t.match(dump.configs, [
-    { '@type': /BootstrapConfigDump$/, bootstrap: { version: '0123456789abcdef' } },
+    { '@type': /BootstrapConfigDump$/, version_info: '0123456789abcdef', bootstrap: { listeners: ['as written'] } },
     { '@type': /ClustersConfigDump$/, static_clusters: [{ cluster: { name: 'app' }, last_updated: '2026-01-02T03:04:05.678Z' }] },
     { '@type': /ListenersConfigDump$/, static_listeners: [{ listener: { name: 'edge' } }] },
     { '@type': /RoutesConfigDump$/, static_route_configs: [{ route_config: { name: 'edge', virtual_hosts: [] } }] },

@@ -84,11 +84,11 @@ class World {
 }
 
 function loaded(config: Snapshot, warnings: string[] = []): Loaded {
-  return { snapshot: config, errors: [], warnings };
+  return { config: { snapshot: config, document: {} }, errors: [], warnings };
 }
 
 function refused(...errors: string[]): Loaded {
-  return { snapshot: null, errors, warnings: [] };
+  return { config: null, errors, warnings: [] };
 }
 
 /** Why a start was refused. */

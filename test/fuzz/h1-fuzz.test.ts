@@ -148,6 +148,8 @@ function findFault(kind: 'request' | 'response' | 'body'): string {
   return fault === '' ? '' : shown + fault;
 }
 
+t.setTimeout((minutes + 1) * 60_000);
+
 t.test('random heads and bodies', (t) => {
   const until = Date.now() + minutes * 60_000;
   let rounds = 0;

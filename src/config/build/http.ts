@@ -28,7 +28,7 @@ export function buildHttp(http: HttpDocument, file: string): HttpConfig {
     acceptHttp10: http.acceptHttp10 ?? defaults.acceptHttp10,
     timeouts: buildTimeouts(http.timeouts ?? {}),
     requestId: { ...DEFAULTS.requestId, ...http.requestId },
-    accessLog: (http.accessLog ?? []).map((log) => buildAccessLog(log, file)),
+    accessLog: (http.accessLog ?? defaults.accessLog).map((log) => buildAccessLog(log, file)),
     virtualHosts: (http.virtualHosts ?? [sole]).map(buildVirtualHost),
   };
 }

@@ -23,7 +23,7 @@ export function buildSnapshot(document: ConfigDocument, file: string): Snapshot 
     drainTimeoutMs: parseDuration(document.drainTimeout ?? defaults.drainTimeout),
     watch: document.watch ?? defaults.watch,
     listeners: document.listeners.map((listener) => buildListener(listener, engine, file)),
-    clusters: (document.clusters ?? []).map(buildCluster),
+    clusters: (document.clusters ?? defaults.clusters).map(buildCluster),
   };
   return freezeDeep({ version: contentHash(body), ...body });
 }

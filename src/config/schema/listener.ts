@@ -60,7 +60,7 @@ function http(): Schema {
     acceptHttp10: flag('Take HTTP/1.0 requests instead of answering 426.', { default: defaults.acceptHttp10 }),
     timeouts: described('How long to wait for clients.', timeouts(), { default: {} }),
     requestId: described('The x-request-id header.', requestId, { default: {} }),
-    accessLog: list('Where to write a line for each request.', accessLog(), { default: [] }),
+    accessLog: list('Where to write a line for each request.', accessLog(), { default: defaults.accessLog }),
     routes: list(`${one} The routes for every host: short for one virtual host with the domain "*".`, route),
     virtualHosts: list(`${one} Routes by host.`, virtualHostSchema(route), { minItems: 1 }),
   });

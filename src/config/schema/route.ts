@@ -122,7 +122,7 @@ function respond(): Schema {
 export function routeSchema(): Schema {
   const one = `Exactly one of ${ACTIONS.join(', ')}.`;
   return object('route', {
-    name: text('Shown in access logs (%ROUTE_NAME%) and by "nuncio explain".', 'name', { default: '' }),
+    name: text('Shown in access logs (%ROUTE_NAME%) and by "nuncio explain". Default: none.', 'name'),
     match: described('Which requests take this route. The first route that matches wins.', match()),
     forward: described(`${one} Sends the request to a cluster.`, forward()),
     redirect: described(`${one} Sends the client elsewhere.`, redirect()),

@@ -1,5 +1,5 @@
-// /config_dump: the configuration that the workers carry, checked and with every default filled in, in the sections that
-// Envoy has. Primary thread; read only. Later: secrets are to be blanked here.
+// /config_dump: the configuration that the workers carry, in the sections that Envoy has: as the user wrote it (bootstrap),
+// and checked, with every default filled in. Primary thread; read only. Later: secrets are to be blanked here.
 
 import type { Answer, CompileMatcher, Page, TextMatcher } from './page.ts';
 import { json, text } from './page.ts';
@@ -50,11 +50,11 @@ function configDump(view: AdminView, compile: CompileMatcher, query: URLSearchPa
 }
 
 function sections(published: Published, matches: TextMatcher): Record<'bootstrap' | 'clusters' | 'listeners' | 'routes', object> {
-  const { snapshot } = published;
+  const { snapshot, document } = published;
   const last_updated = new Date(published.publishedAt).toISOString();
   const listeners = snapshot.listeners.filter((listener) => matches(listener.name));
   return {
-    bootstrap: { bootstrap: snapshot, last_updated },
+    bootstrap: { bootstrap: document, version_info: snapshot.version, last_updated },
     clusters: {
       version_info: snapshot.version,
       static_clusters: snapshot.clusters.filter((cluster) => matches(cluster.name)).map((cluster) => ({ cluster, last_updated })),

@@ -11,6 +11,8 @@ export type ServerState = 'PRE_INITIALIZING' | 'INITIALIZING' | 'LIVE' | 'DRAINI
 /** The configuration that the workers carry. */
 export interface Published {
   readonly snapshot: Snapshot;
+  /** In the user's own words. */
+  readonly document: unknown;
   readonly plan: Plan;
   /** As bound, by listener name. */
   readonly addresses: Readonly<Record<string, Address>>;
