@@ -45,6 +45,7 @@ export function createProxy(options: ProxyOptions): Primary {
     logger,
     timers: systemTimers,
     compile: compileMatcher,
+    testHooks: environment['NUNCIO_TEST_HOOKS'] === '1',
     load: async () => describeLoad(await loadPlace(place, environment)),
     rehearse: (snapshot) => rehearse(snapshot, environment),
     hire: (snapshot) => hire(snapshot, logger),

@@ -48,6 +48,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   since = 0;
 
   private conn!: Conn;
+  private localAddress = '';
   private stream: Stream | null = null;
   private state = CONNECTING;
   private requestDone = false;
@@ -82,7 +83,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     this.answered = false;
     this.requests++;
     stream.upstreamConnectionId = this.conn.id;
-    stream.upstreamLocalAddress = formatHostPort(this.conn.localAddress, this.conn.localPort);
+    stream.upstreamLocalAddress = this.localAddress;
     stream.upReady(this);
   }
 
@@ -169,6 +170,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
 
   onConnect(): void {
     this.pool.cluster.tools.loop.timers.disarm(this.timer);
+    this.localAddress = formatHostPort(this.conn.localAddress, this.conn.localPort);
     this.state = IDLE;
     this.pool.connected(this);
   }

@@ -6,6 +6,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer, request } from 'node:http';
 import type { Address } from '../core/address.ts';
 import { actionPages } from './admin/action-pages.ts';
+import { hookPages, type HookAction } from './admin/hook-pages.ts';
 import { clusterPages } from './admin/cluster-pages.ts';
 import { configPages } from './admin/config-page.ts';
 import { helpPages, helpText } from './admin/help.ts';
@@ -27,6 +28,8 @@ export interface AdminServerOptions {
   readonly stats: StatsSource;
   readonly compile: CompileMatcher;
   readonly logger: Logger;
+  /** For tests: makes a worker fail. */
+  readonly hook?: (worker: number, action: HookAction) => void;
 }
 
 /** Nobody has a reason to send more than a query. */
@@ -52,6 +55,7 @@ export class AdminServer {
       ...configPages(view, compile),
       ...statsPages(stats, compile),
       ...actionPages(view),
+      ...(options.hook === undefined ? [] : hookPages(options.hook)),
     ];
     this.pages = new Map(all.map((page) => [page.path, page]));
     this.server = createServer(

@@ -57,6 +57,8 @@ export interface PrimaryOptions {
   readonly compile: CompileMatcher;
   readonly limits?: Partial<SupervisorLimits>;
   load(): Promise<Loaded>;
+  /** The admin server has a page that makes workers fail. */
+  readonly testHooks?: boolean;
   /** Runs every compile step that the workers will run. @returns errors. */
   rehearse(snapshot: Snapshot): readonly string[] | Promise<readonly string[]>;
   /** Throws an Error when what the configuration asks for cannot be had here. */
@@ -266,7 +268,8 @@ export class Primary implements AdminView {
   private async startAdmin(snapshot: Snapshot, crew: Crew): Promise<void> {
     if (snapshot.admin === null) return;
     const stats = crew.stats(() => this.ownStats(), () => this.published);
-    const server = new AdminServer({ view: this, stats, compile: this.options.compile, logger: this.logger });
+    const hook = this.options.testHooks === true ? { hook: (worker: number, action: 'throw' | 'exit') => this.hook(worker, action) } : {};
+    const server = new AdminServer({ view: this, stats, compile: this.options.compile, logger: this.logger, ...hook });
     try {
       this.adminAddress = await server.listen(snapshot.admin);
     } catch (error) {
