@@ -26,7 +26,7 @@ export function compileHttp(http: HttpConfig, pointer: string, variables: Enviro
     problem,
     compileFormat: (text) => {
       const compiled = compileFormat(text, environment);
-      return compiled.constant === null ? compiled : { constant: compiled.constant };
+      return compiled.constant === null ? { format: (stream) => compiled.format(stream) } : { constant: compiled.constant };
     },
   });
   try {

@@ -97,6 +97,8 @@ export class Journey extends Stream implements TimerTarget {
       this.breakOff();
       return;
     }
+    // The body may have broken a rule while its head waits for a connection, or is on its way already.
+    this.stopAttempt();
     const body = location === '' && flags !== 0 ? statusText(status) : '';
     if (location !== '') this.resHead.add('location', location);
     this.reply({ status, flags, details, body, overloaded: false });
