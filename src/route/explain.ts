@@ -11,7 +11,7 @@ import { describeOutcome, outcomeOf } from './explain/outcome.ts';
 import { pathName, quote, reasonsAgainst } from './explain/verdict.ts';
 import type { RouteTable, VirtualHost } from './match.ts';
 import type { RoutedRequest } from './routed-request.ts';
-import { toByteString } from './rule/byte-string.ts';
+import { fromByteString, toByteString } from './rule/byte-string.ts';
 
 export interface Question {
   readonly method: string;
@@ -52,7 +52,7 @@ export function explainRequest(listeners: readonly ListenerConfig[], tables: rea
   const table = tables[place];
   if (listener === undefined || table === undefined) throw new Error('the configuration has no listener');
   const asked = {
-    request: { method: request.method, scheme: request.scheme, host: request.authority, path: request.path, from: question.from },
+    request: { method: request.method, scheme: request.scheme, host: request.authority, path: fromByteString(request.path), from: question.from },
     listener: { name: listener.name, why: listenerReason(listeners, listener, port) },
   };
   const host = table.virtualHostOf(request.authority);
