@@ -21,7 +21,14 @@ function meet(table: RouteTable, random: Random): Record<string, number> {
   return counts;
 }
 
-function withinThreeSigma(t: { ok(value: boolean, message: string): unknown }, count: number, share: number, total: number, what: string): void {
+interface Tally {
+  /** How many of `total`; `share` of them are due. */
+  count: number;
+  share: number;
+  total: number;
+}
+
+function withinThreeSigma(t: { ok(value: boolean, message: string): unknown }, { count, share, total }: Tally, what: string): void {
   const sigma = Math.sqrt(total * share * (1 - share));
   t.ok(Math.abs(count - total * share) <= 3 * sigma, `${what}: ${count} of ${total}, wanted ${total * share} ± ${3 * sigma}`);
 }
@@ -29,7 +36,7 @@ function withinThreeSigma(t: { ok(value: boolean, message: string): unknown }, c
 t.test('a fraction takes its share', (t) => {
   for (const fraction of [0.001, 0.1, 0.5, 0.999]) {
     const table = tableOfRoutes(route('some', matching(ALL, { fraction })), route('rest', matching(ALL)));
-    withinThreeSigma(t, meet(table, new Random([1, 2, 3, 4]))['some'] ?? 0, fraction, REQUESTS, `fraction ${fraction}`);
+    withinThreeSigma(t, { count: meet(table, new Random([1, 2, 3, 4]))['some'] ?? 0, share: fraction, total: REQUESTS }, `fraction ${fraction}`);
   }
   t.end();
 });
@@ -45,8 +52,8 @@ t.test('fraction 0 takes nothing, 1 takes all', (t) => {
 t.test('a second fraction takes its share of what the first has left', (t) => {
   const half = matching(ALL, { fraction: 0.5 });
   const counts = meet(tableOfRoutes(route('one', half), route('two', half), route('rest', matching(ALL))), new Random([9, 8, 7, 6]));
-  withinThreeSigma(t, counts['one'] ?? 0, 0.5, REQUESTS, 'the first');
-  withinThreeSigma(t, counts['two'] ?? 0, 0.25, REQUESTS, 'the second');
+  withinThreeSigma(t, { count: counts['one'] ?? 0, share: 0.5, total: REQUESTS }, 'the first');
+  withinThreeSigma(t, { count: counts['two'] ?? 0, share: 0.25, total: REQUESTS }, 'the second');
   t.end();
 });
 
@@ -94,7 +101,7 @@ t.test('weights take their shares', (t) => {
   for (const weights of [[90, 10], [1, 1, 1], [0, 3, 1], [5, 0, 0, 5], [0.5, 1.5]]) {
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     choose(weights).forEach((count, k) => {
-      withinThreeSigma(t, count, weights[k]! / total, REQUESTS, `${weights} at ${k}`);
+      withinThreeSigma(t, { count, share: weights[k]! / total, total: REQUESTS }, `${weights} at ${k}`);
     });
   }
   t.same(choose([0, 1]), [0, REQUESTS], 'a weight of 0 is never chosen');
@@ -106,7 +113,7 @@ t.test('weights take their shares', (t) => {
 t.test('weights behind a fraction keep their shares', (t) => {
   const counts = choose([90, 10], 0.1);
   const through = counts[0]! + counts[1]!;
-  withinThreeSigma(t, counts[1]!, 0.1, through, 'the minor share of those that passed');
+  withinThreeSigma(t, { count: counts[1]!, share: 0.1, total: through }, 'the minor share of those that passed');
   t.end();
 });
 
