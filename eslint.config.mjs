@@ -65,7 +65,7 @@ const SIZES = {
   'max-lines': ['error', { max: 600 }],
   'max-lines-per-function': ['error', { max: 80 }],
   'max-depth': ['error', 3],
-  'house/max-params': ['error', 4],
+  'house/max-params': ['error', { max: 4, hot: 5 }],
 };
 
 export default tseslint.config(
@@ -104,6 +104,11 @@ export default tseslint.config(
     },
   },
   ...roomConfigs,
+  {
+    // A state machine is an `if` for each state in a loop over the bytes: one level before it has done anything.
+    files: ['src/http/**/*.ts'],
+    rules: { 'max-depth': ['error', 4] },
+  },
   {
     // A test reads as one list of cases; its callbacks may be long and nest once more.
     files: ['test/**/*.ts'],

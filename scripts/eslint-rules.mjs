@@ -1,6 +1,6 @@
 // ESLint rules of our own. `hot`: in a file whose first line is `// @hot`, what costs too much on the road of a request.
-// `max-params`: at most four parameters, where a byte range (`start`, `end`, `last`) counts as part of its buffer and a
-// last parameter with a default does not count.
+// `max-params`: at most four parameters, five in hot files, where a place in a buffer (`start`, `end`, `at`, …) counts as
+// part of the buffer and a last parameter with a default does not count.
 // `no-room-bans`: names that only certain rooms may use (clocks, shared memory, the environment).
 
 const FUNCTIONS = ':matches(FunctionDeclaration, FunctionExpression, ArrowFunctionExpression)';
@@ -41,7 +41,9 @@ const hot = {
       },
       AwaitExpression: (node) => report(node, 'await'),
       SpreadElement: (node) => report(node, 'spread'),
-      RestElement: (node) => report(node, 'rest parameter or pattern'),
+      RestElement(node) {
+        if (!node.parent.type.startsWith('TS')) report(node, 'rest parameter or pattern');
+      },
       'UnaryExpression[operator="delete"]': (node) => report(node, 'delete'),
       'MemberExpression[object.name="JSON"]': (node) => report(node, 'JSON'),
       'NewExpression[callee.name="RegExp"]': (node) => report(node, 'regular expression'),
@@ -56,24 +58,25 @@ const hot = {
   },
 };
 
-const BYTE_RANGE = /^(start|end|last|\w+(Start|End))$/;
+const PLACE_IN_BUFFER = /^(at|from|to|start|stop|end|last|\w+(Start|End))$/;
 
-/** A byte range counts for nothing beside what it is a range of, nor does a last parameter that has a default. */
+/** A place counts for nothing beside what it is a place in, nor does a last parameter that has a default. */
 function countParams(params) {
   const named = params.at(-1)?.type === 'AssignmentPattern' ? params.slice(0, -1) : params;
   const names = named.map((param) => (param.type === 'AssignmentPattern' ? param.left : param).name ?? '');
-  const others = names.filter((name) => name !== 'this' && !BYTE_RANGE.test(name)).length;
+  const others = names.filter((name) => name !== 'this' && !PLACE_IN_BUFFER.test(name)).length;
   return others === 0 ? names.length : others;
 }
 
 const maxParams = {
   meta: {
     type: 'suggestion',
-    schema: [{ type: 'integer' }],
-    messages: { many: '{{count}} parameters (at most {{max}}, beside start, end, last of a buffer and a defaulted last one)' },
+    schema: [{ type: 'object', properties: { max: { type: 'integer' }, hot: { type: 'integer' } } }],
+    messages: { many: '{{count}} parameters (at most {{max}}, beside places in a buffer and a defaulted last one)' },
   },
   create(context) {
-    const max = context.options[0] ?? 4;
+    const [limits] = context.options;
+    const max = isHot(context) ? limits.hot : limits.max;
     return {
       [FUNCTIONS](node) {
         const count = countParams(node.params);
