@@ -8,10 +8,11 @@ import { loadConfig } from '../../src/config/load.ts';
 import { FORMS } from '../../src/config/schema/formats.ts';
 import { isFieldName, isFieldValue } from '../../src/http/field-check.ts';
 import { checkFormat } from '../../src/observe/access-log.ts';
-import { compileRoutes } from '../../src/route/compile.ts';
+import { compileHttp } from '../../src/proxy/compile.ts';
 import type { RouteProblem } from '../../src/route/compile.ts';
 import { domainProblem } from '../../src/route/host-index.ts';
 import { parseTemplate } from '../../src/route/path/template-parser.ts';
+import { streamOf } from '../route/request.ts';
 
 t.test('templates mean the same to the checks and to the matcher', (t) => {
   const texts = [
@@ -54,9 +55,29 @@ t.test('the document with every key compiles without a word', (t) => {
   const result = loadConfig({ file: '/f', format: 'json', text }, {}, { checkFormat });
   const problems: RouteProblem[] = [];
   for (const { http } of result.ok ? result.snapshot.listeners : []) {
-    compileRoutes(http, { pointer: '', compileFormat: (constant) => ({ constant }), problem: (problem) => problems.push(problem) });
+    compileHttp(http, '', {}, (problem) => problems.push(problem));
   }
   t.ok(result.ok);
   t.same(problems, []);
+  t.end();
+});
+
+t.test('the values of header edits arrive as they are meant', (t) => {
+  const compiledTo = (value: string): unknown => {
+    const text = JSON.stringify({
+      listeners: [{ address: '127.0.0.1:80', http: { routes: [{ match: { prefix: '/' }, forward: { cluster: 'a', requestHeaders: { set: { x: value } } } }] } }],
+      clusters: [{ name: 'a', endpoints: ['127.0.0.1:1'] }],
+    });
+    const result = loadConfig({ file: '/f', format: 'json', text }, {}, { checkFormat });
+    const http = result.ok ? result.snapshot.listeners[0]?.http : undefined;
+    if (http === undefined) return null;
+    const edit = compileHttp(http, '', { HOME: '/root' }, (problem) => t.fail(problem.message)).routes.routes[0]?.requestEdits[0]?.edits[0];
+    return edit?.format === null ? edit.constant : edit?.format.format(streamOf({ method: 'PUT' }));
+  };
+  t.equal(compiledTo('plain'), 'plain');
+  t.equal(compiledTo('100%%'), '100%');
+  t.equal(compiledTo('é'), '\u00C3\u00A9', 'UTF-8, once');
+  t.equal(compiledTo('é %ENVIRONMENT(HOME)%'), '\u00C3\u00A9 /root');
+  t.equal(compiledTo('%REQ(:METHOD)%é'), 'PUT\u00C3\u00A9', 'an operator');
   t.end();
 });
