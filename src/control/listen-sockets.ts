@@ -127,7 +127,7 @@ export function describeListenError(listener: { readonly name: string; readonly 
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the address is in use by another process',
+  EADDRINUSE: 'the address is already in use',
   EACCES: 'not permitted; ports below 1024 need CAP_NET_BIND_SERVICE',
   EADDRNOTAVAIL: 'this machine has no such address',
   EAFNOSUPPORT: 'this machine does not support that kind of address',

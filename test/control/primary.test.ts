@@ -142,7 +142,7 @@ t.test('a configuration from a bad file, a failed rehearsal or a port in use sta
   world.rehearsal = [];
   world.taken.add('127.0.0.1:18081');
   world.next = loaded(snapshot({ listeners: [listenerConfig('a', 18080), listenerConfig('127.0.0.1:18081', 18081)] }));
-  t.same(await reasonsOf(world.primary().start()), ['listener 127.0.0.1:18081: the address is in use by another process (EADDRINUSE)']);
+  t.same(await reasonsOf(world.primary().start()), ['listener 127.0.0.1:18081: the address is already in use (EADDRINUSE)']);
   t.same(world.book, ['open 127.0.0.1:18080', 'close 127.0.0.1:18080'], 'what was opened is closed again');
 });
 
@@ -152,7 +152,7 @@ t.test('an admin port in use stops the start, and names it', async (t) => {
   await primary.start();
   t.teardown(() => primary.stop());
   const second = new World(snapshot({ admin: primary.adminAddress }));
-  t.same(await reasonsOf(second.primary().start()), [`listener "admin" on ${formatAddress(primary.adminAddress!)}: the address is in use by another process (EADDRINUSE)`]);
+  t.same(await reasonsOf(second.primary().start()), [`listener "admin" on ${formatAddress(primary.adminAddress!)}: the address is already in use (EADDRINUSE)`]);
 });
 
 t.test('workers that refuse stop the start', async (t) => {
