@@ -9,9 +9,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const src = resolve(process.argv[2] ?? join(here, '..', 'src'));
 const { roots, rooms } = JSON.parse(readFileSync(join(here, 'rooms.json'), 'utf8'));
-const offenders = [];
 
 /** `import type`, or an import or export list in which every name is a type. */
 function isTypeOnly(node) {
@@ -51,27 +49,26 @@ function importsOf(path) {
 /** The room of a path relative to src, or '' for a first-level file. */
 const roomOf = (path) => (path.includes(sep) ? path.slice(0, path.indexOf(sep)) : '');
 
-function checkImport(from, to, where) {
+/** What is wrong with one import, or null. */
+function complaint(from, to) {
   const fromRoom = roomOf(from);
   const toRoom = roomOf(to);
-  if (to.startsWith('..')) return; // package.json and the like
-  if (fromRoom === '' || fromRoom === toRoom) return;
-  if (toRoom === '') {
-    offenders.push(`${where}: imports the root ${to}`);
-  } else if (!(rooms[fromRoom] ?? []).includes(toRoom)) {
-    offenders.push(`${where}: ${fromRoom} may not import ${toRoom} (${to})`);
-  } else if (to.split(sep).length > 2) {
-    offenders.push(`${where}: ${to} is private to ${toRoom}: only its first-level files may be imported`);
-  }
+  if (to.startsWith('..')) return null; // package.json and the like
+  if (fromRoom === '' || fromRoom === toRoom) return null;
+  if (toRoom === '') return `imports the root ${to}`;
+  if (!(rooms[fromRoom] ?? []).includes(toRoom)) return `${fromRoom} may not import ${toRoom} (${to})`;
+  if (to.split(sep).length === 2) return null;
+  return `${to} is private to ${toRoom}: only its first-level files may be imported`;
 }
 
-/** Depth-first search for a path that comes back; each cycle is reported once. */
-function reportCycles(graph) {
+/** Depth-first search for paths that come back; each cycle is reported once. */
+function cyclesOf(graph) {
+  const cycles = [];
   const done = new Set();
   const walk = (path, trail) => {
     const at = trail.indexOf(path);
     if (at >= 0) {
-      offenders.push(`cycle: ${[...trail.slice(at), path].join(' → ')}`);
+      cycles.push(`cycle: ${[...trail.slice(at), path].join(' → ')}`);
       return;
     }
     if (done.has(path)) return;
@@ -79,25 +76,33 @@ function reportCycles(graph) {
     done.add(path);
   };
   for (const path of graph.keys()) walk(path, []);
+  return cycles;
 }
 
-const files = readdirSync(src, { recursive: true }).filter((name) => name.endsWith('.ts')).sort();
-const graph = new Map();
-for (const from of files) {
-  const room = roomOf(from);
-  if (room === '' && !roots.includes(from)) offenders.push(`${from}: not a root; every other file lives in a room`);
-  if (room !== '' && !(room in rooms)) offenders.push(`${from}: ${room} is not a room of scripts/rooms.json`);
-  const edges = [];
-  for (const { specifier, line, typeOnly } of importsOf(join(src, from))) {
-    if (!specifier.startsWith('.')) continue;
-    const to = relative(src, resolve(src, dirname(from), specifier));
-    checkImport(from, to, `${from}:${line}`);
-    if (!typeOnly) edges.push(to);
+/** All offenders of the tree below `src`, one line each. */
+export function checkRooms(src) {
+  const files = readdirSync(src, { recursive: true }).filter((name) => name.endsWith('.ts')).sort();
+  const offenders = [];
+  const graph = new Map();
+  for (const from of files) {
+    const room = roomOf(from);
+    if (room === '' && !roots.includes(from)) offenders.push(`${from}: not a root; every other file lives in a room`);
+    if (room !== '' && !(room in rooms)) offenders.push(`${from}: ${room} is not a room of scripts/rooms.json`);
+    const edges = [];
+    for (const { specifier, line, typeOnly } of importsOf(join(src, from))) {
+      if (!specifier.startsWith('.')) continue;
+      const to = relative(src, resolve(src, dirname(from), specifier));
+      const wrong = complaint(from, to);
+      if (wrong !== null) offenders.push(`${from}:${line}: ${wrong}`);
+      if (!typeOnly) edges.push(to);
+    }
+    graph.set(from, edges);
   }
-  graph.set(from, edges);
+  return [...offenders, ...cyclesOf(graph)];
 }
-reportCycles(graph);
 
-for (const offender of offenders) console.error(offender);
-if (offenders.length > 0) process.exitCode = 1;
-else console.log(`${files.length} files keep to their rooms`);
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const offenders = checkRooms(resolve(process.argv[2] ?? join(here, '..', 'src')));
+  for (const offender of offenders) console.error(offender);
+  if (offenders.length > 0) process.exitCode = 1;
+}
