@@ -23,6 +23,8 @@ import type { RouteTable } from '../../src/route/match.ts';
 /** A stream that goes nowhere. */
 export class LoneStream extends Stream {
   begin(): void {}
+  refuse(): void {}
+  abandon(): void {}
   requestData(): void {}
   downWritable(): void {}
   refuse(): void {}
