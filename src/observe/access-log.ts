@@ -141,9 +141,9 @@ function addJson(line: Line, value: unknown, environment: Environment): void {
   if (typeof value === 'string') {
     addJsonText(line, value, environment);
   } else if (Array.isArray(value)) {
-    addList(line, '[', value, ']', (item) => addJson(line, item, environment));
+    addList(line, '[]', value, (item) => addJson(line, item, environment));
   } else if (typeof value === 'object' && value !== null) {
-    addList(line, '{', Object.entries(value), '}', ([key, item]) => {
+    addList(line, '{}', Object.entries(value), ([key, item]) => {
       line.addText(`"${jsonEscape(utf8Bytes(key))}":`);
       addJson(line, item, environment);
     });
@@ -152,13 +152,13 @@ function addJson(line: Line, value: unknown, environment: Environment): void {
   }
 }
 
-function addList<T>(line: Line, open: string, items: readonly T[], close: string, add: (item: T) => void): void {
-  line.addText(open);
+function addList<T>(line: Line, brackets: '[]' | '{}', items: readonly T[], add: (item: T) => void): void {
+  line.addText(brackets[0]!);
   items.forEach((item, i) => {
     if (i > 0) line.addText(',');
     add(item);
   });
-  line.addText(close);
+  line.addText(brackets[1]!);
 }
 
 /** A string that is one operator and nothing else takes its type; any other is a string. */

@@ -144,7 +144,8 @@ const MILLIS: readonly string[] = Array.from({ length: 1000 }, (_, ms) => String
 
 function fraction(ms: number, digits: number): string {
   if (digits === 3) return MILLIS[Math.floor(ms)]!;
-  return String(Math.floor(ms * 1e6)).padStart(9, '0').slice(0, digits);
+  // A wall clock in milliseconds as a float is good to a microsecond; what would follow is noise.
+  return `${String(Math.floor(ms * 1000)).padStart(6, '0')}000`.slice(0, digits);
 }
 
 function two(n: number): string {
