@@ -89,10 +89,10 @@ export class NodeConn implements Conn {
   private held = '';
   private lingerTimer: Timer | null = null;
 
-  constructor(loop: NodeLoop, owner: ConnOwner, id: number, socket: Wire, to: Address | null) {
+  constructor(loop: NodeLoop, owner: ConnOwner, socket: Wire, to: Address | null) {
     this.loop = loop;
     this.owner = owner;
-    this.id = id;
+    this.id = loop.takeId();
     this.socket = socket;
     this.flags = to === null ? 0 : CONNECTING;
     if (to === null) {

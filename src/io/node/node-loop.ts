@@ -96,9 +96,14 @@ export class NodeLoop implements Loop {
     setImmediate(this.endTurn);
   }
 
-  keep(wire: Wire, owner: ConnOwner, to: Address | null): NodeConn {
-    const conn = new NodeConn(this, owner, this.nextId, wire, to);
+  takeId(): number {
+    const id = this.nextId;
     this.nextId += this.idStep;
+    return id;
+  }
+
+  keep(wire: Wire, owner: ConnOwner, to: Address | null): NodeConn {
+    const conn = new NodeConn(this, owner, wire, to);
     this.conns.add(conn);
     return conn;
   }
