@@ -16,7 +16,7 @@ import { Primary, StartError } from './control/primary.ts';
 import { systemTimers } from './core/timers.ts';
 import { allowedCpus, autoWorkerCount } from './io/affinity.ts';
 import { loadEngine } from './io/engine.ts';
-import { closeDescriptors, closeListenSocket, openListenSockets, removeSocketFile } from './io/listen-socket.ts';
+import { closeDescriptors, closeListenSocket, duplicateListenSockets, openListenSockets, removeSocketFile } from './io/listen-socket.ts';
 import { checkFormat } from './observe/access-log.ts';
 import { SHAPES } from './observe/shapes.ts';
 import { StatsPages } from './observe/stats-pages.ts';
@@ -111,9 +111,10 @@ function hire(snapshot: Snapshot, logger: Logger): Crew {
 
 const SOCKETS: SocketDoor = {
   open: openListenSockets,
-  close: ({ address, fds }) => {
+  duplicate: duplicateListenSockets,
+  close: ({ address, fds }, addressStays) => {
     for (const fd of fds) closeListenSocket(fd);
-    removeSocketFile(address);
+    if (!addressStays) removeSocketFile(address);
   },
 };
 

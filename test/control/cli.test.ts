@@ -110,8 +110,8 @@ t.test('a port in use: exit 1, the listener and the address are named', async (t
   const { port } = other.address() as AddressInfo;
   const { code, stdout, stderr } = await runCommand(['-c', file('taken.json', config({}, `127.0.0.1:${port}`))]);
   t.same([code, stdout], [1, '']);
-  t.equal(stderr.trim().split('\n').at(-1), `listener "edge" on 127.0.0.1:${port}: the address is in use by another process (EADDRINUSE)`);
+  t.equal(stderr.trim().split('\n').at(-1), `listener "edge" on 127.0.0.1:${port}: the address is already in use (EADDRINUSE)`);
   const admin = await runCommand(['-c', good], { NUNCIO_ADMIN: `127.0.0.1:${port}` });
   t.equal(admin.code, 1);
-  t.match(admin.stderr, `listener "admin" on 127.0.0.1:${port}: the address is in use by another process (EADDRINUSE)`);
+  t.match(admin.stderr, `listener "admin" on 127.0.0.1:${port}: the address is already in use (EADDRINUSE)`);
 });
