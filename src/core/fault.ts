@@ -15,7 +15,7 @@ export type FaultKind =
   | 'upstreamClosed' // FIN where an answer, or the rest of one, was due
   | 'upstreamProtocol' // a malformed answer
   | 'requestTimeout' // the route's time-out
-  | 'perTryIdle'
+  | 'requestOverallTimeout' // the listener's time for receiving a whole request
   | 'streamIdle'
   | 'downstreamClosed' // the caller went away
   | 'downstreamProtocol'
@@ -28,7 +28,7 @@ export interface Fault {
   readonly retry: RetryVerdict;
   /** Envoy's response code details, or the text inside the braces of `upstream_reset_before_response_started{…}`. */
   readonly details: string;
-  /** What the system said (`ECONNREFUSED`), for the operator; empty when nothing did. */
+  /** The transport failure reason in Envoy's words (`delayed connect error: Connection refused`); '' when there is none. */
   readonly cause: string;
 }
 

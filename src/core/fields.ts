@@ -71,4 +71,7 @@ export const FIELD_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS = 23;
 /** Ids from here on are dropped from external requests without a further look. */
 export const FIELD_FIRST_EXTERNAL_ONLY = 24;
 
+/** The client certificate's description: believed from nobody until TLS is ours to say (Envoy's SANITIZE). */
+export const FIELD_X_FORWARDED_CLIENT_CERT = 36;
+
 export const FIELD_COUNT = FIELD_NAMES.length;

@@ -60,12 +60,17 @@ export abstract class Stream {
   scheme: 'http' | 'https' = 'http';
   reqBody: BodyKind = BODY_NONE;
   reqTrailers: Head | null = null;
+  /** What goes upstream instead of the received target and authority; '' where they stay as they stand. */
+  upstreamPath = '';
+  upstreamAuthority = '';
 
   // The answer.
   status = 0;
   readonly resHead: Head = new Head();
   resBody: BodyKind = BODY_NONE;
   resTrailers: Head | null = null;
+  /** The answer is ours, not an upstream's. */
+  isLocalReply = false;
   /** The interim head being passed on, during `writeInterim` only. */
   interim: Head | null = null;
 
@@ -77,6 +82,8 @@ export abstract class Stream {
   localPort = 0;
   /** The caller as far as it is trusted (x-forwarded-for rules); equals `remoteAddress` until `begin`. */
   trustedAddress = '';
+  /** One random number for all choices of `route` about this request (fractions, weights); 0 until one is needed. */
+  routeDraw = 0;
   routeName = '';
   clusterName = '';
   upstreamHost = '';
@@ -102,7 +109,11 @@ export abstract class Stream {
   // ---- called by `listen` ----
   /** The head is complete. `more`: body bytes follow in this same callback. */
   abstract begin(more: boolean): void;
+  /** The request broke a rule, in its head (then this stands for `begin`) or behind it: answered with this status where that is still possible. */
+  abstract refuse(status: number, details: string, flags: number, location: string): void;
   abstract requestData(buf: Buffer, start: number, end: number, last: boolean): void;
+  /** The caller left before its head was complete: nothing to log, nobody to answer. */
+  abstract abandon(): void;
   /** The caller can take bytes again. */
   abstract downWritable(): void;
   /** The caller is gone, or broke the protocol after `begin`. No call on `down` follows. */
@@ -133,14 +144,18 @@ export abstract class Stream {
     this.authority = '';
     this.reqBody = BODY_NONE;
     this.reqTrailers = null;
+    this.upstreamPath = '';
+    this.upstreamAuthority = '';
     this.status = 0;
     this.resHead.reset();
     this.resBody = BODY_NONE;
     this.resTrailers = null;
+    this.isLocalReply = false;
     this.interim = null;
     this.remoteAddress = '';
     this.localAddress = '';
     this.trustedAddress = '';
+    this.routeDraw = 0;
     this.routeName = '';
     this.clusterName = '';
     this.upstreamHost = '';

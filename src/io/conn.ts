@@ -83,12 +83,28 @@ export interface Loop {
   listen(address: Address, fd: number, accept: Accept): Promise<Listener>;
   /** Starts a connection. `onConnect` or `onClose(CLOSED_CONNECT)` follows, never before this returns. The time-out is the caller's. */
   connect(to: Address, owner: ConnOwner): Conn;
-  /** Runs `fn` once after the callbacks of this turn. */
+  /** Runs `fn` once after the callbacks of this turn; what it asks for in turn runs after the next. */
   atTurnEnd(fn: () => void): void;
+  /** Call it after leaving a promise or a call into node behind: node then gets its turn at the end of this one. */
+  yieldSoon(): void;
   /** Starts turning; returns at once. */
   run(): void;
-  /** Stops turning and closes every descriptor of the loop. */
+  /** Stops turning and closes every descriptor of the loop, silently: no owner is told. */
   stop(): void;
   /** Open connections, both ways. For tests and for `drain`. */
   readonly openConns: number;
+}
+
+/** Told of every descriptor that a loop opens and closes by system calls, so that a dead worker's can be closed for it. */
+export interface FdLedger {
+  opened(fd: number): void;
+  closed(fd: number): void;
+}
+
+export interface LoopOptions {
+  readonly clock?: Clock;
+  readonly ledger?: FdLedger;
+  /** Ids of connections are `firstConnId`, `firstConnId + connIdStep`, …: different in every worker. Default 1 and 1. */
+  readonly firstConnId?: number;
+  readonly connIdStep?: number;
 }

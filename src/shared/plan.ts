@@ -4,7 +4,7 @@
 export interface ClusterPlan {
   /** First counter cell of the cluster's block (`observe/stat-names.ts`), the same in every worker's stripe. */
   readonly stats: number;
-  /** First histogram of the cluster's block. */
+  /** Number of the first histogram of the cluster: `record(buckets, histograms + UP_RQ_TIME, micros)`. */
   readonly histograms: number;
   /** Row in the breaker table. */
   readonly breakers: number;

@@ -1,0 +1,125 @@
+// Who is measured: Nuncio on each engine and every rival that this machine has. Each knows its version, how to find out
+// that it is missing, and the command that starts it in front of an upstream.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { Child, freePort, isOnPath } from './child.ts';
+import { envoyConfig, haproxyConfig, nginxConfig, nuncioConfig } from './rival/config.ts';
+
+const here = import.meta.dirname;
+const cli = join(here, '..', '..', 'src', 'cli.js');
+const require = createRequire(import.meta.url);
+
+export interface Place {
+  readonly dir: string;
+  readonly port: number;
+  readonly upstreamPort: number;
+}
+
+export interface Contender {
+  readonly name: string;
+  /** What it is, or null where it is missing. */
+  version(): string | null;
+  /** The command and its environment, its configuration written. */
+  command(place: Place): Promise<Launch>;
+}
+
+interface Launch {
+  readonly command: readonly string[];
+  readonly env?: Record<string, string>;
+}
+
+export interface Running {
+  readonly name: string;
+  readonly port: number;
+  readonly child: Child;
+}
+
+function versionOf(command: string, args: readonly string[], pattern: RegExp): string | null {
+  if (!isOnPath(command)) return null;
+  const { stdout, stderr, status } = spawnSync(command, args, { encoding: 'utf8' });
+  return pattern.exec(`${stdout}\n${stderr}`)?.[1] ?? (status === 0 ? 'unknown version' : null);
+}
+
+/** Read where packages lie: what a package exports need not include its description. */
+function packageVersion(name: string): string | null {
+  const folders = require.resolve.paths(name) ?? [];
+  const path = folders.map((folder) => join(folder, name, 'package.json')).find((one) => existsSync(one));
+  return path === undefined ? null : (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
+}
+
+function nuncio(engine: 'epoll' | 'node' | 'uws'): Contender {
+  return {
+    name: `nuncio-${engine}`,
+    version() {
+      if (!existsSync(cli)) return null;
+      if (engine === 'epoll' && process.platform !== 'linux') return null;
+      if (engine === 'uws' && packageVersion('uWebSockets.js') === null) return null;
+      return `working copy on Node ${process.version}`;
+    },
+    async command({ dir, port, upstreamPort }) {
+      const path = join(dir, 'nuncio.json');
+      writeFileSync(path, JSON.stringify(nuncioConfig(port, upstreamPort, await freePort())));
+      return { command: [process.execPath, cli, 'run', '-c', path], env: { NUNCIO_ENGINE: engine } };
+    },
+  };
+}
+
+const nginx: Contender = {
+  name: 'nginx',
+  version: () => versionOf('nginx', ['-v'], /nginx\/(\S+)/),
+  async command({ dir, port, upstreamPort }) {
+    const path = join(dir, 'nginx.conf');
+    writeFileSync(path, nginxConfig(dir, port, upstreamPort));
+    return { command: ['nginx', '-p', dir, '-c', path] };
+  },
+};
+
+const haproxy: Contender = {
+  name: 'haproxy',
+  version: () => versionOf('haproxy', ['-v'], /version (\S+)/),
+  async command({ dir, port, upstreamPort }) {
+    const path = join(dir, 'haproxy.cfg');
+    writeFileSync(path, haproxyConfig(port, upstreamPort));
+    return { command: ['haproxy', '-db', '-f', path] };
+  },
+};
+
+const envoy: Contender = {
+  name: 'envoy',
+  version: () => versionOf('envoy', ['--version'], /version: (?:[0-9a-f]+\/)?([\d.]+)/),
+  async command({ dir, port, upstreamPort }) {
+    const path = join(dir, 'envoy.json');
+    writeFileSync(path, JSON.stringify(envoyConfig(port, upstreamPort)));
+    return { command: ['envoy', '-c', path, '--concurrency', '1', '--use-dynamic-base-id', '--log-level', 'error'] };
+  },
+};
+
+function nodeRival(name: 'http-proxy' | 'fast-proxy'): Contender {
+  return {
+    name,
+    version: () => packageVersion(name),
+    command: async ({ port, upstreamPort }) => ({
+      command: [process.execPath, join(here, 'rival', `${name}.js`), String(port), String(upstreamPort)],
+    }),
+  };
+}
+
+/** The one that every ratio refers to. */
+export const REFERENCE = nginx.name;
+
+export const CONTENDERS: readonly Contender[] = [
+  nuncio('epoll'), nuncio('node'), nuncio('uws'), nginx, haproxy, envoy, nodeRival('http-proxy'), nodeRival('fast-proxy'),
+];
+
+export async function startContender(contender: Contender, place: Omit<Place, 'port'>, cpu: number | null): Promise<Running> {
+  const port = await freePort();
+  const dir = join(place.dir, contender.name);
+  mkdirSync(dir, { recursive: true });
+  const launch = await contender.command({ dir, port, upstreamPort: place.upstreamPort });
+  const child = new Child(contender.name, launch.command, { cpu, ...(launch.env === undefined ? {} : { env: launch.env }) });
+  await child.listening(port);
+  return { name: contender.name, port, child };
+}

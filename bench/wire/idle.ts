@@ -1,0 +1,93 @@
+// The memory of idle connections: what 8,000 keep-alive connections that have each had one answer add to a proxy that
+// has been under load and already holds 1,000 of them. The difference of two readings of VmRSS, over the connections.
+
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CASES, IDLE_BASE_CONNECTIONS, IDLE_CONNECTIONS } from './cases.ts';
+import { startContender } from './contenders.ts';
+import type { Contender } from './contenders.ts';
+import { runLoad } from './load.ts';
+import { readCost } from './process-cost.ts';
+import type { Bench } from './rounds.ts';
+
+const AT_ONCE = 50;
+const SETTLE_MS = 1500;
+const REQUEST = Buffer.from('GET /small HTTP/1.1\r\nHost: idle.test\r\n\r\n');
+
+export interface IdleRound {
+  readonly bytesPerConnection: number;
+  readonly baseBytes: number;
+}
+
+export interface IdleResult {
+  readonly connections: number;
+  readonly rounds: Readonly<Record<string, readonly IdleRound[]>>;
+  readonly failures: Readonly<Record<string, string>>;
+}
+
+/** A connection that has had its answer. */
+function openOne(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => socket.write(REQUEST));
+    socket.once('data', () => {
+      socket.removeAllListeners('close');
+      resolve(socket);
+    });
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('the proxy closed a connection unanswered')));
+  });
+}
+
+async function open(port: number, count: number): Promise<Socket[]> {
+  const sockets: Socket[] = [];
+  while (sockets.length < count) {
+    const batch = Math.min(AT_ONCE, count - sockets.length);
+    sockets.push(...await Promise.all(Array.from({ length: batch }, () => openOne(port))));
+  }
+  return sockets;
+}
+
+async function measure(contender: Contender, upstreamPort: number, bench: Bench): Promise<IdleRound> {
+  const place = { dir: join(bench.dir, 'idle'), upstreamPort };
+  const { child, port } = await startContender(contender, place, bench.proxyCpu);
+  const sockets: Socket[] = [];
+  try {
+    const busy = CASES.find((wire) => wire.name === 'small-64');
+    if (busy !== undefined) await runLoad(busy, { port, cpu: bench.loadCpu }, bench.warmUpSeconds);
+    sockets.push(...await open(port, IDLE_BASE_CONNECTIONS));
+    await sleep(SETTLE_MS);
+    const before = readCost(child.pid)?.residentBytes ?? 0;
+    sockets.push(...await open(port, IDLE_CONNECTIONS));
+    await sleep(SETTLE_MS);
+    const after = readCost(child.pid)?.residentBytes ?? 0;
+    const closed = sockets.filter((socket) => socket.destroyed || socket.readableEnded).length;
+    if (closed > 0) throw new Error(`${closed} idle connections were closed meanwhile`);
+    return { bytesPerConnection: (after - before) / IDLE_CONNECTIONS, baseBytes: before };
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await child.stop();
+  }
+}
+
+export async function runIdle(
+  contenders: readonly Contender[], upstreamPort: number, bench: Bench,
+): Promise<IdleResult> {
+  const rounds: Record<string, IdleRound[]> = {};
+  const failures: Record<string, string> = {};
+  const count = Math.min(bench.rounds, 3);
+  for (let round = 0; round < count; round++) {
+    for (const contender of contenders) {
+      if (contender.name in failures) continue;
+      bench.note(`idle: round ${round + 1} of ${count}, ${contender.name}`);
+      try {
+        (rounds[contender.name] ??= []).push(await measure(contender, upstreamPort, bench));
+      } catch (error) {
+        failures[contender.name] = (error as Error).message;
+      }
+    }
+  }
+  return { connections: IDLE_CONNECTIONS, rounds, failures };
+}

@@ -1,0 +1,361 @@
+// @hot
+// One HTTP/1.1 connection to a host, and the attempt it carries at the moment. Worker thread; owned by its pool.
+//
+//   connecting ──► idle ◄──► busy: head ──► body ──► (finished) ──► idle | closed
+// A byte or an end on an idle connection closes it at once; an answer that breaks a rule ends the connection with it.
+
+import { fault, type Fault } from '../core/fault.ts';
+import { formatHostPort } from '../core/address.ts';
+import type { OutHolder } from '../core/out-buffer.ts';
+import { BODY_CHUNKED, BODY_CLOSE, BODY_NONE, type Stream, type UpStream } from '../core/stream.ts';
+import { BodyReader } from '../http/h1-body.ts';
+import { describeError } from '../http/h1-errors.ts';
+import { isPersistent, responseBody } from '../http/h1-framing.ts';
+import { parseResponseHead } from '../http/h1-parser.ts';
+import { DEFAULT_HEAD_LIMITS } from '../http/h1-state.ts';
+import { CHUNK_HEAD_ROOM, lastChunkRoom, requestRoom, RequestParts, writeChunkHead, writeLastChunk, writeLineEnd, writeRequestHead } from '../http/h1-writer.ts';
+import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
+import { Timer, type TimerTarget } from '../io/timer-wheel.ts';
+import * as S from '../observe/stat-names.ts';
+import type { H1Pool } from './h1-pool.ts';
+
+const CONNECTING = 0;
+const IDLE = 1;
+const HEAD = 2;
+const BODY = 3;
+const CLOSED = 4;
+
+/** Bodies up to this size leave in one segment with what frames them; larger ones are sent from where they lie. */
+const COPY_BYTES = 16 * 1024;
+
+const EMPTY = Buffer.alloc(0);
+/** Filled anew for each head. */
+const parts = new RequestParts();
+const CONNECTION_TERMINATION = fault('upstreamClosed', 'up', 'always', 'connection_termination');
+const STALE = fault('upstreamClosed', 'up', 'ifReused', 'connection_termination');
+const LOCAL_RESET = fault('localReset', 'local', 'never', 'local_connection_failure');
+const CONNECT_TIMEOUT = fault('connectTimeout', 'up', 'always', 'connection_timeout');
+/** The end came inside a framed body: to Envoy that is a broken message, and so it is called. */
+const CUT_OFF = fault('upstreamProtocol', 'up', 'never', 'protocol_error');
+
+export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
+  readonly pool: H1Pool;
+  // The pool's list of idle connections.
+  newer: H1Up | null = null;
+  older: H1Up | null = null;
+  isIdle = false;
+  /** Monotonic ms: when the connection was begun. */
+  since = 0;
+
+  private conn!: Conn;
+  private localAddress = '';
+  private stream: Stream | null = null;
+  private state = CONNECTING;
+  private requestDone = false;
+  private chunkedOut = false;
+  /** Bytes of a head that waits in `tools.out` for the body that follows in the same callback. */
+  private held = 0;
+  /** A byte of the answer has arrived. */
+  private answered = false;
+  private requests = 0;
+  private idleSince = 0;
+  private timedOut = false;
+  private readonly body = new BodyReader();
+  private readonly timer: Timer;
+
+  constructor(pool: H1Pool) {
+    this.pool = pool;
+    this.timer = new Timer(this, 0);
+  }
+
+  connect(): void {
+    const { tools, config } = this.pool.cluster;
+    this.since = tools.clock.now;
+    this.conn = tools.loop.connect(this.pool.host.address, this);
+    if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
+  }
+
+  /** Carries one request: the pool has done its accounting. */
+  take(stream: Stream): void {
+    this.stream = stream;
+    this.state = HEAD;
+    this.requestDone = false;
+    this.answered = false;
+    this.requests++;
+    stream.upstreamConnectionId = this.conn.id;
+    stream.upstreamLocalAddress = this.localAddress;
+    stream.upReady(this);
+  }
+
+  becameIdle(): void {
+    const { tools, config } = this.pool.cluster;
+    this.state = IDLE;
+    this.idleSince = tools.clock.now;
+    // Armed once and looked at when it fires: a busy connection costs the wheel nothing.
+    if (config.connections.idleTimeoutMs > 0 && this.timer.deadline === 0) tools.loop.timers.arm(this.timer, config.connections.idleTimeoutMs);
+  }
+
+  close(): void {
+    this.pool.unlink(this);
+    this.state = CLOSED;
+    this.conn.close();
+  }
+
+  // ---- UpStream ----
+
+  writeHead(last: boolean, more: boolean): boolean {
+    const stream = this.stream!;
+    const { out } = this.pool.cluster.tools;
+    this.chunkedOut = stream.reqBody === BODY_CHUNKED;
+    this.requestDone = last;
+    parts.target = stream.upstreamPath;
+    parts.authority = stream.upstreamAuthority;
+    parts.chunked = this.chunkedOut;
+    out.claim(this, requestRoom(stream.reqHead, parts));
+    const end = writeRequestHead(out.buf, 0, stream.reqHead, parts);
+    if (last || !more) return this.send(out.buf, 0, end, false);
+    this.held = end;
+    out.hold(this);
+    return true;
+  }
+
+  flushHeld(): void {
+    const end = this.held;
+    this.held = 0;
+    if (end > 0 && this.state !== CLOSED) this.send(this.pool.cluster.tools.out.buf, 0, end, false);
+  }
+
+  writeData(buf: Buffer, start: number, end: number, last: boolean): boolean {
+    this.requestDone = last;
+    const trailers = last && this.chunkedOut ? this.stream!.reqTrailers : null;
+    if (!this.chunkedOut && this.held === 0) return end === start || this.send(buf, start, end, false);
+    const { out } = this.pool.cluster.tools;
+    out.claim(this, this.held + CHUNK_HEAD_ROOM + COPY_BYTES + lastChunkRoom(trailers));
+    const framed = this.chunkedOut && end > start;
+    let at = this.held;
+    this.held = 0;
+    out.release();
+    if (framed) at = writeChunkHead(out.buf, at, end - start);
+    let taken = true;
+    if (end - start <= COPY_BYTES) {
+      at += buf.copy(out.buf, at, start, end);
+    } else {
+      if (at > 0) this.send(out.buf, 0, at, true);
+      taken = this.send(buf, start, end, this.chunkedOut);
+      at = 0;
+    }
+    if (framed) at = writeLineEnd(out.buf, at);
+    if (last && this.chunkedOut) at = writeLastChunk(out.buf, at, trailers);
+    return at === 0 ? taken : this.send(out.buf, 0, at, false);
+  }
+
+  pause(): void {
+    this.conn.pauseRead();
+  }
+
+  resume(): void {
+    if (this.state !== CLOSED) this.conn.resumeRead();
+  }
+
+  abort(): void {
+    if (this.stream === null) return;
+    this.stream = null;
+    this.pool.cluster.tools.cells[this.pool.cluster.stats + S.UP_RQ_TX_RESET]!++;
+    this.pool.detached();
+    this.state = CLOSED;
+    this.conn.reset();
+  }
+
+  // ---- ConnOwner ----
+
+  onConnect(): void {
+    this.pool.cluster.tools.loop.timers.disarm(this.timer);
+    this.localAddress = formatHostPort(this.conn.localAddress, this.conn.localPort);
+    this.state = IDLE;
+    this.pool.connected(this);
+  }
+
+  onData(_conn: Conn, buf: Buffer, start: number, end: number): void {
+    const { cluster } = this.pool;
+    cluster.tools.cells[cluster.stats + S.UP_CX_RX_BYTES_TOTAL]! += end - start;
+    let pos = start;
+    while (pos < end && this.state !== CLOSED) {
+      if (this.stream === null) {
+        // A byte that nobody asked for: the next answer could not be trusted.
+        cluster.tools.cells[cluster.stats + S.UP_CX_PROTOCOL_ERROR]!++;
+        this.close();
+        break;
+      }
+      pos = this.state === HEAD ? this.readHead(this.stream, buf, pos, end) : this.readBody(this.stream, buf, pos, end);
+    }
+    cluster.tools.out.flush();
+  }
+
+  onWritable(): void {
+    this.stream?.upWritable();
+  }
+
+  onEnd(): void {
+    const stream = this.stream;
+    if (stream === null) {
+      if (this.state !== CLOSED) this.close();
+      return;
+    }
+    if (this.state === BODY && this.body.kind === BODY_CLOSE) {
+      this.finish(stream, false);
+      stream.responseData(EMPTY, 0, 0, true);
+      return;
+    }
+    if (this.state === BODY) this.fail(stream, CUT_OFF);
+    else this.fail(stream, this.requests > 1 && !this.answered ? STALE : CONNECTION_TERMINATION);
+  }
+
+  onClose(conn: Conn, why: CloseReason): void {
+    const { pool, stream } = this;
+    const wasConnecting = this.state === CONNECTING;
+    const hadRequest = stream !== null;
+    this.state = CLOSED;
+    pool.cluster.tools.loop.timers.disarm(this.timer);
+    pool.closed(this, why, hadRequest);
+    if (wasConnecting) {
+      pool.connectFailed(this.timedOut ? CONNECT_TIMEOUT : connectFault(conn.error));
+    } else if (stream !== null) {
+      this.stream = null;
+      pool.detached();
+      stream.upReset(why === CLOSED_LOCAL ? LOCAL_RESET : fault('upstreamReset', 'up', this.answered ? 'never' : this.requests > 1 ? 'ifReused' : 'always', 'connection_termination', conn.error));
+    }
+    pool.cluster.connectionFreed();
+  }
+
+  onTimer(): void {
+    const { tools, config, stats } = this.pool.cluster;
+    if (this.state === CONNECTING) {
+      this.timedOut = true;
+      tools.cells[stats + S.UP_CX_CONNECT_TIMEOUT]!++;
+      this.conn.reset();
+      return;
+    }
+    const limit = config.connections.idleTimeoutMs;
+    if (this.state === CLOSED || limit === 0) return;
+    const left = this.state === IDLE ? this.idleSince + limit - tools.clock.now : limit;
+    if (left > 0) {
+      tools.loop.timers.arm(this.timer, left);
+      return;
+    }
+    tools.cells[stats + S.UP_CX_IDLE_TIMEOUT]!++;
+    this.close();
+  }
+
+  // ---- the answer ----
+
+  private readHead(stream: Stream, buf: Buffer, pos: number, end: number): number {
+    const head = stream.resHead;
+    this.answered = true;
+    const kept = head.kept;
+    let length: number;
+    if (kept === 0) {
+      head.buf = buf;
+      head.base = pos;
+      length = parseResponseHead(head, buf, pos, end, DEFAULT_HEAD_LIMITS);
+      if (length === 0) head.append(buf, pos, end);
+    } else {
+      head.append(buf, pos, end);
+      length = parseResponseHead(head, head.buf, 0, head.kept, DEFAULT_HEAD_LIMITS);
+    }
+    if (length === 0) return end;
+    if (length < 0) return this.protocolError(stream, describeError(length).details, end);
+    const next = pos + length - kept;
+    if (head.status < 200) return this.readInterim(stream, next, end);
+    stream.status = head.status;
+    stream.resBody = responseBody(head, stream.method);
+    this.body.begin(stream.resBody, head.contentLength);
+    this.state = BODY;
+    stream.responseHead(next < end || stream.resBody === BODY_NONE);
+    if (this.stream !== stream) return end;
+    if (stream.resBody !== BODY_NONE) return next;
+    this.finish(stream, next === end);
+    stream.responseData(EMPTY, 0, 0, true);
+    return end;
+  }
+
+  private readInterim(stream: Stream, next: number, end: number): number {
+    if (stream.resHead.status === 101) return this.protocolError(stream, 'http1.unexpected_upgrade', end);
+    stream.interim = stream.resHead;
+    stream.responseInterim();
+    if (this.stream !== stream) return end;
+    stream.interim = null;
+    stream.resHead.reset();
+    return next;
+  }
+
+  private readBody(stream: Stream, buf: Buffer, pos: number, end: number): number {
+    const body = this.body;
+    const next = body.read(buf, pos, end);
+    if (next < 0) return this.protocolError(stream, describeError(next).details, end);
+    if (body.done) {
+      stream.resTrailers = body.trailers;
+      this.finish(stream, next === end);
+      stream.responseData(buf, body.dataStart, body.dataEnd, true);
+      return end;
+    }
+    if (body.dataEnd > body.dataStart) {
+      stream.responseData(buf, body.dataStart, body.dataEnd, false);
+      if (this.stream !== stream) return end;
+    }
+    return next;
+  }
+
+  /** The answer is complete: the stream is let go, the connection goes back or ends. `clean`: no byte came behind it. */
+  private finish(stream: Stream, clean: boolean): void {
+    const { cluster } = this.pool;
+    const head = stream.resHead;
+    const limit = cluster.config.connections.maxRequests;
+    const spent = limit > 0 && this.requests >= limit;
+    if (spent) cluster.tools.cells[cluster.stats + S.UP_CX_MAX_REQUESTS]!++;
+    if (head.connectionClose) cluster.tools.cells[cluster.stats + S.UP_CX_CLOSE_NOTIFY]!++;
+    const reusable = clean && isPersistent(head) && !spent && this.requestDone && stream.resBody !== BODY_CLOSE;
+    this.stream = null;
+    this.pool.finished(this, reusable);
+  }
+
+  private protocolError(stream: Stream, details: string, end: number): number {
+    const { cluster } = this.pool;
+    cluster.tools.cells[cluster.stats + S.UP_CX_PROTOCOL_ERROR]!++;
+    this.fail(stream, fault('upstreamProtocol', 'up', 'never', details));
+    return end;
+  }
+
+  private fail(stream: Stream, why: Fault): void {
+    const { cluster } = this.pool;
+    cluster.tools.cells[cluster.stats + S.UP_RQ_RX_RESET]!++;
+    this.stream = null;
+    this.pool.detached();
+    this.state = CLOSED;
+    this.conn.reset();
+    stream.upReset(why);
+  }
+
+  private send(buf: Buffer, start: number, end: number, more: boolean): boolean {
+    const { cluster } = this.pool;
+    cluster.tools.cells[cluster.stats + S.UP_CX_TX_BYTES_TOTAL]! += end - start;
+    return this.conn.write(buf, start, end, more);
+  }
+}
+
+/** What the system said of a connection that never came to be, in Envoy's words. */
+function connectFault(error: string): Fault {
+  return fault('connectFailure', 'up', 'always', 'remote_connection_failure', `delayed connect error: ${ERROR_TEXT[error] ?? error}`);
+}
+
+const ERROR_TEXT: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'Connection refused',
+  ECONNRESET: 'Connection reset by peer',
+  ETIMEDOUT: 'Connection timed out',
+  EHOSTUNREACH: 'No route to host',
+  ENETUNREACH: 'Network is unreachable',
+  EADDRNOTAVAIL: 'Cannot assign requested address',
+  EMFILE: 'Too many open files',
+  ENOENT: 'No such file or directory',
+  EACCES: 'Permission denied',
+  EAGAIN: 'Resource temporarily unavailable',
+};

@@ -1,0 +1,23 @@
+// One endpoint of a cluster as a worker sees it. Worker thread; owned by its Cluster.
+// Its row in shared memory is the pool ledger (open, active, pending) and the counters of `/clusters`: this worker writes
+// its own stripe, everyone sums over all stripes.
+
+import type { Address } from '../core/address.ts';
+import type { H1Pool } from './h1-pool.ts';
+
+export class Host {
+  readonly address: Address;
+  /** As the configuration writes it; with the cluster's name the key that survives a reload. */
+  readonly text: string;
+  readonly weight: number;
+  /** First cell of this host's row in the stripe (`observe/stat-names.ts` HOST_*). */
+  readonly cells: number;
+  pool: H1Pool | null = null;
+
+  constructor(address: Address, text: string, weight: number, cells: number) {
+    this.address = address;
+    this.text = text;
+    this.weight = weight;
+    this.cells = cells;
+  }
+}

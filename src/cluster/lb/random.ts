@@ -1,0 +1,38 @@
+// @hot
+// Random: each pick is independent, in proportion to the weights. Worker thread; immutable.
+
+import type { Random } from '../../core/random.ts';
+import type { Stream } from '../../core/stream.ts';
+import type { Host } from '../host.ts';
+
+export class RandomPicker {
+  private readonly hosts: readonly Host[];
+  /** Running sums of the weights. */
+  private readonly sums: Float64Array;
+  private readonly equal: boolean;
+  private readonly random: Random;
+
+  constructor(hosts: readonly Host[], random: Random) {
+    this.hosts = hosts;
+    this.random = random;
+    this.sums = new Float64Array(hosts.length);
+    let sum = 0;
+    for (let i = 0; i < hosts.length; i++) this.sums[i] = sum += hosts[i]!.weight;
+    this.equal = hosts.every((host) => host.weight === hosts[0]!.weight);
+  }
+
+  pick(_stream: Stream, _tried: readonly Host[]): Host | null {
+    const n = this.hosts.length;
+    if (n <= 1) return n === 0 ? null : this.hosts[0]!;
+    if (this.equal) return this.hosts[this.random.below(n)]!;
+    const target = this.random.unit() * this.sums[n - 1]!;
+    let low = 0;
+    let high = n - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.sums[middle]! > target) high = middle;
+      else low = middle + 1;
+    }
+    return this.hosts[low]!;
+  }
+}

@@ -1,0 +1,83 @@
+// @hot
+// Round robin. Equal weights: a plain rotation. Unequal ones: earliest deadline first, so that weights 1:2:3 interleave
+// smoothly and every cycle has exactly its shares. Worker thread; the order starts at a random host, so that many workers
+// do not all begin with the same one.
+
+import type { Random } from '../../core/random.ts';
+import type { Stream } from '../../core/stream.ts';
+import type { Host } from '../host.ts';
+
+export class RoundRobinPicker {
+  private readonly hosts: readonly Host[];
+  private readonly schedule: Schedule | null;
+  private next: number;
+
+  constructor(hosts: readonly Host[], random: Random) {
+    this.hosts = hosts;
+    this.next = hosts.length > 1 ? random.below(hosts.length) : 0;
+    const equal = hosts.every((host) => host.weight === hosts[0]!.weight);
+    this.schedule = equal ? null : new Schedule(hosts, random);
+  }
+
+  pick(_stream: Stream, _tried: readonly Host[]): Host | null {
+    const n = this.hosts.length;
+    if (n === 0) return null;
+    if (this.schedule !== null) return this.hosts[this.schedule.take()]!;
+    const i = this.next;
+    this.next = i + 1 === n ? 0 : i + 1;
+    return this.hosts[i]!;
+  }
+}
+
+/** A binary heap of the hosts by deadline; taking one moves its deadline on by 1 / weight. Ties go to the lower index. */
+class Schedule {
+  private readonly heap: Int32Array;
+  private readonly deadline: Float64Array;
+  private readonly step: Float64Array;
+
+  constructor(hosts: readonly Host[], random: Random) {
+    const n = hosts.length;
+    this.heap = new Int32Array(n);
+    this.deadline = new Float64Array(n);
+    this.step = new Float64Array(n);
+    let total = 0;
+    for (let i = 0; i < n; i++) {
+      this.step[i] = 1 / hosts[i]!.weight;
+      this.deadline[i] = this.step[i]!;
+      this.heap[i] = i;
+      total += hosts[i]!.weight;
+    }
+    for (let i = (n >> 1) - 1; i >= 0; i--) this.sink(i);
+    // Start anywhere in the cycle.
+    for (let skip = random.below(Math.min(total, 65536)); skip > 0; skip--) this.take();
+  }
+
+  take(): number {
+    const host = this.heap[0]!;
+    this.deadline[host] = this.deadline[host]! + this.step[host]!;
+    this.sink(0);
+    return host;
+  }
+
+  private sink(from: number): void {
+    const heap = this.heap;
+    const n = heap.length;
+    let i = from;
+    for (;;) {
+      let child = 2 * i + 1;
+      if (child >= n) return;
+      if (child + 1 < n && this.before(heap[child + 1]!, heap[child]!)) child++;
+      if (!this.before(heap[child]!, heap[i]!)) return;
+      const moved = heap[i]!;
+      heap[i] = heap[child]!;
+      heap[child] = moved;
+      i = child;
+    }
+  }
+
+  private before(a: number, b: number): boolean {
+    const x = this.deadline[a]!;
+    const y = this.deadline[b]!;
+    return x < y || (x === y && a < b);
+  }
+}

@@ -1,0 +1,31 @@
+// A cluster → snapshot form. Primary thread; pure.
+
+import { parseAddress } from '../address.ts';
+import { DEFAULTS } from '../defaults.ts';
+import type { ClusterDocument, EndpointDocument } from '../document.ts';
+import type { ClusterConfig, EndpointConfig } from '../snapshot.ts';
+import { parseDuration } from '../units.ts';
+import { contentHash } from './content.ts';
+
+export function buildCluster(cluster: ClusterDocument): ClusterConfig {
+  const defaults = DEFAULTS.cluster;
+  const body = {
+    name: cluster.name,
+    type: cluster.type ?? defaults.type,
+    endpoints: cluster.endpoints.map(buildEndpoint),
+    protocol: cluster.protocol ?? defaults.protocol,
+    connectTimeoutMs: parseDuration(cluster.connectTimeout ?? defaults.connectTimeout),
+    loadBalancing: { ...DEFAULTS.loadBalancing, ...cluster.loadBalancing },
+    connections: {
+      idleTimeoutMs: parseDuration(cluster.connections?.idleTimeout ?? DEFAULTS.connections.idleTimeout),
+      maxRequests: cluster.connections?.maxRequests ?? DEFAULTS.connections.maxRequests,
+    },
+    circuitBreakers: { ...DEFAULTS.circuitBreakers, ...cluster.circuitBreakers },
+  };
+  return { ...body, hash: contentHash(body) };
+}
+
+function buildEndpoint(document: string | EndpointDocument): EndpointConfig {
+  const endpoint: EndpointDocument = typeof document === 'string' ? { address: document } : document;
+  return { address: parseAddress(endpoint.address), text: endpoint.address, weight: endpoint.weight ?? DEFAULTS.endpoint.weight };
+}

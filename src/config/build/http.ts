@@ -1,0 +1,70 @@
+// The HTTP settings of a listener → snapshot form. Primary thread; pure.
+
+import { dirname, isAbsolute, join } from 'node:path';
+
+import { DEFAULTS } from '../defaults.ts';
+import type { AccessLogDocument, HttpDocument, VirtualHostDocument } from '../document.ts';
+import { formatCidr, parseCidr } from '../ip.ts';
+import { ENVOY_DEFAULT_LOG } from '../snapshot.ts';
+import type { AccessLogConfig, HttpConfig, VirtualHostConfig } from '../snapshot.ts';
+import { parseDuration, parseSize, parseStatusFilter } from '../units.ts';
+import { buildHeaderEdits, buildRoute } from './route.ts';
+
+export function buildHttp(http: HttpDocument, file: string): HttpConfig {
+  const defaults = DEFAULTS.http;
+  const sole: VirtualHostDocument = { name: DEFAULTS.virtualHost.soleName, domains: [...DEFAULTS.virtualHost.soleDomains], routes: http.routes ?? [] };
+  return {
+    serverName: http.serverName ?? defaults.serverName,
+    useRemoteAddress: http.useRemoteAddress ?? defaults.useRemoteAddress,
+    xffNumTrustedHops: http.xffNumTrustedHops ?? defaults.xffNumTrustedHops,
+    trustedCidrs: (http.trustedCidrs ?? defaults.trustedCidrs).map(canonicalCidr),
+    normalizePath: http.normalizePath ?? defaults.normalizePath,
+    mergeSlashes: http.mergeSlashes ?? defaults.mergeSlashes,
+    pathWithEscapedSlashes: http.pathWithEscapedSlashes ?? defaults.pathWithEscapedSlashes,
+    headersWithUnderscores: http.headersWithUnderscores ?? defaults.headersWithUnderscores,
+    maxRequestHeadersBytes: parseSize(http.maxRequestHeadersSize ?? defaults.maxRequestHeadersSize),
+    maxRequestHeaders: http.maxRequestHeaders ?? defaults.maxRequestHeaders,
+    maxRequestBodyBytes: parseSize(http.maxRequestBodySize ?? defaults.maxRequestBodySize),
+    acceptHttp10: http.acceptHttp10 ?? defaults.acceptHttp10,
+    timeouts: buildTimeouts(http.timeouts ?? {}),
+    requestId: { ...DEFAULTS.requestId, ...http.requestId },
+    accessLog: (http.accessLog ?? defaults.accessLog).map((log) => buildAccessLog(log, file)),
+    virtualHosts: (http.virtualHosts ?? [sole]).map(buildVirtualHost),
+  };
+}
+
+function canonicalCidr(text: string): string {
+  const cidr = parseCidr(text);
+  return cidr ? formatCidr(cidr) : text;
+}
+
+function buildTimeouts(timeouts: NonNullable<HttpDocument['timeouts']>): HttpConfig['timeouts'] {
+  const defaults = DEFAULTS.timeouts;
+  return {
+    idleMs: parseDuration(timeouts.idle ?? defaults.idle),
+    requestHeadersMs: parseDuration(timeouts.requestHeaders ?? defaults.requestHeaders),
+    requestMs: parseDuration(timeouts.request ?? defaults.request),
+    streamIdleMs: parseDuration(timeouts.streamIdle ?? defaults.streamIdle),
+  };
+}
+
+function buildAccessLog(log: AccessLogDocument, file: string): AccessLogConfig {
+  const format = log.format ?? ENVOY_DEFAULT_LOG;
+  const status = log.filter?.status;
+  return {
+    path: isAbsolute(log.path) ? log.path : join(dirname(file), log.path),
+    format: log.json ? null : format.endsWith('\n') ? format : `${format}\n`,
+    json: log.json ?? null,
+    filter: status === undefined ? null : { status: parseStatusFilter(status) },
+  };
+}
+
+function buildVirtualHost(host: VirtualHostDocument): VirtualHostConfig {
+  return {
+    name: host.name ?? host.domains[0] ?? '',
+    domains: host.domains.map((domain) => domain.toLowerCase()),
+    routes: host.routes.map(buildRoute),
+    requestHeaders: buildHeaderEdits(host.requestHeaders),
+    responseHeaders: buildHeaderEdits(host.responseHeaders),
+  };
+}

@@ -1,0 +1,42 @@
+// A checked document → the Snapshot: defaults filled in, units converted, content hashed, everything frozen.
+// Primary thread; pure. Takes only documents that passed the schema and the checks.
+
+import { parseAddress } from '../address.ts';
+import { DEFAULTS } from '../defaults.ts';
+import type { ConfigDocument, ListenerDocument } from '../document.ts';
+import type { EngineName, ListenerConfig, Snapshot } from '../snapshot.ts';
+import { parseDuration } from '../units.ts';
+import { buildCluster } from './cluster.ts';
+import { contentHash, freezeDeep } from './content.ts';
+import { buildHttp } from './http.ts';
+
+/** @param file of the configuration; relative paths in it are relative to this. */
+export function buildSnapshot(document: ConfigDocument, file: string): Snapshot {
+  const defaults = DEFAULTS.top;
+  const engine = document.engine ?? defaults.engine;
+  const body = {
+    workers: document.workers ?? defaults.workers,
+    pinWorkers: document.pinWorkers ?? defaults.pinWorkers,
+    engine,
+    admin: document.admin === false ? null : parseAddress(document.admin?.address ?? DEFAULTS.admin.address),
+    logLevel: document.logLevel ?? defaults.logLevel,
+    drainTimeoutMs: parseDuration(document.drainTimeout ?? defaults.drainTimeout),
+    watch: document.watch ?? defaults.watch,
+    listeners: document.listeners.map((listener) => buildListener(listener, engine, file)),
+    clusters: (document.clusters ?? defaults.clusters).map(buildCluster),
+  };
+  const { listeners, clusters, ...top } = body;
+  const version = contentHash({ top, parts: [listeners.map(({ hash }) => hash), clusters.map(({ hash }) => hash)] });
+  return freezeDeep({ version, ...body });
+}
+
+function buildListener(listener: ListenerDocument, engine: EngineName | 'auto', file: string): ListenerConfig {
+  const body = {
+    name: listener.name ?? listener.address,
+    address: parseAddress(listener.address),
+    maxConnections: listener.maxConnections ?? DEFAULTS.listener.maxConnections,
+    engine: listener.engine ?? engine,
+    http: buildHttp(listener.http, file),
+  };
+  return { ...body, hash: contentHash(body) };
+}

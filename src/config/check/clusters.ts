@@ -1,0 +1,38 @@
+// Checks of clusters: names, endpoints, weights. Primary thread; pure.
+
+import { formatAddress } from '../../core/address.ts';
+import { explainEndpointAddress, parseAddress } from '../address.ts';
+import type { Problem } from '../errors.ts';
+import { MAX_WEIGHT } from '../limits.ts';
+import type { Place } from '../place.ts';
+import type { CheckScope } from './check.ts';
+import { Register } from './choices.ts';
+
+export function checkClusters(clusters: Place, { problems }: CheckScope): void {
+  const names = new Register('duplicate-name', problems);
+  for (const cluster of clusters.items()) {
+    const name = cluster.at('name');
+    const text = name.text();
+    if (text !== null) names.add(text, name.pointer, `the cluster name ${JSON.stringify(text)}`);
+    checkEndpoints(cluster.at('endpoints'), problems);
+  }
+}
+
+function checkEndpoints(endpoints: Place, problems: Problem[]): void {
+  if (!Array.isArray(endpoints.value)) return;
+  if (endpoints.value.length === 0) {
+    problems.push({ code: 'empty-cluster', severity: 'warning', pointer: endpoints.pointer, message: 'the cluster has no endpoints: every request to it is answered with 503' });
+  }
+  const addresses = new Register('duplicate-address', problems);
+  let total = 0;
+  for (const endpoint of endpoints.items()) {
+    const place = endpoint.isObject() ? endpoint.at('address') : endpoint;
+    const text = place.text();
+    total += endpoint.at('weight').number() ?? 1;
+    if (text === null || explainEndpointAddress(text) !== null) continue;
+    addresses.add(formatAddress(parseAddress(text)), place.pointer, `the endpoint ${JSON.stringify(text)}`);
+  }
+  if (total > MAX_WEIGHT) {
+    problems.push({ code: 'zero-weight', pointer: endpoints.pointer, message: `the weights add up to more than ${MAX_WEIGHT}` });
+  }
+}

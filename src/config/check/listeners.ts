@@ -1,0 +1,96 @@
+// Checks of listeners: names, addresses, HTTP settings, access logs, virtual hosts. Primary thread; pure.
+
+import { formatAddress } from '../../core/address.ts';
+import { explainListenAddress, parseAddress } from '../address.ts';
+import { DEFAULTS } from '../defaults.ts';
+import { MAX_HEADERS_BYTES, MIN_HEADERS_BYTES } from '../limits.ts';
+import type { Place } from '../place.ts';
+import { ROUTE_SOURCES } from '../schema/listener.ts';
+import { explainSize, parseSize } from '../units.ts';
+import type { CheckScope } from './check.ts';
+import { atMostOne, exactlyOne, Register } from './choices.ts';
+import { checkRoutes } from './routes.ts';
+import { checkHeaderEdits } from './headers.ts';
+
+export function checkListeners(root: Place, scope: CheckScope): void {
+  const names = new Register('duplicate-name', scope.problems);
+  const addresses = new Register('duplicate-address', scope.problems);
+  const admin = root.at('admin');
+  addAddress(addresses, admin.at('address').text() ?? (admin.exists ? '' : DEFAULTS.admin.address), '/admin');
+  for (const listener of root.at('listeners').items()) {
+    const address = listener.at('address');
+    const name = listener.has('name') ? listener.at('name') : address;
+    const text = name.text();
+    addAddress(addresses, address.text() ?? '', address.pointer);
+    // Two listeners on port 0 get different ports, but would share the name that their address gives them.
+    if (text !== null) names.add(text, name.pointer, `the listener name ${JSON.stringify(text)}`);
+    exactlyOne(listener, 'a listener', ['http', 'tcp'], scope.problems);
+    if (listener.has('http')) checkHttp(listener.at('http'), scope);
+  }
+}
+
+function addAddress(addresses: Register, text: string, pointer: string): void {
+  if (explainListenAddress(text) !== null || isOnFreePort(text)) return;
+  addresses.add(formatAddress(parseAddress(text)), pointer, `the address ${JSON.stringify(text)}`);
+}
+
+function isOnFreePort(text: string): boolean {
+  return /:0+$/.test(text) && !text.startsWith('unix:');
+}
+
+function checkHttp(http: Place, scope: CheckScope): void {
+  const { problems } = scope;
+  checkHeadersSize(http.at('maxRequestHeadersSize'), scope);
+  if ((http.at('xffNumTrustedHops').number() ?? 0) > 0 && http.at('trustedCidrs').items().length > 0) {
+    problems.push({ code: 'conflict', pointer: http.at('trustedCidrs').pointer, atKey: true, message: 'trusted proxies are either counted (xffNumTrustedHops) or known by address (trustedCidrs), not both' });
+  }
+  for (const log of http.at('accessLog').items()) checkAccessLog(log, scope);
+  exactlyOne(http, 'http', ROUTE_SOURCES, problems);
+  checkRoutes(http.at('routes'), scope);
+  checkVirtualHosts(http.at('virtualHosts'), scope);
+}
+
+function checkHeadersSize(place: Place, { problems }: CheckScope): void {
+  const { value } = place;
+  if (typeof value !== 'number' && (typeof value !== 'string' || explainSize(value) !== null)) return;
+  const bytes = parseSize(value);
+  if (bytes < MIN_HEADERS_BYTES || bytes > MAX_HEADERS_BYTES) {
+    problems.push({ code: 'out-of-range', pointer: place.pointer, message: 'must be from 1KiB to 8MiB' });
+  }
+}
+
+function checkAccessLog(log: Place, { problems, tools }: CheckScope): void {
+  atMostOne(log, 'an access log', ['format', 'json'], problems);
+  checkOperators(log.at('format'));
+  if (log.has('json')) checkJson(log.at('json'));
+
+  function checkJson(place: Place): void {
+    checkOperators(place);
+    for (const item of place.items()) checkJson(item);
+    for (const [, item] of place.entries()) checkJson(item);
+  }
+
+  function checkOperators(place: Place): void {
+    const text = place.text();
+    const wrong = text === null ? null : tools.checkFormat(text);
+    if (wrong !== null) problems.push({ code: 'bad-format', pointer: place.pointer, message: wrong });
+  }
+}
+
+function checkVirtualHosts(virtualHosts: Place, scope: CheckScope): void {
+  const names = new Register('duplicate-name', scope.problems);
+  const domains = new Register('duplicate-domain', scope.problems);
+  for (const host of virtualHosts.items()) {
+    const first = host.at('domains').at(0);
+    const name = host.has('name') ? host.at('name') : first;
+    // Two nameless hosts with the same first domain are reported for the domain.
+    if (name.text() !== null && name !== first) names.add(name.text() ?? '', name.pointer, `the virtual host name ${JSON.stringify(name.text())}`);
+    for (const domain of host.at('domains').items()) {
+      const text = domain.text();
+      if (text !== null) domains.add(text.toLowerCase(), domain.pointer, `the domain ${JSON.stringify(text)}`);
+    }
+    checkHeaderEdits(host.at('requestHeaders'), scope);
+    checkHeaderEdits(host.at('responseHeaders'), scope);
+    checkRoutes(host.at('routes'), scope);
+  }
+}

@@ -1,0 +1,62 @@
+// Checks of routes: one action, one path matcher, and that the two fit each other; routes that nothing can reach.
+// Primary thread; pure.
+
+import type { Problem } from '../errors.ts';
+import type { Place } from '../place.ts';
+import { ACTIONS, PATH_MATCHERS, VALUE_MATCHERS } from '../schema/route.ts';
+import { checkForward, checkRedirect, checkRespond } from './actions.ts';
+import type { CheckScope } from './check.ts';
+import { exactlyOne } from './choices.ts';
+
+export function checkRoutes(routes: Place, scope: CheckScope): void {
+  const covered = new Map<string, string>();
+  for (const route of routes.items()) {
+    const { problems } = scope;
+    const match = route.at('match');
+    const matcher = exactlyOne(match, 'a match', PATH_MATCHERS, problems);
+    for (const key of ['headers', 'query'] as const) checkValueMatchers(match.at(key), key, problems);
+    if (matcher !== null) checkReachable(route, matcher, covered, problems);
+    exactlyOne(route, 'a route', ACTIONS, problems);
+    checkForward(route.at('forward'), match, matcher, scope);
+    checkRedirect(route.at('redirect'), matcher, problems);
+    checkRespond(route.at('respond'), problems);
+  }
+}
+
+function checkValueMatchers(matchers: Place, key: 'headers' | 'query', problems: Problem[]): void {
+  const names = new Set<string>();
+  for (const [name, matcher] of matchers.entries()) {
+    const folded = key === 'headers' ? name.toLowerCase() : name;
+    if (names.has(folded)) {
+      problems.push({ code: 'duplicate-name', pointer: matcher.pointer, atKey: true, message: `the header ${JSON.stringify(name)} is given twice, in different case` });
+    }
+    names.add(folded);
+    exactlyOne(matcher, 'a value match', VALUE_MATCHERS, problems);
+    const range = matcher.at('range');
+    const [start, end] = [range.at('start').number(), range.at('end').number()];
+    if (start !== null && end !== null && start >= end) {
+      problems.push({ code: 'out-of-range', pointer: range.pointer, message: 'the range is empty: end must be greater than start, which is the first number that matches' });
+    }
+  }
+}
+
+/** Warns of a route behind one that takes all its requests: the same path matcher, or the prefix "/", without conditions. */
+function checkReachable(route: Place, matcher: string, covered: Map<string, string>, problems: Problem[]): void {
+  const match = route.at('match');
+  const path = match.at(matcher).text() ?? '';
+  // `*`, the target of OPTIONS, is the one path that the prefix "/" does not take.
+  const everything = matcher === 'path' && path === '*' ? undefined : covered.get('prefix /');
+  const foldsCase = match.at('caseSensitive').value === false;
+  const key = `${matcher} ${path}${foldsCase && path !== '/' ? ' (any case)' : ''}`;
+  const before = everything ?? covered.get(key);
+  if (before !== undefined) {
+    problems.push({ code: 'unreachable-route', severity: 'warning', pointer: route.pointer, message: `no request reaches this route: ${before} takes them all` });
+  } else if (isUnconditional(match)) {
+    covered.set(key, route.pointer);
+  }
+}
+
+function isUnconditional(match: Place): boolean {
+  const hasNone = match.at('methods').items().length === 0 && match.at('headers').entries().length === 0 && match.at('query').entries().length === 0;
+  return hasNone && (match.at('fraction').number() ?? 1) === 1 && !match.has('tls');
+}

@@ -1,0 +1,133 @@
+// Every default of the language, in the language's own form, with the reason for its number. Any thread; constants only.
+// The schema shows them, `build/` fills them in; no other file holds one. "Envoy" means its v3 API documentation.
+
+export const DEFAULTS = {
+  top: {
+    /** One worker per CPU the process may use: Envoy's --concurrency does the same. */
+    workers: 'auto',
+    /** A worker that stays on its CPU keeps its caches warm. */
+    pinWorkers: true,
+    /** The fastest engine that loads: epoll on Linux, node elsewhere. */
+    engine: 'auto',
+    logLevel: 'info',
+    /** Kubernetes' terminationGracePeriodSeconds is 30. Envoy waits 600 s (--drain-time-s) for its two-process restart. */
+    drainTimeout: '30s',
+    /** Editing the file is the reload (envoyproxy/envoy#6353 asks for it since 2019). */
+    watch: true,
+    clusters: [],
+  },
+  admin: {
+    /** Envoy documents 9901 throughout; loopback, because the pages are not protected. */
+    address: '127.0.0.1:9901',
+  },
+  listener: {
+    /** Envoy: no limit unless connection_limit is configured. */
+    maxConnections: 0,
+  },
+  http: {
+    protocols: ['http1'],
+    serverName: 'nuncio',
+    /** Envoy's default is false, its advice for the edge true; true is safe where nothing trusted stands in front. */
+    useRemoteAddress: true,
+    /** Envoy: xff_num_trusted_hops 0. */
+    xffNumTrustedHops: 0,
+    trustedCidrs: [],
+    /** Envoy's default is false, its advice for the edge true: prefix rules hold only on normalised paths. */
+    normalizePath: true,
+    /** Envoy: merge_slashes false. */
+    mergeSlashes: false,
+    /** Envoy: KEEP_UNCHANGED. */
+    pathWithEscapedSlashes: 'keep',
+    /** Envoy: headers_with_underscores_action ALLOW. */
+    headersWithUnderscores: 'allow',
+    /** Envoy: max_request_headers_kb 60. */
+    maxRequestHeadersSize: '60KiB',
+    /** Envoy: max_headers_count 100. */
+    maxRequestHeaders: 100,
+    /** Envoy: bodies are streamed, no limit without the buffer filter. */
+    maxRequestBodySize: 0,
+    /** Envoy: accept_http_10 false; answers 426. */
+    acceptHttp10: false,
+    /** Envoy: no access log unless configured. */
+    accessLog: [],
+  },
+  timeouts: {
+    /** Envoy: common_http_protocol_options.idle_timeout 1 h. */
+    idle: '1h',
+    /** Envoy's is off; 10 s leaves no room for clients that dribble a head. */
+    requestHeaders: '10s',
+    /** Envoy: request_timeout off, since uploads may be long. */
+    request: '0s',
+    /** Envoy: stream_idle_timeout 5 min. */
+    streamIdle: '5m',
+  },
+  requestId: {
+    /** Envoy: generate_request_id true. */
+    generate: true,
+    /** Envoy: preserve_external_request_id false. */
+    preserveExternal: false,
+  },
+  virtualHost: {
+    /** `routes` without `virtualHosts` is one virtual host of this name for every domain. */
+    soleName: 'default',
+    soleDomains: ['*'],
+  },
+  match: {
+    /** Envoy: case_sensitive true. */
+    caseSensitive: true,
+    methods: [],
+    fraction: 1,
+  },
+  valueMatch: {
+    invert: false,
+  },
+  forward: {
+    /** Envoy: route timeout 15 s. */
+    timeout: '15s',
+  },
+  weightedCluster: {
+    /** Envoy requires a weight; 1 for each makes an even split of a plain list. */
+    weight: 1,
+  },
+  redirect: {
+    /** Envoy: MOVED_PERMANENTLY. */
+    status: 301,
+    stripQuery: false,
+    /** Unchanged. */
+    host: '',
+    port: 0,
+  },
+  respond: {
+    body: '',
+  },
+  edits: {
+    remove: [],
+  },
+  cluster: {
+    type: 'static',
+    protocol: 'http1',
+    /** Envoy: connect_timeout 5 s. */
+    connectTimeout: '5s',
+  },
+  endpoint: {
+    /** Envoy: load_balancing_weight 1. */
+    weight: 1,
+  },
+  loadBalancing: {
+    /** Envoy: lb_policy ROUND_ROBIN. */
+    policy: 'roundRobin',
+  },
+  connections: {
+    /** Envoy: upstream idle_timeout 1 h. */
+    idleTimeout: '1h',
+    /** Envoy: max_requests_per_connection unlimited. */
+    maxRequests: 0,
+  },
+  circuitBreakers: {
+    /** Envoy: 1024, 1024, 1024 and 3 for each priority. */
+    maxConnections: 1024,
+    maxPendingRequests: 1024,
+    maxRequests: 1024,
+    maxRetries: 3,
+  },
+} as const;

@@ -1,0 +1,156 @@
+// The document as the schema takes it: what a user may write, before defaults. Types only; a test of the schema and the
+// golden snapshots keep them honest. Also the type of what a JS module exports.
+
+export interface ConfigDocument {
+  $schema?: string;
+  workers?: number | 'auto';
+  pinWorkers?: boolean;
+  engine?: EngineWord;
+  admin?: false | { address?: string };
+  logLevel?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
+  drainTimeout?: string;
+  watch?: boolean;
+  listeners: ListenerDocument[];
+  clusters?: ClusterDocument[];
+}
+
+export type EngineWord = 'auto' | 'epoll' | 'node' | 'uws';
+
+export interface ListenerDocument {
+  name?: string;
+  address: string;
+  maxConnections?: number;
+  engine?: EngineWord;
+  http: HttpDocument;
+}
+
+export interface HttpDocument {
+  protocols?: 'http1'[];
+  serverName?: string | false;
+  useRemoteAddress?: boolean;
+  xffNumTrustedHops?: number;
+  trustedCidrs?: string[];
+  normalizePath?: boolean;
+  mergeSlashes?: boolean;
+  pathWithEscapedSlashes?: 'keep' | 'reject' | 'unescapeAndRedirect' | 'unescapeAndForward';
+  headersWithUnderscores?: 'allow' | 'drop' | 'reject';
+  maxRequestHeadersSize?: number | string;
+  maxRequestHeaders?: number;
+  maxRequestBodySize?: number | string;
+  acceptHttp10?: boolean;
+  timeouts?: { idle?: string; requestHeaders?: string; request?: string; streamIdle?: string };
+  requestId?: { generate?: boolean; preserveExternal?: boolean };
+  accessLog?: AccessLogDocument[];
+  /** Exactly one of `routes` and `virtualHosts`. */
+  routes?: RouteDocument[];
+  virtualHosts?: VirtualHostDocument[];
+}
+
+export interface AccessLogDocument {
+  path: string;
+  format?: string;
+  json?: Record<string, unknown>;
+  filter?: { status?: string };
+}
+
+export interface VirtualHostDocument {
+  name?: string;
+  domains: string[];
+  requestHeaders?: HeaderEditsDocument;
+  responseHeaders?: HeaderEditsDocument;
+  routes: RouteDocument[];
+}
+
+/** Exactly one of `forward`, `redirect`, `respond`. */
+export interface RouteDocument {
+  name?: string;
+  match: MatchDocument;
+  forward?: ForwardDocument;
+  redirect?: RedirectDocument;
+  respond?: RespondDocument;
+}
+
+/** Exactly one of the first five. */
+export interface MatchDocument {
+  path?: string;
+  prefix?: string;
+  pathSeparatedPrefix?: string;
+  regex?: string;
+  template?: string;
+  caseSensitive?: boolean;
+  methods?: string[];
+  headers?: Record<string, ValueMatchDocument>;
+  query?: Record<string, ValueMatchDocument>;
+  fraction?: number;
+}
+
+/** Text, or an object with exactly one key besides `invert`. */
+export type ValueMatchDocument = string | ValueMatchObject;
+
+export interface ValueMatchObject {
+  exact?: string;
+  prefix?: string;
+  suffix?: string;
+  contains?: string;
+  regex?: string;
+  range?: { start: number; end: number };
+  present?: boolean;
+  invert?: boolean;
+}
+
+export interface ForwardDocument {
+  cluster?: string;
+  clusters?: { name: string; weight?: number }[];
+  clusterHeader?: string;
+  timeout?: string;
+  idleTimeout?: string;
+  rewrite?: RewriteDocument;
+  requestHeaders?: HeaderEditsDocument;
+  responseHeaders?: HeaderEditsDocument;
+}
+
+export interface RewriteDocument {
+  prefix?: string;
+  regex?: { pattern: string; substitution: string };
+  path?: string;
+  host?: string;
+  hostFrom?: 'upstream';
+}
+
+export interface HeaderEditsDocument {
+  set?: Record<string, string>;
+  add?: Record<string, string>;
+  remove?: string[];
+}
+
+export interface RedirectDocument {
+  scheme?: 'http' | 'https';
+  host?: string;
+  port?: number;
+  path?: string;
+  prefix?: string;
+  status?: 301 | 302 | 303 | 307 | 308;
+  stripQuery?: boolean;
+}
+
+export interface RespondDocument {
+  status: number;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+export interface ClusterDocument {
+  name: string;
+  type?: 'static';
+  endpoints: (string | EndpointDocument)[];
+  protocol?: 'http1';
+  connectTimeout?: string;
+  loadBalancing?: { policy?: 'roundRobin' | 'random' };
+  connections?: { idleTimeout?: string; maxRequests?: number };
+  circuitBreakers?: { maxConnections?: number; maxPendingRequests?: number; maxRequests?: number; maxRetries?: number };
+}
+
+export interface EndpointDocument {
+  address: string;
+  weight?: number;
+}

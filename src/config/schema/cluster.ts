@@ -1,0 +1,49 @@
+// The schema of clusters: endpoints, balancing, pools, circuit breakers. Primary thread; constants only.
+
+import { DEFAULTS } from '../defaults.ts';
+import { MAX_COUNT, MAX_WEIGHT } from '../limits.ts';
+import { choice, described, either, integer, list, object, text } from './parts.ts';
+import type { Schema } from './parts.ts';
+
+const COUNT = { minimum: 0, maximum: MAX_COUNT };
+
+function endpoint(): Schema {
+  const address = text('Where it listens: IP:port, [v6]:port, unix:/path or unix:@name.', 'endpointAddress', { examples: ['127.0.0.1:3000'] });
+  return either('An endpoint: its address, or an object.', [
+    address,
+    object('endpoint', {
+      address,
+      weight: integer('Its share of the requests, in proportion to the other endpoints.', { minimum: 1, maximum: MAX_WEIGHT }, { default: DEFAULTS.endpoint.weight }),
+    }, ['address']),
+  ]);
+}
+
+function circuitBreakers(): Schema {
+  const defaults = DEFAULTS.circuitBreakers;
+  return object('circuitBreakers', {
+    maxConnections: integer('The most connections to the cluster, over all workers; 0: no limit.', COUNT, { default: defaults.maxConnections }),
+    maxPendingRequests: integer('The most requests that wait for a connection; 0: no limit.', COUNT, { default: defaults.maxPendingRequests }),
+    maxRequests: integer('The most requests at one time; 0: no limit.', COUNT, { default: defaults.maxRequests }),
+    maxRetries: integer('The most retries at one time; 0: no limit.', COUNT, { default: defaults.maxRetries }),
+  });
+}
+
+export function clusterSchema(): Schema {
+  const loadBalancing = object('loadBalancing', {
+    policy: choice('How to choose among the endpoints.', ['roundRobin', 'random'], { default: DEFAULTS.loadBalancing.policy }),
+  });
+  const connections = object('connections', {
+    idleTimeout: text('How long a connection without request is kept; "0s": no limit.', 'duration', { default: DEFAULTS.connections.idleTimeout }),
+    maxRequests: integer('How many requests a connection carries before it is closed; 0: no limit.', COUNT, { default: DEFAULTS.connections.maxRequests }),
+  });
+  return object('cluster', {
+    name: text('What routes call it; shown in logs, stats and admin pages.', 'name'),
+    type: choice('How its endpoints are found.', ['static'], { default: DEFAULTS.cluster.type }),
+    endpoints: list('The servers of this cluster.', endpoint()),
+    protocol: choice('The protocol to speak with the endpoints.', ['http1'], { default: DEFAULTS.cluster.protocol }),
+    connectTimeout: text('How long a connection may take to come up; "0s": no limit.', 'duration', { default: DEFAULTS.cluster.connectTimeout }),
+    loadBalancing: described('How requests are spread over the endpoints.', loadBalancing, { default: {} }),
+    connections: described('The connections to the endpoints.', connections, { default: {} }),
+    circuitBreakers: described('Limits that hold over all workers; what exceeds them is answered 503 at once.', circuitBreakers(), { default: {} }),
+  }, ['name', 'endpoints']);
+}

@@ -1,0 +1,159 @@
+// The forms that text values of the language can have. Each says what it expects and what is wrong with a text; the
+// schema names them with `format`, the generated validator calls them. Primary thread; pure.
+
+import { RE2JS } from 're2js';
+
+import { explainEndpointAddress, explainListenAddress } from '../address.ts';
+import type { ErrorCode } from '../error-codes.ts';
+import { parseCidr, parseIp } from '../ip.ts';
+import { explainDuration, explainSize, explainStatusFilter } from '../units.ts';
+
+export interface Form {
+  /** Completes "must be …". */
+  readonly expects: string;
+  readonly code: ErrorCode;
+  /** What is wrong with the text, as the rest of a sentence that begins with it; null if nothing is. */
+  readonly explain: (text: string) => string | null;
+}
+
+/** RFC 9110 section 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+ 
+const CONTROL = /[\0-\x1F\x7F]/;
+const HOST_LABELS = /^(?!-)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/;
+const STANDARD_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
+/** Nuncio writes these itself: framing, the connection's own affairs (RFC 9110 section 7.6.1), and the authority. */
+const MANAGED_HEADERS = new Set([
+  'connection', 'content-length', 'expect', 'host', 'http2-settings', 'keep-alive', 'proxy-connection', 'te', 'trailer',
+  'transfer-encoding', 'upgrade',
+]);
+
+export const FORMS = {
+  duration: { expects: 'a duration such as "15s"', code: 'bad-duration', explain: explainDuration },
+  size: { expects: 'a number of bytes or a size such as "64KiB"', code: 'bad-size', explain: explainSize },
+  listenAddress: { expects: 'an address such as "0.0.0.0:8080"', code: 'bad-listen-address', explain: explainListenAddress },
+  endpointAddress: { expects: 'an address such as "127.0.0.1:3000"', code: 'bad-endpoint-address', explain: explainEndpointAddress },
+  cidr: { expects: 'an address range such as "10.0.0.0/8"', code: 'bad-cidr', explain: explainCidr },
+  domain: { expects: 'a domain such as "example.com", "*.example.com" or "*"', code: 'bad-domain', explain: explainDomain },
+  authority: { expects: 'a host such as "example.com"', code: 'bad-authority', explain: explainAuthority },
+  optionalAuthority: { expects: 'a host such as "example.com"', code: 'bad-authority', explain: (text) => (text === '' ? null : explainAuthority(text)) },
+  path: { expects: 'a path such as "/users"', code: 'bad-path', explain: explainPath },
+  exactPath: { expects: 'a path such as "/users"', code: 'bad-path', explain: (text) => (text === '*' ? null : explainPath(text)) },
+  separatedPrefix: { expects: 'a path such as "/users"', code: 'bad-separated-prefix', explain: explainSeparatedPrefix },
+  target: { expects: 'a path such as "/users"', code: 'bad-path', explain: explainTarget },
+  template: { expects: 'a path template such as "/users/{id}"', code: 'bad-template', explain: explainTemplate },
+  regex: { expects: 'a regular expression', code: 'bad-regex', explain: explainRegex },
+  method: { expects: 'a method such as "GET"', code: 'bad-method', explain: explainMethod },
+  headerName: { expects: 'the name of a header', code: 'bad-header-name', explain: explainHeaderName },
+  editedHeader: { expects: 'the name of a header', code: 'bad-edited-header', explain: explainEditedHeader },
+  headerValue: { expects: 'the value of a header', code: 'bad-header-value', explain: explainHeaderValue },
+  statusFilter: { expects: 'a status filter such as ">=500"', code: 'bad-status-filter', explain: explainStatusFilter },
+  name: { expects: 'text', code: 'bad-name', explain: explainName },
+} as const satisfies Readonly<Record<string, Form>>;
+
+export type FormName = keyof typeof FORMS;
+
+/** For the generated validator: whether a text has the form. */
+export const FORMATS = Object.fromEntries(
+  Object.entries(FORMS).map(([name, form]) => [name, (text: string): boolean => form.explain(text) === null]),
+) as Record<FormName, (text: string) => boolean>;
+
+function explainCidr(text: string): string | null {
+  if (parseCidr(text) !== null) return null;
+  const bytes = parseIp(text);
+  return bytes === null ? 'must be an address range such as "10.0.0.0/8"' : `has no prefix length: write "${text}/${bytes.length * 8}"`;
+}
+
+function explainDomain(text: string): string | null {
+  if (text === '*') return null;
+  if (text.includes('://') || text.includes('/')) return 'must be a host only, without scheme or path';
+  const stars = text.split('*').length - 1;
+  if (stars === 0) return isAuthority(text) ? null : 'is not a host name';
+  const rest = text.startsWith('*.') ? text.slice(2) : text.endsWith('.*') ? text.slice(0, -2) : '';
+  return stars === 1 && isAuthority(rest) ? null : 'may hold one *, as "*.suffix", "prefix.*" or alone';
+}
+
+function explainAuthority(text: string): string | null {
+  return isAuthority(text) ? null : 'must be a host, or host:port, without scheme or path';
+}
+
+function isAuthority(text: string): boolean {
+  const [, host, port] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  if (host === undefined || Number(port ?? 1) > 65_535) return false;
+  return host.startsWith('[') ? parseIp(host.slice(1, -1))?.length === 16 : HOST_LABELS.test(host);
+}
+
+function explainPath(text: string): string | null {
+  if (text.includes('?') || text.includes('#')) return 'must not hold ? or #: only the path is compared, not the query';
+  return explainTarget(text);
+}
+
+function explainSeparatedPrefix(text: string): string | null {
+  return text.endsWith('/') ? 'must not end with /: the segments are separated already' : explainPath(text);
+}
+
+/** A path to send: a query is allowed. */
+function explainTarget(text: string): string | null {
+  if (!text.startsWith('/')) return 'must start with /';
+  if (text.includes('#')) return 'must not hold #';
+   
+  return /[\0-\x20\x7F]/.test(text) || !isAscii(text) ? 'must not hold blanks, control characters or letters beyond ASCII: percent-encode them' : null;
+}
+
+export function explainTemplate(text: string): string | null {
+  const names = new Set<string>();
+  const wrong = explainPath(text);
+  if (wrong !== null) return wrong;
+  for (const segment of text.slice(1).split('/')) {
+    const name = /^\{([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(segment)?.[1];
+    if (name === undefined && /[{}*]/.test(segment)) return `may hold {name} only as a whole segment, not ${JSON.stringify(segment)}`;
+    if (name !== undefined && names.has(name)) return `uses {${name}} twice`;
+    if (name !== undefined) names.add(name);
+  }
+  return names.size === 0 ? 'holds no {name}: use "path"' : null;
+}
+
+function explainRegex(text: string): string | null {
+  if (text === '') return 'is empty';
+  try {
+    RE2JS.compile(text);
+    return null;
+  } catch (error) {
+    const reason = (error as Error).message.replace(/^error parsing regexp: /, '');
+    return `is not a regular expression of the RE2 kind: ${reason}`;
+  }
+}
+
+function explainMethod(text: string): string | null {
+  if (!TOKEN.test(text)) return 'is not a method';
+  const upper = text.toUpperCase();
+  return text !== upper && STANDARD_METHODS.includes(upper) ? `must be written "${upper}": methods are case-sensitive` : null;
+}
+
+function explainHeaderName(text: string): string | null {
+  if (text.startsWith(':')) return 'is a pseudo-header: match domains, path and methods instead';
+  return TOKEN.test(text) ? null : 'is not the name of a header';
+}
+
+function explainEditedHeader(text: string): string | null {
+  if (text.startsWith(':')) return 'is a pseudo-header, which cannot be edited: use "rewrite"';
+  if (!TOKEN.test(text)) return 'is not the name of a header';
+  const name = text.toLowerCase();
+  if (name === 'host') return 'cannot be edited: use "rewrite": { "host": … }';
+  return MANAGED_HEADERS.has(name) ? 'cannot be edited: Nuncio writes it itself' : null;
+}
+
+function explainHeaderValue(text: string): string | null {
+  if (CONTROL.test(text.replaceAll('\t', ' '))) return 'must not hold line breaks or other control characters';
+  if (!isAscii(text)) return 'must be ASCII: percent-encode other letters';
+  return text !== text.trim() ? 'must not begin or end with a blank' : null;
+}
+
+function explainName(text: string): string | null {
+  if (text === '') return 'must not be empty';
+  return CONTROL.test(text) ? 'must not hold control characters' : null;
+}
+
+function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length;
+}

@@ -1,0 +1,145 @@
+// The schema of virtual hosts and routes: matchers, actions, header edits. Primary thread; constants only.
+
+import { DEFAULTS } from '../defaults.ts';
+import { MAX_WEIGHT } from '../limits.ts';
+import { choice, described, dictionary, either, flag, freeText, integer, list, object, text } from './parts.ts';
+import type { Schema } from './parts.ts';
+
+/** Keys of which a route takes exactly one. */
+export const ACTIONS = ['forward', 'redirect', 'respond'] as const;
+/** Keys of which a match takes exactly one. */
+export const PATH_MATCHERS = ['path', 'prefix', 'pathSeparatedPrefix', 'regex', 'template'] as const;
+/** Keys of which a value matcher takes exactly one. */
+export const VALUE_MATCHERS = ['exact', 'prefix', 'suffix', 'contains', 'regex', 'range', 'present'] as const;
+/** Keys of which `forward` takes exactly one. */
+export const DESTINATIONS = ['cluster', 'clusters', 'clusterHeader'] as const;
+
+const SAFE = { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER };
+
+function headerEdits(description: string): Schema {
+  const operators = 'Values may hold access-log operators such as %REQ(:AUTHORITY)%.';
+  const value = text(`The header's value. ${operators}`, 'headerValue');
+  const edits = object('headerEdits', {
+    set: dictionary(`Headers to replace or, if absent, to add. ${operators}`, 'editedHeader', value),
+    add: dictionary(`Headers to add beside those that are there. ${operators}`, 'editedHeader', value),
+    remove: list('Headers to take away.', text('Name of a header, in any case.', 'editedHeader'), { default: DEFAULTS.edits.remove }),
+  });
+  return described(description, edits, { default: {} });
+}
+
+function valueMatcher(of: string): Schema {
+  const one = `One of ${VALUE_MATCHERS.join(', ')}.`;
+  const range = object('range', {
+    start: integer('First number that matches.', SAFE),
+    end: integer('First number that no longer matches.', SAFE),
+  }, ['start', 'end']);
+  return either(`How the ${of}'s value must look: text for an exact match, or an object.`, [
+    freeText(`The exact value of the ${of}.`),
+    object('valueMatch', {
+      exact: freeText(`${one} The whole value.`),
+      prefix: text(`${one} The value begins with this.`, 'name'),
+      suffix: text(`${one} The value ends with this.`, 'name'),
+      contains: text(`${one} The value holds this.`, 'name'),
+      regex: text(`${one} A regular expression (RE2 syntax) that the whole value matches.`, 'regex'),
+      range: described(`${one} A whole number from start up to, but not including, end.`, range),
+      present: flag(`${one} true: the ${of} is there, whatever its value; false: it is not.`),
+      invert: flag('Take what does not match instead.', { default: DEFAULTS.valueMatch.invert }),
+    }),
+  ]);
+}
+
+function match(): Schema {
+  const one = `One of ${PATH_MATCHERS.join(', ')}.`;
+  return object('match', {
+    path: text(`${one} The whole path, without query. "*" is the target of OPTIONS *.`, 'exactPath'),
+    prefix: text(`${one} The path begins with this: "/api" takes /apix, too.`, 'path'),
+    pathSeparatedPrefix: text(`${one} The path begins with these segments: "/api" takes /api and /api/x, not /apix.`, 'separatedPrefix'),
+    regex: text(`${one} A regular expression (RE2 syntax, linear time) that the whole path matches.`, 'regex'),
+    template: text(`${one} A path in which {name} stands for one segment.`, 'template', { examples: ['/users/{id}'] }),
+    caseSensitive: flag('Compare upper and lower case in path, prefix, pathSeparatedPrefix and template.', { default: DEFAULTS.match.caseSensitive }),
+    methods: list('The methods that match. Empty: every method.', text('A method, upper-case.', 'method', { examples: ['GET', 'POST'] }), { default: DEFAULTS.match.methods }),
+    headers: dictionary('Headers that must match, all of them.', 'headerName', valueMatcher('header')),
+    query: dictionary('Query parameters that must match, all of them.', 'name', valueMatcher('query parameter')),
+    fraction: { description: 'The share of requests that match, from 0 to 1; the others try the next routes.', type: 'number', minimum: 0, maximum: 1, default: DEFAULTS.match.fraction },
+  });
+}
+
+function rewrite(): Schema {
+  const one = 'At most one of prefix, regex, path.';
+  const oneHost = 'At most one of host, hostFrom.';
+  const regex = object('regexRewrite', {
+    pattern: text('What to replace, everywhere in the path (RE2 syntax).', 'regex'),
+    substitution: freeText('What to put there; \\1 to \\9 are the groups of the pattern, \\0 is all of it.'),
+  }, ['pattern', 'substitution']);
+  return object('rewrite', {
+    prefix: text(`${one} Replaces the prefix that the route matched. Default: the path stays.`, 'path'),
+    regex: described(`${one} Replaces parts of the path. Default: the path stays.`, regex),
+    path: text(`${one} Replaces the whole path; {name} is taken from a template match. Default: the path stays.`, 'path', { examples: ['/new/{id}'] }),
+    host: text(`${oneHost} The Host header to send. Default: the client's.`, 'authority'),
+    hostFrom: choice(`${oneHost} "upstream" sends the endpoint's own address as Host. Default: the client's.`, ['upstream']),
+  });
+}
+
+function forward(): Schema {
+  const one = `Exactly one of ${DESTINATIONS.join(', ')}.`;
+  const weighted = object('weightedCluster', {
+    name: text('Name of the cluster.', 'name'),
+    weight: integer('Its share, in proportion to the sum of all weights.', { minimum: 0, maximum: MAX_WEIGHT }, { default: DEFAULTS.weightedCluster.weight }),
+  }, ['name']);
+  return object('forward', {
+    cluster: text(`${one} The cluster to send to. One of them is needed.`, 'name'),
+    clusters: list(`${one} Several clusters, each with its share.`, weighted, { minItems: 1 }),
+    clusterHeader: text(`${one} The request header that names the cluster.`, 'headerName'),
+    timeout: text('From the end of the request to the end of the response; "0s": no limit.', 'duration', { default: DEFAULTS.forward.timeout }),
+    idleTimeout: text('Longest silence in both directions; "0s": no limit. Default: timeouts.streamIdle of the listener.', 'duration'),
+    rewrite: described('Changes of path and host on the way to the cluster.', rewrite(), { default: {} }),
+    requestHeaders: headerEdits('Changes to the headers of the request.'),
+    responseHeaders: headerEdits('Changes to the headers of the response.'),
+  });
+}
+
+function redirect(): Schema {
+  const one = 'At most one of path, prefix.';
+  return object('redirect', {
+    scheme: choice('The scheme to send the client to. Default: the same.', ['http', 'https']),
+    host: text('The host to send the client to; empty: the same.', 'optionalAuthority', { default: DEFAULTS.redirect.host }),
+    port: integer('The port to send the client to; 0: the same, or none if the scheme changes.', { minimum: 0, maximum: 65_535 }, { default: DEFAULTS.redirect.port }),
+    path: text(`${one} The whole new path; it may bring its own query. Default: the same.`, 'target'),
+    prefix: text(`${one} Replaces the prefix that the route matched. Default: the same.`, 'path'),
+    status: choice('The status of the answer.', [301, 302, 303, 307, 308], { default: DEFAULTS.redirect.status }),
+    stripQuery: flag('Leave the query away.', { default: DEFAULTS.redirect.stripQuery }),
+  });
+}
+
+function respond(): Schema {
+  return object('respond', {
+    status: integer('The status of the answer.', { minimum: 200, maximum: 599 }),
+    headers: dictionary('Headers of the answer.', 'editedHeader', text("The header's value.", 'headerValue')),
+    body: freeText('The body, at most 4 KiB.', { default: DEFAULTS.respond.body }),
+  }, ['status']);
+}
+
+export function routeSchema(): Schema {
+  const one = `Exactly one of ${ACTIONS.join(', ')}.`;
+  return object('route', {
+    name: text('Shown in access logs (%ROUTE_NAME%) and by "nuncio explain". Default: none.', 'name'),
+    match: described('Which requests take this route. The first route that matches wins.', match()),
+    forward: described(`${one} Sends the request to a cluster.`, forward()),
+    redirect: described(`${one} Sends the client elsewhere.`, redirect()),
+    respond: described(`${one} Answers at once.`, respond()),
+  }, ['match']);
+}
+
+export function virtualHostSchema(route: Schema): Schema {
+  return object('virtualHost', {
+    name: text('Shown in logs and stats. Default: its first domain.', 'name'),
+    domains: list(
+      'The hosts it answers for: exact, "*.suffix", "prefix.*" or "*". The most exact one wins, then the longest.',
+      text('A domain.', 'domain', { examples: ['example.com', '*.example.com', '*'] }),
+      { minItems: 1 },
+    ),
+    requestHeaders: headerEdits('Changes to the headers of every forwarded request.'),
+    responseHeaders: headerEdits('Changes to the headers of every response.'),
+    routes: list('The routes, tried in order.', route),
+  }, ['domains', 'routes']);
+}

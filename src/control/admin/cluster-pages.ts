@@ -1,0 +1,114 @@
+// /clusters: each cluster's limits and each host's ledger, summed over the workers, in Envoy's two forms.
+// Primary thread; read only.
+
+import type { ClusterConfig } from '../../config/snapshot.ts';
+import * as stats from '../../observe/stat-names.ts';
+import type { Answer, CompileMatcher, Page, TextMatcher } from './page.ts';
+import { json, text } from './page.ts';
+import { addressJson } from './listener-pages.ts';
+import type { AdminView, Published } from './view.ts';
+
+/** In the order of the text form; the JSON form puts counters first. */
+const HOST_LINES: readonly (readonly [name: string, offset: number, gauge: boolean])[] = [
+  ['cx_active', stats.HOST_CX_ACTIVE, true],
+  ['cx_connect_fail', stats.HOST_CX_CONNECT_FAIL, false],
+  ['cx_total', stats.HOST_CX_TOTAL, false],
+  ['rq_active', stats.HOST_RQ_ACTIVE, true],
+  ['rq_error', stats.HOST_RQ_ERROR, false],
+  ['rq_pending_active', stats.HOST_RQ_PENDING, true],
+  ['rq_success', stats.HOST_RQ_SUCCESS, false],
+  ['rq_timeout', stats.HOST_RQ_TIMEOUT, false],
+  ['rq_total', stats.HOST_RQ_TOTAL, false],
+];
+
+/** What Envoy prints for an unlimited resource: the largest 32-bit number. */
+const UNLIMITED = 4294967295;
+
+export function clusterPages(view: AdminView, compile: CompileMatcher): Page[] {
+  return [
+    {
+      path: '/clusters',
+      mutates: false,
+      help: 'upstream cluster status',
+      params: [
+        ['filter', 'Regular expression (Google re2) for filtering clusters by name'],
+        ['format', 'File format to use; One of (text, json)'],
+      ],
+      answer: (query) => clusters(view, compile, query),
+    },
+  ];
+}
+
+function clusters(view: AdminView, compile: CompileMatcher, query: URLSearchParams): Answer {
+  let matches: TextMatcher = () => true;
+  try {
+    if (query.get('filter')) matches = compile(query.get('filter')!);
+  } catch {
+    return text('Invalid re2 regex', 400);
+  }
+  const { published } = view;
+  const shown = published?.snapshot.clusters.filter((cluster) => matches(cluster.name)) ?? [];
+  if (query.get('format') === 'json') {
+    return json({ cluster_statuses: shown.map((cluster) => clusterJson(cluster, published!, view)) });
+  }
+  return text(shown.map((cluster) => clusterText(cluster, published!, view)).join(''));
+}
+
+function clusterText(cluster: ClusterConfig, published: Published, view: AdminView): string {
+  const { name } = cluster;
+  const lines = [`${name}::observability_name::${name}`];
+  for (const [key, value] of limitsOf(cluster)) lines.push(`${name}::default_priority::${key}::${value}`);
+  lines.push(`${name}::added_via_api::false`);
+  cluster.endpoints.forEach((endpoint, i) => {
+    const host = `${name}::${endpoint.text}`;
+    const row = published.plan.clusters[name]?.hosts[i];
+    for (const [key, offset] of HOST_LINES) lines.push(`${host}::${key}::${row === undefined ? 0 : view.cell(row + offset)}`);
+    lines.push(
+      `${host}::hostname::`,
+      `${host}::health_flags::healthy`,
+      `${host}::weight::${endpoint.weight}`,
+      `${host}::region::`,
+      `${host}::zone::`,
+      `${host}::sub_zone::`,
+      `${host}::canary::false`,
+      `${host}::priority::0`,
+      `${host}::success_rate::-1`,
+      `${host}::local_origin_success_rate::-1`,
+    );
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+function clusterJson(cluster: ClusterConfig, published: Published, view: AdminView): object {
+  const hosts = cluster.endpoints.map((endpoint, i) => {
+    const row = published.plan.clusters[cluster.name]?.hosts[i];
+    const lines = [...HOST_LINES].sort((a, b) => Number(a[2]) - Number(b[2]));
+    return {
+      address: addressJson(endpoint.address),
+      // As protobuf's JSON form: 64-bit numbers are strings, zeros and default values are left out.
+      stats: lines.map(([name, offset, gauge]) => {
+        const value = row === undefined ? 0 : view.cell(row + offset);
+        return { ...(gauge ? { type: 'GAUGE' } : {}), ...(value === 0 ? {} : { value: String(value) }), name };
+      }),
+      health_status: { eds_health_status: 'HEALTHY' },
+      weight: endpoint.weight,
+      locality: {},
+    };
+  });
+  return {
+    name: cluster.name,
+    host_statuses: hosts,
+    circuit_breakers: { thresholds: [Object.fromEntries(limitsOf(cluster))] },
+    observability_name: cluster.name,
+  };
+}
+
+function limitsOf(cluster: ClusterConfig): [name: string, limit: number][] {
+  const { maxConnections, maxPendingRequests, maxRequests, maxRetries } = cluster.circuitBreakers;
+  return [
+    ['max_connections', maxConnections || UNLIMITED],
+    ['max_pending_requests', maxPendingRequests || UNLIMITED],
+    ['max_requests', maxRequests || UNLIMITED],
+    ['max_retries', maxRetries || UNLIMITED],
+  ];
+}

@@ -1,0 +1,41 @@
+// What the admin pages see of the proxy, and what they can ask of it: the Primary implements it, tests fake it.
+// Primary thread.
+
+import type { LogLevel, Snapshot } from '../../config/snapshot.ts';
+import type { Address } from '../../core/address.ts';
+import type { Plan } from '../../shared/plan.ts';
+
+/** Envoy's names of the states of a server. */
+export type ServerState = 'PRE_INITIALIZING' | 'INITIALIZING' | 'LIVE' | 'DRAINING';
+
+/** The configuration that the workers carry. */
+export interface Published {
+  readonly snapshot: Snapshot;
+  /** In the user's own words. */
+  readonly document: unknown;
+  readonly plan: Plan;
+  /** As bound, by listener name. */
+  readonly addresses: Readonly<Record<string, Address>>;
+  /** Milliseconds since the epoch. */
+  readonly publishedAt: number;
+}
+
+export interface AdminView {
+  readonly version: string;
+  readonly configPath: string;
+  readonly state: ServerState;
+  readonly published: Published | null;
+  readonly workers: number;
+  readonly engine: string;
+  readonly uptimeMs: number;
+  logLevel: LogLevel;
+  /** Sum of a cell over all workers. */
+  cell(index: number): number;
+  /** Makes `/ready` say no, or tell the truth again, while traffic goes on. */
+  failHealthCheck(fail: boolean): void;
+  /** Stops accepting; the process goes on. */
+  drainListeners(): void;
+  reopenLogs(): Promise<void>;
+  /** Drains and ends the process. */
+  quit(): void;
+}

@@ -1,0 +1,118 @@
+// The listening descriptors, one per listener and worker (SO_REUSEPORT), made and held by the primary: a worker that dies
+// leaves its queue to the one that replaces it, and a reload that keeps an address keeps the sockets.
+// Primary thread; owns the descriptors. How a socket is opened is `io`'s, handed in.
+
+import type { Address } from '../core/address.ts';
+import { formatAddress } from '../core/address.ts';
+import { messageOf } from './log.ts';
+import type { ListenSocket } from './worker-messages.ts';
+
+export interface SocketDoor {
+  /**
+   * Binds and listens `count` times on one address; port 0 gets one free port for all. Throws an Error with `code`.
+   * Where no such descriptors can be made the workers bind by themselves: -1 for each.
+   */
+  open(address: Address, count: number): Promise<OpenSockets> | OpenSockets;
+  close(sockets: OpenSockets): void;
+}
+
+export interface OpenSockets {
+  /** As bound: with the real port. */
+  readonly address: Address;
+  readonly fds: readonly number[];
+}
+
+export interface ListenerSpec {
+  readonly name: string;
+  readonly address: Address;
+  /** Its engine binds by itself (uWebSockets.js). */
+  readonly bindsItself: boolean;
+}
+
+type Held = OpenSockets & { readonly key: string };
+
+/** The sockets of one configuration, for each worker. It stays the same when another one is prepared. */
+export type SocketTable = readonly Readonly<Record<string, ListenSocket>>[];
+
+export class ListenSockets {
+  private readonly door: SocketDoor;
+  private readonly workers: number;
+  private current = new Map<string, Held>();
+  private next: Map<string, Held> | null = null;
+
+  constructor(door: SocketDoor, workers: number) {
+    this.door = door;
+    this.workers = workers;
+  }
+
+  /** Opens what these listeners need beyond what is open. With any error nothing stays open that was not open before. */
+  async prepare(listeners: readonly ListenerSpec[]): Promise<{ errors: readonly string[]; table: SocketTable }> {
+    const errors: string[] = [];
+    const next = new Map<string, Held>();
+    const table: Record<string, ListenSocket>[] = Array.from({ length: this.workers }, () => ({}));
+    this.next = next;
+    for (const listener of listeners) {
+      const key = keyOf(listener);
+      try {
+        if (next.has(key)) throw new Error('another listener of this configuration has the same address');
+        const held = this.current.get(key) ?? { key, ...(await this.open(listener)) };
+        next.set(key, held);
+        table.forEach((sockets, worker) => (sockets[listener.name] = { address: held.address, fd: held.fds[worker] ?? -1 }));
+      } catch (error) {
+        errors.push(describeListenError(listener, error));
+      }
+    }
+    if (errors.length > 0) this.abandon();
+    return { errors, table };
+  }
+
+  /** The prepared sockets are the current ones; the others are closed: their listeners have stopped by now. */
+  commit(): void {
+    if (this.next === null) return;
+    this.closeMissing(this.current, this.next);
+    this.current = this.next;
+    this.next = null;
+  }
+
+  abandon(): void {
+    if (this.next === null) return;
+    this.closeMissing(this.next, this.current);
+    this.next = null;
+  }
+
+  closeAll(): void {
+    this.abandon();
+    this.closeMissing(this.current, new Map());
+    this.current = new Map();
+  }
+
+  private closeMissing(from: ReadonlyMap<string, Held>, kept: ReadonlyMap<string, Held>): void {
+    for (const [key, held] of from) if (!kept.has(key) && held.fds.some((fd) => fd >= 0)) this.door.close(held);
+  }
+
+  private async open(listener: ListenerSpec): Promise<OpenSockets> {
+    if (listener.bindsItself) return { address: listener.address, fds: Array<number>(this.workers).fill(-1) };
+    return await this.door.open(listener.address, this.workers);
+  }
+}
+
+/** An engine of its own cannot take over the others' socket, so who binds is part of what stays the same. */
+function keyOf(listener: ListenerSpec): string {
+  const { address } = listener;
+  const anyPort = address.kind === 'ip' && address.port === 0 ? listener.name : '';
+  return `${listener.bindsItself ? 'self' : 'held'} ${formatAddress(address)} ${anyPort}`;
+}
+
+export function describeListenError(listener: { readonly name: string; readonly address: Address }, error: unknown): string {
+  const where = formatAddress(listener.address);
+  const who = listener.name === where ? `listener ${where}` : `listener "${listener.name}" on ${where}`;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return `${who}: ${REASONS[code] ?? messageOf(error)}${code === '' ? '' : ` (${code})`}`;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the address is in use by another process',
+  EACCES: 'not permitted; ports below 1024 need CAP_NET_BIND_SERVICE',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EAFNOSUPPORT: 'this machine does not support that kind of address',
+};

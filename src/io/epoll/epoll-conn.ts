@@ -1,0 +1,439 @@
+// @hot
+// One socket of the epoll engine. Worker thread; owned by its loop until it is closed, then by nobody.
+//
+//   connecting ──► open ──► closing (sends what is kept) ──► lingering (reads and drops) ──► closed
+//
+// Reading and ending are told by flags. The descriptor is closed as soon as it may be; `onClose` comes from the loop.
+
+import type { Address } from '../../core/address.ts';
+import type { CloseReason, Conn, ConnOwner } from '../conn.ts';
+import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET } from '../conn.ts';
+import { Timer } from '../timer-wheel.ts';
+import type { EpollLoop } from './epoll-loop.ts';
+import type { KeptBytes } from './kept-bytes.ts';
+import { nextReadBytes, READ_LEAST_BYTES } from './read-size.ts';
+import { ipv4Text, isMappedIpv4, readSockaddr } from './sockaddr.ts';
+import {
+  AF_INET, AF_INET6, EAGAIN, ECONNRESET, EINTR, EPIPE, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP,
+  errnoName, MSG_MORE, MSG_PEEK,
+} from './system.ts';
+
+const CONNECTING = 1;
+const PAUSED = 2;
+/** The peer's FIN has been read. */
+const ENDED = 4;
+/** Our FIN shall follow what is kept. */
+const SHUT_WANTED = 8;
+const SHUT_DONE = 16;
+const CLOSING = 32;
+/** Our FIN is or will be out, and what still arrives is dropped. */
+const LINGERING = 64;
+const CLOSED = 128;
+/** A send said that the peer is gone. What it sent before is still read, then the connection counts as reset. */
+const WRITE_FAILED = 256;
+/** The connection came up inside `connect`; the owner hears of it at the end of the turn. */
+const CONNECTED_AT_ONCE = 512;
+const TOLD = 1024;
+
+const NO_WRITES = SHUT_WANTED | CLOSING | LINGERING | CLOSED | WRITE_FAILED;
+
+/** `armed` of a descriptor that epoll does not know. */
+export const NOT_ARMED = -1;
+
+export class EpollConn implements Conn {
+  owner: ConnOwner;
+  readonly id: number;
+  error = '';
+  fd: number;
+  /** Tags this connection's events; the number of a closed descriptor may already be another connection's. */
+  generation: number;
+  /** The events that epoll watches for, or NOT_ARMED. */
+  armed = NOT_ARMED;
+  private readonly loop: EpollLoop;
+  private flags: number;
+  private why: CloseReason = CLOSED_LOCAL;
+  private readBytes = READ_LEAST_BYTES;
+  private kept: KeptBytes | null = null;
+  private lingerTimer: Timer | null = null;
+  private remote: string | null = null;
+  private remoteIpv4 = 0;
+  private local: Address | null = null;
+  remotePort = 0;
+
+  constructor(loop: EpollLoop, owner: ConnOwner, id: number, fd: number, connecting: boolean) {
+    this.loop = loop;
+    this.owner = owner;
+    this.id = id;
+    this.fd = fd;
+    this.generation = 0;
+    this.flags = connecting ? CONNECTING : 0;
+  }
+
+  // ── addresses ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes the peer from the address that `accept` left; text is made when somebody asks. */
+  setPeer(sockaddr: Buffer, length: number): void {
+    const family = length >= 16 ? sockaddr.readUInt16LE(0) : 0;
+    if (family === AF_INET || (family === AF_INET6 && isMappedIpv4(sockaddr))) {
+      this.remoteIpv4 = sockaddr.readInt32BE(family === AF_INET ? 4 : 20);
+      this.remotePort = sockaddr.readUInt16BE(2);
+    } else {
+      this.setRemote(readSockaddr(sockaddr, length));
+    }
+  }
+
+  setRemote(address: Address): void {
+    if (address.kind === 'ip') {
+      this.remote = address.host;
+      this.remotePort = address.port;
+    } else {
+      this.remote = address.path;
+    }
+  }
+
+  get remoteAddress(): string {
+    this.remote ??= ipv4Text(this.remoteIpv4);
+    return this.remote;
+  }
+
+  get localAddress(): string {
+    const local = this.localName();
+    return local === null ? '' : local.kind === 'ip' ? local.host : local.path;
+  }
+
+  get localPort(): number {
+    const local = this.localName();
+    return local !== null && local.kind === 'ip' ? local.port : 0;
+  }
+
+  private localName(): Address | null {
+    if (this.local === null && this.fd >= 0) {
+      const system = this.loop.system;
+      if (system.sockName(this.fd) >= 0) this.local = readSockaddr(system.sockaddr, system.sockaddrLength);
+    }
+    return this.local;
+  }
+
+  // ── what the owner may do ──────────────────────────────────────────────────────────────────────────────────
+
+  get pending(): number {
+    return this.kept === null ? 0 : this.kept.length;
+  }
+
+  write(buf: Buffer, start: number, end: number, more = false): boolean {
+    if ((this.flags & NO_WRITES) !== 0) return true;
+    if (this.kept !== null) {
+      this.kept.append(buf, start, end);
+      return false;
+    }
+    if (start === end) return true;
+    let sent = 0;
+    if ((this.flags & CONNECTING) === 0) {
+      sent = this.loop.system.send(this.fd, buf, start, end, more ? MSG_MORE : 0);
+      if (sent === end - start) return true;
+      if (sent < 0) {
+        if (!this.mayRetry()) return true;
+        sent = 0;
+      }
+    }
+    this.kept = this.loop.keptPool.take();
+    this.kept.append(buf, start + sent, end);
+    if ((this.flags & CONNECTING) === 0) this.arm(this.armed === NOT_ARMED ? EPOLLOUT : this.armed | EPOLLOUT);
+    return false;
+  }
+
+  pauseRead(): void {
+    this.flags |= PAUSED;
+  }
+
+  resumeRead(): void {
+    if ((this.flags & PAUSED) === 0) return;
+    this.flags &= ~PAUSED;
+    if ((this.flags & (CONNECTING | CLOSED)) === 0) this.arm(this.wantedEvents());
+  }
+
+  shutdownWrite(): void {
+    if ((this.flags & NO_WRITES) !== 0) return;
+    this.flags |= SHUT_WANTED;
+    if (this.kept === null && (this.flags & CONNECTING) === 0) this.sendEnd();
+  }
+
+  close(): void {
+    if ((this.flags & (CLOSED | CLOSING)) !== 0) return;
+    if (this.kept === null || (this.flags & (CONNECTING | WRITE_FAILED)) !== 0) {
+      this.closeLater(CLOSED_LOCAL);
+      return;
+    }
+    this.flags |= CLOSING;
+    this.arm(this.wantedEvents());
+  }
+
+  closeLingering(ms: number): void {
+    if ((this.flags & (CLOSED | CLOSING | LINGERING)) !== 0) return;
+    if ((this.flags & (ENDED | CONNECTING | WRITE_FAILED)) !== 0) {
+      this.close();
+      return;
+    }
+    this.flags = (this.flags | LINGERING | SHUT_WANTED) & ~PAUSED;
+    this.lingerTimer = new Timer(this, 0);
+    this.loop.timers.arm(this.lingerTimer, ms);
+    if (this.kept === null && (this.flags & SHUT_DONE) === 0) this.sendEnd();
+    if ((this.flags & CLOSED) === 0) this.arm(this.wantedEvents());
+  }
+
+  reset(): void {
+    if ((this.flags & CLOSED) !== 0) return;
+    if (this.fd >= 0) this.loop.system.setLingerZero(this.fd);
+    this.closeLater(CLOSED_LOCAL);
+  }
+
+  /** Starts watching a descriptor that is up. */
+  start(): void {
+    if ((this.flags & CLOSED) === 0) this.arm(this.wantedEvents());
+  }
+
+  // ── called by the loop ─────────────────────────────────────────────────────────────────────────────────────
+
+  /** The lingering is over. */
+  onTimer(): void {
+    if ((this.flags & CLOSED) === 0) this.closeNow(CLOSED_LOCAL);
+  }
+
+  onEvents(events: number): void {
+    if ((this.flags & CONNECTING) !== 0) {
+      this.onConnectEvents();
+      return;
+    }
+    if ((events & EPOLLOUT) !== 0) {
+      this.onTakes();
+      if ((this.flags & CLOSED) !== 0) return;
+    }
+    if ((events & ~EPOLLOUT) === 0) return;
+    if ((this.flags & (CLOSING | ENDED)) !== 0) {
+      if ((events & (EPOLLERR | EPOLLHUP)) !== 0) this.onGone();
+    } else if ((this.flags & PAUSED) !== 0) {
+      this.onPausedEvents(events);
+    } else {
+      this.onReadable(events);
+    }
+  }
+
+  /** The connection came up, or failed, inside `connect`. */
+  connectedAtOnce(): void {
+    this.flags |= CONNECTED_AT_ONCE;
+    this.loop.deferred.push(this);
+  }
+
+  failedAtOnce(error: string): void {
+    this.error = error;
+    this.closeLater(CLOSED_CONNECT);
+  }
+
+  /** What could not be told at once, at the end of the turn. */
+  settle(): void {
+    if ((this.flags & CLOSED) !== 0) {
+      this.tellClosed();
+    } else if ((this.flags & CONNECTED_AT_ONCE) !== 0) {
+      this.flags &= ~CONNECTED_AT_ONCE;
+      this.onConnected();
+    }
+  }
+
+  // ── connecting ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  private onConnectEvents(): void {
+    if ((this.flags & CONNECTED_AT_ONCE) !== 0) return;
+    const errno = this.loop.system.takeError(this.fd);
+    if (errno === 0) {
+      this.onConnected();
+      return;
+    }
+    this.error = errnoName(errno);
+    this.closeNow(CLOSED_CONNECT);
+  }
+
+  private onConnected(): void {
+    this.flags &= ~CONNECTING;
+    if (this.kept === null && (this.flags & SHUT_WANTED) !== 0) this.sendEnd();
+    if ((this.flags & CLOSED) !== 0) return;
+    this.arm(this.wantedEvents());
+    this.owner.onConnect(this);
+  }
+
+  // ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private onReadable(events: number): void {
+    const loop = this.loop;
+    const asked = this.readBytes;
+    const got = loop.system.recv(this.fd, loop.readBuffer, asked, 0);
+    if (got > 0) {
+      if ((this.flags & LINGERING) !== 0) return;
+      this.owner.onData(this, loop.readBuffer, 0, got);
+      if (got === asked) this.readBytes = nextReadBytes(asked, got, (this.flags & PAUSED) !== 0);
+    } else if (got === 0) {
+      this.onEnded(events);
+    } else {
+      const errno = loop.system.errno();
+      if (errno !== EAGAIN && errno !== EINTR) this.fail(errno);
+    }
+  }
+
+  /** Events that come although reading is paused: stop watching for what cannot be taken, but notice the peer's end. */
+  private onPausedEvents(events: number): void {
+    const system = this.loop.system;
+    if ((events & EPOLLERR) !== 0) {
+      const errno = system.takeError(this.fd);
+      if (errno !== 0 || (this.flags & WRITE_FAILED) !== 0) {
+        this.fail(errno === 0 ? ECONNRESET : errno);
+        return;
+      }
+    }
+    if ((events & (EPOLLRDHUP | EPOLLHUP)) === 0) {
+      this.arm((this.armed & EPOLLOUT) | EPOLLRDHUP);
+      return;
+    }
+    const waiting = system.recv(this.fd, this.loop.readBuffer, 1, MSG_PEEK);
+    if (waiting === 0) {
+      this.onEnded(events);
+    } else if (waiting < 0) {
+      const errno = system.errno();
+      if (errno !== EAGAIN && errno !== EINTR) this.fail(errno);
+    } else if ((this.flags & WRITE_FAILED) !== 0) {
+      this.fail(ECONNRESET);
+    } else {
+      // The end lies behind data. A hang-up cannot be masked, so the descriptor leaves epoll until it is read again.
+      this.arm((events & EPOLLHUP) !== 0 ? NOT_ARMED : this.armed & EPOLLOUT);
+    }
+  }
+
+  private onEnded(events: number): void {
+    this.flags |= ENDED;
+    if ((this.flags & WRITE_FAILED) !== 0) {
+      this.fail(ECONNRESET);
+      return;
+    }
+    if ((this.flags & LINGERING) !== 0) {
+      this.closeNow(CLOSED_REMOTE);
+      return;
+    }
+    this.owner.onEnd(this);
+    if ((this.flags & CLOSED) !== 0) return;
+    // A unix socket hangs up as soon as its peer is closed; with TCP it means that our end has gone out as well.
+    if ((this.flags & SHUT_DONE) !== 0 || (events & EPOLLHUP) !== 0) this.closeNow(CLOSED_REMOTE);
+    else this.arm(this.wantedEvents());
+  }
+
+  /** The connection broke while nothing is read any more. */
+  private onGone(): void {
+    const errno = this.loop.system.takeError(this.fd);
+    if (errno === 0 && (this.flags & (ENDED | WRITE_FAILED)) === ENDED) this.closeNow(CLOSED_REMOTE);
+    else this.fail(errno === 0 ? ECONNRESET : errno);
+  }
+
+  // ── writing ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** After a send that failed: true when the bytes are to be kept for later. */
+  private mayRetry(): boolean {
+    const errno = this.loop.system.errno();
+    if (errno === EAGAIN || errno === EINTR) return true;
+    this.error = errnoName(errno);
+    this.flags |= WRITE_FAILED;
+    this.dropKept();
+    // A reset connection hangs up, and epoll says so after the last of its data. Any other error ends it here.
+    const heardOf = errno === EPIPE || errno === ECONNRESET;
+    if (heardOf && (this.flags & (PAUSED | CLOSING | ENDED | LINGERING)) === 0) return false;
+    this.closeLater(CLOSED_RESET);
+    return false;
+  }
+
+  /** The socket takes bytes again. */
+  private onTakes(): void {
+    const kept = this.kept;
+    if (kept !== null) {
+      const sent = this.loop.system.send(this.fd, kept.buf, kept.start, kept.end, 0);
+      if (sent < 0) {
+        this.mayRetry();
+        return;
+      }
+      kept.start += sent;
+      if (kept.start < kept.end) return;
+      this.dropKept();
+    }
+    if ((this.flags & CLOSING) !== 0) {
+      this.closeNow(CLOSED_LOCAL);
+      return;
+    }
+    if ((this.flags & SHUT_WANTED) !== 0) {
+      this.sendEnd();
+    } else {
+      // Before EPOLLOUT is taken back: an owner that fills the socket again needs it again.
+      this.owner.onWritable(this);
+    }
+    if ((this.flags & CLOSED) === 0 && this.kept === null) this.arm(this.armed & ~EPOLLOUT);
+  }
+
+  private sendEnd(): void {
+    this.flags |= SHUT_DONE;
+    if (this.loop.system.shutdownWrite(this.fd) < 0) {
+      this.error = errnoName(this.loop.system.errno());
+      this.closeLater(CLOSED_RESET);
+    } else if ((this.flags & ENDED) !== 0) {
+      this.closeLater(CLOSED_REMOTE);
+    }
+  }
+
+  private dropKept(): void {
+    if (this.kept === null) return;
+    this.loop.keptPool.give(this.kept);
+    this.kept = null;
+  }
+
+  // ── ending ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private fail(errno: number): void {
+    if (this.error === '') this.error = errnoName(errno);
+    this.closeNow(CLOSED_RESET);
+  }
+
+  /** From an event: the owner hears of it at once. */
+  private closeNow(why: CloseReason): void {
+    this.release(why);
+    this.tellClosed();
+  }
+
+  /** Once, also when the connection stood in the loop's queue twice. */
+  private tellClosed(): void {
+    if ((this.flags & TOLD) !== 0) return;
+    this.flags |= TOLD;
+    this.owner.onClose(this, this.why);
+  }
+
+  /** From inside an owner's call: the owner hears of it at the end of the turn. */
+  private closeLater(why: CloseReason): void {
+    this.release(why);
+    this.loop.deferred.push(this);
+  }
+
+  private release(why: CloseReason): void {
+    this.flags |= CLOSED;
+    this.why = why;
+    this.dropKept();
+    if (this.lingerTimer !== null) {
+      this.loop.timers.disarm(this.lingerTimer);
+      this.lingerTimer = null;
+    }
+    this.loop.forget(this);
+  }
+
+  private wantedEvents(): number {
+    const out = this.kept === null ? 0 : EPOLLOUT;
+    if ((this.flags & (ENDED | CLOSING)) !== 0) return out;
+    return out | EPOLLIN | EPOLLRDHUP;
+  }
+
+  private arm(events: number): void {
+    if (events === this.armed || this.loop.rearm(this, events) >= 0) return;
+    this.error = errnoName(this.loop.system.errno());
+    this.closeLater(CLOSED_RESET);
+  }
+}

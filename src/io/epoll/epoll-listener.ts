@@ -1,0 +1,101 @@
+// A listening socket on an epoll loop. Worker thread; owned by the loop. The descriptor is usually the primary's.
+
+import type { Address } from '../../core/address.ts';
+import type { Accept, ConnOwner, Listener } from '../conn.ts';
+import { Timer } from '../timer-wheel.ts';
+import type { EpollLoop } from './epoll-loop.ts';
+import { EAGAIN, EBADF, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOTSOCK } from './system.ts';
+
+/** Connections accepted in one turn, so that those which are open are served in between. */
+const ACCEPTS_PER_TURN = 64;
+/** No descriptor or memory left: trying again at once would spin, the socket stays readable. */
+const EXHAUSTED_PAUSE_MS = 100;
+
+/** Stands above a connection until its owner is known, and above one that nobody wants. */
+const nobody: ConnOwner = {
+  onConnect: () => undefined,
+  onData: () => undefined,
+  onWritable: () => undefined,
+  onEnd: () => undefined,
+  onClose: () => undefined,
+};
+
+export class EpollListener implements Listener {
+  readonly address: Address;
+  readonly fd: number;
+  /** Whether the descriptor is the loop's own, to be closed with it. */
+  readonly own: boolean;
+  private readonly loop: EpollLoop;
+  private readonly accept: Accept;
+  private readonly retry: Timer;
+  private done: (() => void) | null = null;
+  private stopped = false;
+
+  constructor(loop: EpollLoop, fd: number, own: boolean, address: Address, accept: Accept) {
+    this.loop = loop;
+    this.fd = fd;
+    this.own = own;
+    this.address = address;
+    this.accept = accept;
+    this.retry = new Timer(this, 0);
+  }
+
+  stop(done: () => void): void {
+    if (this.done !== null || this.stopped) return;
+    this.done = done;
+    this.loop.atTurnEnd(() => this.onAcceptable());
+  }
+
+  onAcceptable(): void {
+    if (this.stopped) return;
+    for (let i = 0; i < ACCEPTS_PER_TURN; i++) {
+      if (this.acceptOne()) continue;
+      if (this.done !== null && this.retry.deadline === 0) this.finish(this.done);
+      return;
+    }
+    // More may be waiting; a stopping listener must not depend on an event that may have been delivered already.
+    if (this.done !== null) this.loop.atTurnEnd(() => this.onAcceptable());
+  }
+
+  /** Descriptors may have been given back. */
+  onTimer(): void {
+    if (this.stopped) return;
+    this.loop.watchListener(this);
+    if (this.done !== null) this.onAcceptable();
+  }
+
+  /** False when nothing more can be accepted now. */
+  private acceptOne(): boolean {
+    const system = this.loop.system;
+    const fd = system.accept(this.fd);
+    if (fd < 0) {
+      const errno = system.errno();
+      if (errno === EAGAIN) return false;
+      if (errno === EBADF || errno === EINVAL || errno === ENOTSOCK) return false; // closed under us by its owner
+      if (errno === EMFILE || errno === ENFILE || errno === ENOBUFS || errno === ENOMEM) {
+        this.loop.unwatchListener(this);
+        this.loop.timers.arm(this.retry, EXHAUSTED_PAUSE_MS);
+        return false;
+      }
+      return true; // this connection failed before it was accepted (ECONNABORTED, EPROTO, …); the next may be well
+    }
+    const conn = this.loop.adopt(fd, nobody);
+    conn.setPeer(system.sockaddr, system.sockaddrLength);
+    if (this.address.kind === 'ip') system.setNoDelay(fd);
+    const owner = this.accept(conn);
+    if (owner === null) {
+      conn.reset();
+    } else {
+      conn.owner = owner;
+      conn.start();
+    }
+    return true;
+  }
+
+  private finish(done: () => void): void {
+    this.stopped = true;
+    this.loop.removeListener(this);
+    done();
+  }
+}
+

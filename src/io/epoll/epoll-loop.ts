@@ -1,0 +1,301 @@
+// @hot
+// The event loop of the epoll engine. Worker thread (or the main one); owns every descriptor of its connections.
+//
+// It blocks in epoll_wait on its own instance, inside which node's instance lies as one more descriptor. JavaScript of
+// node's (promises, messages, timers) runs when this loop yields through setImmediate: as soon as node has something
+// ready, about every millisecond under load, and twice before it blocks after work: once for what our callbacks began,
+// once more because libuv registers watchers that its own callbacks made only when it polls again.
+
+import type { Address } from '../../core/address.ts';
+import { Clock } from '../../core/clock.ts';
+import type { Accept, ConnOwner, FdLedger, Listener, Loop, LoopOptions } from '../conn.ts';
+import { TimerWheel } from '../timer-wheel.ts';
+import { EpollConn, NOT_ARMED } from './epoll-conn.ts';
+import { EpollListener } from './epoll-listener.ts';
+import { findHostEpoll } from './host-loop.ts';
+import { KeptPool } from './kept-bytes.ts';
+import { openListenSocket } from './listen-fd.ts';
+import { READ_MOST_BYTES } from './read-size.ts';
+import { familyOf, readSockaddr, writeSockaddr } from './sockaddr.ts';
+import {
+  AF_UNIX, EINPROGRESS, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, errnoName, EventBatch,
+  requireSystem, systemError,
+} from './system.ts';
+import type { System } from './system.ts';
+
+const EVENTS_PER_TURN = 512;
+/** node's setTimeout fires only when we yield, so blocking is bounded. */
+const BLOCK_MOST_MS = 50;
+/** The same while node's own epoll descriptor is unknown and cannot wake us. */
+const BLOCK_BLIND_MS = 5;
+const YIELD_EVERY_MS = 1;
+/** Yields without any event between the last work and blocking. */
+const YIELDS_BEFORE_BLOCK = 2;
+
+/** Event tags of what is not a connection; connections count from 1. */
+const LISTENER = 0;
+const HOST = -1;
+const LAST_GENERATION = 0x7fffffff;
+
+const noLedger: FdLedger = { opened: () => undefined, closed: () => undefined };
+
+export class EpollLoop implements Loop {
+  readonly kind = 'epoll';
+  readonly clock: Clock;
+  readonly timers: TimerWheel;
+  readonly system: System;
+  /** Shared by all connections: what is read lies here during `onData`. */
+  readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(READ_MOST_BYTES);
+  readonly keptPool: KeptPool = new KeptPool();
+  /** Connections with something to tell at the end of the turn. */
+  readonly deferred: EpollConn[] = [];
+  openConns = 0;
+
+  private readonly ledger: FdLedger;
+  private readonly epfd: number;
+  private readonly batch: EventBatch;
+  /** The connection on each descriptor. */
+  private readonly slots: (EpollConn | null)[] = [];
+  private readonly listeners = new Map<number, EpollListener>();
+  private readonly turnEnds: (() => void)[] = [];
+  private turnEndAt = 0;
+  private deferredAt = 0;
+  private generation = 0;
+  private nextId: number;
+  private readonly idStep: number;
+  private host = NOT_ARMED;
+  private hostReady = false;
+  private yieldWanted = false;
+  private running = false;
+  private stopped = false;
+  private quietYields = 0;
+  private lastYield = 0;
+  private immediate: NodeJS.Immediate | null = null;
+
+  constructor(options: LoopOptions = {}) {
+    this.system = requireSystem();
+    this.clock = options.clock ?? new Clock();
+    this.timers = new TimerWheel(this.clock);
+    this.ledger = options.ledger ?? noLedger;
+    this.nextId = options.firstConnId ?? 1;
+    this.idStep = options.connIdStep ?? 1;
+    this.epfd = this.system.epollCreate();
+    if (this.epfd < 0) throw systemError('epoll_create1', this.system.errno(), '');
+    this.ledger.opened(this.epfd);
+    this.batch = new EventBatch(EVENTS_PER_TURN, this.system);
+  }
+
+  // ── the contract ───────────────────────────────────────────────────────────────────────────────────────────
+
+  async listen(address: Address, fd: number, accept: Accept): Promise<Listener> {
+    const own = fd < 0;
+    const socket = own ? openListenSocket(this.system, address) : fd;
+    if (own) this.ledger.opened(socket);
+    let actual = address;
+    if (this.system.sockName(socket) >= 0) actual = readSockaddr(this.system.sockaddr, this.system.sockaddrLength);
+    const listener = new EpollListener(this, socket, own, actual, accept);
+    this.listeners.set(socket, listener);
+    if (this.watchListener(listener) >= 0) return listener;
+    const error = systemError('epoll_ctl', this.system.errno(), '');
+    this.removeListener(listener);
+    throw error;
+  }
+
+  connect(to: Address, owner: ConnOwner): EpollConn {
+    const system = this.system;
+    const family = familyOf(to);
+    const length = writeSockaddr(to, system.sockaddr);
+    const fd = length < 0 ? -1 : system.socket(family);
+    if (fd < 0) {
+      const conn = new EpollConn(this, owner, this.takeId(), -1, true);
+      conn.setRemote(to);
+      conn.failedAtOnce(length < 0 ? 'EINVAL' : errnoName(system.errno()));
+      return conn;
+    }
+    const conn = this.adopt(fd, owner, true);
+    conn.setRemote(to);
+    if (family !== AF_UNIX) system.setNoDelay(fd);
+    if (system.connect(fd, length) >= 0) {
+      conn.connectedAtOnce();
+      return conn;
+    }
+    const errno = system.errno();
+    if (errno !== EINPROGRESS) conn.failedAtOnce(errnoName(errno));
+    else if (this.rearm(conn, EPOLLOUT) < 0) conn.failedAtOnce(errnoName(system.errno()));
+    return conn;
+  }
+
+  atTurnEnd(fn: () => void): void {
+    this.turnEnds.push(fn);
+  }
+
+  /** For code that leaves a promise or a node call behind: node gets its turn right after this one. */
+  yieldSoon(): void {
+    this.yieldWanted = true;
+  }
+
+  run(): void {
+    if (this.running || this.stopped) return;
+    this.running = true;
+    this.immediate = setImmediate(this.spin);
+    findHostEpoll(this.system, (fd) => this.nestHost(fd));
+  }
+
+  stop(): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.running = false;
+    if (this.immediate !== null) clearImmediate(this.immediate);
+    for (const listener of this.listeners.values()) this.removeListener(listener);
+    for (const conn of this.slots) if (conn !== null) this.forget(conn);
+    this.ledger.closed(this.epfd);
+    this.system.close(this.epfd);
+  }
+
+  // ── for connections and listeners ──────────────────────────────────────────────────────────────────────────
+
+  /** Makes a descriptor a connection of this loop; nothing is watched yet. */
+  adopt(fd: number, owner: ConnOwner, connecting = false): EpollConn {
+    this.ledger.opened(fd);
+    const conn = new EpollConn(this, owner, this.takeId(), fd, connecting);
+    this.generation = this.generation === LAST_GENERATION ? 1 : this.generation + 1;
+    conn.generation = this.generation;
+    // An array that grows by more than a little at once would become a hash table.
+    while (this.slots.length <= fd) this.slots.push(null);
+    this.slots[fd] = conn;
+    this.openConns++;
+    return conn;
+  }
+
+  /** Closes the descriptor of a connection. */
+  forget(conn: EpollConn): void {
+    const fd = conn.fd;
+    if (fd < 0) return;
+    conn.fd = -1;
+    conn.armed = NOT_ARMED;
+    this.slots[fd] = null;
+    this.openConns--;
+    // First off the ledger: a thread that ends in between leaks a descriptor, instead of having a reused one closed.
+    this.ledger.closed(fd);
+    this.system.close(fd);
+  }
+
+  rearm(conn: EpollConn, events: number): number {
+    let op = EPOLL_CTL_MOD;
+    if (events === NOT_ARMED) op = EPOLL_CTL_DEL;
+    else if (conn.armed === NOT_ARMED) op = EPOLL_CTL_ADD;
+    const rc = this.system.epollSet(this.epfd, op, conn.fd, events, conn.generation);
+    if (rc >= 0) conn.armed = events;
+    return rc;
+  }
+
+  watchListener(listener: EpollListener): number {
+    return this.system.epollSet(this.epfd, EPOLL_CTL_ADD, listener.fd, EPOLLIN, LISTENER);
+  }
+
+  unwatchListener(listener: EpollListener): void {
+    this.system.epollSet(this.epfd, EPOLL_CTL_DEL, listener.fd, 0, LISTENER);
+  }
+
+  removeListener(listener: EpollListener): void {
+    this.listeners.delete(listener.fd);
+    this.unwatchListener(listener);
+    if (!listener.own) return;
+    this.ledger.closed(listener.fd);
+    this.system.close(listener.fd);
+  }
+
+  // ── turning ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private readonly spin = (): void => {
+    this.immediate = null;
+    try {
+      this.turnUntilYield();
+    } finally {
+      // Also after an exception of an owner, which node reports as uncaught: epoll tells the missed events again.
+      if (this.running) this.immediate = setImmediate(this.spin);
+    }
+  };
+
+  private turnUntilYield(): void {
+    for (;;) {
+      const worked = this.turn();
+      if (!this.running) return;
+      if (this.hostReady || this.yieldWanted || worked) this.quietYields = 0;
+      if (worked && !this.hostReady && !this.yieldWanted && this.clock.now - this.lastYield < YIELD_EVERY_MS) continue;
+      if (!worked && !this.hostReady) this.quietYields++;
+      this.hostReady = false;
+      this.yieldWanted = false;
+      this.lastYield = this.clock.now;
+      return;
+    }
+  }
+
+  /** One wait and all that comes of it; true when there was something. */
+  private turn(): boolean {
+    const batch = this.batch;
+    const count = this.system.epollWait(this.epfd, batch, this.waitMs());
+    this.clock.refresh();
+    let worked = false;
+    for (let i = 0; i < count && this.running; i++) {
+      const generation = batch.generation(i);
+      const fd = batch.fd(i);
+      if (generation > 0) {
+        const conn = this.slots[fd]!;
+        // An event of a descriptor that was closed earlier in this batch, and perhaps given to another, is nobody's.
+        if (conn !== null && conn.generation === generation) conn.onEvents(batch.events(i));
+        worked = true;
+      } else if (generation === HOST) {
+        this.hostReady = true;
+      } else {
+        this.listeners.get(fd)?.onAcceptable();
+        worked = true;
+      }
+    }
+    const firedBefore = this.timers.fired;
+    if (this.running) this.timers.advance(this.clock.now);
+    if (this.deferred.length > 0) this.settleDeferred();
+    if (this.turnEnds.length > 0) this.runTurnEnds();
+    return worked || this.timers.fired !== firedBefore;
+  }
+
+  private waitMs(): number {
+    if (this.quietYields < YIELDS_BEFORE_BLOCK) return 0;
+    if (this.deferred.length > 0 || this.turnEnds.length > 0) return 0;
+    const most = this.host < 0 ? BLOCK_BLIND_MS : BLOCK_MOST_MS;
+    const next = this.timers.nextDeadline() - this.clock.now;
+    return next >= most ? most : next <= 0 ? 0 : Math.ceil(next);
+  }
+
+  // The two queues below keep their place, so that an exception of one callback does not lose the others.
+
+  private settleDeferred(): void {
+    // Only what stood there at first: an owner that connects anew from onClose, in vain again, must not hold up the turn.
+    const queue = this.deferred;
+    const end = queue.length;
+    while (this.deferredAt < end && this.running) queue[this.deferredAt++]!.settle();
+    if (this.deferredAt === queue.length) queue.length = 0;
+    else queue.splice(0, this.deferredAt);
+    this.deferredAt = 0;
+  }
+
+  private runTurnEnds(): void {
+    const queue = this.turnEnds;
+    const end = queue.length;
+    while (this.turnEndAt < end && this.running) queue[this.turnEndAt++]!();
+    if (this.turnEndAt === queue.length) queue.length = 0;
+    else queue.splice(0, this.turnEndAt);
+    this.turnEndAt = 0;
+  }
+
+  private takeId(): number {
+    const id = this.nextId;
+    this.nextId += this.idStep;
+    return id;
+  }
+
+  private nestHost(fd: number): void {
+    if (fd < 0 || !this.running) return;
+    if (this.system.epollSet(this.epfd, EPOLL_CTL_ADD, fd, EPOLLIN, HOST) >= 0) this.host = fd;
+  }
+}

@@ -1,0 +1,65 @@
+// Listening sockets of the primary: one per worker on the same port, so that the kernel spreads the connections and a
+// dead worker's queue waits for the next. Primary thread; the caller closes what it got.
+
+import { unlinkSync } from 'node:fs';
+
+import type { Address } from '../core/address.ts';
+import { formatAddress } from '../core/address.ts';
+import { addressOf, checkAddressFree, openListenSocket } from './epoll/listen-fd.ts';
+import { loadSystem, systemError } from './epoll/system.ts';
+import type { System } from './epoll/system.ts';
+
+export interface ListenSockets {
+  /** One per worker; all -1 where there are no system calls: each worker then binds by itself through node. */
+  readonly fds: readonly number[];
+  /** With the real port where 0 was asked for. */
+  readonly address: Address;
+}
+
+/** Throws an Error with `code` (`EADDRINUSE`, `EACCES`, …) whose message names the address. */
+export function openListenSockets(address: Address, count: number): ListenSockets {
+  const system = loadSystem();
+  if (typeof system === 'string') return { fds: new Array<number>(count).fill(-1), address };
+  const fds: number[] = [];
+  try {
+    checkAddressFree(system, address);
+    fds.push(openListenSocket(system, address));
+    const actual = addressOf(system, fds[0]!);
+    while (fds.length < count) fds.push(oneMore(system, fds[0]!, actual));
+    return { fds, address: actual };
+  } catch (error) {
+    for (const fd of fds) system.close(fd);
+    throw error;
+  }
+}
+
+/** A unix socket cannot be bound twice: its workers accept from the same queue. */
+function oneMore(system: System, first: number, address: Address): number {
+  if (address.kind === 'ip') return openListenSocket(system, address);
+  const fd = system.duplicate(first);
+  if (fd < 0) throw systemError('dup', system.errno(), formatAddress(address));
+  return fd;
+}
+
+/** Closes one of them. What still waits in its queue is reset by the kernel. */
+export function closeListenSocket(fd: number): void {
+  const system = loadSystem();
+  if (fd >= 0 && typeof system !== 'string') system.close(fd);
+}
+
+/** Removes the file of a unix socket after its last descriptor has been closed. */
+export function removeSocketFile(address: Address): void {
+  if (address.kind !== 'unix' || address.path.startsWith('@')) return;
+  try {
+    unlinkSync(address.path);
+  } catch {
+    // removed by somebody else, or no longer ours to remove
+  }
+}
+
+/** Closes what a dead worker's ledger still lists. Its peers see the connections end. */
+export function closeDescriptors(fds: readonly number[]): void {
+  const system = loadSystem();
+  if (typeof system === 'string') return;
+  for (const fd of fds) system.close(fd);
+}

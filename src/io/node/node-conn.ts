@@ -1,0 +1,330 @@
+// @hot
+// One socket of the node engine, over net.Socket. Worker thread; owned by its loop until it is closed.
+//
+// What libuv cannot do: while reading is paused it does not watch the socket, so a peer's end or reset is noticed only
+// when reading resumes or a write fails.
+
+import { Socket } from 'node:net';
+import type { SocketConstructorOpts } from 'node:net';
+
+import type { Address } from '../../core/address.ts';
+import type { CloseReason, Conn, ConnOwner } from '../conn.ts';
+import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET } from '../conn.ts';
+import { Timer } from '../timer-wheel.ts';
+import type { NodeLoop } from './node-loop.ts';
+
+const CONNECTING = 1;
+const PAUSED = 2;
+const ENDED = 4;
+const SHUT = 8;
+const CLOSING = 16;
+const LINGERING = 32;
+const CLOSED = 64;
+const TOLD = 128;
+/** The stream keeps bytes, and `onWritable` is due when they are gone. */
+const KEEPING = 256;
+
+const NO_WRITES = SHUT | CLOSING | LINGERING | CLOSED;
+
+/** Strings up to this size are copied to the stack and sent at once by node; longer ones cost a second copy. */
+const STRING_MOST_BYTES = 16_384;
+
+const EMPTY = Buffer.alloc(0);
+
+/** What net.Socket takes and its types do not tell: an open handle, as node's own server passes it. */
+interface WireOptions extends SocketConstructorOpts {
+  handle?: unknown;
+  onread: { buffer: Buffer; callback: (this: Wire, bytes: number) => boolean };
+}
+
+/** node's own handle below a socket: what its public face lacks. */
+type WireHandle = Socket & { _handle?: { readonly fd?: number; getpeername(out: object): number } | null };
+
+/** A net.Socket that knows its connection, so that its listeners need no closures. */
+export class Wire extends Socket {
+  conn: NodeConn | null = null;
+
+  constructor(loop: NodeLoop, handle?: unknown) {
+    const options: WireOptions = {
+      allowHalfOpen: true,
+      onread: { buffer: loop.readBuffer, callback: onRead },
+    };
+    if (handle !== undefined) options.handle = handle;
+    super(options as SocketConstructorOpts);
+  }
+}
+
+/** Read into the loop's buffer. False stops reading. */
+function onRead(this: Wire, bytes: number): boolean {
+  const conn = this.conn;
+  return conn === null ? false : conn.onBytes(bytes);
+}
+
+function onConnect(this: Wire): void {
+  this.conn?.onConnected();
+}
+
+function onEnd(this: Wire): void {
+  this.conn?.onEnded();
+}
+
+function onError(this: Wire, error: NodeJS.ErrnoException): void {
+  this.conn?.onError(error);
+}
+
+function onClose(this: Wire): void {
+  this.conn?.onGone();
+}
+
+export class NodeConn implements Conn {
+  owner: ConnOwner;
+  readonly id: number;
+  error = '';
+  remoteAddress = '';
+  remotePort = 0;
+  private readonly loop: NodeLoop;
+  private readonly socket: Wire;
+  private flags: number;
+  /** Small pieces written with `more`, waiting for the next. */
+  private held = '';
+  private lingerTimer: Timer | null = null;
+
+  constructor(loop: NodeLoop, owner: ConnOwner, id: number, socket: Wire, to: Address | null) {
+    this.loop = loop;
+    this.owner = owner;
+    this.id = id;
+    this.socket = socket;
+    this.flags = to === null ? 0 : CONNECTING;
+    if (to === null) {
+      this.remoteAddress = unmapped(socket.remoteAddress);
+      this.remotePort = socket.remotePort ?? 0;
+    } else {
+      this.remoteAddress = to.kind === 'ip' ? to.host : to.path;
+      this.remotePort = to.kind === 'ip' ? to.port : 0;
+    }
+    socket.conn = this;
+    if (to !== null) socket.on('connect', onConnect);
+    socket.on('end', onEnd);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+  }
+
+  get localAddress(): string {
+    return unmapped(this.socket.localAddress);
+  }
+
+  get localPort(): number {
+    return this.socket.localPort ?? 0;
+  }
+
+  get pending(): number {
+    return (this.flags & CLOSED) !== 0 ? 0 : this.socket.writableLength + this.held.length;
+  }
+
+  write(buf: Buffer, start: number, end: number, more = false): boolean {
+    if ((this.flags & NO_WRITES) !== 0) return true;
+    const length = end - start;
+    if (length < 0 || start < 0 || end > buf.length) throw new RangeError(`bytes ${start} to ${end} of ${buf.length}`);
+    if (length === 0) return (this.flags & KEEPING) === 0;
+    if (length > STRING_MOST_BYTES) {
+      this.flushHeld();
+      const copy = Buffer.allocUnsafeSlow(length);
+      buf.copy(copy, 0, start, end);
+      this.socket.write(copy);
+      return this.taken();
+    }
+    const text = this.held + buf.latin1Slice(start, end);
+    if (more && text.length <= STRING_MOST_BYTES && (this.flags & KEEPING) === 0) {
+      if (this.held === '') this.loop.holdUntilTurnEnd(this);
+      this.held = text;
+      return true;
+    }
+    this.held = '';
+    this.socket.write(text, 'latin1');
+    return this.taken();
+  }
+
+  pauseRead(): void {
+    if ((this.flags & (PAUSED | CLOSED)) !== 0) return;
+    this.flags |= PAUSED;
+    this.socket.pause();
+  }
+
+  resumeRead(): void {
+    if ((this.flags & PAUSED) === 0) return;
+    this.flags &= ~PAUSED;
+    if ((this.flags & (CLOSED | CLOSING)) === 0) this.socket.resume();
+  }
+
+  shutdownWrite(): void {
+    if ((this.flags & NO_WRITES) !== 0) return;
+    this.flushHeld();
+    this.flags |= SHUT;
+    this.socket.end();
+  }
+
+  close(): void {
+    if ((this.flags & (CLOSED | CLOSING)) !== 0) return;
+    this.flushHeld();
+    if (this.socket.writableLength === 0 || (this.flags & CONNECTING) !== 0) {
+      this.destroy();
+      return;
+    }
+    this.flags |= CLOSING;
+    this.socket.pause();
+    this.socket.destroySoon();
+  }
+
+  closeLingering(ms: number): void {
+    if ((this.flags & (CLOSED | CLOSING | LINGERING)) !== 0) return;
+    if ((this.flags & (ENDED | CONNECTING)) !== 0) {
+      this.close();
+      return;
+    }
+    this.flushHeld();
+    this.flags |= LINGERING;
+    this.lingerTimer = new Timer(this, 0);
+    this.loop.timers.arm(this.lingerTimer, ms);
+    this.socket.end();
+    this.flags &= ~PAUSED;
+    this.socket.resume();
+  }
+
+  reset(): void {
+    if ((this.flags & CLOSED) !== 0) return;
+    if ((this.flags & CONNECTING) === 0) this.sendReset();
+    this.destroy();
+  }
+
+  /** Ends it without a word to the owner. */
+  abandon(): void {
+    this.flags |= TOLD;
+    this.destroy();
+  }
+
+  // ── called by the loop and the socket ──────────────────────────────────────────────────────────────────────
+
+  onTimer(): void {
+    if ((this.flags & CLOSED) === 0) this.destroy();
+  }
+
+  onBytes(bytes: number): boolean {
+    if ((this.flags & (CLOSED | CLOSING)) !== 0) return false;
+    if ((this.flags & LINGERING) !== 0) return true;
+    this.loop.enter();
+    this.owner.onData(this, this.loop.readBuffer, 0, bytes);
+    return (this.flags & (PAUSED | CLOSED | CLOSING)) === 0;
+  }
+
+  onConnected(): void {
+    if ((this.flags & CLOSED) !== 0) return;
+    this.flags &= ~CONNECTING;
+    this.loop.enter();
+    this.owner.onConnect(this);
+  }
+
+  onEnded(): void {
+    if ((this.flags & (CLOSED | CLOSING | ENDED)) !== 0) return;
+    if (this.hasBeenReset()) {
+      this.error = 'ECONNRESET';
+      this.socket.destroy();
+      return;
+    }
+    this.flags |= ENDED;
+    if ((this.flags & LINGERING) !== 0) return;
+    this.loop.enter();
+    this.owner.onEnd(this);
+  }
+
+  onError(error: NodeJS.ErrnoException): void {
+    if ((this.flags & CLOSED) === 0 && this.error === '') this.error = error.code ?? error.message;
+  }
+
+  /** The descriptor is closed. */
+  onGone(): void {
+    const why = this.closeReason();
+    this.flags |= CLOSED;
+    this.disarmLinger();
+    this.loop.forget(this);
+    if ((this.flags & TOLD) !== 0) return;
+    this.flags |= TOLD;
+    this.loop.enter();
+    this.owner.onClose(this, why);
+  }
+
+  /** The turn is over and nothing followed what was written with `more`. */
+  flushHeld(): void {
+    if (this.held === '' || (this.flags & CLOSED) !== 0) return;
+    const text = this.held;
+    this.held = '';
+    this.socket.write(text, 'latin1');
+    // Nobody is told of what is kept here: the next write finds it and says so.
+  }
+
+  // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** libuv tells a RST that comes together with data as an end. But a socket that was reset has no peer any more. */
+  private hasBeenReset(): boolean {
+    if (this.remotePort === 0 || (this.flags & (SHUT | LINGERING)) !== 0) return false;
+    const handle = (this.socket as WireHandle)._handle;
+    return handle !== null && handle !== undefined && handle.getpeername({}) !== 0;
+  }
+
+  private taken(): boolean {
+    if (this.socket.writableLength === 0) return true;
+    if ((this.flags & KEEPING) === 0) {
+      this.flags |= KEEPING;
+      this.askWritable();
+    }
+    return false;
+  }
+
+  /** An empty write stands behind all that is kept; when it is done, so are they. */
+  private askWritable(): void {
+    this.socket.write(EMPTY, () => this.onTaken());
+  }
+
+  private onTaken(): void {
+    if ((this.flags & (CLOSED | CLOSING | SHUT | LINGERING)) !== 0) return;
+    if (this.socket.writableLength > 0) {
+      this.askWritable();
+      return;
+    }
+    this.flags &= ~KEEPING;
+    this.loop.enter();
+    this.owner.onWritable(this);
+  }
+
+  private sendReset(): void {
+    // libuv refuses to reset a socket whose end waits behind kept bytes, and unix sockets know no reset.
+    if (this.remotePort === 0) return;
+    if (this.socket.writableEnded && !this.socket.writableFinished) this.loop.resetOnClose(this.socket);
+    else this.socket.resetAndDestroy();
+  }
+
+  private destroy(): void {
+    this.flags |= CLOSED;
+    this.disarmLinger();
+    this.held = '';
+    this.socket.destroy();
+  }
+
+  private disarmLinger(): void {
+    if (this.lingerTimer === null) return;
+    this.loop.timers.disarm(this.lingerTimer);
+    this.lingerTimer = null;
+  }
+
+  private closeReason(): CloseReason {
+    if ((this.flags & CLOSED) !== 0) return CLOSED_LOCAL;
+    if ((this.flags & CONNECTING) !== 0) return CLOSED_CONNECT;
+    if (this.error !== '') return CLOSED_RESET;
+    if ((this.flags & CLOSING) !== 0) return CLOSED_LOCAL;
+    return CLOSED_REMOTE;
+  }
+}
+
+function unmapped(address: string | undefined): string {
+  if (address === undefined) return '';
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}

@@ -1,0 +1,115 @@
+// A listening socket of the node engine. Worker thread; owned by its loop.
+//
+// node's server makes a Socket of its own for every connection; its handle is taken over into a Wire, which reads into
+// the loop's shared buffer. That is what makes this engine fast: no Buffer and no event per read.
+
+import { createServer } from 'node:net';
+import type { ListenOptions, Server, Socket } from 'node:net';
+
+import type { Address } from '../../core/address.ts';
+import type { Accept, ConnOwner, Listener } from '../conn.ts';
+import { duplicateFd } from '../epoll/system.ts';
+import type { NodeLoop } from './node-loop.ts';
+import { Wire } from './node-conn.ts';
+
+const BACKLOG = 65_535;
+
+/** `server.listen` lets others share the port from these versions on. */
+interface NodeListenOptions extends ListenOptions {
+  fd?: number;
+  reusePort?: boolean;
+}
+
+const nobody: ConnOwner = {
+  onConnect: () => undefined,
+  onData: () => undefined,
+  onWritable: () => undefined,
+  onEnd: () => undefined,
+  onClose: () => undefined,
+};
+
+export class NodeListener implements Listener {
+  address: Address = { kind: 'unix', path: '' };
+  private readonly loop: NodeLoop;
+  private readonly accept: Accept;
+  private readonly server: Server;
+  private stopping = false;
+  private accepted = 0;
+
+  constructor(loop: NodeLoop, accept: Accept) {
+    this.loop = loop;
+    this.accept = accept;
+    this.server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+    this.server.on('connection', (socket) => this.onConnection(socket));
+  }
+
+  /** Rejects with node's own Error, which carries `code`. */
+  open(address: Address, fd: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen(listenOptions(address, fd), () => {
+        this.server.removeListener('error', reject);
+        this.server.on('error', () => undefined); // a failed accept concerns one connection
+        this.address = this.actualAddress(address);
+        resolve();
+      });
+    });
+  }
+
+  stop(done: () => void): void {
+    if (this.stopping) return;
+    this.stopping = true;
+    let seen = -1;
+    const round = (): void => {
+      // libuv accepts one connection per poll, and a whole poll lies between two immediates: none came, none waits.
+      if (seen === this.accepted) {
+        this.loop.removeListener(this);
+        this.close();
+        done();
+        return;
+      }
+      seen = this.accepted;
+      setImmediate(round);
+    };
+    setImmediate(round);
+  }
+
+  close(): void {
+    this.stopping = true;
+    this.server.close();
+  }
+
+  private onConnection(first: Socket & { _handle?: unknown }): void {
+    this.accepted++;
+    const handle = first._handle;
+    first._handle = null;
+    this.loop.enter();
+    const wire = new Wire(this.loop, handle);
+    const conn = this.loop.keep(wire, nobody, null);
+    const owner = this.accept(conn);
+    if (owner === null) conn.reset();
+    else conn.owner = owner;
+  }
+
+  private actualAddress(asked: Address): Address {
+    const actual = this.server.address();
+    if (asked.kind === 'unix' || actual === null || typeof actual === 'string') return asked;
+    return { kind: 'ip', host: asked.host, port: actual.port };
+  }
+}
+
+function listenOptions(address: Address, fd: number): NodeListenOptions {
+  // The server closes what it listens on, and `fd` is the primary's: it gets a duplicate.
+  if (fd >= 0) return { fd: duplicateFd(fd), backlog: BACKLOG };
+  if (address.kind === 'unix') {
+    return { path: address.path.startsWith('@') ? `\0${address.path.slice(1)}` : address.path, backlog: BACKLOG };
+  }
+  const ipv6Only = address.host.includes(':') && address.host !== '::';
+  return { host: address.host, port: address.port, backlog: BACKLOG, ipv6Only, reusePort: canReusePort() };
+}
+
+/** `reusePort` came with 22.12 and 23.1; older versions ignore it, and then only one worker can have the port. */
+function canReusePort(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  return process.platform === 'linux' && (major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12));
+}

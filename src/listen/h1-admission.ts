@@ -1,0 +1,77 @@
+// @hot
+// What a complete HTTP/1.1 request head must still pass before it may go on its way, and what routing sees of it:
+// method, path, authority, scheme. Worker thread; pure but for the Stream it fills.
+
+import { FIELD_HOST } from '../core/fields.ts';
+import { SPAN, type Head } from '../core/head.ts';
+import type { Stream } from '../core/stream.ts';
+import { describeError, ERR_HOST_MISSING, ERR_HTTP10_REFUSED, ERR_HTTPS_IN_PLAINTEXT } from '../http/h1-errors.ts';
+import { targetAuthority, targetPath, targetScheme } from '../http/h1-target.ts';
+import { methodOf } from '../http/method.ts';
+import { cleanPath, needsRedirect } from '../http/path.ts';
+import * as S from '../observe/stat-names.ts';
+import type { HttpDoor } from './http-door.ts';
+
+const UNDERSCORE = 95;
+
+/** Why a request is turned away, or sent elsewhere (`location`). */
+export interface Refusal {
+  readonly status: number;
+  readonly details: string;
+  /** '' but for a redirect to the cleaned path. */
+  readonly location: string;
+}
+
+const HTTP10 = refusal(ERR_HTTP10_REFUSED);
+const HTTPS = refusal(ERR_HTTPS_IN_PLAINTEXT);
+const NO_HOST = refusal(ERR_HOST_MISSING);
+const BAD_PATH: Refusal = { status: 400, details: 'path_normalization_failed', location: '' };
+const UNDERSCORES: Refusal = { status: 400, details: 'http1.unexpected_underscore', location: '' };
+
+/** Fills method, path, authority of the stream. Returns null when it may pass. */
+export function admitRequest(stream: Stream, listener: HttpDoor): Refusal | null {
+  const head = stream.reqHead;
+  const { config, tools, plan } = listener;
+  stream.method = methodOf(head.buf, head.base + head.methodStart, head.base + head.methodEnd);
+  stream.path = targetPath(head);
+  stream.authority = head.authorityStart > 0 ? targetAuthority(head) : (head.known(FIELD_HOST) ?? '');
+  if (head.minor === 0 && !config.acceptHttp10) return HTTP10;
+  if (head.authorityStart === 0 && head.first[FIELD_HOST]! < 0) return NO_HOST;
+  if (head.authorityStart > head.targetStart) {
+    tools.cells[plan.http + S.DOWN_RQ_NON_RELATIVE_PATH]!++;
+    if (targetScheme(head) === 'https') return HTTPS;
+  }
+  if (config.headersWithUnderscores !== 'allow' && checkUnderscores(head, config.headersWithUnderscores === 'drop')) return UNDERSCORES;
+  return stream.method === 'CONNECT' ? null : admitPath(stream, listener);
+}
+
+function admitPath(stream: Stream, listener: HttpDoor): Refusal | null {
+  const { config } = listener;
+  const path = stream.path;
+  const clean = cleanPath(path, config);
+  if (clean === path) return null;
+  if (clean === '') return BAD_PATH;
+  if (needsRedirect(path, config)) return { status: 307, details: 'path_normalization_redirect', location: clean };
+  stream.path = clean;
+  stream.upstreamPath = clean;
+  return null;
+}
+
+/** True when the request must be refused; with `drop` the fields are taken off instead. */
+function checkUnderscores(head: Head, drop: boolean): boolean {
+  for (let i = 0; i < head.count; i++) {
+    const start = head.base + head.spans[i * SPAN]!;
+    const end = head.base + head.spans[i * SPAN + 1]!;
+    for (let p = start; p < end; p++) {
+      if (head.buf[p]! !== UNDERSCORE) continue;
+      if (!drop) return true;
+      head.dropped[i] = 1;
+    }
+  }
+  return false;
+}
+
+function refusal(code: number): Refusal {
+  const error = describeError(code);
+  return { status: error.status, details: error.details, location: '' };
+}

@@ -1,0 +1,471 @@
+// @hot
+// One HTTP/1.1 connection of a caller, and the request it carries at the moment. Worker thread; owned by its listener.
+// It holds no Stream while it is idle. Requests that a client pipelines wait as bytes until the answer before is complete.
+//
+//   IDLE ──► HEAD (incomplete) ──► BODY ──► WAIT (answer under way) ──► IDLE
+//                     │              └──► DISCARD (answered early; the rest of the body is thrown away)
+//                     └── refused ───────► CLOSING
+
+import { FLAG_DPE } from '../core/flags.ts';
+import { fault } from '../core/fault.ts';
+import type { OutHolder } from '../core/out-buffer.ts';
+import { BODY_CHUNKED, BODY_CLOSE, BODY_NONE, type DownStream, type Stream } from '../core/stream.ts';
+import { BodyReader } from '../http/h1-body.ts';
+import { describeError } from '../http/h1-errors.ts';
+import { isPersistent, requestBody } from '../http/h1-framing.ts';
+import { parseRequestHead } from '../http/h1-parser.ts';
+import { CHUNK_HEAD_ROOM, lastChunkRoom, responseRoom, ResponseParts, writeChunkHead, writeLastChunk, writeLineEnd, writeResponseHead } from '../http/h1-writer.ts';
+import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
+import { Timer, type TimerTarget } from '../io/timer-wheel.ts';
+import * as S from '../observe/stat-names.ts';
+import type { HttpListener } from './http-listener.ts';
+import { admitRequest } from './h1-admission.ts';
+
+const IDLE = 0;
+const HEAD = 1;
+const BODY = 2;
+const WAIT = 3;
+const DISCARD = 4;
+const CLOSING = 5;
+
+/** Bodies up to this size leave in one segment with what frames them; larger ones are sent from where they lie. */
+const COPY_BYTES = 16 * 1024;
+/** How long an early answer waits for the caller to take it (Envoy's delayed close). */
+const LINGER_MS = 1000;
+
+const GONE = fault('downstreamClosed', 'down', 'never', 'downstream_remote_disconnect');
+
+/** Filled anew for each head. */
+const parts = new ResponseParts();
+
+/** Readers of request bodies, lent for the length of a body: a request without one never touches this. */
+const readers: BodyReader[] = [];
+
+export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
+  readonly protocol: string = 'HTTP/1.1';
+  // The listener's list of connections.
+  prev: H1Down | null = null;
+  next: H1Down | null = null;
+  /** This connection holds one of the listener's `maxConnections`. */
+  readonly counted: boolean;
+  readonly since: number;
+
+  private readonly listener: HttpListener;
+  private readonly conn: Conn;
+  private readonly timer: Timer;
+  private stream: Stream | null = null;
+  private body: BodyReader | null = null;
+  private state = IDLE;
+  private keepAlive = true;
+  private responseDone = false;
+  private chunkedOut = false;
+  /** Bytes of an answer's head that wait in `tools.out` for the body that follows in the same callback. */
+  private held = 0;
+  /** Pipelined bytes behind the request under way; reading is paused while there are any. */
+  private stash: Buffer | null = null;
+  private consuming = false;
+  private idleSince: number;
+
+  constructor(listener: HttpListener, conn: Conn, counted: boolean) {
+    this.listener = listener;
+    this.conn = conn;
+    this.counted = counted;
+    this.timer = new Timer(this, 0);
+    this.since = listener.tools.clock.now;
+    this.idleSince = this.since;
+    this.armIdle();
+  }
+
+  // ---- ConnOwner ----
+
+  onConnect(): void {}
+
+  onData(_conn: Conn, buf: Buffer, start: number, end: number): void {
+    const { tools, plan } = this.listener;
+    tools.cells[plan.http + S.DOWN_CX_RX_BYTES_TOTAL]! += end - start;
+    if (this.stash !== null) this.putAside(buf, start, end);
+    else this.consume(buf, start, end);
+    tools.out.flush();
+  }
+
+  onWritable(): void {
+    this.stream?.downWritable();
+  }
+
+  onEnd(): void {
+    this.leave();
+    if (this.state === CLOSING) return;
+    this.state = CLOSING;
+    this.conn.close();
+  }
+
+  onClose(_conn: Conn, why: CloseReason): void {
+    const { tools, plan } = this.listener;
+    const { cells } = tools;
+    const local = why === CLOSED_LOCAL;
+    cells[plan.http + (local ? S.DOWN_CX_DESTROY_LOCAL : S.DOWN_CX_DESTROY_REMOTE)]!++;
+    if (this.stream !== null) {
+      cells[plan.http + S.DOWN_CX_DESTROY_ACTIVE_RQ]!++;
+      cells[plan.http + (local ? S.DOWN_CX_DESTROY_LOCAL_ACTIVE_RQ : S.DOWN_CX_DESTROY_REMOTE_ACTIVE_RQ)]!++;
+    }
+    this.leave();
+    this.state = CLOSING;
+    tools.timers.disarm(this.timer);
+    this.listener.forget(this);
+  }
+
+  onTimer(): void {
+    const { tools, config, plan } = this.listener;
+    if (this.state === CLOSING) return;
+    if (this.state === HEAD) {
+      tools.cells[plan.http + S.DOWN_RQ_HEADER_TIMEOUT]!++;
+      this.refuse(this.stream!, 408, 'request_header_timeout');
+      tools.out.flush();
+      return;
+    }
+    const limit = config.timeouts.idleMs;
+    if (limit === 0) return;
+    const left = this.state === IDLE ? this.idleSince + limit - tools.clock.now : limit;
+    if (left > 0) {
+      tools.timers.arm(this.timer, left);
+      return;
+    }
+    tools.cells[plan.http + S.DOWN_CX_IDLE_TIMEOUT]!++;
+    this.state = CLOSING;
+    this.conn.close();
+  }
+
+  /** The listener stops: close when idle, else after the answer. */
+  drain(): void {
+    this.keepAlive = false;
+    if (this.state !== IDLE) return;
+    this.state = CLOSING;
+    this.listener.tools.cells[this.listener.plan.http + S.DOWN_CX_DRAIN_CLOSE]!++;
+    this.conn.close();
+  }
+
+  kill(): void {
+    this.conn.reset();
+  }
+
+  // ---- DownStream ----
+
+  writeInterim(): void {
+    const interim = this.stream!.interim!;
+    if (this.stream!.reqHead.minor === 0) return; // RFC 9110 section 15.2: an HTTP/1.0 client knows no 1xx
+    const { out } = this.listener.tools;
+    parts.status = interim.status;
+    parts.minor = 1;
+    parts.chunked = false;
+    parts.connection = '';
+    out.claim(this, responseRoom(interim, parts));
+    this.send(out.buf, 0, writeResponseHead(out.buf, 0, interim, parts), false);
+  }
+
+  writeHead(more: boolean): boolean {
+    const stream = this.stream!;
+    const { out } = this.listener.tools;
+    const bodiless = stream.method === 'HEAD' || stream.status === 204 || stream.status === 304;
+    const unknownLength = stream.resBody === BODY_CHUNKED || stream.resBody === BODY_CLOSE;
+    const http10 = stream.reqHead.minor === 0;
+    this.chunkedOut = unknownLength && !bodiless && !http10;
+    if (http10 && unknownLength && !bodiless) this.keepAlive = false;
+    // A local reply ends the exchange at once: what is still missing of the request will not be read.
+    if (this.listener.draining || (stream.isLocalReply && this.state === BODY && !this.consuming)) this.keepAlive = false;
+    parts.status = stream.status;
+    parts.minor = http10 ? 0 : 1;
+    parts.chunked = this.chunkedOut;
+    parts.connection = this.keepAlive ? (http10 ? 'keep-alive' : '') : 'close';
+    out.claim(this, responseRoom(stream.resHead, parts));
+    const end = writeResponseHead(out.buf, 0, stream.resHead, parts);
+    if (!more) return this.send(out.buf, 0, end, false);
+    this.held = end;
+    out.hold(this);
+    return true;
+  }
+
+  flushHeld(): void {
+    const end = this.held;
+    this.held = 0;
+    if (end > 0 && this.state !== CLOSING) this.send(this.listener.tools.out.buf, 0, end, false);
+  }
+
+  writeData(buf: Buffer, start: number, end: number, last: boolean): boolean {
+    const taken = this.sendData(buf, start, end, last);
+    if (last) this.answered();
+    return taken;
+  }
+
+  pause(): void {
+    this.conn.pauseRead();
+  }
+
+  resume(): void {
+    if (this.stash === null) this.conn.resumeRead();
+  }
+
+  reset(): void {
+    this.stream = null;
+    this.held = 0;
+    this.state = CLOSING;
+    this.conn.reset();
+  }
+
+  // ---- the request ----
+
+  private consume(buf: Buffer, start: number, end: number): void {
+    let pos = start;
+    this.consuming = true;
+    while (pos < end) {
+      switch (this.state) {
+        case IDLE:
+        case HEAD:
+          pos = this.readHead(buf, pos, end);
+          break;
+        case BODY:
+        case DISCARD:
+          pos = this.readBody(buf, pos, end);
+          break;
+        case WAIT:
+          this.putAside(buf, pos, end);
+          pos = end;
+          break;
+        default:
+          pos = end;
+      }
+    }
+    this.consuming = false;
+    // The answer came before the body did, and the body is not here: the connection cannot be used again.
+    if (this.state === DISCARD) this.closeEarly();
+  }
+
+  private readHead(buf: Buffer, pos: number, end: number): number {
+    const { tools, limits, road, config } = this.listener;
+    let stream = this.stream;
+    if (stream === null) {
+      stream = road.take();
+      this.begin(stream);
+    }
+    const head = stream.reqHead;
+    const kept = head.kept;
+    let length: number;
+    if (kept === 0) {
+      head.buf = buf;
+      head.base = pos;
+      length = parseRequestHead(head, buf, pos, end, limits);
+      if (length === 0) head.append(buf, pos, end);
+    } else {
+      head.append(buf, pos, end);
+      length = parseRequestHead(head, head.buf, 0, head.kept, limits);
+    }
+    if (length > 0) {
+      this.admit(stream, pos + length - kept < end);
+      return pos + length - kept;
+    }
+    if (length < 0) {
+      this.protocolError(length);
+    } else if (this.state === IDLE) {
+      this.state = HEAD;
+      if (config.timeouts.requestHeadersMs > 0) tools.timers.arm(this.timer, config.timeouts.requestHeadersMs);
+    }
+    return end;
+  }
+
+  /** A request's first byte. */
+  private begin(stream: Stream): void {
+    const { tools, plan } = this.listener;
+    const { conn } = this;
+    this.stream = stream;
+    this.responseDone = false;
+    this.keepAlive = !this.listener.draining;
+    stream.down = this;
+    stream.connectionId = conn.id;
+    stream.remoteAddress = conn.remoteAddress;
+    stream.remotePort = conn.remotePort;
+    stream.localAddress = conn.localAddress;
+    stream.localPort = conn.localPort;
+    stream.startAt = tools.clock.now;
+    stream.startWall = tools.clock.wall();
+    tools.cells[plan.http + S.DOWN_RQ_TOTAL]!++;
+    tools.cells[plan.http + S.DOWN_RQ_HTTP1_TOTAL]!++;
+  }
+
+  private admit(stream: Stream, more: boolean): void {
+    const head = stream.reqHead;
+    if (this.state === HEAD) this.armIdle();
+    if (!isPersistent(head)) this.keepAlive = false;
+    stream.reqBody = requestBody(head);
+    const rule = admitRequest(stream, this.listener);
+    if (rule !== null) {
+      this.refuse(stream, rule.status, rule.details, rule.location);
+      return;
+    }
+    if (stream.reqBody === BODY_NONE) {
+      this.state = WAIT;
+      stream.requestEndAt = stream.startAt;
+    } else {
+      this.state = BODY;
+      this.body = readers.pop() ?? new BodyReader();
+      this.body.begin(stream.reqBody, head.contentLength, this.listener.limits);
+    }
+    stream.begin(more && stream.reqBody !== BODY_NONE);
+  }
+
+  private readBody(buf: Buffer, pos: number, end: number): number {
+    const body = this.body;
+    if (body === null) return end; // refused: nothing behind that head can be trusted
+    const next = body.read(buf, pos, end);
+    if (next < 0) {
+      this.protocolError(next);
+      return end;
+    }
+    const done = body.done;
+    const start = body.dataStart;
+    const stop = body.dataEnd;
+    if (done) this.requestEnded(body);
+    const stream = this.stream;
+    if (stream !== null && !this.responseDone) stream.requestData(buf, start, stop, done);
+    if (done && this.responseDone && this.state === WAIT) this.finish();
+    return next;
+  }
+
+  private requestEnded(body: BodyReader): void {
+    this.state = WAIT;
+    this.body = null;
+    if (this.stream !== null) {
+      this.stream.reqTrailers = body.trailers;
+      this.stream.requestEndAt = this.listener.tools.clock.now;
+    }
+    // Trailers still stand in their reader: that one is not lent again.
+    if (!body.hasTrailers && readers.length < 256) readers.push(body);
+  }
+
+  /** The bytes break a rule of the protocol: nothing that follows them can be trusted. */
+  private protocolError(code: number): void {
+    const { tools, plan } = this.listener;
+    const stream = this.stream;
+    const error = describeError(code);
+    tools.cells[plan.http + S.DOWN_CX_PROTOCOL_ERROR]!++;
+    this.keepAlive = false;
+    if (stream !== null && !this.responseDone) this.refuse(stream, error.status, error.details);
+    else this.closeEarly();
+  }
+
+  private refuse(stream: Stream, status: number, details: string, location = ''): void {
+    const codec = details.startsWith('http1.') || details === 'low_version';
+    this.keepAlive = false;
+    this.state = DISCARD;
+    stream.refuse(status, details, codec ? FLAG_DPE : 0, location);
+    if (!this.consuming) this.closeEarly();
+  }
+
+  // ---- the answer ----
+
+  private sendData(buf: Buffer, start: number, end: number, last: boolean): boolean {
+    if (!this.chunkedOut && this.held === 0) return end === start || this.send(buf, start, end, false);
+    const stream = this.stream!;
+    const { out } = this.listener.tools;
+    const trailers = last && this.chunkedOut ? stream.resTrailers : null;
+    out.claim(this, this.held + CHUNK_HEAD_ROOM + COPY_BYTES + lastChunkRoom(trailers));
+    const framed = this.chunkedOut && end > start;
+    let at = this.held;
+    this.held = 0;
+    out.release();
+    if (framed) at = writeChunkHead(out.buf, at, end - start);
+    let taken = true;
+    if (end - start <= COPY_BYTES) {
+      at += buf.copy(out.buf, at, start, end);
+    } else {
+      if (at > 0) this.send(out.buf, 0, at, true);
+      taken = this.send(buf, start, end, this.chunkedOut);
+      at = 0;
+    }
+    if (framed) at = writeLineEnd(out.buf, at);
+    if (last && this.chunkedOut) at = writeLastChunk(out.buf, at, trailers);
+    return at === 0 ? taken : this.send(out.buf, 0, at, false);
+  }
+
+  /** The last byte of the answer is on its way. */
+  private answered(): void {
+    this.responseDone = true;
+    if (this.state === WAIT) {
+      this.finish();
+      return;
+    }
+    // Early: before the request's body was complete.
+    const stream = this.stream!;
+    this.stream = null;
+    this.listener.tools.cells[this.listener.plan.http + S.DOWN_RQ_RESPONSE_BEFORE_RQ_COMPLETE]!++;
+    if (this.state === BODY) this.state = DISCARD;
+    stream.release();
+    if (!this.consuming) this.closeEarly();
+  }
+
+  /** Request and answer are both complete. */
+  private finish(): void {
+    const { stream } = this;
+    this.stream = null;
+    if (stream !== null) stream.release();
+    if (!this.keepAlive) {
+      this.state = CLOSING;
+      this.conn.closeLingering(LINGER_MS);
+      return;
+    }
+    this.state = IDLE;
+    this.idleSince = this.listener.tools.clock.now;
+    if (this.stash !== null && !this.consuming) this.takeUp();
+  }
+
+  private closeEarly(): void {
+    if (this.state === CLOSING) return;
+    this.listener.tools.out.flush();
+    this.state = CLOSING;
+    this.returnReader();
+    this.conn.closeLingering(LINGER_MS);
+  }
+
+  /** The caller is gone: whoever works for it stops. */
+  private leave(): void {
+    const { stream } = this;
+    this.returnReader();
+    this.stash = null;
+    this.held = 0;
+    if (stream === null) return;
+    this.stream = null;
+    if (this.state === HEAD) stream.abandon();
+    else stream.downReset(GONE);
+  }
+
+  private returnReader(): void {
+    if (this.body !== null && readers.length < 256) readers.push(this.body);
+    this.body = null;
+  }
+
+  // ---- pipelining ----
+
+  private putAside(buf: Buffer, start: number, end: number): void {
+    const more = buf.subarray(start, end);
+    this.stash = this.stash === null ? Buffer.from(more) : Buffer.concat([this.stash, more]);
+    this.conn.pauseRead();
+  }
+
+  private takeUp(): void {
+    while (this.stash !== null && this.state === IDLE) {
+      const stash = this.stash;
+      this.stash = null;
+      this.consume(stash, 0, stash.length);
+    }
+    if (this.stash === null && this.state !== CLOSING) this.conn.resumeRead();
+  }
+
+  private send(buf: Buffer, start: number, end: number, more: boolean): boolean {
+    const { tools, plan } = this.listener;
+    tools.cells[plan.http + S.DOWN_CX_TX_BYTES_TOTAL]! += end - start;
+    return this.conn.write(buf, start, end, more);
+  }
+
+  private armIdle(): void {
+    const { tools, config } = this.listener;
+    if (config.timeouts.idleMs > 0) tools.timers.arm(this.timer, config.timeouts.idleMs);
+  }
+}

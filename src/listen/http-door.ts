@@ -1,0 +1,41 @@
+// What a caller's connection needs of the listener it came through, whichever engine carries it. Worker thread.
+
+import type { HttpConfig } from '../config/snapshot.ts';
+import type { Clock } from '../core/clock.ts';
+import type { OutBuffer } from '../core/out-buffer.ts';
+import type { Stream } from '../core/stream.ts';
+import type { HeadLimits } from '../http/h1-state.ts';
+import type { TimerWheel } from '../io/timer-wheel.ts';
+import type { Breakers } from '../shared/breaker-table.ts';
+import type { ListenerPlan } from '../shared/plan.ts';
+
+export interface ListenTools {
+  readonly clock: Clock;
+  readonly timers: TimerWheel;
+  readonly cells: Float64Array;
+  readonly buckets: Uint32Array;
+  readonly breakers: Breakers;
+  readonly out: OutBuffer;
+}
+
+/** The door to room `proxy`: where a listener gets its streams from. */
+export interface Road {
+  take(): Stream;
+}
+
+export interface HttpDoor {
+  readonly name: string;
+  readonly tools: ListenTools;
+  readonly plan: ListenerPlan;
+  readonly road: Road;
+  readonly config: HttpConfig;
+  readonly limits: HeadLimits;
+  readonly draining: boolean;
+  /** Connections (uws: requests) that a drain waits for. */
+  readonly connections: number;
+  /** A reload: the new rules hold from the next request on. */
+  update(config: HttpConfig, maxConnections: number): void;
+  /** Idle connections close now, busy ones after their answer. */
+  drain(): void;
+  closeAll(): void;
+}

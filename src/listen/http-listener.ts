@@ -1,0 +1,101 @@
+// One HTTP listener as a worker carries it: accepts connections, knows them all, drains them. Worker thread.
+// A reload swaps `config` and what the road compiled from it; connections live on and meet the new rules at their next
+// request, while requests under way keep the old ones.
+
+import type { HttpConfig } from '../config/snapshot.ts';
+import type { HeadLimits } from '../http/h1-state.ts';
+import type { Conn, ConnOwner } from '../io/conn.ts';
+import { record } from '../observe/histogram.ts';
+import * as S from '../observe/stat-names.ts';
+import { RES_CX } from '../shared/breaker-table.ts';
+import type { ListenerPlan } from '../shared/plan.ts';
+import { H1Down } from './h1-down.ts';
+import type { HttpDoor, ListenTools, Road } from './http-door.ts';
+
+export class HttpListener implements HttpDoor {
+  readonly name: string;
+  readonly tools: ListenTools;
+  readonly plan: ListenerPlan;
+  readonly road: Road;
+  config: HttpConfig;
+  limits: HeadLimits;
+  draining = false;
+  private maxConnections: number;
+  private first: H1Down | null = null;
+  private count = 0;
+
+  constructor(name: string, plan: ListenerPlan, road: Road, tools: ListenTools) {
+    this.name = name;
+    this.plan = plan;
+    this.road = road;
+    this.tools = tools;
+    this.config = NO_CONFIG;
+    this.limits = { maxHeadBytes: 0, maxFields: 0 };
+    this.maxConnections = 0;
+  }
+
+  update(config: HttpConfig, maxConnections: number): void {
+    this.config = config;
+    this.limits = { maxHeadBytes: config.maxRequestHeadersBytes, maxFields: config.maxRequestHeaders };
+    this.maxConnections = maxConnections;
+  }
+
+  readonly accept = (conn: Conn): ConnOwner | null => {
+    const { cells, breakers } = this.tools;
+    cells[this.plan.listener + S.LISTENER_CX_TOTAL]!++;
+    if (this.draining || (this.maxConnections > 0 && !breakers.tryAcquire(this.plan.breakers, RES_CX))) {
+      cells[this.plan.listener + S.LISTENER_CX_OVERFLOW]!++;
+      return null;
+    }
+    cells[this.plan.listener + S.LISTENER_CX_ACTIVE]!++;
+    cells[this.plan.http + S.DOWN_CX_TOTAL]!++;
+    cells[this.plan.http + S.DOWN_CX_HTTP1_TOTAL]!++;
+    cells[this.plan.http + S.DOWN_CX_ACTIVE]!++;
+    cells[this.plan.http + S.DOWN_CX_HTTP1_ACTIVE]!++;
+    const down = new H1Down(this, conn, this.maxConnections > 0);
+    down.next = this.first;
+    if (this.first !== null) this.first.prev = down;
+    this.first = down;
+    this.count++;
+    return down;
+  };
+
+  /** A connection of this listener is gone. */
+  forget(down: H1Down): void {
+    const { cells, breakers, buckets, clock } = this.tools;
+    if (down.prev === null) this.first = down.next;
+    else down.prev.next = down.next;
+    if (down.next !== null) down.next.prev = down.prev;
+    down.prev = null;
+    down.next = null;
+    this.count--;
+    if (down.counted) breakers.release(this.plan.breakers, RES_CX);
+    cells[this.plan.listener + S.LISTENER_CX_ACTIVE]!--;
+    cells[this.plan.listener + S.LISTENER_CX_DESTROY]!++;
+    cells[this.plan.http + S.DOWN_CX_ACTIVE]!--;
+    cells[this.plan.http + S.DOWN_CX_HTTP1_ACTIVE]!--;
+    cells[this.plan.http + S.DOWN_CX_DESTROY]!++;
+    record(buckets, this.plan.histograms + S.DOWN_CX_LENGTH_MS, (clock.now - down.since) * 1000);
+  }
+
+  get connections(): number {
+    return this.count;
+  }
+
+  /** Idle connections close now, busy ones say `connection: close` in their answer. */
+  drain(): void {
+    this.draining = true;
+    for (let down = this.first; down !== null; ) {
+      const next = down.next;
+      down.drain();
+      down = next;
+    }
+  }
+
+  /** The time for draining is over. */
+  closeAll(): void {
+    for (let down = this.first; down !== null; down = down.next) down.kill();
+  }
+}
+
+const NO_CONFIG = {} as HttpConfig;

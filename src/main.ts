@@ -1,0 +1,150 @@
+// The root of the primary thread: gives the control room what it needs of the other rooms. Wiring only.
+
+import { readFileSync } from 'node:fs';
+import { RE2JS } from 're2js';
+import { formatError } from './config/errors.ts';
+import type { CheckTools, ConfigSource, Environment, LoadResult } from './config/load.ts';
+import { loadConfig } from './config/load.ts';
+import type { Snapshot } from './config/snapshot.ts';
+import type { TextMatcher } from './control/admin-server.ts';
+import { readConfigFile } from './control/config-file.ts';
+import type { SocketDoor } from './control/listen-sockets.ts';
+import type { Logger } from './control/log.ts';
+import { messageOf } from './control/log.ts';
+import type { Crew, Loaded } from './control/primary.ts';
+import { Primary, StartError } from './control/primary.ts';
+import { systemTimers } from './core/timers.ts';
+import { allowedCpus, autoWorkerCount } from './io/affinity.ts';
+import { loadEngine } from './io/engine.ts';
+import { closeDescriptors, closeListenSocket, openListenSockets, removeSocketFile } from './io/listen-socket.ts';
+import { checkFormat } from './observe/access-log.ts';
+import { SHAPES } from './observe/shapes.ts';
+import { StatsPages } from './observe/stats-pages.ts';
+import { compileHttp } from './proxy/compile.ts';
+import { SharedState } from './shared/registry.ts';
+
+/** Run from the sources (type stripping) or from the build. */
+const BUILT = !import.meta.url.endsWith('.ts');
+
+/** A file, or a document that code hands over. */
+export type ConfigPlace = { readonly file: string } | { readonly document: () => unknown };
+
+export interface ProxyOptions {
+  readonly place: ConfigPlace;
+  readonly environment: Environment;
+  readonly logger: Logger;
+}
+
+export function createProxy(options: ProxyOptions): Primary {
+  const { place, environment, logger } = options;
+  return new Primary({
+    version: packageVersion(),
+    configPath: 'file' in place ? place.file : null,
+    workerScript: new URL(BUILT ? './worker.js' : './worker.ts', import.meta.url),
+    logger,
+    timers: systemTimers,
+    compile: compileMatcher,
+    testHooks: environment['NUNCIO_TEST_HOOKS'] === '1',
+    load: async () => describeLoad(await loadPlace(place, environment)),
+    rehearse: (snapshot) => rehearse(snapshot, environment),
+    hire: (snapshot) => hire(snapshot, logger),
+  });
+}
+
+/** Throws a StartError when there is nothing to read. */
+export async function loadPlace(place: ConfigPlace, environment: Environment): Promise<LoadResult> {
+  return loadConfig(await sourceOf(place), environment, CHECK_TOOLS);
+}
+
+/**
+ * Compiles the whole as every worker will, and throws the result away: by `validate`, at the start and before a reload is
+ * published. The checks of the configuration should leave nothing to be found here. @returns errors.
+ */
+export function rehearse(snapshot: Snapshot, environment: Environment): readonly string[] {
+  const errors: string[] = [];
+  snapshot.listeners.forEach(({ http }, index) => {
+    const pointer = `/listeners/${index}/http`;
+    try {
+      compileHttp(http, pointer, environment, (problem) => errors.push(`${problem.pointer}: ${problem.message}`));
+    } catch (error) {
+      errors.push(`${pointer}: ${messageOf(error)}`);
+    }
+  });
+  return errors;
+}
+
+export function packageVersion(): string {
+  const file = new URL(BUILT ? '../../package.json' : '../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+const CHECK_TOOLS: CheckTools = { checkFormat };
+
+async function sourceOf(place: ConfigPlace): Promise<ConfigSource> {
+  if ('document' in place) return { file: 'configuration', format: 'object', value: place.document() };
+  try {
+    return await readConfigFile(place.file);
+  } catch (error) {
+    throw new StartError([messageOf(error)]);
+  }
+}
+
+function describeLoad(result: LoadResult): Loaded {
+  return {
+    config: result.ok ? result : null,
+    errors: result.ok ? [] : result.errors.map(formatError),
+    warnings: result.warnings.map(formatError),
+  };
+}
+
+function hire(snapshot: Snapshot, logger: Logger): Crew {
+  const memory = new SharedState(SHAPES);
+  return {
+    engine: chooseEngine(snapshot, logger),
+    cpus: chooseCpus(snapshot, logger),
+    memory,
+    sockets: SOCKETS,
+    closeDescriptors,
+    stats: (own, published) => new StatsPages(() => ({ shared: memory, own: own(), published: published() })),
+  };
+}
+
+const SOCKETS: SocketDoor = {
+  open: openListenSockets,
+  close: ({ address, fds }) => {
+    for (const fd of fds) closeListenSocket(fd);
+    removeSocketFile(address);
+  },
+};
+
+/** All workers of a process run on one engine; a listener on uWebSockets.js has its own beside it. */
+function chooseEngine(snapshot: Snapshot, logger: Logger): 'epoll' | 'node' {
+  const asked = new Set(snapshot.listeners.map(({ engine }) => engine));
+  if (asked.has('epoll') && asked.has('node')) throw new StartError(['one listener asks for the engine "epoll", another one for "node": a process runs on one of them']);
+  const wanted = asked.has('epoll') ? 'epoll' : asked.has('node') ? 'node' : 'auto';
+  try {
+    const { kind, why } = loadEngine(wanted);
+    if (why !== '') logger.info(`engine node, because epoll cannot be had here: ${why}`);
+    return kind;
+  } catch (error) {
+    throw new StartError([`engine "epoll" cannot be had here: ${messageOf(error)}`]);
+  }
+}
+
+function chooseCpus(snapshot: Snapshot, logger: Logger): readonly (number | null)[] {
+  const count = snapshot.workers === 'auto' ? autoWorkerCount() : snapshot.workers;
+  const none = new Array<null>(count).fill(null);
+  if (!snapshot.pinWorkers) return none;
+  if (process.platform !== 'linux') {
+    logger.warn('workers are pinned to CPUs on Linux only');
+    return none;
+  }
+  const allowed = allowedCpus();
+  return none.map((_, index) => allowed[index % allowed.length] ?? null);
+}
+
+/** Linear time: a query of an admin page must not hang the primary. */
+function compileMatcher(pattern: string): TextMatcher {
+  const regex = RE2JS.compile(pattern);
+  return (text) => regex.matcher(text).find();
+}

@@ -1,0 +1,49 @@
+// Compiles what the road needs of a listener's HTTP configuration. Runs on the primary as a rehearsal and on each worker for
+// use. Collects every problem with its JSON pointer instead of throwing at the first.
+
+import { hostname } from 'node:os';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { HttpConfig } from '../config/snapshot.ts';
+import { compileAccessLog, compileFormat, type AccessLog, type Environment } from '../observe/access-log.ts';
+import { compileRoutes, type RouteProblem } from '../route/compile.ts';
+import type { RouteTable } from '../route/match.ts';
+import { compileCidrs } from '../security/cidr.ts';
+
+export interface CompiledHttp {
+  readonly routes: RouteTable;
+  readonly logs: readonly AccessLog[];
+  /** Something asks for fields of the request, or of the answer, after the callback they came in. */
+  readonly keepsRequestHead: boolean;
+  readonly keepsResponseHead: boolean;
+}
+
+/** `pointer`: where the `http` object stands in the document. */
+export function compileHttp(http: HttpConfig, pointer: string, variables: Environment['variables'], problem: (problem: RouteProblem) => void): CompiledHttp {
+  const environment: Environment = { hostname: hostname(), variables };
+  const logs = http.accessLog.map((log) => compileAccessLog(log, environment));
+  const routes = compileRoutes(http, {
+    pointer,
+    problem,
+    compileFormat: (text) => {
+      const compiled = compileFormat(text, environment);
+      return compiled.constant === null ? compiled : { constant: compiled.constant };
+    },
+  });
+  try {
+    compileCidrs(http.trustedCidrs);
+  } catch (error) {
+    problem({ pointer: `${pointer}/trustedCidrs`, message: error instanceof Error ? error.message : String(error) });
+  }
+  const editsAnswers = routes.routes.some((route) => route.responseEdits.length > 0);
+  return {
+    routes,
+    logs,
+    keepsRequestHead: editsAnswers || logs.some((log) => log.needsRequestHead),
+    keepsResponseHead: logs.some((log) => log.needsResponseHead),
+  };
+}
+
+/** Every route gets the clusters that it names, so that the road looks nothing up. */
+export function linkClusters(routes: RouteTable, clusters: ReadonlyMap<string, Cluster>): void {
+  for (const route of routes.routes) route.clusterRefs = route.clusterNames.map((name) => clusters.get(name));
+}

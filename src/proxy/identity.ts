@@ -1,0 +1,112 @@
+// Who asks: x-forwarded-for, x-forwarded-proto, x-request-id and the x-envoy-* fields, as Envoy treats them.
+// Worker thread. Compiled once per listener configuration; `apply` edits the request's head before routing.
+// Source: Envoy's "HTTP header manipulation" and "x-forwarded-for" pages; FACTS section 6 has the test vectors.
+
+import type { HttpConfig } from '../config/snapshot.ts';
+import * as F from '../core/fields.ts';
+import type { Random } from '../core/random.ts';
+import type { Stream } from '../core/stream.ts';
+import { makeRequestId } from '../observe/request-id.ts';
+import { compileCidrs, type CidrSet } from '../security/cidr.ts';
+
+/** Dropped from external requests at the edge only; the ids behind them are dropped at every hop. */
+const EDGE_ONLY_LAST = F.FIELD_FIRST_EXTERNAL_ONLY + 2;
+
+export class Identity {
+  private readonly edge: boolean;
+  private readonly hops: number;
+  private readonly trusted: CidrSet | null;
+  private readonly generateId: boolean;
+  private readonly preserveId: boolean;
+  private readonly random: Random;
+
+  constructor(config: HttpConfig, random: Random) {
+    this.edge = config.useRemoteAddress;
+    this.hops = config.xffNumTrustedHops;
+    this.trusted = config.trustedCidrs.length > 0 ? compileCidrs(config.trustedCidrs) : null;
+    this.generateId = config.requestId.generate;
+    this.preserveId = config.requestId.preserveExternal;
+    this.random = random;
+  }
+
+  apply(stream: Stream): void {
+    const head = stream.reqHead;
+    const received = head.first[F.FIELD_X_FORWARDED_FOR]! < 0 ? '' : (head.get('x-forwarded-for') ?? '');
+    const peer = stream.remoteAddress;
+    if (this.trusted !== null) this.applyTrusted(stream, received);
+    else if (this.edge) stream.trustedAddress = (this.hops > 0 ? fromRight(received, this.hops - 1) : '') || peer;
+    else stream.trustedAddress = fromRight(received, this.hops) || peer;
+
+    if (this.edge && peer !== '') append(stream, received, peer);
+    this.applyProto(stream);
+    this.clean(stream);
+    if (this.edge) {
+      head.dropId(F.FIELD_X_ENVOY_EXTERNAL_ADDRESS);
+      if (stream.trustedAddress !== '') head.add('x-envoy-external-address', stream.trustedAddress);
+    }
+    this.applyRequestId(stream);
+  }
+
+  /** The rightmost address that is not one of our own proxies; the peer itself must be one for the field to count. */
+  private applyTrusted(stream: Stream, received: string): void {
+    const trusted = this.trusted!;
+    const peer = stream.remoteAddress;
+    stream.trustedAddress = peer;
+    if (!trusted.contains(peer)) {
+      if (!this.edge) append(stream, received, peer);
+      return;
+    }
+    const list = received === '' ? [] : received.split(',');
+    for (let i = list.length - 1; i >= 0; i--) {
+      const address = list[i]!.trim();
+      if (trusted.isAddress(address)) stream.trustedAddress = address;
+      if (!trusted.contains(address)) break;
+    }
+    if (!this.edge) append(stream, received, peer);
+  }
+
+  private applyProto(stream: Stream): void {
+    const head = stream.reqHead;
+    const present = head.first[F.FIELD_X_FORWARDED_PROTO]! >= 0;
+    if (present && !(this.edge && this.hops === 0)) return;
+    if (present) head.dropId(F.FIELD_X_FORWARDED_PROTO);
+    head.add('x-forwarded-proto', stream.scheme);
+  }
+
+  /** No caller is internal (Envoy from 1.33 on, unless addresses are listed): these fields are never believed. */
+  private clean(stream: Stream): void {
+    const head = stream.reqHead;
+    for (let i = 0; i < head.count; i++) {
+      const id = head.ids[i]!;
+      if (id === F.FIELD_X_ENVOY_INTERNAL || id === F.FIELD_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS) head.dropped[i] = 1;
+      else if (id === F.FIELD_X_FORWARDED_CLIENT_CERT) head.dropped[i] = 1;
+      else if (id >= F.FIELD_FIRST_EXTERNAL_ONLY && (this.edge || id > EDGE_ONLY_LAST)) head.dropped[i] = 1;
+    }
+  }
+
+  private applyRequestId(stream: Stream): void {
+    if (!this.generateId) return;
+    const head = stream.reqHead;
+    if (head.first[F.FIELD_X_REQUEST_ID]! >= 0) {
+      if (!this.edge || this.preserveId) return;
+      head.dropId(F.FIELD_X_REQUEST_ID);
+    }
+    head.add('x-request-id', makeRequestId(this.random));
+  }
+}
+
+function append(stream: Stream, received: string, peer: string): void {
+  const head = stream.reqHead;
+  if (received !== '') head.dropId(F.FIELD_X_FORWARDED_FOR);
+  head.add('x-forwarded-for', received === '' ? peer : `${received},${peer}`);
+}
+
+/** The address that many places from the right end of a list; '' when the list is shorter. */
+function fromRight(list: string, skip: number): string {
+  let end = list.length;
+  for (let left = skip; left > 0; left--) {
+    end = list.lastIndexOf(',', end - 1);
+    if (end < 0) return '';
+  }
+  return list.slice(list.lastIndexOf(',', end - 1) + 1, end).trim();
+}

@@ -1,0 +1,449 @@
+// @hot
+// The life of one request: route, choose, attempt, answer, log. Worker thread; pooled by Journeys.
+//
+//   FREE ──► ASKED ──► WAITING (for a connection) ──► SENT ──► ANSWERING ──► FREE
+//              └────────────── local reply ────────────────────────┘
+// Every way out leads through `finish`, once: there the counters, the log and the return to the pool are.
+
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Host } from '../cluster/host.ts';
+import { fault, type Fault } from '../core/fault.ts';
+import { FIELD_UPGRADE } from '../core/fields.ts';
+import { FLAG_DC, FLAG_NC, FLAG_NR } from '../core/flags.ts';
+import { BODY_LENGTH, BODY_NONE, Stream, type UpStream } from '../core/stream.ts';
+import { statusText } from '../http/status-text.ts';
+import { Timer, type TimerTarget } from '../io/timer-wheel.ts';
+import { codeSlot } from '../observe/code-slots.ts';
+import { record } from '../observe/histogram.ts';
+import * as S from '../observe/stat-names.ts';
+import { ROUTE_FORWARD, ROUTE_REDIRECT, type CompiledRoute } from '../route/compiled-route.ts';
+import { redirectLocation } from '../route/rewrite.ts';
+import { editAnswer, editLocalReply } from './answer.ts';
+import type { HttpRuntime } from './http-runtime.ts';
+import { clusterOf, editRequest } from './onward.ts';
+import { detailsAfterStart, replyOf, type LocalReply } from './reply.ts';
+
+const FREE = 0;
+const ASKED = 1;
+const WAITING = 2;
+const SENT = 3;
+const ANSWERING = 4;
+
+const NO_HOSTS: readonly Host[] = [];
+const EMPTY = Buffer.alloc(0);
+const TIMED_OUT = fault('requestTimeout', 'up', 'never', 'response_timeout');
+const TOO_SLOW = fault('requestOverallTimeout', 'down', 'never', 'request_overall_timeout');
+const IDLE_DOWN = fault('streamIdle', 'down', 'never', 'stream_idle_timeout');
+const IDLE_UP = fault('streamIdle', 'up', 'never', 'stream_idle_timeout');
+const TOO_LARGE = fault('payloadTooLarge', 'down', 'never', 'request_payload_too_large');
+const NO_HOST = fault('noHealthyUpstream', 'local', 'never', 'no_healthy_upstream');
+
+export class Journey extends Stream implements TimerTarget {
+  runtime!: HttpRuntime;
+  route: CompiledRoute | null = null;
+  cluster: Cluster | null = null;
+  host: Host | null = null;
+
+  private phase = FREE;
+  private requestDone = false;
+  /** Body bytes that came before there was a connection for them. */
+  private early: Buffer | null = null;
+  /** Body bytes follow in the callback that is running. */
+  private moreNow = false;
+  private downPaused = false;
+  private upPaused = false;
+  private lastActive = 0;
+  private idleMs = 0;
+  /** Monotonic ms; 0: none. */
+  private answerDeadline = 0;
+  private requestDeadline = 0;
+  private readonly timer: Timer;
+
+  constructor() {
+    super();
+    this.timer = new Timer(this, 0);
+  }
+
+  // ---- from the caller ----
+
+  begin(more: boolean): void {
+    const { runtime, reqHead } = this;
+    this.start();
+    this.moreNow = more;
+    runtime.identity.apply(this);
+    if (reqHead.first[FIELD_UPGRADE]! >= 0 && this.refusesUpgrade()) return;
+    const route = runtime.routes.match(this, runtime.tools.random);
+    if (route === null) {
+      this.count(S.NO_ROUTE);
+      this.reply({ status: 404, flags: FLAG_NR, details: 'route_not_found', body: '', overloaded: false });
+      return;
+    }
+    this.route = route;
+    this.routeName = route.name;
+    if (route.kind === ROUTE_FORWARD) this.forward(route);
+    else this.answerByRoute(route);
+    this.moreNow = false;
+    // What is still needed of the head after this callback must not stand in the loop's buffer.
+    if (this.phase === WAITING || (this.phase !== FREE && runtime.keepsRequestHead)) reqHead.retain();
+  }
+
+  refuse(status: number, details: string, flags: number, location: string): void {
+    if (this.phase === FREE) {
+      this.start();
+    } else if (this.phase === ANSWERING) {
+      this.flags |= flags;
+      this.details = details;
+      this.stopAttempt();
+      this.breakOff();
+      return;
+    }
+    const body = location === '' && flags !== 0 ? statusText(status) : '';
+    if (location !== '') this.resHead.add('location', location);
+    this.reply({ status, flags, details, body, overloaded: false });
+  }
+
+  requestData(buf: Buffer, start: number, end: number, last: boolean): void {
+    const limit = this.runtime.config.maxRequestBodyBytes;
+    this.bytesReceived += end - start;
+    this.lastActive = this.runtime.tools.clock.now;
+    if (limit > 0 && this.bytesReceived > limit && this.phase !== ANSWERING) {
+      this.fail(TOO_LARGE);
+      return;
+    }
+    if (last) this.requestEnded();
+    if (this.up !== null) {
+      if (!this.up.writeData(buf, start, end, last) && !last) this.pauseDown();
+    } else if (this.phase === WAITING) {
+      const bytes = buf.subarray(start, end);
+      this.early = this.early === null ? Buffer.from(bytes) : Buffer.concat([this.early, bytes]);
+      if (!last) this.pauseDown();
+    }
+  }
+
+  downWritable(): void {
+    this.lastActive = this.runtime.tools.clock.now;
+    if (!this.upPaused) return;
+    this.upPaused = false;
+    this.countCluster(S.UP_FLOW_RESUMED_READING);
+    this.up?.resume();
+  }
+
+  abandon(): void {
+    this.start();
+    this.downReset(GONE);
+  }
+
+  downReset(why: Fault): void {
+    this.flags |= FLAG_DC;
+    this.details = why.details;
+    this.count(S.DOWN_RQ_RX_RESET);
+    this.stopAttempt();
+    this.finish();
+  }
+
+  release(): void {
+    this.finish();
+  }
+
+  // ---- from the upstream ----
+
+  upReady(up: UpStream): void {
+    const { early } = this;
+    this.up = up;
+    this.phase = SENT;
+    this.upstreamStartAt = this.runtime.tools.clock.now;
+    const noBody = this.reqBody === BODY_NONE;
+    let taken = up.writeHead(noBody, this.moreNow || early !== null);
+    if (early !== null) {
+      this.early = null;
+      taken = up.writeData(early, 0, early.length, this.requestDone);
+    }
+    if (taken) this.resumeDown();
+    else if (!this.requestDone) this.pauseDown();
+  }
+
+  upFailed(why: Fault): void {
+    this.phase = ASKED;
+    this.countHost(S.HOST_RQ_ERROR);
+    this.fail(why);
+  }
+
+  upWritable(): void {
+    this.lastActive = this.runtime.tools.clock.now;
+    this.resumeDown();
+  }
+
+  responseInterim(): void {
+    this.lastActive = this.runtime.tools.clock.now;
+    this.countCluster(S.UP_RQ_1XX);
+    this.down!.writeInterim();
+  }
+
+  responseHead(more: boolean): void {
+    const { runtime, status, cluster } = this;
+    const { cells, clock } = runtime.tools;
+    this.phase = ANSWERING;
+    this.lastActive = this.responseStartAt = clock.now;
+    this.details = 'via_upstream';
+    cells[cluster!.stats + S.CLUSTER_CODES_AT + codeSlot(status)]!++;
+    if (status < 600) cells[cluster!.stats + S.UP_RQ_1XX + ((status / 100) | 0) - 1]!++;
+    this.countHost(status >= 500 ? S.HOST_RQ_ERROR : S.HOST_RQ_SUCCESS);
+    editAnswer(this);
+    if (!this.down!.writeHead(more)) this.pauseUp();
+    if (runtime.keepsResponseHead) this.resHead.retain();
+  }
+
+  responseData(buf: Buffer, start: number, end: number, last: boolean): void {
+    const { clock } = this.runtime.tools;
+    this.bytesSent += end - start;
+    this.lastActive = clock.now;
+    if (last) {
+      this.up = null;
+      this.attemptEnded(clock.now);
+      this.down!.writeData(buf, start, end, true); // the journey may be over, and another one, when this returns
+      return;
+    }
+    if (!this.down!.writeData(buf, start, end, false)) this.pauseUp();
+  }
+
+  upReset(why: Fault): void {
+    this.up = null;
+    if (this.phase !== ANSWERING) this.resHead.reset(); // what has come of a head is not ours to send
+    this.countHost(S.HOST_RQ_ERROR);
+    this.fail(why);
+  }
+
+  // ---- time ----
+
+  onTimer(): void {
+    if (this.phase === FREE) return;
+    const { now } = this.runtime.tools.clock;
+    if (this.answerDeadline > 0 && now >= this.answerDeadline) {
+      this.countCluster(S.UP_RQ_TIMEOUT);
+      this.countHost(S.HOST_RQ_TIMEOUT);
+      this.fail(TIMED_OUT);
+    } else if (this.requestDeadline > 0 && !this.requestDone && now >= this.requestDeadline) {
+      this.count(S.DOWN_RQ_TIMEOUT);
+      this.fail(TOO_SLOW);
+    } else if (this.idleMs > 0 && now - this.lastActive >= this.idleMs) {
+      this.count(S.DOWN_RQ_IDLE_TIMEOUT);
+      this.fail(this.requestDone ? IDLE_UP : IDLE_DOWN);
+    } else {
+      this.watch();
+    }
+  }
+
+  /** The pool has enough: nothing may refer to this journey any more. */
+  retire(): void {
+    this.runtime.tools.timers.disarm(this.timer);
+  }
+
+  // ---- inside ----
+
+  private start(): void {
+    const { config, tools } = this.runtime;
+    this.phase = ASKED;
+    this.requestDone = this.reqBody === BODY_NONE;
+    this.lastActive = tools.clock.now;
+    this.idleMs = config.timeouts.streamIdleMs;
+    this.requestDeadline = config.timeouts.requestMs > 0 ? this.startAt + config.timeouts.requestMs : 0;
+    this.count(S.DOWN_RQ_ACTIVE);
+    this.watch();
+  }
+
+  /** Envoy's answer to an upgrade that no route allows. `h2c` is an offer that a server may ignore (RFC 9110 section 7.8). */
+  private refusesUpgrade(): boolean {
+    if (this.reqHead.known(FIELD_UPGRADE)?.toLowerCase() === 'h2c') return false;
+    this.count(S.DOWN_RQ_WS_ON_NON_WS_ROUTE);
+    this.reply({ status: 403, flags: 0, details: 'upgrade_failed', body: '', overloaded: false });
+    return true;
+  }
+
+  private forward(route: CompiledRoute): void {
+    const { config, stats, tools } = this.runtime;
+    const cluster = clusterOf(this, route);
+    if (cluster === null) {
+      this.count(S.NO_CLUSTER);
+      this.reply({ status: 503, flags: FLAG_NC, details: 'cluster_not_found', body: '', overloaded: false });
+      return;
+    }
+    this.cluster = cluster;
+    this.clusterName = cluster.name;
+    tools.cells[stats + S.RQ_TOTAL]!++;
+    if (config.maxRequestBodyBytes > 0 && this.reqHead.contentLength > config.maxRequestBodyBytes) {
+      this.fail(TOO_LARGE);
+      return;
+    }
+    if (route.idleTimeoutMs >= 0) this.idleMs = route.idleTimeoutMs;
+    if (this.requestDone) this.requestEnded();
+    const host = cluster.picker.pick(this, NO_HOSTS);
+    if (host === null) {
+      this.countCluster(S.UP_CX_NONE_HEALTHY);
+      this.fail(NO_HOST);
+      return;
+    }
+    this.host = host;
+    this.upstreamHost = host.text;
+    this.attempts = 1;
+    editRequest(this, route, host);
+    this.phase = WAITING;
+    this.watch();
+    host.pool!.acquire(this); // may end the journey before it returns
+  }
+
+  private answerByRoute(route: CompiledRoute): void {
+    const redirect = route.kind === ROUTE_REDIRECT;
+    this.count(redirect ? S.RQ_REDIRECT : S.RQ_DIRECT_RESPONSE);
+    if (redirect) this.resHead.add('location', redirectLocation(route, this));
+    const fields = route.respondHeaders;
+    for (let i = 0; i < fields.length; i += 2) this.resHead.add(fields[i]!, fields[i + 1]!);
+    this.reply({ status: route.status, flags: 0, details: 'direct_response', body: '', overloaded: false }, route.respondBody);
+  }
+
+  /** The whole request is here: from now on the route's time-out runs. */
+  private requestEnded(): void {
+    const { clock } = this.runtime.tools;
+    const timeoutMs = this.route === null ? 0 : this.route.timeoutMs;
+    this.requestDone = true;
+    this.requestEndAt = clock.now;
+    if (timeoutMs > 0) {
+      this.answerDeadline = clock.now + timeoutMs;
+      this.watch();
+    }
+  }
+
+  private fail(why: Fault): void {
+    this.stopAttempt();
+    if (this.phase !== ANSWERING) {
+      this.reply(replyOf(why));
+      return;
+    }
+    const { flags, details } = detailsAfterStart(why);
+    this.flags |= flags;
+    this.details = details;
+    if (why.side === 'up') this.count(S.RQ_RESET_AFTER_DOWNSTREAM_RESPONSE_STARTED);
+    this.breakOff();
+  }
+
+  private stopAttempt(): void {
+    const { up } = this;
+    if (up !== null) {
+      this.up = null;
+      up.abort();
+      if (this.phase !== ANSWERING) this.resHead.reset();
+    } else if (this.phase === WAITING) {
+      this.host!.pool!.cancel(this);
+    }
+  }
+
+  /** The answer has begun and cannot be completed. */
+  private breakOff(): void {
+    this.count(S.DOWN_RQ_TX_RESET);
+    this.down!.reset();
+    this.finish();
+  }
+
+  private reply(local: LocalReply, body: Buffer = local.body === '' ? EMPTY : Buffer.from(local.body, 'utf8')): void {
+    const down = this.down!;
+    this.phase = ANSWERING;
+    this.isLocalReply = true;
+    this.status = local.status;
+    this.flags |= local.flags;
+    this.details = local.details;
+    this.resBody = BODY_LENGTH;
+    this.responseStartAt = this.runtime.tools.clock.now;
+    editLocalReply(this, local, body.length);
+    const silent = this.method === 'HEAD' || local.status === 204 || local.status === 304;
+    if (!silent) this.bytesSent = body.length;
+    down.writeHead(true);
+    down.writeData(body, 0, silent ? 0 : body.length, true);
+  }
+
+  private pauseDown(): void {
+    if (this.downPaused || this.down === null) return;
+    this.downPaused = true;
+    this.count(S.DOWN_FLOW_PAUSED_READING);
+    if (this.phase === SENT) this.countCluster(S.UP_FLOW_BACKED_UP);
+    this.down.pause();
+  }
+
+  private resumeDown(): void {
+    if (!this.downPaused) return;
+    this.downPaused = false;
+    this.count(S.DOWN_FLOW_RESUMED_READING);
+    if (this.phase === SENT) this.countCluster(S.UP_FLOW_DRAINED);
+    this.down?.resume();
+  }
+
+  private pauseUp(): void {
+    if (this.upPaused || this.up === null) return;
+    this.upPaused = true;
+    this.countCluster(S.UP_FLOW_PAUSED_READING);
+    this.up.pause();
+  }
+
+  private attemptEnded(now: number): void {
+    const { buckets } = this.runtime.tools;
+    this.countCluster(S.UP_RQ_COMPLETED);
+    record(buckets, this.cluster!.histograms + S.UP_RQ_TIME, (now - this.upstreamStartAt) * 1000);
+  }
+
+  /** Arms the one timer for the next thing that can happen; an earlier one that is still armed is left and looks again. */
+  private watch(): void {
+    const { clock, timers } = this.runtime.tools;
+    let next = this.idleMs > 0 ? this.lastActive + this.idleMs : Infinity;
+    if (this.answerDeadline > 0 && this.answerDeadline < next) next = this.answerDeadline;
+    if (this.requestDeadline > 0 && !this.requestDone && this.requestDeadline < next) next = this.requestDeadline;
+    if (next === Infinity) return;
+    if (this.timer.deadline !== 0 && this.timer.deadline <= next) return;
+    timers.arm(this.timer, Math.max(0, next - clock.now));
+  }
+
+  private finish(): void {
+    const { runtime } = this;
+    const { tools, stats } = runtime;
+    const now = tools.clock.now;
+    this.endAt = now;
+    if (this.up !== null) this.stopAttempt();
+    tools.cells[stats + S.DOWN_RQ_ACTIVE]!--;
+    tools.cells[stats + S.DOWN_RQ_COMPLETED]!++;
+    if (this.status >= 100 && this.status < 600) tools.cells[stats + S.DOWN_RQ_1XX + ((this.status / 100) | 0) - 1]!++;
+    record(tools.buckets, runtime.histograms + S.DOWN_RQ_TIME, (now - this.startAt) * 1000);
+    const { logs } = runtime;
+    for (let i = 0; i < logs.length; i++) {
+      const log = logs[i]!;
+      if (log.wants(this)) tools.logBatch.add(log.path, log.format(this), now);
+    }
+    this.clear();
+    tools.journeys.giveBack(this);
+  }
+
+  protected override clear(): void {
+    super.clear();
+    this.route = null;
+    this.cluster = null;
+    this.host = null;
+    this.phase = FREE;
+    this.requestDone = false;
+    this.early = null;
+    this.moreNow = false;
+    this.downPaused = false;
+    this.upPaused = false;
+    this.answerDeadline = 0;
+    this.requestDeadline = 0;
+  }
+
+  private count(slot: number): void {
+    this.runtime.tools.cells[this.runtime.stats + slot]!++;
+  }
+
+  private countCluster(slot: number): void {
+    if (this.cluster !== null) this.runtime.tools.cells[this.cluster.stats + slot]!++;
+  }
+
+  private countHost(slot: number): void {
+    if (this.host !== null) this.runtime.tools.cells[this.host.cells + slot]!++;
+  }
+}
+
+const GONE = fault('downstreamClosed', 'down', 'never', 'downstream_remote_disconnect');

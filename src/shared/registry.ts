@@ -1,0 +1,313 @@
+// Who lives where in shared memory: gives each cluster, host and listener its places by name, keeps them over reloads,
+// and takes them back when no configuration and no running request needs them. Primary thread; owned by the root.
+//
+//   plan ─┬─ commit ── … ── sweep frees what only older configurations used
+//         └─ abandon ────── sweep frees what only this one used
+
+import { BREAKER_BYTES, BREAKER_ROWS, BreakerTable, type RowLimits } from './breaker-table.ts';
+import { DescriptorBits } from './descriptors.ts';
+import type { ClusterPlan, ListenerPlan, Plan } from './plan.ts';
+import { SlotSpace } from './slot-space.ts';
+import { Stripe, STRIPE_BUCKETS, STRIPE_BYTES, STRIPE_CELLS } from './stripe.ts';
+
+/** How many cells a kind of object has, and which of them are gauges. */
+export interface BlockShape {
+  readonly size: number;
+  readonly gauges: readonly number[];
+}
+
+/** The sizes of everything that is counted (`observe/shapes.ts`). */
+export interface Shapes {
+  readonly cluster: BlockShape;
+  readonly host: BlockShape;
+  readonly listener: BlockShape;
+  readonly http: BlockShape;
+  readonly clusterHistograms: number;
+  readonly httpHistograms: number;
+  /** Words of one histogram in a stripe's `buckets`. */
+  readonly histogramWords: number;
+}
+
+/** What of a Snapshot needs places. */
+export interface PlanSource {
+  readonly clusters: readonly {
+    readonly name: string;
+    readonly endpoints: readonly { readonly text: string }[];
+    readonly circuitBreakers: RowLimits;
+  }[];
+  readonly listeners: readonly { readonly name: string; readonly maxConnections: number }[];
+}
+
+interface Block {
+  readonly shape: BlockShape;
+  readonly cell: number;
+}
+
+/** One object's places. */
+interface Place {
+  readonly blocks: readonly Block[];
+  readonly histograms: number;
+  readonly histogramCount: number;
+  /** -1: none. */
+  readonly row: number;
+  /** How many sweeps in a row have found it unused and at rest. */
+  quietSweeps: number;
+  /** Of a cluster: its endpoints as last committed, and how often they have changed. */
+  members: string | null;
+  memberChanges: number;
+}
+
+interface Tenancy {
+  readonly places: Set<Place>;
+  /** Those of them that were made for it. */
+  readonly made: Set<Place>;
+  readonly limits: (readonly [row: number, limits: RowLimits])[];
+  readonly members: (readonly [cluster: Place, members: string])[];
+}
+
+/** A request may write its last counts after its gauges have come back: a place must be at rest twice before it is let go. */
+const QUIET_SWEEPS = 2;
+
+export class SharedState {
+  readonly breakers = new SharedArrayBuffer(BREAKER_BYTES);
+  readonly table: BreakerTable;
+  private readonly shapes: Shapes;
+  private readonly buffers: SharedArrayBuffer[] = [];
+  private readonly stripes: Stripe[] = [];
+  private readonly cells = new SlotSpace('counters', STRIPE_CELLS);
+  private readonly histograms: SlotSpace;
+  private readonly rows = new SlotSpace('circuit-breaker rows', BREAKER_ROWS);
+  private readonly places = new Map<string, Place>();
+  private readonly tenancies = new Map<number, Tenancy>();
+
+  constructor(shapes: Shapes) {
+    this.shapes = shapes;
+    this.histograms = new SlotSpace('histograms', Math.floor(STRIPE_BUCKETS / shapes.histogramWords));
+    this.table = new BreakerTable(this.breakers, new Int32Array(0));
+  }
+
+  // ---- stripes ----
+
+  /** The stripe of worker `index`, made when first asked for. A replacement goes on in the one of the worker it replaces. */
+  stripe(index: number): SharedArrayBuffer {
+    while (this.buffers.length <= index) {
+      const buffer = new SharedArrayBuffer(STRIPE_BYTES);
+      this.buffers.push(buffer);
+      this.stripes.push(new Stripe(buffer));
+    }
+    return this.buffers[index]!;
+  }
+
+  get workers(): number {
+    return this.stripes.length;
+  }
+
+  /** Sum of a cell over all workers, dead ones included. */
+  cell(index: number): number {
+    let sum = 0;
+    for (const stripe of this.stripes) sum += stripe.cells[index]!;
+    return sum;
+  }
+
+  workerCell(worker: number, index: number): number {
+    return this.stripes[worker]?.cells[index] ?? 0;
+  }
+
+  counter(block: number, slot: number): number {
+    return this.cell(block + slot);
+  }
+
+  /** Adds the words of a histogram over all workers to `into`. */
+  addHistogram(histogram: number, into: Float64Array): void {
+    const at = histogram * this.shapes.histogramWords;
+    for (const { buckets } of this.stripes) {
+      for (let i = 0; i < into.length; i++) into[i]! += buckets[at + i]!;
+    }
+  }
+
+  // ---- a worker has died (its thread has ended) ----
+
+  giveBack(index: number): void {
+    const stripe = this.stripes[index];
+    if (stripe !== undefined) this.table.giveBack(stripe.held);
+  }
+
+  /** What it counted stays counted; what it had open is open no more. */
+  zeroGauges(index: number): void {
+    const cells = this.stripes[index]?.cells;
+    if (cells === undefined) return;
+    for (const { blocks } of this.places.values()) {
+      for (const { shape, cell } of blocks) for (const gauge of shape.gauges) cells[cell + gauge] = 0;
+    }
+  }
+
+  /** The descriptors it left open, which are from now on the caller's to close. */
+  takeDescriptors(index: number): number[] {
+    const stripe = this.stripes[index];
+    return stripe === undefined ? [] : new DescriptorBits(stripe.fds).take();
+  }
+
+  // ---- configurations ----
+
+  /**
+   * Places for everything that the configuration counts; what existed before keeps its own. Limits of objects that
+   * existed before change only by `commit`. Throws, and changes nothing, when there is no room.
+   */
+  plan(source: PlanSource, epoch: number): Plan {
+    const tenancy: Tenancy = { places: new Set(), made: new Set(), limits: [], members: [] };
+    this.tenancies.set(epoch, tenancy);
+    try {
+      const clusters: Record<string, ClusterPlan> = Object.create(null) as Record<string, ClusterPlan>;
+      for (const cluster of source.clusters) clusters[cluster.name] = this.planCluster(cluster, tenancy);
+      const listeners: Record<string, ListenerPlan> = Object.create(null) as Record<string, ListenerPlan>;
+      for (const listener of source.listeners) listeners[listener.name] = this.planListener(listener, tenancy);
+      return { epoch, clusters, listeners };
+    } catch (error) {
+      this.abandon(epoch);
+      throw error;
+    }
+  }
+
+  /** Every worker carries this configuration now: its limits hold, and what only older ones used may go when it is at rest. */
+  commit(epoch: number): void {
+    const tenancy = this.tenancies.get(epoch);
+    for (const [row, limits] of tenancy?.limits ?? []) this.table.setLimits(row, limits);
+    for (const [cluster, members] of tenancy?.members ?? []) {
+      if (cluster.members !== members) cluster.memberChanges++;
+      cluster.members = members;
+    }
+    this.retire(epoch);
+  }
+
+  /** The configuration did not take effect. */
+  abandon(epoch: number): void {
+    const made = this.tenancies.get(epoch)?.made ?? [];
+    this.tenancies.delete(epoch);
+    // No worker has used what was made for it alone.
+    const used = this.used();
+    for (const place of made) if (!used.has(place)) place.quietSweeps = QUIET_SWEEPS;
+    this.sweep();
+  }
+
+  /** No worker starts anything for a configuration older than this one any more. */
+  retire(epoch: number): void {
+    for (const old of this.tenancies.keys()) if (old < epoch) this.tenancies.delete(old);
+    this.sweep();
+  }
+
+  /** Lets go what no configuration uses and no request touches any more. Called now and then, and after every change. */
+  sweep(): void {
+    const used = this.used();
+    for (const [key, place] of this.places) {
+      if (used.has(place) || !this.isAtRest(place)) place.quietSweeps = 0;
+      else if (++place.quietSweeps >= QUIET_SWEEPS) this.release(key, place);
+    }
+  }
+
+  /** How often the endpoints of this cluster have changed, its first configuration included. */
+  memberChanges(cluster: string): number {
+    return this.places.get(`cluster\0${cluster}`)?.memberChanges ?? 0;
+  }
+
+  /** How much of the room is taken. */
+  usage(): { readonly cells: number; readonly histograms: number; readonly rows: number } {
+    return { cells: this.cells.used, histograms: this.histograms.used, rows: this.rows.used };
+  }
+
+  // ---- inside ----
+
+  private planCluster(cluster: PlanSource['clusters'][number], tenancy: Tenancy): ClusterPlan {
+    const { shapes } = this;
+    const key = `cluster\0${cluster.name}`;
+    const place = this.occupy(key, tenancy, () => this.make([shapes.cluster], shapes.clusterHistograms, cluster.circuitBreakers));
+    tenancy.limits.push([place.row, cluster.circuitBreakers]);
+    tenancy.members.push([place, cluster.endpoints.map(({ text }) => text).sort().join('\0')]);
+    const hosts = cluster.endpoints.map(({ text }) => {
+      const host = this.occupy(`host\0${cluster.name}\0${text}`, tenancy, () => this.make([shapes.host], 0, null));
+      return host.blocks[0]!.cell;
+    });
+    return { stats: place.blocks[0]!.cell, histograms: place.histograms, breakers: place.row, hosts };
+  }
+
+  private planListener(listener: PlanSource['listeners'][number], tenancy: Tenancy): ListenerPlan {
+    const { shapes } = this;
+    const limits = { maxConnections: listener.maxConnections, maxPendingRequests: 0, maxRequests: 0, maxRetries: 0 };
+    const place = this.occupy(`listener\0${listener.name}`, tenancy, () => this.make([shapes.listener, shapes.http], shapes.httpHistograms, limits));
+    tenancy.limits.push([place.row, limits]);
+    return { listener: place.blocks[0]!.cell, http: place.blocks[1]!.cell, histograms: place.histograms, breakers: place.row };
+  }
+
+  private occupy(key: string, tenancy: Tenancy, make: () => Place): Place {
+    let place = this.places.get(key);
+    if (place === undefined) {
+      place = make();
+      this.places.set(key, place);
+      tenancy.made.add(place);
+    }
+    place.quietSweeps = 0;
+    tenancy.places.add(place);
+    return place;
+  }
+
+  private make(shapes: readonly BlockShape[], histogramCount: number, limits: RowLimits | null): Place {
+    const blocks: Block[] = [];
+    let histograms = -1;
+    let row = -1;
+    try {
+      for (const shape of shapes) blocks.push({ shape, cell: this.takeCells(shape.size) });
+      if (histogramCount > 0) histograms = this.takeHistograms(histogramCount);
+      if (limits !== null) row = this.takeRow(limits);
+    } catch (error) {
+      for (const { shape, cell } of blocks) this.cells.give(cell, shape.size);
+      if (histograms >= 0) this.histograms.give(histograms, histogramCount);
+      throw error;
+    }
+    return { blocks, histograms: Math.max(0, histograms), histogramCount, row, quietSweeps: 0, members: null, memberChanges: 0 };
+  }
+
+  // A place is cleaned when it is given out again, not when it is let go: the later, the surer that nobody writes any more.
+
+  private takeCells(size: number): number {
+    const { start, reused } = this.cells.take(size);
+    if (reused) for (const { cells } of this.stripes) cells.fill(0, start, start + size);
+    return start;
+  }
+
+  private takeHistograms(count: number): number {
+    const { start, reused } = this.histograms.take(count);
+    const words = this.shapes.histogramWords;
+    if (reused) for (const { buckets } of this.stripes) buckets.fill(0, start * words, (start + count) * words);
+    return start;
+  }
+
+  /** A row needs no cleaning: it is let go only when its counts are zero. */
+  private takeRow(limits: RowLimits): number {
+    const { start } = this.rows.take(1);
+    this.table.setLimits(start, limits);
+    return start;
+  }
+
+  private release(key: string, place: Place): void {
+    this.places.delete(key);
+    for (const { shape, cell } of place.blocks) this.cells.give(cell, shape.size);
+    if (place.histogramCount > 0) this.histograms.give(place.histograms, place.histogramCount);
+    if (place.row >= 0) this.rows.give(place.row, 1);
+  }
+
+  private used(): Set<Place> {
+    const used = new Set<Place>();
+    for (const { places } of this.tenancies.values()) for (const place of places) used.add(place);
+    return used;
+  }
+
+  private isAtRest(place: Place): boolean {
+    if (place.row >= 0 && !this.table.isIdle(place.row)) return false;
+    for (const { shape, cell } of place.blocks) {
+      for (const gauge of shape.gauges) {
+        for (const { cells } of this.stripes) if (cells[cell + gauge] !== 0) return false;
+      }
+    }
+    return true;
+  }
+}
+

@@ -1,0 +1,292 @@
+// A worker's parts, put together: clusters, roads and listeners of the current configuration, and the two-phase change to
+// the next one. Worker thread; a composition root: it connects rooms that do not know each other, and decides nothing else.
+
+import { AccessLogBatch } from './observe/access-log-batch.ts';
+import { Cluster, type ClusterTools } from './cluster/cluster.ts';
+import type { EngineName, ListenerConfig, Snapshot } from './config/snapshot.ts';
+import type { FromWorker, ListenSocket } from './control/worker-messages.ts';
+import type { Address } from './core/address.ts';
+import { OutBuffer } from './core/out-buffer.ts';
+import { Random } from './core/random.ts';
+import type { Listener, Loop } from './io/conn.ts';
+import { Timer, type TimerTarget } from './io/timer-wheel.ts';
+import type { HttpDoor, ListenTools } from './listen/http-door.ts';
+import { HttpListener } from './listen/http-listener.ts';
+import { loadUws, UwsListener } from './listen/uws.ts';
+import type { UwsModule } from './listen/uws-types.ts';
+import { DateText } from './proxy/date-text.ts';
+import type { HttpRuntime, RoadTools } from './proxy/http-runtime.ts';
+import { Identity } from './proxy/identity.ts';
+import { Journeys } from './proxy/journeys.ts';
+import { compileHttp, linkClusters } from './proxy/compile.ts';
+import { HttpRoad } from './proxy/road.ts';
+import type { Breakers } from './shared/breaker-table.ts';
+import type { Plan } from './shared/plan.ts';
+import type { Stripe } from './shared/stripe.ts';
+
+/** How often logs are flushed and connections given up that another worker starves for. */
+const TICK_MS = 100;
+
+/** One listener on its address. */
+interface Door {
+  readonly key: string;
+  readonly config: ListenerConfig;
+  readonly socket: ListenSocket;
+  readonly http: HttpDoor;
+  readonly road: HttpRoad;
+  /** Starts accepting. */
+  readonly listen: () => Promise<Listener>;
+  listener: Listener | null;
+}
+
+interface Assembly {
+  readonly epoch: number;
+  readonly snapshot: Snapshot;
+  readonly plan: Plan;
+  readonly clusters: Map<string, Cluster>;
+  readonly doors: Map<string, Door>;
+  readonly runtimes: Map<string, HttpRuntime>;
+}
+
+export interface WorkerParts {
+  readonly loop: Loop;
+  readonly stripe: Stripe;
+  readonly breakers: Breakers;
+  /** A second loop, on `node:net`, for listeners that ask for it. */
+  makeNodeLoop(): Loop;
+  /** For `%ENVIRONMENT(X)%`. */
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  send(message: FromWorker): void;
+}
+
+export class WorkerRuntime implements TimerTarget {
+  private readonly parts: WorkerParts;
+  private readonly clusterTools: ClusterTools;
+  private readonly listenTools: ListenTools;
+  private readonly roadTools: RoadTools;
+  private readonly logs: AccessLogBatch;
+  private readonly timer: Timer;
+  private current: Assembly | null = null;
+  private prepared: Assembly | null = null;
+  private nodeLoop: Loop | null = null;
+  private uws: UwsModule | null = null;
+  /** Listeners that a reload removed and that still have connections. */
+  private readonly leaving = new Set<HttpDoor>();
+  private drainDeadline = 0;
+  private onDrained: (() => void) | null = null;
+
+  constructor(parts: WorkerParts) {
+    const { loop, stripe, breakers } = parts;
+    const random = new Random();
+    const out = new OutBuffer();
+    this.parts = parts;
+    this.clusterTools = { loop, clock: loop.clock, cells: stripe.cells, buckets: stripe.buckets, breakers, random, out };
+    this.listenTools = { clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, out };
+    this.logs = new AccessLogBatch((path, bytes) => parts.send({ type: 'accessLog', path, bytes }));
+    this.roadTools = {
+      clock: loop.clock,
+      timers: loop.timers,
+      cells: stripe.cells,
+      buckets: stripe.buckets,
+      random,
+      date: new DateText(loop.clock),
+      journeys: new Journeys(),
+      logBatch: this.logs,
+    };
+    this.timer = new Timer(this, 0);
+    loop.timers.arm(this.timer, TICK_MS);
+  }
+
+  /** Compiles and binds; nothing of what runs is touched. Returns what stands against it. */
+  async prepare(epoch: number, snapshot: Snapshot, plan: Plan, sockets: Readonly<Record<string, ListenSocket>>): Promise<FromWorker> {
+    const errors: string[] = [];
+    const addresses: Record<string, Address> = {};
+    try {
+      if (this.uws === null && snapshot.listeners.some((one) => one.engine === 'uws')) this.uws = await loadUws();
+      const assembly = this.assemble(epoch, snapshot, plan, sockets);
+      for (const door of assembly.doors.values()) {
+        if (door.listener === null && door.socket.fd < 0) await this.open(door, errors);
+        addresses[door.config.name] = door.listener?.address ?? door.socket.address;
+      }
+      this.prepared = assembly;
+      if (errors.length > 0) this.abandon(epoch);
+    } catch (error) {
+      errors.push(error instanceof Error ? error.message : String(error));
+    }
+    return { type: 'prepared', epoch, errors, addresses };
+  }
+
+  /** The prepared configuration becomes the current one. */
+  async commit(epoch: number): Promise<void> {
+    const next = this.prepared;
+    const before = this.current;
+    if (next === null || next.epoch !== epoch) throw new Error(`configuration ${epoch} was not prepared`);
+    this.prepared = null;
+    this.current = next;
+    for (const [name, cluster] of next.clusters) {
+      const config = next.snapshot.clusters.find((one) => one.name === name)!;
+      if (cluster.config.hash !== config.hash) cluster.update(config, next.plan.clusters[name]!);
+    }
+    const errors: string[] = [];
+    for (const door of next.doors.values()) {
+      door.road.runtime = next.runtimes.get(door.config.name)!;
+      door.http.update(door.config.http, door.config.maxConnections);
+      if (door.listener === null) await this.open(door, errors);
+    }
+    if (errors.length > 0) throw new Error(errors.join('; '));
+    if (before !== null) await this.retire(before, next);
+  }
+
+  abandon(epoch: number): void {
+    const { prepared, current } = this;
+    if (prepared === null || prepared.epoch !== epoch) return;
+    this.prepared = null;
+    for (const [key, door] of prepared.doors) if (current?.doors.get(key) !== door) door.listener?.stop(() => {});
+  }
+
+  /** Stops accepting, lets what is under way finish. Resolves when no connection of a caller is left or time is over. */
+  drain(timeoutMs: number): Promise<void> {
+    const doors = this.current === null ? [] : [...this.current.doors.values()];
+    return new Promise((resolve) => {
+      this.drainDeadline = this.parts.loop.clock.now + timeoutMs;
+      this.onDrained = () => {
+        this.logs.flush();
+        this.parts.loop.yieldSoon();
+        resolve();
+      };
+      let open = doors.length;
+      const stopped = (): void => {
+        if (--open <= 0) this.checkDrained();
+      };
+      for (const door of doors) {
+        this.leaving.add(door.http);
+        if (door.listener === null) stopped();
+        else
+          door.listener.stop(() => {
+            door.http.drain();
+            stopped();
+          });
+      }
+      if (doors.length === 0) this.checkDrained();
+    });
+  }
+
+  /** The thread ends: nothing of the past is lost, nothing is left open. */
+  close(): void {
+    this.logs.flush();
+    for (const assembly of [this.current, this.prepared]) {
+      if (assembly !== null) for (const door of assembly.doors.values()) door.http.closeAll();
+    }
+    this.nodeLoop?.stop();
+    this.parts.loop.stop();
+  }
+
+  onTimer(): void {
+    this.parts.loop.timers.arm(this.timer, TICK_MS);
+    this.logs.tick(this.parts.loop.clock.now);
+    if (this.current !== null) for (const cluster of this.current.clusters.values()) cluster.yieldIdle();
+    if (this.leaving.size > 0) this.checkDrained();
+  }
+
+  private assemble(epoch: number, snapshot: Snapshot, plan: Plan, sockets: Readonly<Record<string, ListenSocket>>): Assembly {
+    const clusters = new Map<string, Cluster>();
+    for (const config of snapshot.clusters) {
+      const places = plan.clusters[config.name]!;
+      clusters.set(config.name, this.current?.clusters.get(config.name) ?? new Cluster(config, places, this.clusterTools));
+    }
+    const doors = new Map<string, Door>();
+    const runtimes = new Map<string, HttpRuntime>();
+    for (const config of snapshot.listeners) {
+      const runtime = this.makeRuntime(config, snapshot, plan, clusters);
+      runtimes.set(config.name, runtime);
+      const socket = sockets[config.name]!;
+      const key = `${config.name} ${JSON.stringify(socket.address)} ${socket.fd}`;
+      const old = this.current?.doors.get(key);
+      doors.set(key, old === undefined ? this.makeDoor(key, config, socket, runtime, plan) : { ...old, config });
+    }
+    return { epoch, snapshot, plan, clusters, doors, runtimes };
+  }
+
+  private makeRuntime(config: ListenerConfig, snapshot: Snapshot, plan: Plan, clusters: Map<string, Cluster>): HttpRuntime {
+    const places = plan.listeners[config.name]!;
+    const compiled = compileHttp(config.http, '', this.parts.variables, (problem) => {
+      throw new Error(`${problem.pointer}: ${problem.message}`); // the rehearsal has found none
+    });
+    linkClusters(compiled.routes, clusters);
+    return {
+      name: config.name,
+      config: config.http,
+      snapshot,
+      stats: places.http,
+      histograms: places.histograms,
+      plan: places,
+      ...compiled,
+      clusters,
+      identity: new Identity(config.http, this.roadTools.random),
+      tools: this.roadTools,
+    };
+  }
+
+  private makeDoor(key: string, config: ListenerConfig, socket: ListenSocket, runtime: HttpRuntime, plan: Plan): Door {
+    const road = new HttpRoad(runtime);
+    const places = plan.listeners[config.name]!;
+    if (config.engine === 'uws') {
+      const http = new UwsListener(config.name, places, road, this.listenTools, this.uws!);
+      http.update(config.http, config.maxConnections);
+      const stop = (done: () => void): void => http.stop(done);
+      return { key, config, socket, http, road, listener: null, listen: async () => ({ address: await http.listen(socket.address), stop }) };
+    }
+    const loop = this.loopOf(config.engine);
+    const http = new HttpListener(config.name, places, road, { ...this.listenTools, clock: loop.clock, timers: loop.timers });
+    http.update(config.http, config.maxConnections);
+    return { key, config, socket, http, road, listener: null, listen: () => loop.listen(socket.address, socket.fd, http.accept) };
+  }
+
+  /** A listener may ask for `node:net` in a worker whose loop is epoll: then both turn. */
+  private loopOf(engine: EngineName | 'auto'): Loop {
+    const { loop } = this.parts;
+    if (engine !== 'node' || loop.kind === 'node') return loop;
+    if (this.nodeLoop === null) {
+      this.nodeLoop = this.parts.makeNodeLoop();
+      this.nodeLoop.run();
+    }
+    return this.nodeLoop;
+  }
+
+  private async open(door: Door, errors: string[]): Promise<void> {
+    try {
+      door.listener = await door.listen();
+    } catch (error) {
+      errors.push(`listener "${door.config.name}": ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  /** What the new configuration no longer has: its listeners stop and drain, its clusters' idle connections close. */
+  private async retire(before: Assembly, next: Assembly): Promise<void> {
+    for (const [name, cluster] of before.clusters) if (next.clusters.get(name) !== cluster) cluster.drain();
+    const stops: Promise<void>[] = [];
+    for (const [key, door] of before.doors) {
+      if (next.doors.has(key)) continue;
+      this.leaving.add(door.http);
+      stops.push(
+        new Promise<void>((resolve) => {
+          if (door.listener === null) resolve();
+          else door.listener.stop(resolve);
+        }).then(() => door.http.drain()),
+      );
+    }
+    await Promise.all(stops);
+  }
+
+  private checkDrained(): void {
+    const late = this.drainDeadline > 0 && this.parts.loop.clock.now >= this.drainDeadline;
+    for (const http of this.leaving) {
+      if (late) http.closeAll();
+      if (http.connections === 0 || late) this.leaving.delete(http);
+    }
+    if (this.leaving.size > 0 || this.onDrained === null) return;
+    const done = this.onDrained;
+    this.onDrained = null;
+    done();
+  }
+}

@@ -1,0 +1,104 @@
+import t from 'tap';
+import type { OpenSockets } from '../../src/control/listen-sockets.ts';
+import { ListenSockets } from '../../src/control/listen-sockets.ts';
+import type { Address } from '../../src/core/address.ts';
+import { formatAddress } from '../../src/core/address.ts';
+
+function ip(port: number, host = '127.0.0.1'): Address {
+  return { kind: 'ip', host, port };
+}
+
+function listener(name: string, address: Address, bindsItself = false) {
+  return { name, address, bindsItself };
+}
+
+/** A door that gives out numbers, and fails for port 666. */
+function setUp(fdsThere = true) {
+  const book: string[] = [];
+  let fd = 10;
+  const sockets = new ListenSockets(
+    {
+      open: (address, count): OpenSockets => {
+        if (address.kind === 'ip' && address.port === 666) throw Object.assign(new Error('bind: no'), { code: 'EACCES' });
+        book.push(`open ${formatAddress(address)}`);
+        const real = address.kind === 'ip' && address.port === 0 ? { ...address, port: 40_000 + fd } : address;
+        return { address: real, fds: Array.from({ length: count }, () => (fdsThere ? fd++ : -1)) };
+      },
+      close: ({ address }) => book.push(`close ${formatAddress(address)}`),
+    },
+    2,
+  );
+  return { sockets, book };
+}
+
+t.test('one descriptor for each worker; an engine that binds by itself gets none', async (t) => {
+  const { sockets, book } = setUp();
+  const { errors, table } = await sockets.prepare([listener('a', ip(1)), listener('b', ip(0)), listener('u', ip(2), true)]);
+  t.same(errors, []);
+  t.same(table, [
+    { a: { address: ip(1), fd: 10 }, b: { address: ip(40_012), fd: 12 }, u: { address: ip(2), fd: -1 } },
+    { a: { address: ip(1), fd: 11 }, b: { address: ip(40_012), fd: 13 }, u: { address: ip(2), fd: -1 } },
+  ]);
+  sockets.commit();
+  sockets.closeAll();
+  t.same(book, ['open 127.0.0.1:1', 'open 127.0.0.1:0', 'close 127.0.0.1:1', 'close 127.0.0.1:40012']);
+});
+
+t.test('an unchanged address keeps its sockets under any name; port 0 keeps the port it got', async (t) => {
+  const { sockets, book } = setUp();
+  await sockets.prepare([listener('a', ip(1)), listener('any', ip(0))]);
+  sockets.commit();
+  book.length = 0;
+  const { table } = await sockets.prepare([listener('renamed', ip(1)), listener('any', ip(0))]);
+  sockets.commit();
+  t.same(table[1], { renamed: { address: ip(1), fd: 11 }, any: { address: ip(40_012), fd: 13 } });
+  t.same(book, []);
+});
+
+t.test('a table stays what it was when another one is prepared', async (t) => {
+  const { sockets } = setUp();
+  const { table } = await sockets.prepare([listener('a', ip(1))]);
+  sockets.commit();
+  await sockets.prepare([listener('b', ip(2))]);
+  t.same(table[0], { a: { address: ip(1), fd: 10 } });
+});
+
+t.test('when one cannot be opened nothing stays open that was not, and every trouble is named', async (t) => {
+  const { sockets, book } = setUp();
+  await sockets.prepare([listener('a', ip(1))]);
+  sockets.commit();
+  book.length = 0;
+  const { errors } = await sockets.prepare([listener('a', ip(1)), listener('b', ip(2)), listener('low', ip(666)), listener('[::1]:666', ip(666, '::1'))]);
+  t.same(errors, [
+    'listener "low" on 127.0.0.1:666: not permitted; ports below 1024 need CAP_NET_BIND_SERVICE (EACCES)',
+    'listener [::1]:666: not permitted; ports below 1024 need CAP_NET_BIND_SERVICE (EACCES)',
+  ]);
+  t.same(book, ['open 127.0.0.1:2', 'close 127.0.0.1:2']);
+});
+
+t.test('two listeners on one address are refused', async (t) => {
+  const { sockets } = setUp();
+  const { errors } = await sockets.prepare([listener('a', ip(1)), listener('b', ip(1))]);
+  t.match(errors, [/listener "b" on 127.0.0.1:1: another listener/]);
+});
+
+t.test('abandon closes what only the abandoned one had opened', async (t) => {
+  const { sockets, book } = setUp();
+  await sockets.prepare([listener('a', ip(1)), listener('b', ip(2))]);
+  sockets.commit();
+  book.length = 0;
+  await sockets.prepare([listener('a', ip(1)), listener('c', ip(3))]);
+  sockets.abandon();
+  t.same(book, ['open 127.0.0.1:3', 'close 127.0.0.1:3']);
+  sockets.closeAll();
+  t.same(book.slice(2), ['close 127.0.0.1:1', 'close 127.0.0.1:2']);
+});
+
+t.test('where no descriptors can be made there is nothing to close', async (t) => {
+  const { sockets, book } = setUp(false);
+  const { table } = await sockets.prepare([listener('a', ip(1))]);
+  t.equal(table[0]!['a']!.fd, -1);
+  sockets.commit();
+  sockets.closeAll();
+  t.same(book, ['open 127.0.0.1:1']);
+});

@@ -1,0 +1,79 @@
+// A worker thread of the breaker tests: takes and gives back as fast as it can. Everything it says is a message.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { BreakerTable, RES_CX, RES_PENDING, RES_RQ, RES_RETRY, type Resource } from '../../src/shared/breaker-table.ts';
+import { Stripe } from '../../src/shared/stripe.ts';
+
+export const CONTESTED_ROW = 0;
+/** Unlimited rows: threads meet here, and count here what they hold of the contested one. */
+export const MEETING_ROW = 1;
+export const WITNESS_ROW = 2;
+export const KILL_ROWS = [3, 4, 5];
+
+export interface BreakerJob {
+  readonly what: 'race' | 'churn';
+  readonly stripe: SharedArrayBuffer;
+  readonly breakers: SharedArrayBuffer;
+  readonly threads: number;
+  readonly rounds: number;
+}
+
+export interface RaceResult {
+  readonly taken: number;
+  readonly refused: number;
+  /** Highest number of holders that this thread has seen while it was one of them. */
+  readonly highest: number;
+}
+
+const job = workerData as BreakerJob;
+const table = new BreakerTable(job.breakers, new Stripe(job.stripe).held);
+
+function race(): RaceResult {
+  let taken = 0;
+  let refused = 0;
+  let highest = 0;
+  // Nobody leaves the meeting again: who came late must still see that all are there.
+  table.tryAcquire(MEETING_ROW, RES_CX);
+  while (table.count(MEETING_ROW, RES_CX) < job.threads);
+  for (let i = 0; i < job.rounds; i++) {
+    let mine = 0;
+    for (; mine < 1 + (i & 3); mine++) {
+      if (!table.tryAcquire(CONTESTED_ROW, RES_RQ)) {
+        refused++;
+        break;
+      }
+      table.tryAcquire(WITNESS_ROW, RES_RQ);
+      highest = Math.max(highest, table.count(WITNESS_ROW, RES_RQ), table.count(CONTESTED_ROW, RES_RQ));
+    }
+    taken += mine;
+    for (; mine > 0; mine--) {
+      table.release(WITNESS_ROW, RES_RQ);
+      table.release(CONTESTED_ROW, RES_RQ);
+    }
+  }
+  return { taken, refused, highest };
+}
+
+const RESOURCES: readonly Resource[] = [RES_CX, RES_PENDING, RES_RQ, RES_RETRY];
+
+/** Never ends by itself. Holds a few of everything at any time. */
+function churn(): void {
+  let i = 0;
+  const held: (readonly [row: number, resource: Resource])[] = [];
+  for (;;) {
+    const row = KILL_ROWS[i % KILL_ROWS.length]!;
+    const resource = RESOURCES[(i >> 2) % RESOURCES.length]!;
+    if (table.tryAcquire(row, resource)) held.push([row, resource]);
+    table.addStarving(row, 1);
+    if (held.length > 6) {
+      const [oldRow, oldResource] = held.shift()!;
+      table.release(oldRow, oldResource);
+    }
+    if ((i & 7) !== 7) table.addStarving(row, -1);
+    if (i === job.rounds) parentPort!.postMessage('running');
+    i++;
+  }
+}
+
+if (job.what === 'race') parentPort!.postMessage(race());
+else churn();

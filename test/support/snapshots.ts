@@ -1,0 +1,68 @@
+// Snapshots as the config room would build them, for tests that need one but not the room.
+
+import type { ClusterConfig, ListenerConfig, Snapshot } from '../../src/config/snapshot.ts';
+import { ENVOY_DEFAULT_LOG } from '../../src/config/snapshot.ts';
+
+export function listenerConfig(name: string, port: number, part: Partial<ListenerConfig> = {}): ListenerConfig {
+  return {
+    name,
+    address: { kind: 'ip', host: '127.0.0.1', port },
+    maxConnections: 0,
+    engine: 'auto',
+    hash: `${name}:${port}`,
+    http: {
+      serverName: 'nuncio',
+      useRemoteAddress: true,
+      xffNumTrustedHops: 0,
+      trustedCidrs: [],
+      normalizePath: true,
+      mergeSlashes: false,
+      pathWithEscapedSlashes: 'keep',
+      headersWithUnderscores: 'allow',
+      maxRequestHeadersBytes: 61_440,
+      maxRequestHeaders: 100,
+      maxRequestBodyBytes: 0,
+      acceptHttp10: false,
+      timeouts: { idleMs: 3_600_000, requestHeadersMs: 10_000, requestMs: 0, streamIdleMs: 300_000 },
+      requestId: { generate: true, preserveExternal: false },
+      accessLog: [],
+      virtualHosts: [],
+    },
+    ...part,
+  };
+}
+
+export function clusterConfig(name: string, ports: readonly number[], part: Partial<ClusterConfig> = {}): ClusterConfig {
+  return {
+    name,
+    type: 'static',
+    endpoints: ports.map((port) => ({ address: { kind: 'ip', host: '127.0.0.1', port }, text: `127.0.0.1:${port}`, weight: 1 })),
+    protocol: 'http1',
+    connectTimeoutMs: 5000,
+    loadBalancing: { policy: 'roundRobin' },
+    connections: { idleTimeoutMs: 3_600_000, maxRequests: 0 },
+    circuitBreakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 },
+    hash: `${name}:${ports.join()}`,
+    ...part,
+  };
+}
+
+export function snapshot(part: Partial<Snapshot> = {}): Snapshot {
+  return {
+    version: '0123456789abcdef',
+    workers: 2,
+    pinWorkers: false,
+    engine: 'auto',
+    admin: null,
+    logLevel: 'info',
+    drainTimeoutMs: 1000,
+    watch: false,
+    listeners: [listenerConfig('edge', 18080)],
+    clusters: [clusterConfig('app', [13000])],
+    ...part,
+  };
+}
+
+export function withAccessLog(listener: ListenerConfig, path: string): ListenerConfig {
+  return { ...listener, http: { ...listener.http, accessLog: [{ path, format: ENVOY_DEFAULT_LOG, json: null, filter: null }] } };
+}
