@@ -1,7 +1,6 @@
 // The root of the primary thread: gives the control room what it needs of the other rooms. Wiring only.
 
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { RE2JS } from 're2js';
 import { formatError } from './config/errors.ts';
 import type { CheckTools, ConfigSource, Environment, LoadResult } from './config/load.ts';
@@ -82,7 +81,7 @@ export function packageVersion(): string {
 const CHECK_TOOLS: CheckTools = { checkFormat };
 
 async function sourceOf(place: ConfigPlace): Promise<ConfigSource> {
-  if ('document' in place) return { file: join(process.cwd(), 'configuration'), format: 'object', value: place.document() };
+  if ('document' in place) return { file: 'configuration', format: 'object', value: place.document() };
   try {
     return await readConfigFile(place.file);
   } catch (error) {

@@ -9,19 +9,18 @@ import type { Address } from './core/address.ts';
 import { OutBuffer } from './core/out-buffer.ts';
 import { Random } from './core/random.ts';
 import type { Listener, Loop } from './io/conn.ts';
-import { Timer, type TimerTarget } from './io/timer-wheel.ts';
+import { Timer, type TimerTarget } from './core/timer.ts';
 import type { HttpDoor, ListenTools } from './listen/http-door.ts';
 import { HttpListener } from './listen/http-listener.ts';
 import { loadUws, UwsListener } from './listen/uws.ts';
 import type { UwsModule } from './listen/uws-types.ts';
 import { DateText } from './proxy/date-text.ts';
 import type { HttpRuntime, RoadTools } from './proxy/http-runtime.ts';
-import { Identity } from './proxy/identity.ts';
 import { Journeys } from './proxy/journeys.ts';
 import { compileHttp, linkClusters } from './proxy/compile.ts';
 import { HttpRoad } from './proxy/road.ts';
 import type { Breakers } from './shared/breaker-table.ts';
-import type { Plan } from './shared/plan.ts';
+import type { ListenerPlan, Plan } from './shared/plan.ts';
 import type { Stripe } from './shared/stripe.ts';
 
 /** How often logs are flushed and connections given up that another worker starves for. */
@@ -81,7 +80,7 @@ export class WorkerRuntime implements TimerTarget {
     const out = new OutBuffer();
     this.parts = parts;
     this.clusterTools = { loop, clock: loop.clock, cells: stripe.cells, buckets: stripe.buckets, breakers, random, out };
-    this.listenTools = { clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, out };
+    this.listenTools = { random, clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, out };
     this.logs = new AccessLogBatch((path, bytes) => parts.send({ type: 'accessLog', path, bytes }));
     this.roadTools = {
       clock: loop.clock,
@@ -202,7 +201,7 @@ export class WorkerRuntime implements TimerTarget {
       const socket = sockets[config.name]!;
       const key = `${config.name} ${JSON.stringify(socket.address)} ${socket.fd}`;
       const old = this.current?.doors.get(key);
-      doors.set(key, old === undefined ? this.makeDoor(key, config, socket, runtime, plan) : { ...old, config });
+      doors.set(key, old === undefined ? this.makeDoor(key, { config, socket, runtime }, plan.listeners[config.name]!) : { ...old, config });
     }
     return { epoch, snapshot, plan, clusters, doors, runtimes };
   }
@@ -219,26 +218,22 @@ export class WorkerRuntime implements TimerTarget {
       snapshot,
       stats: places.http,
       histograms: places.histograms,
-      plan: places,
       ...compiled,
       clusters,
-      identity: new Identity(config.http, this.roadTools.random),
       tools: this.roadTools,
     };
   }
 
-  private makeDoor(key: string, config: ListenerConfig, socket: ListenSocket, runtime: HttpRuntime, plan: Plan): Door {
-    const road = new HttpRoad(runtime);
-    const places = plan.listeners[config.name]!;
+  private makeDoor(key: string, made: { config: ListenerConfig; socket: ListenSocket; runtime: HttpRuntime }, places: ListenerPlan): Door {
+    const { config, socket } = made;
+    const road = new HttpRoad(made.runtime);
     if (config.engine === 'uws') {
-      const http = new UwsListener(config.name, places, road, this.listenTools, this.uws!);
-      http.update(config.http, config.maxConnections);
+      const http = new UwsListener(config, places, road, { ...this.listenTools, uws: this.uws! });
       const stop = (done: () => void): void => http.stop(done);
       return { key, config, socket, http, road, listener: null, listen: async () => ({ address: await http.listen(socket.address), stop }) };
     }
     const loop = this.loopOf(config.engine);
-    const http = new HttpListener(config.name, places, road, { ...this.listenTools, clock: loop.clock, timers: loop.timers });
-    http.update(config.http, config.maxConnections);
+    const http = new HttpListener(config, places, road, { ...this.listenTools, clock: loop.clock, timers: loop.timers });
     return { key, config, socket, http, road, listener: null, listen: () => loop.listen(socket.address, socket.fd, http.accept) };
   }
 

@@ -13,6 +13,8 @@ const DIGITS = '0123456789';
 
 /** tchar. */
 export const TOKEN: Uint8Array = tableOf(LETTERS + DIGITS + "!#$%&'*+-.^_`|~");
+/** The same by a name that V8 can fold into a loop: it does not fold what a module exports or imports. */
+const token = TOKEN;
 /** reg-name without its comma and percent sign: unreserved and sub-delims. A comma in Host is a list that somebody joined. */
 export const HOST: Uint8Array = tableOf(LETTERS + DIGITS + "-._~!$&'()*+;=");
 export const HEX: Uint8Array = tableOf(DIGITS + 'abcdefABCDEF');
@@ -52,6 +54,21 @@ export function skipWhile(table: Uint8Array, buf: Buffer, p: number, stop: numbe
     p += 4;
   }
   while (p < stop && table[buf[p]!]! !== 0) p++;
+  return p;
+}
+
+/** `skipWhile` for tokens: half of a head's time goes into names. */
+export function skipToken(buf: Buffer, p: number, stop: number): number {
+  const last = stop - 3;
+  while (p < last) {
+    const one = token[buf[p]!]!;
+    const two = one & token[buf[p + 1]!]!;
+    const three = two & token[buf[p + 2]!]!;
+    const four = three & token[buf[p + 3]!]!;
+    if (four === 0) return p + one + two + three;
+    p += 4;
+  }
+  while (p < stop && token[buf[p]!]! !== 0) p++;
   return p;
 }
 

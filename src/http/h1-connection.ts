@@ -8,7 +8,8 @@
 import type { Head } from '../core/head.ts';
 import { SPAN } from '../core/head.ts';
 import { FIELD_CONNECTION, FIELD_KEEP_ALIVE, FIELD_OTHER } from '../core/fields.ts';
-import { equalsText, HTAB, skipWhile, SP, TOKEN } from './byte-class.ts';
+import { equalsText, HTAB, skipToken, SP } from './byte-class.ts';
+import { viewOf } from './byte-view.ts';
 import { ERR_CONNECTION } from './h1-errors.ts';
 import { lookupField } from './field-lookup.ts';
 
@@ -44,7 +45,7 @@ export function applyConnection(head: Head, buf: Buffer): number {
     const end = head.base + head.spans[i * SPAN + 3]!;
     while (p < end) {
       const start = p;
-      p = skipWhile(TOKEN, buf, p, end);
+      p = skipToken(buf, p, end);
       if (p > start) {
         if (++options > MAX_OPTIONS) return ERR_CONNECTION;
         applyOption(head, buf, start, p);
@@ -58,7 +59,7 @@ export function applyConnection(head: Head, buf: Buffer): number {
 }
 
 function applyOption(head: Head, buf: Buffer, start: number, end: number): void {
-  const id = lookupField(buf, start, end);
+  const id = lookupField(buf, viewOf(buf), start, end);
   if (id === FIELD_KEEP_ALIVE) {
     head.connectionKeepAlive = true;
   } else if (equalsText(buf, start, end, CLOSE)) {

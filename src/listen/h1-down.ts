@@ -16,7 +16,7 @@ import { isPersistent, requestBody } from '../http/h1-framing.ts';
 import { parseRequestHead } from '../http/h1-parser.ts';
 import { CHUNK_HEAD_ROOM, lastChunkRoom, responseRoom, ResponseParts, writeChunkHead, writeLastChunk, writeLineEnd, writeResponseHead } from '../http/h1-writer.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
-import { Timer, type TimerTarget } from '../io/timer-wheel.ts';
+import { Timer, type TimerTarget } from '../core/timer.ts';
 import * as S from '../observe/stat-names.ts';
 import type { HttpListener } from './http-listener.ts';
 import { admitRequest } from './h1-admission.ts';
@@ -300,6 +300,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
       this.refuse(stream, rule.status, rule.details, rule.location);
       return;
     }
+    this.listener.identity.apply(stream);
     if (stream.reqBody === BODY_NONE) {
       this.state = WAIT;
       stream.requestEndAt = stream.startAt;

@@ -2,16 +2,19 @@
 
 import type { HttpConfig } from '../config/snapshot.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Random } from '../core/random.ts';
 import type { OutBuffer } from '../core/out-buffer.ts';
+import type { TimerSet } from '../core/timer.ts';
 import type { Stream } from '../core/stream.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
-import type { TimerWheel } from '../io/timer-wheel.ts';
 import type { Breakers } from '../shared/breaker-table.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
+import type { Identity } from './identity.ts';
 
 export interface ListenTools {
+  readonly random: Random;
   readonly clock: Clock;
-  readonly timers: TimerWheel;
+  readonly timers: TimerSet;
   readonly cells: Float64Array;
   readonly buckets: Uint32Array;
   readonly breakers: Breakers;
@@ -30,6 +33,7 @@ export interface HttpDoor {
   readonly road: Road;
   readonly config: HttpConfig;
   readonly limits: HeadLimits;
+  readonly identity: Identity;
   readonly draining: boolean;
   /** Connections (uws: requests) that a drain waits for. */
   readonly connections: number;

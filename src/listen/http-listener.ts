@@ -2,7 +2,7 @@
 // A reload swaps `config` and what the road compiled from it; connections live on and meet the new rules at their next
 // request, while requests under way keep the old ones.
 
-import type { HttpConfig } from '../config/snapshot.ts';
+import type { HttpConfig, ListenerConfig } from '../config/snapshot.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
 import type { Conn, ConnOwner } from '../io/conn.ts';
 import { record } from '../observe/histogram.ts';
@@ -11,32 +11,33 @@ import { RES_CX } from '../shared/breaker-table.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
 import { H1Down } from './h1-down.ts';
 import type { HttpDoor, ListenTools, Road } from './http-door.ts';
+import { Identity } from './identity.ts';
 
 export class HttpListener implements HttpDoor {
   readonly name: string;
   readonly tools: ListenTools;
   readonly plan: ListenerPlan;
   readonly road: Road;
-  config: HttpConfig;
-  limits: HeadLimits;
+  config!: HttpConfig;
+  limits!: HeadLimits;
+  identity!: Identity;
   draining = false;
-  private maxConnections: number;
+  private maxConnections = 0;
   private first: H1Down | null = null;
   private count = 0;
 
-  constructor(name: string, plan: ListenerPlan, road: Road, tools: ListenTools) {
-    this.name = name;
+  constructor(config: ListenerConfig, plan: ListenerPlan, road: Road, tools: ListenTools) {
+    this.name = config.name;
     this.plan = plan;
     this.road = road;
     this.tools = tools;
-    this.config = NO_CONFIG;
-    this.limits = { maxHeadBytes: 0, maxFields: 0 };
-    this.maxConnections = 0;
+    this.update(config.http, config.maxConnections);
   }
 
   update(config: HttpConfig, maxConnections: number): void {
     this.config = config;
     this.limits = { maxHeadBytes: config.maxRequestHeadersBytes, maxFields: config.maxRequestHeaders };
+    this.identity = new Identity(config, this.tools.random);
     this.maxConnections = maxConnections;
   }
 
@@ -97,5 +98,3 @@ export class HttpListener implements HttpDoor {
     for (let down = this.first; down !== null; down = down.next) down.kill();
   }
 }
-
-const NO_CONFIG = {} as HttpConfig;

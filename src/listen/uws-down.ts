@@ -10,7 +10,7 @@ import { describeError } from '../http/h1-errors.ts';
 import { requestBody } from '../http/h1-framing.ts';
 import { parseRequestHead } from '../http/h1-parser.ts';
 import { statusText } from '../http/status-text.ts';
-import { Timer, type TimerTarget } from '../io/timer-wheel.ts';
+import { Timer, type TimerTarget } from '../core/timer.ts';
 import * as S from '../observe/stat-names.ts';
 import { admitRequest } from './h1-admission.ts';
 import type { HttpRequest, HttpResponse } from './uws-types.ts';
@@ -80,6 +80,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
       this.refuse(rule.status, rule.details, rule.details.startsWith('http1.') ? FLAG_DPE : 0, rule.location);
       return;
     }
+    this.listener.identity.apply(stream);
     if (stream.reqBody === BODY_NONE) {
       this.requestDone = true;
       stream.requestEndAt = stream.startAt;

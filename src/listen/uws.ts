@@ -2,13 +2,14 @@
 // What it cannot do is written down in `src/listen/README.md`; what can be guarded is guarded here: every head is written
 // out again and passes our own strict parser before anything is done with it.
 
-import type { HttpConfig } from '../config/snapshot.ts';
+import type { HttpConfig, ListenerConfig } from '../config/snapshot.ts';
 import type { Address } from '../core/address.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
 import * as S from '../observe/stat-names.ts';
 import { RES_CX } from '../shared/breaker-table.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
 import type { HttpDoor, ListenTools, Road } from './http-door.ts';
+import { Identity } from './identity.ts';
 import type { HttpRequest, HttpResponse, ListenSocket, UwsApp, UwsModule } from './uws-types.ts';
 import { UwsDown } from './uws-down.ts';
 
@@ -28,13 +29,18 @@ export async function loadUws(): Promise<UwsModule> {
   }
 }
 
+export interface UwsTools extends ListenTools {
+  readonly uws: UwsModule;
+}
+
 export class UwsListener implements HttpDoor {
   readonly name: string;
   readonly tools: ListenTools;
   readonly plan: ListenerPlan;
   readonly road: Road;
-  config: HttpConfig = {} as HttpConfig;
-  limits: HeadLimits = { maxHeadBytes: 0, maxFields: 0 };
+  config!: HttpConfig;
+  limits!: HeadLimits;
+  identity!: Identity;
   draining = false;
   readonly uws: UwsModule;
   private readonly app: UwsApp;
@@ -43,13 +49,14 @@ export class UwsListener implements HttpDoor {
   private maxConnections = 0;
   private open = 0;
 
-  constructor(name: string, plan: ListenerPlan, road: Road, tools: ListenTools, uws: UwsModule) {
-    this.name = name;
+  constructor(config: ListenerConfig, plan: ListenerPlan, road: Road, tools: UwsTools) {
+    this.name = config.name;
     this.plan = plan;
     this.road = road;
     this.tools = tools;
-    this.uws = uws;
-    this.app = uws.App();
+    this.uws = tools.uws;
+    this.app = tools.uws.App();
+    this.update(config.http, config.maxConnections);
     this.app.filter((res, change) => this.onConnection(res, change));
     this.app.any('/*', (res, req) => this.onRequest(res, req));
   }
@@ -73,6 +80,7 @@ export class UwsListener implements HttpDoor {
   update(config: HttpConfig, maxConnections: number): void {
     this.config = config;
     this.limits = { maxHeadBytes: config.maxRequestHeadersBytes, maxFields: config.maxRequestHeaders };
+    this.identity = new Identity(config, this.tools.random);
     this.maxConnections = maxConnections;
   }
 

@@ -7,7 +7,6 @@ import type { HttpConfig } from '../config/snapshot.ts';
 import { compileAccessLog, compileFormat, type AccessLog, type Environment } from '../observe/access-log.ts';
 import { compileRoutes, type RouteProblem } from '../route/compile.ts';
 import type { RouteTable } from '../route/match.ts';
-import { compileCidrs } from '../security/cidr.ts';
 
 export interface CompiledHttp {
   readonly routes: RouteTable;
@@ -29,11 +28,6 @@ export function compileHttp(http: HttpConfig, pointer: string, variables: Enviro
       return compiled.constant === null ? compiled : { constant: compiled.constant };
     },
   });
-  try {
-    compileCidrs(http.trustedCidrs);
-  } catch (error) {
-    problem({ pointer: `${pointer}/trustedCidrs`, message: error instanceof Error ? error.message : String(error) });
-  }
   const editsAnswers = routes.routes.some((route) => route.responseEdits.length > 0);
   return {
     routes,

@@ -5,19 +5,17 @@ import type { HttpConfig, Snapshot } from '../config/snapshot.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { TimerWheel } from '../io/timer-wheel.ts';
+import type { TimerSet } from '../core/timer.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import type { AccessLogBatch } from '../observe/access-log-batch.ts';
 import type { RouteTable } from '../route/match.ts';
-import type { ListenerPlan } from '../shared/plan.ts';
 import type { DateText } from './date-text.ts';
-import type { Identity } from './identity.ts';
 import type { Journeys } from './journeys.ts';
 
 /** What a worker lends to the road. */
 export interface RoadTools {
   readonly clock: Clock;
-  readonly timers: TimerWheel;
+  readonly timers: TimerSet;
   readonly cells: Float64Array;
   readonly buckets: Uint32Array;
   readonly random: Random;
@@ -33,10 +31,8 @@ export interface HttpRuntime {
   /** First cell of `http.PREFIX.*`, and the histograms beside it. */
   readonly stats: number;
   readonly histograms: number;
-  readonly plan: ListenerPlan;
   readonly routes: RouteTable;
   readonly clusters: ReadonlyMap<string, Cluster>;
-  readonly identity: Identity;
   readonly logs: readonly AccessLog[];
   /** A log or an edit of the answer asks for their fields after the bytes have gone. */
   readonly keepsRequestHead: boolean;

@@ -12,7 +12,7 @@ import { FIELD_UPGRADE } from '../core/fields.ts';
 import { FLAG_DC, FLAG_NC, FLAG_NR } from '../core/flags.ts';
 import { BODY_LENGTH, BODY_NONE, Stream, type UpStream } from '../core/stream.ts';
 import { statusText } from '../http/status-text.ts';
-import { Timer, type TimerTarget } from '../io/timer-wheel.ts';
+import { Timer, type TimerTarget } from '../core/timer.ts';
 import { codeSlot } from '../observe/code-slots.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
@@ -70,7 +70,6 @@ export class Journey extends Stream implements TimerTarget {
     const { runtime, reqHead } = this;
     this.start();
     this.moreNow = more;
-    runtime.identity.apply(this);
     if (reqHead.first[FIELD_UPGRADE]! >= 0 && this.refusesUpgrade()) return;
     const route = runtime.routes.match(this, runtime.tools.random);
     if (route === null) {

@@ -6,8 +6,7 @@ import type { CompiledRoute } from './compiled-route.ts';
 import type { TextFormat } from './header-edits.ts';
 import { HostIndex, domainProblem } from './host-index.ts';
 import { RouteTable, VirtualHost } from './match.ts';
-import type { VirtualHostPaths } from './match.ts';
-import { Candidates } from './path/path-index.ts';
+import type { PathIndex } from './path/path-index.ts';
 import { PathIndexBuilder } from './path/path-index-builder.ts';
 import { indexRoute } from './path/indexed-path.ts';
 import { compileEdits } from './compile/edit-compiler.ts';
@@ -58,23 +57,10 @@ function compileVirtualHostRoutes(config: VirtualHostConfig, place: Place, first
   });
 }
 
-function indexPaths(routes: readonly CompiledRoute[]): VirtualHostPaths {
-  const plain = new PathIndexBuilder(false);
-  const folded = new PathIndexBuilder(true);
-  let anyFolded = false;
-  for (const route of routes) {
-    if (!route.caseSensitive) anyFolded = true;
-    indexRoute(route, route.caseSensitive ? plain : folded);
-  }
-  const lists: number[] = [];
-  const index = plain.build(lists);
-  const foldedIndex = anyFolded ? folded.build(lists) : null;
-  return {
-    index,
-    foldedIndex,
-    lists: Int32Array.from(lists),
-    candidates: new Candidates(index.maxLists + (foldedIndex?.maxLists ?? 0)),
-  };
+function indexPaths(routes: readonly CompiledRoute[]): PathIndex {
+  const builder = new PathIndexBuilder();
+  for (const route of routes) indexRoute(route, builder);
+  return builder.build();
 }
 
 function addDomain(hosts: HostIndex<VirtualHost>, domain: string, host: VirtualHost, place: Place): void {

@@ -8,10 +8,12 @@ import type { Stream } from '../core/stream.ts';
 import type { CompiledRoute } from './compiled-route.ts';
 import { PATH_EXACT, PATH_PREFIX, PATH_REGEX, PATH_ANY, PATH_SEPARATED, PATH_TEMPLATE } from './compiled-route.ts';
 import type { HostIndex } from './host-index.ts';
-import type { Candidates, PathIndex } from './path/path-index.ts';
+import type { PathIndex } from './path/path-index.ts';
 import { passesFraction } from './random-choice.ts';
 import { pathEnd } from './rule/query-string.ts';
 
+/** Larger than every entry of the index. */
+const NONE = 0x7fffffff;
 const HASH = 35;
 const SLASH = 47;
 const QUESTION = 63;
@@ -21,61 +23,51 @@ export class VirtualHost {
   readonly domains: readonly string[];
   readonly routes: readonly CompiledRoute[];
   private readonly index: PathIndex;
-  /** Of the routes whose letters' case does not count; null when there are none. */
-  private readonly foldedIndex: PathIndex | null;
-  /** The lists both indices point into: places in `routes`, ascending within a list. */
-  private readonly lists: Int32Array;
-  private readonly candidates: Candidates;
 
-  constructor(host: { name: string; domains: readonly string[]; routes: readonly CompiledRoute[] }, paths: VirtualHostPaths) {
+  constructor(host: { name: string; domains: readonly string[]; routes: readonly CompiledRoute[] }, index: PathIndex) {
     this.name = host.name;
     this.domains = host.domains;
     this.routes = host.routes;
-    this.index = paths.index;
-    this.foldedIndex = paths.foldedIndex;
-    this.lists = paths.lists;
-    this.candidates = paths.candidates;
+    this.index = index;
   }
 
   match(stream: Stream, random: Random): CompiledRoute | null {
     const path = stream.path;
     if (path.charCodeAt(0) !== SLASH) return this.matchWithoutPath(stream, random);
-    const candidates = this.candidates;
-    candidates.count = 0;
-    this.index.collect(path, candidates);
-    if (this.foldedIndex !== null) this.foldedIndex.collect(path, candidates);
-    if (candidates.count === 0) return null;
-    return candidates.count === 1 ? this.matchOneList(stream, random) : this.matchMerged(stream, random);
+    const index = this.index;
+    index.collect(path);
+    if (index.count === 0) return null;
+    return index.count === 1 ? this.matchOneList(stream, random) : this.matchMerged(stream, random);
   }
 
   private matchOneList(stream: Stream, random: Random): CompiledRoute | null {
-    const lists = this.lists;
-    const end = this.candidates.to[0]!;
-    for (let at = this.candidates.from[0]!; at < end; at++) {
-      const route = this.routes[lists[at]!]!;
-      if (route.certain || matchesRest(route, stream, random)) return route;
+    const { data, from, to } = this.index;
+    const end = to[0]!;
+    for (let at = from[0]!; at < end; at++) {
+      const entry = data[at]!;
+      const route = this.routes[entry >> 1]!;
+      if ((entry & 1) === 1 || matchesRest(route, stream, random)) return route;
     }
     return null;
   }
 
-  /** Takes the smallest first element of all lists until a route says yes. */
+  /** Takes the smallest first entry of all lists until a route says yes. */
   private matchMerged(stream: Stream, random: Random): CompiledRoute | null {
-    const { from, to, count } = this.candidates;
-    const lists = this.lists;
+    const { data, from, to, count } = this.index;
     for (;;) {
       let best = -1;
-      let smallest = 0x7fffffff;
+      let smallest = NONE;
       for (let k = 0; k < count; k++) {
         const at = from[k]!;
-        if (at < to[k]! && lists[at]! < smallest) {
-          smallest = lists[at]!;
+        if (at < to[k]! && data[at]! < smallest) {
+          smallest = data[at]!;
           best = k;
         }
       }
       if (best < 0) return null;
       from[best] = from[best]! + 1;
-      const route = this.routes[smallest]!;
-      if (route.certain || matchesRest(route, stream, random)) return route;
+      const route = this.routes[smallest >> 1]!;
+      if ((smallest & 1) === 1 || matchesRest(route, stream, random)) return route;
     }
   }
 
@@ -87,13 +79,6 @@ export class VirtualHost {
     }
     return null;
   }
-}
-
-export interface VirtualHostPaths {
-  readonly index: PathIndex;
-  readonly foldedIndex: PathIndex | null;
-  readonly lists: Int32Array;
-  readonly candidates: Candidates;
 }
 
 export class RouteTable {

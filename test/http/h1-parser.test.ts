@@ -7,6 +7,7 @@ import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE } from '../../src/core
 import { copyBytes, writeText } from '../../src/core/bytes.ts';
 import { isAuthority } from '../../src/http/authority.ts';
 import { assertFieldName, assertFieldValue, isFieldName, isFieldValue } from '../../src/http/field-check.ts';
+import { viewOf } from '../../src/http/byte-view.ts';
 import { lookupField } from '../../src/http/field-lookup.ts';
 import { describeError, ERROR_COUNT } from '../../src/http/h1-errors.ts';
 import { isPersistent, requestBody, responseBody } from '../../src/http/h1-framing.ts';
@@ -109,19 +110,24 @@ t.test('a head survives its buffer', (t) => {
   t.end();
 });
 
+function lookup(text: string, start: number, end: number): number {
+  const buf = bytes(text);
+  return lookupField(buf, viewOf(buf), start, end);
+}
+
 t.test('names are recognized in any case, and nothing else is', (t) => {
   for (let id = 1; id < FIELD_NAMES.length; id++) {
     const name = FIELD_NAMES[id]!;
     for (const spelling of [name, name.toUpperCase(), name[0]!.toUpperCase() + name.slice(1)]) {
-      t.equal(lookupField(bytes(`::${spelling}:`), 2, 2 + spelling.length), id, spelling);
+      t.equal(lookup(`::${spelling}:`, 2, 2 + spelling.length), id, spelling);
     }
     for (let i = 0; i < name.length; i++) {
       const other = name.slice(0, i) + (name[i] === '~' ? '!' : '~') + name.slice(i + 1);
-      t.equal(lookupField(bytes(other), 0, other.length), 0, other);
+      t.equal(lookup(other, 0, other.length), 0, other);
     }
-    t.equal(lookupField(bytes(name + 's'), 0, name.length + 1), fieldId(name + 's'));
+    t.equal(lookup(name + 's', 0, name.length + 1), fieldId(name + 's'));
   }
-  for (const name of ['x', 'xx', 'cookie', 'accept', 'accept-encoding', 'x-envoy', 'hos', 'hosts']) t.equal(lookupField(bytes(name), 0, name.length), 0, name);
+  for (const name of ['x', 'xx', 'cookie', 'accept', 'accept-encoding', 'x-envoy', 'hos', 'hosts']) t.equal(lookup(name, 0, name.length), 0, name);
   t.end();
 });
 

@@ -4,7 +4,8 @@ import t from 'tap';
 
 import { Clock } from '../../src/core/clock.ts';
 import { Random } from '../../src/core/random.ts';
-import { Timer, TimerWheel } from '../../src/io/timer-wheel.ts';
+import { Timer } from '../../src/core/timer.ts';
+import { TimerWheel } from '../../src/io/timer-wheel.ts';
 
 const TICK = 10;
 

@@ -25,7 +25,9 @@ export function buildSnapshot(document: ConfigDocument, file: string): Snapshot 
     listeners: document.listeners.map((listener) => buildListener(listener, engine, file)),
     clusters: (document.clusters ?? defaults.clusters).map(buildCluster),
   };
-  return freezeDeep({ version: contentHash(body), ...body });
+  const { listeners, clusters, ...top } = body;
+  const version = contentHash({ top, parts: [listeners.map(({ hash }) => hash), clusters.map(({ hash }) => hash)] });
+  return freezeDeep({ version, ...body });
 }
 
 function buildListener(listener: ListenerDocument, engine: EngineName | 'auto', file: string): ListenerConfig {

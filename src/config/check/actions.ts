@@ -13,6 +13,8 @@ import type { CheckScope } from './check.ts';
 import { atMostOne, exactlyOne } from './choices.ts';
 import { checkHeaderEdits } from './headers.ts';
 
+/** Comparing with every name takes its time, and nobody reads more: a reload must not hang on a file of wrong names. */
+const MAX_SUGGESTIONS = 100;
 const PREFIX_MATCHERS: readonly string[] = ['prefix', 'pathSeparatedPrefix'];
 /** RFC 9110 sections 15.3.5, 15.3.6, 15.4.5. */
 const BODILESS = [204, 205, 304];
@@ -32,7 +34,8 @@ export function checkForward(forward: Place, match: Place, matcher: string | nul
 function checkClusterName(place: Place, { clusterNames, problems }: CheckScope): void {
   const name = place.text();
   if (name === null || clusterNames === null || clusterNames.has(name)) return;
-  problems.push({ code: 'unknown-cluster', pointer: place.pointer, message: `there is no cluster ${JSON.stringify(name)}`, ...suggest(name, [...clusterNames]) });
+  const hint = problems.length < MAX_SUGGESTIONS ? suggest(name, [...clusterNames]) : {};
+  problems.push({ code: 'unknown-cluster', pointer: place.pointer, message: `there is no cluster ${JSON.stringify(name)}`, ...hint });
 }
 
 function checkWeights(clusters: Place, problems: Problem[]): void {

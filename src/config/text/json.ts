@@ -43,7 +43,7 @@ export function parseJsonText(text: string): ParsedText {
     if (problems.at(-1)?.position?.line === position.line) continue;
     problems.push({ code: 'syntax', pointer: '', message: messageOf(error, text), position });
   }
-  const value = root === undefined || problems.length > 0 ? undefined : readNode(root, '', problems, lines);
+  const value = root === undefined || problems.length > 0 ? undefined : new NodeReader(problems, lines).read(root, '', 0);
   return {
     value,
     problems,
@@ -67,34 +67,44 @@ function messageOf(error: ParseError, text: string): string {
   return SYNTAX_MESSAGES[printParseErrorCode(error.error)] ?? 'not valid JSON';
 }
 
-function readNode(node: Node, pointer: string, problems: Problem[], lines: Lines): unknown {
-  if (pointer.length > 0 && pointerSegments(pointer).length > MAX_DEPTH) {
-    problems.push({ code: 'too-deep', pointer, message: `is nested deeper than ${MAX_DEPTH} levels` });
-    return undefined;
-  }
-  if (node.type === 'array') {
-    return (node.children ?? []).map((child, index) => readNode(child, childPointer(pointer, index), problems, lines));
-  }
-  return node.type === 'object' ? readObject(node, pointer, problems, lines) : node.value;
-}
+/** Plain data, and a problem for each key that cannot be in it. */
+class NodeReader {
+  private readonly problems: Problem[];
+  private readonly lines: Lines;
 
-function readObject(node: Node, pointer: string, problems: Problem[], lines: Lines): Record<string, unknown> {
-  const result: Record<string, unknown> = {};
-  for (const property of node.children ?? []) {
-    const [keyNode, valueNode] = property.children ?? [];
-    if (keyNode === undefined || valueNode === undefined) continue;
-    const key = String(keyNode.value);
-    const at = childPointer(pointer, key);
-    const position = lines.position(keyNode.offset);
-    if (key === '__proto__') {
-      problems.push({ code: 'forbidden-key', pointer: at, message: 'this key is not allowed', position });
-    } else if (Object.hasOwn(result, key)) {
-      problems.push({ code: 'duplicate-key', pointer: at, message: 'this key is given twice', position });
-    } else {
-      result[key] = readNode(valueNode, at, problems, lines);
-    }
+  constructor(problems: Problem[], lines: Lines) {
+    this.problems = problems;
+    this.lines = lines;
   }
-  return result;
+
+  read(node: Node, pointer: string, depth: number): unknown {
+    if (depth > MAX_DEPTH) {
+      this.problems.push({ code: 'too-deep', pointer, message: `is nested deeper than ${MAX_DEPTH} levels` });
+      return undefined;
+    }
+    if (node.type === 'array') {
+      return (node.children ?? []).map((child, index) => this.read(child, childPointer(pointer, index), depth + 1));
+    }
+    return node.type === 'object' ? this.readObject(node, pointer, depth) : node.value;
+  }
+
+  private readObject(node: Node, pointer: string, depth: number): Record<string, unknown> {
+    const result: Record<string, unknown> = {};
+    for (const { children = [] } of node.children ?? []) {
+      const [keyNode, valueNode] = children;
+      if (keyNode === undefined || valueNode === undefined) continue;
+      const key = String(keyNode.value);
+      const at = childPointer(pointer, key);
+      if (key === '__proto__') this.refuse('forbidden-key', 'this key is not allowed', at, keyNode);
+      else if (Object.hasOwn(result, key)) this.refuse('duplicate-key', 'this key is given twice', at, keyNode);
+      else result[key] = this.read(valueNode, at, depth + 1);
+    }
+    return result;
+  }
+
+  private refuse(code: Problem['code'], message: string, pointer: string, keyNode: Node): void {
+    this.problems.push({ code, pointer, message, position: this.lines.position(keyNode.offset) });
+  }
 }
 
 function offsetOf(root: Node, pointer: string, atKey: boolean): number {

@@ -27,7 +27,10 @@ function copy(value: unknown, pointer: string, depth: number, problems: Problem[
     problems.push({ code: 'too-deep', pointer, message: `is nested deeper than ${MAX_DEPTH} levels` });
     return undefined;
   }
-  if (Array.isArray(value)) return value.map((item, index) => copy(item, childPointer(pointer, index), depth + 1, problems));
+  if (Array.isArray(value)) {
+    // Not `map`: a hole of a sparse list must be found, too.
+    return Array.from(value, (item, index) => copy(item, childPointer(pointer, index), depth + 1, problems));
+  }
   const result: Record<string, unknown> = {};
   for (const [key, item] of Object.entries(value)) {
     const at = childPointer(pointer, key);

@@ -8,7 +8,7 @@
 import type { Address } from '../../core/address.ts';
 import type { CloseReason, Conn, ConnOwner } from '../conn.ts';
 import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET } from '../conn.ts';
-import { Timer } from '../timer-wheel.ts';
+import { Timer } from '../../core/timer.ts';
 import type { EpollLoop } from './epoll-loop.ts';
 import type { KeptBytes } from './kept-bytes.ts';
 import { nextReadBytes, READ_LEAST_BYTES } from './read-size.ts';

@@ -2,7 +2,7 @@
 
 import type { Address } from '../../core/address.ts';
 import type { Accept, ConnOwner, Listener } from '../conn.ts';
-import { Timer } from '../timer-wheel.ts';
+import { Timer } from '../../core/timer.ts';
 import type { EpollLoop } from './epoll-loop.ts';
 import { EAGAIN, EBADF, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOTSOCK } from './system.ts';
 

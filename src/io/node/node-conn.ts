@@ -10,7 +10,7 @@ import type { SocketConstructorOpts } from 'node:net';
 import type { Address } from '../../core/address.ts';
 import type { CloseReason, Conn, ConnOwner } from '../conn.ts';
 import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET } from '../conn.ts';
-import { Timer } from '../timer-wheel.ts';
+import { Timer } from '../../core/timer.ts';
 import type { NodeLoop } from './node-loop.ts';
 
 const CONNECTING = 1;

@@ -7,18 +7,17 @@ import { literalPrefix } from '../rule/regex-syntax.ts';
 import type { PathIndexBuilder } from './path-index-builder.ts';
 
 export function indexRoute(route: CompiledRoute, builder: PathIndexBuilder): void {
-  const { index, certain } = route;
   switch (route.pathKind) {
     case PATH_EXACT:
-      return builder.addExact(route.pathText, index, certain);
+      return builder.addExact(route.pathText, route);
     case PATH_PREFIX:
     case PATH_SEPARATED:
-      return builder.addPrefix(route.pathText, index, certain);
+      return builder.addPrefix(route.pathText, route);
     case PATH_REGEX:
-      return builder.addPrefix(literalPrefix(route.regex?.pattern ?? ''), index, certain);
+      return builder.addPrefix(literalPrefix(route.regex?.pattern ?? ''), route);
     case PATH_TEMPLATE:
-      return builder.addPrefix(route.template?.prefix ?? '', index, certain);
+      return builder.addPrefix(route.template?.prefix ?? '', route);
     default:
-      return builder.addPrefix('', index, certain);
+      return builder.addPrefix('', route);
   }
 }

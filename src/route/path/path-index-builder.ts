@@ -1,134 +1,143 @@
-// Builds a PathIndex: a trie of objects first, then flat arrays. At load on any thread; pure.
+// Builds a PathIndex: tries of objects first, then one flat array. At load on any thread; pure.
 
-import { NODE, PathIndex, edgeKey, edgeSlot } from './path-index.ts';
+import { PathIndex, SPARSE } from './path-index.ts';
 
 interface Node {
   label: string;
   readonly children: Map<string, Node>;
-  /** Route numbers, ascending. */
-  readonly prefix: number[];
-  readonly exact: number[];
-  /** The last route of the list always matches: none behind it can be reached. */
-  prefixClosed: boolean;
-  exactClosed: boolean;
+  readonly prefix: List;
+  readonly exact: List;
+}
+
+/** Route numbers, ascending, as the index has them. */
+interface List {
+  readonly entries: number[];
+  /** The last route always matches: none behind it can be reached. */
+  closed: boolean;
+}
+
+/** A route as the index knows it: its number, and whether the index has the last word on it. */
+export interface IndexedRoute {
+  readonly index: number;
+  readonly certain: boolean;
+  readonly caseSensitive: boolean;
 }
 
 export class PathIndexBuilder {
-  private readonly fold: boolean;
   private readonly root: Node = newNode('');
-  private count = 1;
+  private readonly foldedRoot: Node = newNode('');
 
-  constructor(fold: boolean) {
-    this.fold = fold;
+  /** Routes must come in ascending order. The text is a byte string. */
+  addPrefix(text: string, route: IndexedRoute): void {
+    addTo(this.nodeFor(text, route).prefix, route);
   }
 
-  /** Routes must come in ascending order. The text is a byte string. `certain`: the route asks for nothing else. */
-  addPrefix(text: string, route: number, certain: boolean): void {
-    const node = this.nodeFor(text);
-    if (node.prefixClosed) return;
-    node.prefix.push(route);
-    node.prefixClosed = certain;
+  addExact(text: string, route: IndexedRoute): void {
+    addTo(this.nodeFor(text, route).exact, route);
   }
 
-  addExact(text: string, route: number, certain: boolean): void {
-    const node = this.nodeFor(text);
-    if (node.exactClosed) return;
-    node.exact.push(route);
-    node.exactClosed = certain;
+  build(): PathIndex {
+    const words = [0]; // no node stands at 0, which means "none"
+    const plain = flatten(this.root, words);
+    const anyFolded = this.foldedRoot.children.size > 0 || this.foldedRoot.prefix.entries.length > 0;
+    const folded = anyFolded ? flatten(this.foldedRoot, words) : { at: -1, maxLists: 0 };
+    return new PathIndex({
+      data: Int32Array.from(words),
+      root: plain.at,
+      foldedRoot: folded.at,
+      maxLists: plain.maxLists + folded.maxLists,
+    });
   }
 
-  /** @param lists route numbers of all indices of one table; this one's are appended. */
-  build(lists: number[]): PathIndex {
-    const edgeSlots = powerOfTwo(this.count * 2);
-    const flat: Flat = {
-      nodes: new Int32Array(this.count * NODE),
-      labels: [],
-      edges: new Int32Array(edgeSlots * 2),
-      lists,
-    };
-    const maxLists = flatten(this.root, flat);
-    const { nodes, edges } = flat;
-    return new PathIndex({ nodes, edges, labels: Uint8Array.from(flat.labels), fold: this.fold, maxLists });
+  private nodeFor(text: string, route: IndexedRoute): Node {
+    return route.caseSensitive ? descend(this.root, text) : descend(this.foldedRoot, foldAscii(text));
   }
+}
 
-  private nodeFor(text: string): Node {
-    const key = this.fold ? foldAscii(text) : text;
-    let node = this.root;
-    let at = 0;
-    while (at < key.length) {
-      const child = node.children.get(key[at]!);
-      if (child === undefined) {
-        const leaf = newNode(key.slice(at));
-        node.children.set(key[at]!, leaf);
-        this.count++;
-        return leaf;
-      }
-      const shared = sharedLength(child.label, key, at);
-      at += shared;
-      node = shared === child.label.length ? child : this.split(node, child, shared);
+function addTo(list: List, route: IndexedRoute): void {
+  if (list.closed) return;
+  list.entries.push(route.index * 2 + (route.certain ? 1 : 0));
+  list.closed = route.certain;
+}
+
+/** The node for a text, made when it is not there yet. */
+function descend(root: Node, text: string): Node {
+  let node = root;
+  let at = 0;
+  while (at < text.length) {
+    const child = node.children.get(text[at]!);
+    if (child === undefined) {
+      const leaf = newNode(text.slice(at));
+      node.children.set(text[at]!, leaf);
+      return leaf;
     }
-    return node;
+    const shared = sharedLength(child.label, text, at);
+    at += shared;
+    node = shared === child.label.length ? child : split(node, child, shared);
   }
-
-  /** Puts a node between `parent` and `child`, after `length` characters of the child's label. */
-  private split(parent: Node, child: Node, length: number): Node {
-    const middle = newNode(child.label.slice(0, length));
-    parent.children.set(middle.label[0]!, middle);
-    child.label = child.label.slice(length);
-    middle.children.set(child.label[0]!, child);
-    this.count++;
-    return middle;
-  }
+  return node;
 }
 
-interface Flat {
-  readonly nodes: Int32Array;
-  readonly labels: number[];
-  readonly edges: Int32Array;
-  readonly lists: number[];
+/** Puts a node between `parent` and `child`, after `length` characters of the child's label. */
+function split(parent: Node, child: Node, length: number): Node {
+  const middle = newNode(child.label.slice(0, length));
+  parent.children.set(middle.label[0]!, middle);
+  child.label = child.label.slice(length);
+  middle.children.set(child.label[0]!, child);
+  return middle;
 }
 
-/** Writes all nodes, parents first; says how many lists a walk can meet at most. No recursion: chains may be long. */
-function flatten(root: Node, flat: Flat): number {
-  const waiting: { node: Node; parent: number; met: number }[] = [{ node: root, parent: -1, met: 0 }];
-  let written = 0;
+/**
+ * Appends all nodes, parents before children and a node's first descendants close behind it. Says where the root stands,
+ * and how many lists a walk can meet at most. No recursion: chains may be long.
+ */
+function flatten(root: Node, words: number[]): { at: number; maxLists: number } {
+  const waiting: { node: Node; edge: number; met: number }[] = [{ node: root, edge: 0, met: 0 }];
+  const start = words.length;
   let maxLists = 0;
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const { node, parent } = next;
-    const at = written++ * NODE;
-    if (parent >= 0) addEdge(flat.edges, edgeKey(parent, node.label.charCodeAt(0)), at);
-    writeNode(node, flat, at);
-    const met = next.met + (node.prefix.length > 0 ? 1 : 0);
-    maxLists = Math.max(maxLists, met + (node.exact.length > 0 ? 1 : 0));
-    for (const child of node.children.values()) waiting.push({ node: child, parent: at, met });
+    const { node, edge } = next;
+    if (edge > 0) words[edge] = words.length;
+    const met = next.met + (node.prefix.entries.length > 0 ? 1 : 0);
+    maxLists = Math.max(maxLists, met + (node.exact.entries.length > 0 ? 1 : 0));
+    const edges = writeNode(node, words);
+    for (const child of node.children.values()) waiting.push({ node: child, edge: edges.get(child)!, met });
   }
-  return maxLists;
+  return { at: start, maxLists };
 }
 
-function writeNode(node: Node, flat: Flat, at: number): void {
-  flat.nodes[at] = flat.labels.length;
-  for (let i = 0; i < node.label.length; i++) flat.labels.push(node.label.charCodeAt(i));
-  flat.nodes[at + 1] = flat.labels.length;
-  writeList(node.prefix, flat, at + 2);
-  writeList(node.exact, flat, at + 4);
+/** @returns where the word with each child's place stands, to be filled in. */
+function writeNode(node: Node, words: number[]): Map<Node, number> {
+  const label = Buffer.from(node.label.slice(1), 'latin1');
+  const children = [...node.children.values()].sort((a, b) => firstByte(a) - firstByte(b));
+  const smallest = children.length > 0 ? firstByte(children[0]!) : 0;
+  const range = children.length > 0 ? firstByte(children.at(-1)!) - smallest + 1 : 0;
+  const sparse = range > 8 && range > children.length * 4;
+  const count = sparse ? children.length : range;
+  words.push(label.length, node.prefix.entries.length, node.exact.entries.length);
+  words.push(smallest + count * 256 + (sparse ? SPARSE : 0));
+  pushBytes(label, words);
+  for (const entry of node.prefix.entries) words.push(entry);
+  for (const entry of node.exact.entries) words.push(entry);
+  const table = words.length;
+  for (let k = 0; k < count; k++) words.push(sparse ? firstByte(children[k]!) : 0);
+  if (sparse) for (let k = 0; k < count; k++) words.push(0);
+  return new Map(children.map((child, k) => [child, sparse ? table + count + k : table + firstByte(child) - smallest]));
 }
 
-function writeList(routes: readonly number[], flat: Flat, at: number): void {
-  flat.nodes[at] = flat.lists.length;
-  for (const route of routes) flat.lists.push(route);
-  flat.nodes[at + 1] = flat.lists.length;
+/** In the machine's own byte order, four to a word: the index reads them through a byte view of the same memory. */
+function pushBytes(bytes: Buffer, words: number[]): void {
+  const padded = new Uint8Array((bytes.length + 3) & ~3);
+  padded.set(bytes);
+  for (const word of new Int32Array(padded.buffer)) words.push(word);
 }
 
-function addEdge(edges: Int32Array, key: number, child: number): void {
-  const mask = edges.length - 1;
-  let slot = edgeSlot(key, mask);
-  while (edges[slot] !== 0) slot = (slot + 2) & mask;
-  edges[slot] = key;
-  edges[slot + 1] = child;
+function firstByte(node: Node): number {
+  return node.label.charCodeAt(0);
 }
 
 function newNode(label: string): Node {
-  return { label, children: new Map(), prefix: [], exact: [], prefixClosed: false, exactClosed: false };
+  return { label, children: new Map(), prefix: { entries: [], closed: false }, exact: { entries: [], closed: false } };
 }
 
 function sharedLength(label: string, key: string, at: number): number {
@@ -139,10 +148,4 @@ function sharedLength(label: string, key: string, at: number): number {
 
 function foldAscii(text: string): string {
   return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-}
-
-function powerOfTwo(atLeast: number): number {
-  let size = 2;
-  while (size < atLeast) size *= 2;
-  return size;
 }

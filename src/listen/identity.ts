@@ -1,5 +1,5 @@
 // Who asks: x-forwarded-for, x-forwarded-proto, x-request-id and the x-envoy-* fields, as Envoy treats them.
-// Worker thread. Compiled once per listener configuration; `apply` edits the request's head before routing.
+// Worker thread. Compiled once per listener configuration; `apply` edits the request's head before it goes on its way.
 // Source: Envoy's "HTTP header manipulation" and "x-forwarded-for" pages; FACTS section 6 has the test vectors.
 
 import type { HttpConfig } from '../config/snapshot.ts';
