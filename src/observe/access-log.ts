@@ -32,6 +32,9 @@ const PLAIN: Style = 0;
 const JSON_VALUE: Style = 1;
 const JSON_PART: Style = 2;
 
+/** It would end a header early and begin another one. */
+const LINE_BREAK = /[\0\r\n]/;
+
 /** literal, value, literal, value, …, literal */
 class Line {
   private readonly literals: string[] = [''];
@@ -47,6 +50,10 @@ class Line {
 
   get constant(): string | null {
     return this.reads.length === 0 ? this.literals[0]! : null;
+  }
+
+  holds(pattern: RegExp): boolean {
+    return this.literals.some((literal) => pattern.test(literal));
   }
 
   addText(text: string): void {
@@ -92,6 +99,7 @@ class Line {
 export function compileFormat(text: string, environment: Environment): CompiledFormat {
   const line = new Line('');
   addFormat(line, text, PLAIN, environment);
+  if (line.holds(LINE_BREAK)) throw new FormatError('a header value cannot hold a line break or a NUL, as one of its environment variables does');
   return line;
 }
 

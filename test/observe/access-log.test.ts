@@ -206,6 +206,9 @@ t.test('header values: what is missing is nothing; what is known at load is cons
   t.equal(compileFormat('%HOSTNAME%/%ENVIRONMENT(FOO)%', environment).constant, 'vm/bar');
   t.equal(compileFormat('%REQ(a)%', environment).constant, null);
   t.equal(compileFormat('é', environment).constant, '\xc3\xa9');
+  for (const evil of ['a\r\nset-cookie: x', 'a\nb', 'a\0']) {
+    t.throws(() => compileFormat('%ENVIRONMENT(E)% %PROTOCOL%', { hostname: 'vm', variables: { E: evil } }), /cannot hold a line break/);
+  }
 });
 
 t.test('what is wrong with a format', async (t) => {

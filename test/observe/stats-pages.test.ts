@@ -11,6 +11,7 @@ import { BreakerTable, RES_CX, RES_RQ } from '../../src/shared/breaker-table.ts'
 import type { Plan } from '../../src/shared/plan.ts';
 import { SharedState } from '../../src/shared/registry.ts';
 import { Stripe } from '../../src/shared/stripe.ts';
+import { ENVOY_CLUSTER_NAMES, ENVOY_HTTP_NAMES, ENVOY_LISTENER_NAMES } from './envoy-names.ts';
 import { clusterConfig, listenerConfig, snapshot } from '../support/snapshots.ts';
 
 const OWN: readonly OwnStat[] = [
@@ -86,6 +87,28 @@ t.test('text: what Envoy 1.40 shows for the same objects is all there', async (t
     'listener.127.0.0.1_19000.downstream_cx_length_ms: No recorded values', 'server.total_connections: 0',
   ];
   for (const name of names) t.ok(text.includes(`${name}\n`), name);
+});
+
+t.test('no name that Envoy does not have, where Envoy has names', async (t) => {
+  const { pages, stripes, plan } = house();
+  const { stats } = plan.clusters['app']!;
+  for (let slot = 0; slot < SHAPES.cluster.size; slot++) stripes[0]!.cells[stats + slot] = 1;
+  const envoys: [prefix: string, names: ReadonlySet<string>][] = [
+    ['cluster.app.', ENVOY_CLUSTER_NAMES],
+    ['http.edge.', ENVOY_HTTP_NAMES],
+    ['listener.127.0.0.1_19000.', ENVOY_LISTENER_NAMES],
+  ];
+  let checked = 0;
+  for (const line of pages.text(ALL).trimEnd().split('\n')) {
+    const name = line.slice(0, line.indexOf(': '));
+    const family = envoys.find(([prefix]) => name.startsWith(prefix));
+    if (family === undefined || name === 'cluster.app.upstream_rq_unknown') continue;
+    const bare = name.slice(family[0].length).replace(/^(upstream_rq_)\d{3}$/, '$1NNN').replace(/^(upstream_rq_)\dxx$/, '$1Nxx')
+      .replace(/^worker_\d/, 'worker_N').replace(/^http\.edge/, 'http.PREFIX');
+    checked++;
+    if (!family[1].has(bare)) t.fail(`Envoy has no ${name}`);
+  }
+  t.ok(checked > 150);
 });
 
 t.test('workers are told apart where Envoy does, and summed elsewhere', async (t) => {
