@@ -27,8 +27,6 @@ export class LoneStream extends Stream {
   abandon(): void {}
   requestData(): void {}
   downWritable(): void {}
-  refuse(): void {}
-  abandon(): void {}
   downReset(_fault: Fault): void {}
   release(): void {
     this.clear();
