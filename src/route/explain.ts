@@ -11,7 +11,7 @@ import { describeOutcome, outcomeOf } from './explain/outcome.ts';
 import { pathName, quote, reasonsAgainst } from './explain/verdict.ts';
 import type { RouteTable, VirtualHost } from './match.ts';
 import type { RoutedRequest } from './routed-request.ts';
-import { toByteString } from './rule/byte-string.ts';
+import { fromByteString, toByteString } from './rule/byte-string.ts';
 
 export interface Question {
   readonly method: string;
@@ -61,8 +61,8 @@ export function explainRequest(listeners: readonly ListenerConfig[], tables: rea
   const { path, refusal } = admitPath(given.path, listener);
   const request = { ...given, path };
   const asked = {
-    request: { method: given.method, scheme: given.scheme, host: given.authority, path: given.path, from: question.from },
-    routedPath: path,
+    request: { method: given.method, scheme: given.scheme, host: given.authority, path: fromByteString(given.path), from: question.from },
+    routedPath: fromByteString(path),
     listener: { name: listener.name, why: listenerReason(listeners, listener, port) },
   };
   if (refusal !== '') return { ...asked, virtualHost: null, routes: [], nothing: refusal };

@@ -95,6 +95,7 @@ t.test('a Head is used again', (t) => {
     t.equal(head.known(FIELD_HOST), 'c');
     t.strictSame([head.contentLength, head.minor, head.connectionClose, head.expectContinue, head.authorityEnd], [-1, 1, false, false, 0]);
     head.reset();
+    t.ok(head.first.every((i) => i === -1), 'no field is remembered');
   }
   t.end();
 });

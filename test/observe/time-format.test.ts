@@ -24,3 +24,11 @@ t.test('one format over time: the text of a second is not kept beyond it', async
   const start = Date.parse('2026-12-31T23:59:58.500Z');
   t.same([0, 499, 500, 1500, 1499, -600].map((ms) => format.format(start + ms)), ['23:59:58.500', '23:59:58.999', '23:59:59.000', '00:00:00.000', '23:59:59.999', '23:59:57.900']);
 });
+
+t.test('one format within a millisecond: the last text is used again only where it cannot differ', async (t) => {
+  const start = Date.parse('2026-11-23T18:22:15Z');
+  const coarse = new TimeFormat('%3f');
+  t.same([0.25, 0.75, 1.25, 0.5].map((ms) => coarse.format(start + ms)), ['000', '000', '001', '000']);
+  const fine = new TimeFormat('%3f %6f');
+  t.same([0.25, 0.75].map((ms) => fine.format(start + ms)), ['000 000250', '000 000750']);
+});

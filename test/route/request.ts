@@ -23,8 +23,6 @@ import type { RouteTable } from '../../src/route/match.ts';
 /** A stream that goes nowhere. */
 export class LoneStream extends Stream {
   begin(): void {}
-  refuse(): void {}
-  abandon(): void {}
   requestData(): void {}
   downWritable(): void {}
   downReset(_fault: Fault): void {}
