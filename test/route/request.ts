@@ -25,6 +25,8 @@ export class LoneStream extends Stream {
   begin(): void {}
   requestData(): void {}
   downWritable(): void {}
+  refuse(): void {}
+  abandon(): void {}
   downReset(_fault: Fault): void {}
   release(): void {
     this.clear();
