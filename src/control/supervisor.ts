@@ -5,7 +5,7 @@
 //                                     └─ no: error, death, silence ──► abandon on all, nothing has changed
 
 import type { Address } from '../core/address.ts';
-import type { CancelTimer, Timers } from '../core/timers.ts';
+import type { CancelTimer, Timers } from '../core/host-timer.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { systemTime } from '../core/clock.ts';
 import type { Logger } from './log.ts';

@@ -3,7 +3,7 @@
 
 import { Worker } from 'node:worker_threads';
 import type { Address } from '../core/address.ts';
-import type { CancelTimer, Timers } from '../core/timers.ts';
+import type { CancelTimer, Timers } from '../core/host-timer.ts';
 import type { Logger } from './log.ts';
 import { messageOf } from './log.ts';
 import type { FromWorker, ListenSocket, ToWorker, WorkerStart } from './worker-messages.ts';

@@ -24,6 +24,8 @@ export interface Question {
 
 export interface Explanation {
   readonly request: { readonly method: string; readonly scheme: string; readonly host: string; readonly path: string; readonly from: string };
+  /** The path that is routed, after the listener's path rules. */
+  readonly routedPath: string;
   readonly listener: { readonly name: string; readonly why: string };
   readonly virtualHost: { readonly name: string; readonly why: string } | null;
   /** The routes that were asked, in list order; the last one is the answer unless its verdict is `no`. */
@@ -44,17 +46,26 @@ export interface RouteReport {
   readonly does: readonly string[];
 }
 
+/** What a listener does with a path before it is routed: the clean path, or why the request goes no further. */
+export type AdmitPath = (path: string, listener: ListenerConfig) => { readonly path: string; readonly refusal: string };
+
+const ADMIT_AS_IS: AdmitPath = (path) => ({ path, refusal: '' });
+
 /** `tables[i]` is the table of `listeners[i]`. @throws Error with a sentence when the URL cannot be read. */
-export function explainRequest(listeners: readonly ListenerConfig[], tables: readonly RouteTable[], question: Question): Explanation {
-  const { request, port } = readQuestion(question);
+export function explainRequest(listeners: readonly ListenerConfig[], tables: readonly RouteTable[], question: Question, admitPath: AdmitPath = ADMIT_AS_IS): Explanation {
+  const { request: given, port } = readQuestion(question);
   const place = listenerPlace(listeners, port);
   const listener = listeners[place];
   const table = tables[place];
   if (listener === undefined || table === undefined) throw new Error('the configuration has no listener');
+  const { path, refusal } = admitPath(given.path, listener);
+  const request = { ...given, path };
   const asked = {
-    request: { method: request.method, scheme: request.scheme, host: request.authority, path: fromByteString(request.path), from: question.from },
+    request: { method: given.method, scheme: given.scheme, host: given.authority, path: fromByteString(given.path), from: question.from },
+    routedPath: fromByteString(path),
     listener: { name: listener.name, why: listenerReason(listeners, listener, port) },
   };
+  if (refusal !== '') return { ...asked, virtualHost: null, routes: [], nothing: refusal };
   const host = table.virtualHostOf(request.authority);
   if (host === null) return { ...asked, virtualHost: null, routes: [], nothing: missingHost(table, request.authority) };
   const routes = askRoutes(host, request);
@@ -150,10 +161,11 @@ function missingHost(table: RouteTable, authority: string): string {
 
 /** The explanation as text, ending with a newline. */
 export function formatExplanation(explanation: Explanation): string {
-  const { request, listener, virtualHost, routes, nothing } = explanation;
+  const { request, routedPath, listener, virtualHost, routes, nothing } = explanation;
   const from = request.from === '' ? '' : ` from ${request.from}`;
   const lines = [`${request.method} ${request.path} for ${request.host === '' ? 'no host' : request.host} (${request.scheme})${from}`];
   lines.push(`listener ${quote(listener.name)}: ${listener.why}`);
+  if (routedPath !== request.path && virtualHost !== null) lines.push(`the path becomes ${routedPath}`);
   if (virtualHost !== null) lines.push(`virtual host ${quote(virtualHost.name)}: ${virtualHost.why}`);
   for (const report of routes) lines.push(...formatRoute(report));
   if (nothing !== '') lines.push(nothing);

@@ -10,7 +10,7 @@ import { Primary, StartError } from '../../src/control/primary.ts';
 import type { SharedMemory } from '../../src/control/publisher.ts';
 import type { Address } from '../../src/core/address.ts';
 import { formatAddress } from '../../src/core/address.ts';
-import { systemTimers } from '../../src/core/timers.ts';
+import { systemTimers } from '../../src/core/host-timer.ts';
 import { ask } from '../support/ask.ts';
 import { LogProbe } from '../support/log-probe.ts';
 import { listenerConfig, snapshot, withAccessLog } from '../support/snapshots.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
-import type { Timers } from '../../src/core/timers.ts';
-import { systemTimers } from '../../src/core/timers.ts';
+import type { Timers } from '../../src/core/host-timer.ts';
+import { systemTimers } from '../../src/core/host-timer.ts';
 import { systemTime } from '../../src/core/clock.ts';
 import type { SupervisorLimits, WorkerMemory } from '../../src/control/supervisor.ts';
 import { Supervisor } from '../../src/control/supervisor.ts';
