@@ -205,6 +205,7 @@ const HOP: readonly Vector[] = [
   ['TE: trailers travels', get('TE: Trailers\r\nConnection: TE\r\n'), { dropped: ['Connection'] }],
   ['TE: trailers, gzip does not', get('TE: trailers, gzip\r\n'), { dropped: ['TE'] }],
   ['Expect: 100-continue', post('Expect: 100-Continue\r\nContent-Length: 1\r\n'), { expectContinue: true, dropped: [] }],
+  ['Expect in HTTP/1.0', 'POST / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n', { expectContinue: false }],
   ['Expect: something else', post('Expect: 100-continuex\r\n'), { expectContinue: false }],
 ];
 
