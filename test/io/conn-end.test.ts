@@ -124,23 +124,63 @@ onEachEngine('RST after FIN, noticed while writing', async (t, loop) => {
   t.match(conn.error, /^(EPIPE|ECONNRESET)$/);
 });
 
-onEachEngine('what the peer said before its RST is still read after a write has failed', async (t, loop) => {
-  const { near, conn, peer } = await pair(loop, new Recorder({ connect: (c) => c.pauseRead() }));
+onEachEngine('a reset and an end are noticed while reading is paused', async (t, loop) => {
+  const reset = await pair(loop);
+  reset.conn.pauseRead();
+  reset.peer.write('unread');
+  await turns(10);
+  reset.peer.resetAndDestroy();
+  await reset.near.until('close');
+  t.same(reset.near.log, [`close:${CLOSED_RESET}`]);
+
+  const ended = await pair(loop);
+  ended.conn.pauseRead();
+  ended.peer.end();
+  await ended.near.until('end');
+  ended.conn.write(Buffer.from('still open'), 0, 10);
+  while (ended.seen.length === 0) await turns();
+  ended.peer.destroy();
+});
+
+onEachEngine('both ends sent while paused: bytes, end and close wait in order', async (t, loop) => {
+  const { near, conn, peer, seen } = await pair(loop);
+  conn.shutdownWrite();
   conn.pauseRead();
-  peer.write('413 too large');
-  await turns(10);
-  peer.resetAndDestroy();
-  await turns(10);
-  if (loop.kind === 'epoll') {
-    // noticed although paused
-    await near.until('close');
-    t.same(near.log, [`close:${CLOSED_RESET}`]);
-    return;
-  }
-  conn.write(Buffer.from('more upload'), 0, 11);
+  while (!seen.includes('end')) await turns();
+  peer.end('unread');
+  await turns(20);
+  t.same(near.log, []);
   conn.resumeRead();
+  t.same(near.log, [], 'never from inside');
   await near.until('close');
+  t.equal(near.text, 'unread');
+  t.same(near.log, ['data', 'end', `close:${CLOSED_REMOTE}`]);
+});
+
+onEachEngine('closing what waits paused behind both ends', async (t, loop) => {
+  for (const how of ['close', 'reset'] as const) {
+    const { near, conn, peer } = await pair(loop);
+    conn.shutdownWrite();
+    conn.pauseRead();
+    peer.end('unread');
+    await turns(20);
+    conn[how]();
+    await near.until('close');
+    t.same(near.log, [`close:${CLOSED_LOCAL}`]);
+  }
+  t.equal(loop.openConns, 0);
+});
+
+onEachEngine('what the peer said before its RST is read although a write has failed', async (t, loop) => {
+  const { near, conn, peer } = await pair(loop);
+  peer.write('413 too large');
+  peer.resetAndDestroy();
+  while (!near.log.some((entry) => entry.startsWith('close'))) {
+    conn.write(Buffer.from('more upload'), 0, 11);
+    await turns(1);
+  }
   t.equal(near.log.at(-1), `close:${CLOSED_RESET}`);
+  if (loop.kind === 'epoll') t.same(near.log, ['data', `close:${CLOSED_RESET}`]); // node ends a stream whose write fails
 });
 
 onEachEngine('close sends what is kept', async (t, loop) => {

@@ -7,7 +7,7 @@ import type { Address } from '../../src/core/address.ts';
 import type { Conn, Listener, Loop } from '../../src/io/conn.ts';
 import { createLoop, loadEngine } from '../../src/io/engine.ts';
 import type { EngineKind } from '../../src/io/engine.ts';
-import { Recorder } from './recorder.ts';
+import type { Recorder } from './recorder.ts';
 
 export const LOCALHOST: Address = { kind: 'ip', host: '127.0.0.1', port: 0 };
 

@@ -11,12 +11,10 @@ import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET } from '../co
 import { Timer } from '../../core/timer.ts';
 import type { EpollLoop } from './epoll-loop.ts';
 import type { KeptBytes } from './kept-bytes.ts';
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './poller.ts';
 import { nextReadBytes, READ_LEAST_BYTES } from './read-size.ts';
 import { ipv4Text, isMappedIpv4, readSockaddr } from './sockaddr.ts';
-import {
-  AF_INET, AF_INET6, EAGAIN, ECONNRESET, EINTR, EPIPE, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP,
-  errnoName, MSG_MORE, MSG_PEEK,
-} from './system.ts';
+import { AF_INET, AF_INET6, EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName, MSG_MORE, MSG_PEEK } from './system.ts';
 
 const CONNECTING = 1;
 const PAUSED = 2;
@@ -46,7 +44,7 @@ export class EpollConn implements Conn {
   error = '';
   fd: number;
   /** Tags this connection's events; the number of a closed descriptor may already be another connection's. */
-  generation: number;
+  readonly generation: number;
   /** The events that epoll watches for, or NOT_ARMED. */
   armed = NOT_ARMED;
   private readonly loop: EpollLoop;
@@ -60,12 +58,12 @@ export class EpollConn implements Conn {
   private local: Address | null = null;
   remotePort = 0;
 
-  constructor(loop: EpollLoop, owner: ConnOwner, id: number, fd: number, connecting: boolean) {
+  constructor(loop: EpollLoop, owner: ConnOwner, fd: number, connecting: boolean) {
     this.loop = loop;
     this.owner = owner;
-    this.id = id;
+    this.id = loop.takeId();
     this.fd = fd;
-    this.generation = 0;
+    this.generation = loop.takeGeneration();
     this.flags = connecting ? CONNECTING : 0;
   }
 

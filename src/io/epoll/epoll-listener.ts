@@ -20,21 +20,24 @@ const nobody: ConnOwner = {
   onClose: () => undefined,
 };
 
+export interface ListenSocket {
+  readonly fd: number;
+  /** Whether the descriptor is the loop's, to be closed with it, and not the primary's. */
+  readonly own: boolean;
+}
+
 export class EpollListener implements Listener {
   readonly address: Address;
-  readonly fd: number;
-  /** Whether the descriptor is the loop's own, to be closed with it. */
-  readonly own: boolean;
+  readonly socket: ListenSocket;
   private readonly loop: EpollLoop;
   private readonly accept: Accept;
   private readonly retry: Timer;
   private done: (() => void) | null = null;
   private stopped = false;
 
-  constructor(loop: EpollLoop, fd: number, own: boolean, address: Address, accept: Accept) {
+  constructor(loop: EpollLoop, socket: ListenSocket, address: Address, accept: Accept) {
     this.loop = loop;
-    this.fd = fd;
-    this.own = own;
+    this.socket = socket;
     this.address = address;
     this.accept = accept;
     this.retry = new Timer(this, 0);
@@ -67,7 +70,7 @@ export class EpollListener implements Listener {
   /** False when nothing more can be accepted now. */
   private acceptOne(): boolean {
     const system = this.loop.system;
-    const fd = system.accept(this.fd);
+    const fd = system.accept(this.socket.fd);
     if (fd < 0) {
       const errno = system.errno();
       if (errno === EAGAIN) return false;

@@ -15,15 +15,12 @@ import { EpollListener } from './epoll-listener.ts';
 import { findHostEpoll } from './host-loop.ts';
 import { KeptPool } from './kept-bytes.ts';
 import { openListenSocket } from './listen-fd.ts';
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, Poller } from './poller.ts';
 import { READ_MOST_BYTES } from './read-size.ts';
 import { familyOf, readSockaddr, writeSockaddr } from './sockaddr.ts';
-import {
-  AF_UNIX, EINPROGRESS, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, errnoName, EventBatch,
-  requireSystem, systemError,
-} from './system.ts';
+import { AF_UNIX, EINPROGRESS, errnoName, requireSystem, systemError } from './system.ts';
 import type { System } from './system.ts';
 
-const EVENTS_PER_TURN = 512;
 /** node's setTimeout fires only when we yield, so blocking is bounded. */
 const BLOCK_MOST_MS = 50;
 /** The same while node's own epoll descriptor is unknown and cannot wake us. */
@@ -52,8 +49,7 @@ export class EpollLoop implements Loop {
   openConns = 0;
 
   private readonly ledger: FdLedger;
-  private readonly epfd: number;
-  private readonly batch: EventBatch;
+  private readonly poller: Poller;
   /** The connection on each descriptor. */
   private readonly slots: (EpollConn | null)[] = [];
   private readonly listeners = new Map<number, EpollListener>();
@@ -79,26 +75,14 @@ export class EpollLoop implements Loop {
     this.ledger = options.ledger ?? noLedger;
     this.nextId = options.firstConnId ?? 1;
     this.idStep = options.connIdStep ?? 1;
-    this.epfd = this.system.epollCreate();
-    if (this.epfd < 0) throw systemError('epoll_create1', this.system.errno(), '');
-    this.ledger.opened(this.epfd);
-    this.batch = new EventBatch(EVENTS_PER_TURN, this.system);
+    this.poller = new Poller(this.system.libc);
+    this.ledger.opened(this.poller.fd);
   }
 
   // ── the contract ───────────────────────────────────────────────────────────────────────────────────────────
 
-  async listen(address: Address, fd: number, accept: Accept): Promise<Listener> {
-    const own = fd < 0;
-    const socket = own ? openListenSocket(this.system, address) : fd;
-    if (own) this.ledger.opened(socket);
-    let actual = address;
-    if (this.system.sockName(socket) >= 0) actual = readSockaddr(this.system.sockaddr, this.system.sockaddrLength);
-    const listener = new EpollListener(this, socket, own, actual, accept);
-    this.listeners.set(socket, listener);
-    if (this.watchListener(listener) >= 0) return listener;
-    const error = systemError('epoll_ctl', this.system.errno(), '');
-    this.removeListener(listener);
-    throw error;
+  listen(address: Address, fd: number, accept: Accept): Promise<Listener> {
+    return new Promise((resolve) => resolve(this.openListener(address, fd, accept)));
   }
 
   connect(to: Address, owner: ConnOwner): EpollConn {
@@ -107,7 +91,7 @@ export class EpollLoop implements Loop {
     const length = writeSockaddr(to, system.sockaddr);
     const fd = length < 0 ? -1 : system.socket(family);
     if (fd < 0) {
-      const conn = new EpollConn(this, owner, this.takeId(), -1, true);
+      const conn = new EpollConn(this, owner, -1, true);
       conn.setRemote(to);
       conn.failedAtOnce(length < 0 ? 'EINVAL' : errnoName(system.errno()));
       return conn;
@@ -148,18 +132,41 @@ export class EpollLoop implements Loop {
     if (this.immediate !== null) clearImmediate(this.immediate);
     for (const listener of this.listeners.values()) this.removeListener(listener);
     for (const conn of this.slots) if (conn !== null) this.forget(conn);
-    this.ledger.closed(this.epfd);
-    this.system.close(this.epfd);
+    this.ledger.closed(this.poller.fd);
+    this.system.close(this.poller.fd);
+  }
+
+  private openListener(address: Address, fd: number, accept: Accept): EpollListener {
+    const own = fd < 0;
+    const socket = { fd: own ? openListenSocket(this.system, address) : fd, own };
+    if (own) this.ledger.opened(socket.fd);
+    let actual = address;
+    if (this.system.sockName(socket.fd) >= 0) actual = readSockaddr(this.system.sockaddr, this.system.sockaddrLength);
+    const listener = new EpollListener(this, socket, actual, accept);
+    this.listeners.set(socket.fd, listener);
+    if (this.watchListener(listener) >= 0) return listener;
+    const error = systemError('epoll_ctl', this.system.errno(), '');
+    this.removeListener(listener);
+    throw error;
   }
 
   // ── for connections and listeners ──────────────────────────────────────────────────────────────────────────
 
+  takeId(): number {
+    const id = this.nextId;
+    this.nextId += this.idStep;
+    return id;
+  }
+
+  takeGeneration(): number {
+    this.generation = this.generation === LAST_GENERATION ? 1 : this.generation + 1;
+    return this.generation;
+  }
+
   /** Makes a descriptor a connection of this loop; nothing is watched yet. */
   adopt(fd: number, owner: ConnOwner, connecting = false): EpollConn {
     this.ledger.opened(fd);
-    const conn = new EpollConn(this, owner, this.takeId(), fd, connecting);
-    this.generation = this.generation === LAST_GENERATION ? 1 : this.generation + 1;
-    conn.generation = this.generation;
+    const conn = new EpollConn(this, owner, fd, connecting);
     // An array that grows by more than a little at once would become a hash table.
     while (this.slots.length <= fd) this.slots.push(null);
     this.slots[fd] = conn;
@@ -184,25 +191,25 @@ export class EpollLoop implements Loop {
     let op = EPOLL_CTL_MOD;
     if (events === NOT_ARMED) op = EPOLL_CTL_DEL;
     else if (conn.armed === NOT_ARMED) op = EPOLL_CTL_ADD;
-    const rc = this.system.epollSet(this.epfd, op, conn.fd, events, conn.generation);
+    const rc = this.poller.set(op, conn.fd, events, conn.generation);
     if (rc >= 0) conn.armed = events;
     return rc;
   }
 
   watchListener(listener: EpollListener): number {
-    return this.system.epollSet(this.epfd, EPOLL_CTL_ADD, listener.fd, EPOLLIN, LISTENER);
+    return this.poller.set(EPOLL_CTL_ADD, listener.socket.fd, EPOLLIN, LISTENER);
   }
 
   unwatchListener(listener: EpollListener): void {
-    this.system.epollSet(this.epfd, EPOLL_CTL_DEL, listener.fd, 0, LISTENER);
+    this.poller.set(EPOLL_CTL_DEL, listener.socket.fd, 0, LISTENER);
   }
 
   removeListener(listener: EpollListener): void {
-    this.listeners.delete(listener.fd);
+    this.listeners.delete(listener.socket.fd);
     this.unwatchListener(listener);
-    if (!listener.own) return;
-    this.ledger.closed(listener.fd);
-    this.system.close(listener.fd);
+    if (!listener.socket.own) return;
+    this.ledger.closed(listener.socket.fd);
+    this.system.close(listener.socket.fd);
   }
 
   // ── turning ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -233,17 +240,17 @@ export class EpollLoop implements Loop {
 
   /** One wait and all that comes of it; true when there was something. */
   private turn(): boolean {
-    const batch = this.batch;
-    const count = this.system.epollWait(this.epfd, batch, this.waitMs());
+    const poller = this.poller;
+    const count = poller.wait(this.waitMs());
     this.clock.refresh();
     let worked = false;
     for (let i = 0; i < count && this.running; i++) {
-      const generation = batch.generation(i);
-      const fd = batch.fd(i);
+      const generation = poller.eventGeneration(i);
+      const fd = poller.eventFd(i);
       if (generation > 0) {
         const conn = this.slots[fd]!;
         // An event of a descriptor that was closed earlier in this batch, and perhaps given to another, is nobody's.
-        if (conn !== null && conn.generation === generation) conn.onEvents(batch.events(i));
+        if (conn !== null && conn.generation === generation) conn.onEvents(poller.events(i));
         worked = true;
       } else if (generation === HOST) {
         this.hostReady = true;
@@ -288,14 +295,8 @@ export class EpollLoop implements Loop {
     this.turnEndAt = 0;
   }
 
-  private takeId(): number {
-    const id = this.nextId;
-    this.nextId += this.idStep;
-    return id;
-  }
-
   private nestHost(fd: number): void {
     if (fd < 0 || !this.running) return;
-    if (this.system.epollSet(this.epfd, EPOLL_CTL_ADD, fd, EPOLLIN, HOST) >= 0) this.host = fd;
+    if (this.poller.set(EPOLL_CTL_ADD, fd, EPOLLIN, HOST) >= 0) this.host = fd;
   }
 }

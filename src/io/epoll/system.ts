@@ -1,27 +1,16 @@
 // @hot
-// The system calls of the epoll engine, bound once per thread through koffi, and the only place where memory of ours is
-// handed to the kernel: every range is checked against its Buffer here. Any thread; loaded on first use, so that a
-// machine without koffi can still run the node engine.
+// The system calls of the epoll engine on sockets, and the only place where the memory of others is handed to the kernel:
+// every range is checked against its Buffer here. Any thread; one per thread.
 
-import { createRequire } from 'node:module';
-import { constants, endianness } from 'node:os';
+import { constants } from 'node:os';
+
+import { loadLibc } from './libc.ts';
+import type { Libc } from './libc.ts';
 
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 
-export const EPOLLIN = 0x001;
-export const EPOLLOUT = 0x004;
-export const EPOLLERR = 0x008;
-export const EPOLLHUP = 0x010;
-export const EPOLLRDHUP = 0x2000;
-
-export const EPOLL_CTL_ADD = 1;
-export const EPOLL_CTL_DEL = 2;
-export const EPOLL_CTL_MOD = 3;
-
-export const EPERM = 1;
-export const ENOENT = 2;
 export const EINTR = 4;
 export const EBADF = 9;
 export const EAGAIN = 11;
@@ -46,7 +35,6 @@ export const SHUT_WR = 1;
 const SOCK_STREAM = 1;
 const SOCK_NONBLOCK = 0x800;
 const SOCK_CLOEXEC = 0x80000;
-const EPOLL_CLOEXEC = 0x80000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
@@ -61,20 +49,9 @@ const F_DUPFD_CLOEXEC = 1030;
 /** sockaddr_un is the largest that we use: 110 bytes. */
 const SOCKADDR_BYTES = 128;
 
-/** Bytes of `struct epoll_event`: packed on x86-64 only. */
-const EVENT_INTS = process.arch === 'x64' ? 3 : 4;
-const EVENT_FD = EVENT_INTS - 2;
-
-type Call = (...args: number[]) => number;
-type Koffi = {
-  load(path: null): { func(signature: string): Call };
-  address(buf: Uint8Array): bigint;
-  errno(): number;
-};
-
 const names = new Map<number, string>();
 for (const [name, value] of Object.entries(constants.errno)) if (!names.has(value)) names.set(value, name);
-names.set(EAGAIN, 'EAGAIN');
+names.set(EAGAIN, 'EAGAIN'); // the same number as EWOULDBLOCK
 
 /** `ECONNREFUSED` for 111. */
 export function errnoName(errno: number): string {
@@ -97,48 +74,19 @@ function checkRange(buf: Uint8Array, start: number, end: number): void {
   }
 }
 
-/** A set of events as `epoll_wait` writes them; made once per loop. */
-export class EventBatch {
-  readonly capacity: number;
-  readonly memory: Buffer;
-  readonly pointer: number;
-  private readonly ints: Int32Array;
-
-  constructor(capacity: number, system: System) {
-    this.capacity = capacity;
-    this.memory = Buffer.allocUnsafeSlow(capacity * EVENT_INTS * 4);
-    this.pointer = system.pointer(this.memory);
-    this.ints = new Int32Array(this.memory.buffer, this.memory.byteOffset, capacity * EVENT_INTS);
-  }
-
-  events(i: number): number {
-    return this.ints[i * EVENT_INTS]!;
-  }
-
-  fd(i: number): number {
-    return this.ints[i * EVENT_INTS + EVENT_FD]!;
-  }
-
-  generation(i: number): number {
-    return this.ints[i * EVENT_INTS + EVENT_FD + 1]!;
-  }
-}
-
 export class System {
   /** errno of the last call that returned a negative number. */
   readonly errno: () => number;
+  readonly libc: Libc;
 
   /** Where the kernel writes and reads socket addresses and small options. */
   readonly sockaddr: Buffer = Buffer.alloc(SOCKADDR_BYTES);
   /** Length that came with the address in `sockaddr`. */
   sockaddrLength = 0;
 
-  private readonly koffi: Koffi;
   private readonly sockaddrPointer: number;
   private readonly scratch: Buffer = Buffer.alloc(16);
   private readonly scratchPointer: number;
-  private readonly event: Int32Array;
-  private readonly eventPointer: number;
 
   // The addresses of the buffers sent from most recently; asking koffi costs more than a small send's own overhead.
   private recent0: Uint8Array;
@@ -148,65 +96,13 @@ export class System {
   private pointer1: number;
   private pointer2: number;
 
-  private readonly sysSocket: Call;
-  private readonly sysBind: Call;
-  private readonly sysListen: Call;
-  private readonly sysAccept: Call;
-  private readonly sysConnect: Call;
-  private readonly sysSetOption: Call;
-  private readonly sysGetOption: Call;
-  private readonly sysPeerName: Call;
-  private readonly sysSockName: Call;
-  private readonly sysShutdown: Call;
-  private readonly sysClose: Call;
-  private readonly sysRecv: Call;
-  private readonly sysSend: Call;
-  private readonly sysFcntl: Call;
-  private readonly sysSocketPair: Call;
-  private readonly sysGetAffinity: Call;
-  private readonly sysSetAffinity: Call;
-  private readonly sysEpollCreate: Call;
-  private readonly sysEpollControl: Call;
-  private readonly sysEpollWait: Call;
-
-  constructor(koffi: Koffi) {
-    // The node executable is linked to the C library, whichever it is (glibc, musl).
-    const libc = koffi.load(null);
-    this.koffi = koffi;
-    this.errno = koffi.errno;
-    this.sysSocket = libc.func('int socket(int, int, int)');
-    this.sysBind = libc.func('int bind(int, uintptr_t, uint32_t)');
-    this.sysListen = libc.func('int listen(int, int)');
-    this.sysAccept = libc.func('int accept4(int, uintptr_t, uintptr_t, int)');
-    this.sysConnect = libc.func('int connect(int, uintptr_t, uint32_t)');
-    this.sysSetOption = libc.func('int setsockopt(int, int, int, uintptr_t, uint32_t)');
-    this.sysGetOption = libc.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)');
-    this.sysPeerName = libc.func('int getpeername(int, uintptr_t, uintptr_t)');
-    this.sysSockName = libc.func('int getsockname(int, uintptr_t, uintptr_t)');
-    this.sysShutdown = libc.func('int shutdown(int, int)');
-    this.sysClose = libc.func('int close(int)');
-    this.sysRecv = libc.func('int64 recv(int, uintptr_t, size_t, int)');
-    this.sysSend = libc.func('int64 send(int, uintptr_t, size_t, int)');
-    this.sysFcntl = libc.func('int fcntl(int, int, int)');
-    this.sysSocketPair = libc.func('int socketpair(int, int, int, uintptr_t)');
-    this.sysGetAffinity = libc.func('int sched_getaffinity(int, size_t, uintptr_t)');
-    this.sysSetAffinity = libc.func('int sched_setaffinity(int, size_t, uintptr_t)');
-    this.sysEpollCreate = libc.func('int epoll_create1(int)');
-    this.sysEpollControl = libc.func('int epoll_ctl(int, int, int, uintptr_t)');
-    this.sysEpollWait = libc.func('int epoll_wait(int, uintptr_t, int, int)');
-
-    const event = Buffer.alloc(16);
-    this.event = new Int32Array(event.buffer, event.byteOffset, 4);
-    this.eventPointer = this.pointer(event);
-    this.sockaddrPointer = this.pointer(this.sockaddr);
-    this.scratchPointer = this.pointer(this.scratch);
+  constructor(libc: Libc) {
+    this.libc = libc;
+    this.errno = libc.errno;
+    this.sockaddrPointer = this.libc.pointer(this.sockaddr);
+    this.scratchPointer = this.libc.pointer(this.scratch);
     this.recent0 = this.recent1 = this.recent2 = this.sockaddr;
     this.pointer0 = this.pointer1 = this.pointer2 = this.sockaddrPointer;
-  }
-
-  /** Where a Buffer lies. The caller keeps the Buffer alive as long as it uses the number. */
-  pointer(buf: Uint8Array): number {
-    return Number(this.koffi.address(buf));
   }
 
   // ── bytes ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -214,20 +110,20 @@ export class System {
   /** Bytes sent, or -1 with `errno()`. */
   send(fd: number, buf: Uint8Array, start: number, end: number, flags: number): number {
     checkRange(buf, start, end);
-    return this.sysSend(fd, this.recentPointer(buf) + start, end - start, flags | MSG_NOSIGNAL);
+    return this.libc.send(fd, this.recentPointer(buf) + start, end - start, flags | MSG_NOSIGNAL);
   }
 
   /** Bytes received, 0 at the peer's end, or -1 with `errno()`. */
   recv(fd: number, buf: Uint8Array, end: number, flags: number): number {
     checkRange(buf, 0, end);
-    return this.sysRecv(fd, this.recentPointer(buf), end, flags);
+    return this.libc.recv(fd, this.recentPointer(buf), end, flags);
   }
 
   private recentPointer(buf: Uint8Array): number {
     if (buf === this.recent0) return this.pointer0;
     if (buf === this.recent1) return this.pointer1;
     if (buf === this.recent2) return this.pointer2;
-    const pointer = this.pointer(buf);
+    const pointer = this.libc.pointer(buf);
     this.recent2 = this.recent1;
     this.pointer2 = this.pointer1;
     this.recent1 = this.recent0;
@@ -241,23 +137,23 @@ export class System {
 
   /** A non-blocking stream socket, or -1. */
   socket(family: number): number {
-    return this.sysSocket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return this.libc.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   }
 
   /** Binds to the first `length` bytes of `sockaddr`. */
   bind(fd: number, length: number): number {
     checkRange(this.sockaddr, 0, length);
-    return this.sysBind(fd, this.sockaddrPointer, length);
+    return this.libc.bind(fd, this.sockaddrPointer, length);
   }
 
   listen(fd: number, backlog: number): number {
-    return this.sysListen(fd, backlog);
+    return this.libc.listen(fd, backlog);
   }
 
   /** The new descriptor with its peer in `sockaddr`, or -1. */
   accept(fd: number): number {
     this.scratch.writeUInt32LE(SOCKADDR_BYTES, 0);
-    const got = this.sysAccept(fd, this.sockaddrPointer, this.scratchPointer, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const got = this.libc.accept4(fd, this.sockaddrPointer, this.scratchPointer, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (got >= 0) this.sockaddrLength = Math.min(this.scratch.readUInt32LE(0), SOCKADDR_BYTES);
     return got;
   }
@@ -265,22 +161,13 @@ export class System {
   /** Connects to the first `length` bytes of `sockaddr`. */
   connect(fd: number, length: number): number {
     checkRange(this.sockaddr, 0, length);
-    return this.sysConnect(fd, this.sockaddrPointer, length);
-  }
-
-  /** Puts the peer's address into `sockaddr`. */
-  peerName(fd: number): number {
-    return this.nameInto(this.sysPeerName, fd);
+    return this.libc.connect(fd, this.sockaddrPointer, length);
   }
 
   /** Puts the socket's own address into `sockaddr`. */
   sockName(fd: number): number {
-    return this.nameInto(this.sysSockName, fd);
-  }
-
-  private nameInto(call: Call, fd: number): number {
     this.scratch.writeUInt32LE(SOCKADDR_BYTES, 0);
-    const rc = call(fd, this.sockaddrPointer, this.scratchPointer);
+    const rc = this.libc.getsockname(fd, this.sockaddrPointer, this.scratchPointer);
     this.sockaddrLength = rc < 0 ? 0 : Math.min(this.scratch.readUInt32LE(0), SOCKADDR_BYTES);
     return rc;
   }
@@ -289,7 +176,7 @@ export class System {
   takeError(fd: number): number {
     this.scratch.writeInt32LE(0, 0);
     this.scratch.writeUInt32LE(4, 8);
-    const rc = this.sysGetOption(fd, SOL_SOCKET, SO_ERROR, this.scratchPointer, this.scratchPointer + 8);
+    const rc = this.libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, this.scratchPointer, this.scratchPointer + 8);
     return rc < 0 ? this.errno() : this.scratch.readInt32LE(0);
   }
 
@@ -313,59 +200,40 @@ export class System {
   setLingerZero(fd: number): number {
     this.scratch.writeInt32LE(1, 0);
     this.scratch.writeInt32LE(0, 4);
-    return this.sysSetOption(fd, SOL_SOCKET, SO_LINGER, this.scratchPointer, 8);
+    return this.libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, this.scratchPointer, 8);
   }
 
   private setInt(fd: number, level: number, option: number, value: number): number {
     this.scratch.writeInt32LE(value, 0);
-    return this.sysSetOption(fd, level, option, this.scratchPointer, 4);
+    return this.libc.setsockopt(fd, level, option, this.scratchPointer, 4);
   }
 
   shutdownWrite(fd: number): number {
-    return this.sysShutdown(fd, SHUT_WR);
+    return this.libc.shutdown(fd, SHUT_WR);
   }
 
   close(fd: number): number {
-    return this.sysClose(fd);
+    return this.libc.close(fd);
   }
 
   duplicate(fd: number): number {
-    return this.sysFcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return this.libc.fcntl(fd, F_DUPFD_CLOEXEC, 3);
   }
 
   /** Two connected unix sockets, or null. */
   socketPair(): [number, number] | null {
-    const rc = this.sysSocketPair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, this.scratchPointer);
+    const rc = this.libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, this.scratchPointer);
     return rc < 0 ? null : [this.scratch.readInt32LE(0), this.scratch.readInt32LE(4)];
   }
 
   // ── CPUs of the calling thread (pid 0 means that thread, not the process) ──────────────────────────────────
 
   getAffinity(set: Buffer): number {
-    return this.sysGetAffinity(0, set.length, this.pointer(set));
+    return this.libc.sched_getaffinity(0, set.length, this.libc.pointer(set));
   }
 
   setAffinity(set: Buffer): number {
-    return this.sysSetAffinity(0, set.length, this.pointer(set));
-  }
-
-  // ── epoll ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-  epollCreate(): number {
-    return this.sysEpollCreate(EPOLL_CLOEXEC);
-  }
-
-  /** Adds or changes a descriptor; its events come back tagged with `generation`. */
-  epollSet(epfd: number, op: number, fd: number, events: number, generation: number): number {
-    const event = this.event;
-    event[0] = events;
-    event[EVENT_FD] = fd;
-    event[EVENT_FD + 1] = generation;
-    return this.sysEpollControl(epfd, op, fd, this.eventPointer);
-  }
-
-  epollWait(epfd: number, batch: EventBatch, timeoutMs: number): number {
-    return this.sysEpollWait(epfd, batch.pointer, batch.capacity, timeoutMs);
+    return this.libc.sched_setaffinity(0, set.length, this.libc.pointer(set));
   }
 }
 
@@ -378,13 +246,8 @@ export function loadSystem(): System | string {
 }
 
 function bindSystem(): System | string {
-  if (process.platform !== 'linux') return `the epoll engine needs Linux, this is ${process.platform}`;
-  if (endianness() !== 'LE') return 'the epoll engine needs a little-endian machine';
-  try {
-    return new System(createRequire(import.meta.url)('koffi') as Koffi);
-  } catch (error) {
-    return `koffi does not load: ${error instanceof Error ? error.message.split('\n', 1)[0] : String(error)}`;
-  }
+  const libc = loadLibc();
+  return typeof libc === 'string' ? libc : new System(libc);
 }
 
 /** The system of this thread where the caller knows that it is there. */

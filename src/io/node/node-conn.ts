@@ -1,8 +1,8 @@
 // @hot
 // One socket of the node engine, over net.Socket. Worker thread; owned by its loop until it is closed.
 //
-// What libuv cannot do: while reading is paused it does not watch the socket, so a peer's end or reset is noticed only
-// when reading resumes or a write fails.
+// libuv watches a socket only while it reads. So a paused connection reads on for a little and stashes what comes, and
+// notices its peer's end or reset as long as no more than that is unread.
 
 import { Socket } from 'node:net';
 import type { SocketConstructorOpts } from 'node:net';
@@ -23,11 +23,20 @@ const CLOSED = 64;
 const TOLD = 128;
 /** The stream keeps bytes, and `onWritable` is due when they are gone. */
 const KEEPING = 256;
+/** Reading has really been stopped: the stash is full. */
+const STOPPED = 512;
+/** The peer's end came behind stashed bytes; and the socket is closed, which is told after them. */
+const END_DUE = 1024;
+const GONE_DUE = 2048;
 
+const NO_READS = CLOSING | LINGERING | CLOSED;
 const NO_WRITES = SHUT | CLOSING | LINGERING | CLOSED;
 
 /** Strings up to this size are copied to the stack and sent at once by node; longer ones cost a second copy. */
 const STRING_MOST_BYTES = 16_384;
+
+/** Enough to see an end behind the rest of a request; more would be memory that a slow sink costs. */
+const STASH_MOST_BYTES = 65_536;
 
 const EMPTY = Buffer.alloc(0);
 
@@ -87,12 +96,14 @@ export class NodeConn implements Conn {
   private flags: number;
   /** Small pieces written with `more`, waiting for the next. */
   private held = '';
+  /** Bytes that came while reading was paused. */
+  private stash: Buffer | null = null;
   private lingerTimer: Timer | null = null;
 
-  constructor(loop: NodeLoop, owner: ConnOwner, id: number, socket: Wire, to: Address | null) {
+  constructor(loop: NodeLoop, owner: ConnOwner, socket: Wire, to: Address | null) {
     this.loop = loop;
     this.owner = owner;
-    this.id = id;
+    this.id = loop.takeId();
     this.socket = socket;
     this.flags = to === null ? 0 : CONNECTING;
     if (to === null) {
@@ -145,15 +156,14 @@ export class NodeConn implements Conn {
   }
 
   pauseRead(): void {
-    if ((this.flags & (PAUSED | CLOSED)) !== 0) return;
     this.flags |= PAUSED;
-    this.socket.pause();
   }
 
   resumeRead(): void {
     if ((this.flags & PAUSED) === 0) return;
     this.flags &= ~PAUSED;
-    if ((this.flags & (CLOSED | CLOSING)) === 0) this.socket.resume();
+    if (this.stash !== null) this.loop.tellAtTurnEnd(this);
+    else this.readOn();
   }
 
   shutdownWrite(): void {
@@ -171,6 +181,7 @@ export class NodeConn implements Conn {
       return;
     }
     this.flags |= CLOSING;
+    this.stash = null;
     this.socket.pause();
     this.socket.destroySoon();
   }
@@ -185,9 +196,9 @@ export class NodeConn implements Conn {
     this.flags |= LINGERING;
     this.lingerTimer = new Timer(this, 0);
     this.loop.timers.arm(this.lingerTimer, ms);
+    this.stash = null;
     this.socket.end();
-    this.flags &= ~PAUSED;
-    this.socket.resume();
+    this.readOn();
   }
 
   reset(): void {
@@ -208,12 +219,27 @@ export class NodeConn implements Conn {
     if ((this.flags & CLOSED) === 0) this.destroy();
   }
 
+  /** False stops reading. */
   onBytes(bytes: number): boolean {
     if ((this.flags & (CLOSED | CLOSING)) !== 0) return false;
     if ((this.flags & LINGERING) !== 0) return true;
+    if ((this.flags & PAUSED) !== 0 || this.stash !== null) return this.stashBytes(bytes);
     this.loop.enter();
     this.owner.onData(this, this.loop.readBuffer, 0, bytes);
-    return (this.flags & (PAUSED | CLOSED | CLOSING)) === 0;
+    return (this.flags & (CLOSED | CLOSING)) === 0;
+  }
+
+  /** The turn is over: what was stashed goes to the owner, and what came behind it. */
+  tellStash(): void {
+    const stash = this.stash;
+    if ((this.flags & (GONE_DUE | CLOSED)) === (GONE_DUE | CLOSED)) this.onGone();
+    if (stash === null || (this.flags & (PAUSED | NO_READS)) !== 0) return;
+    this.stash = null;
+    this.owner.onData(this, stash, 0, stash.length);
+    if ((this.flags & NO_READS) !== 0) return;
+    if ((this.flags & END_DUE) !== 0) this.onEnded();
+    if ((this.flags & GONE_DUE) !== 0) this.onGone();
+    else if ((this.flags & PAUSED) === 0) this.readOn();
   }
 
   onConnected(): void {
@@ -225,9 +251,13 @@ export class NodeConn implements Conn {
 
   onEnded(): void {
     if ((this.flags & (CLOSED | CLOSING | ENDED)) !== 0) return;
-    if (this.hasBeenReset()) {
+    if ((this.flags & END_DUE) === 0 && this.hasBeenReset()) {
       this.error = 'ECONNRESET';
       this.socket.destroy();
+      return;
+    }
+    if (this.stash !== null) {
+      this.flags |= END_DUE;
       return;
     }
     this.flags |= ENDED;
@@ -242,6 +272,11 @@ export class NodeConn implements Conn {
 
   /** The descriptor is closed. */
   onGone(): void {
+    if (this.stash !== null && this.error === '' && (this.flags & NO_READS) === 0) {
+      this.flags |= GONE_DUE;
+      return;
+    }
+    this.stash = null;
     const why = this.closeReason();
     this.flags |= CLOSED;
     this.disarmLinger();
@@ -268,6 +303,23 @@ export class NodeConn implements Conn {
     if (this.remotePort === 0 || (this.flags & (SHUT | LINGERING)) !== 0) return false;
     const handle = (this.socket as WireHandle)._handle;
     return handle !== null && handle !== undefined && handle.getpeername({}) !== 0;
+  }
+
+  private stashBytes(bytes: number): boolean {
+    const before = this.stash === null ? 0 : this.stash.length;
+    const stash = Buffer.allocUnsafeSlow(before + bytes);
+    if (this.stash !== null) this.stash.copy(stash, 0);
+    this.loop.readBuffer.copy(stash, before, 0, bytes);
+    this.stash = stash;
+    if (stash.length < STASH_MOST_BYTES) return true;
+    this.flags |= STOPPED;
+    return false;
+  }
+
+  private readOn(): void {
+    if ((this.flags & STOPPED) === 0 || (this.flags & (CLOSED | CLOSING)) !== 0) return;
+    this.flags &= ~STOPPED;
+    this.socket.resume();
   }
 
   private taken(): boolean {
@@ -306,7 +358,10 @@ export class NodeConn implements Conn {
     this.flags |= CLOSED;
     this.disarmLinger();
     this.held = '';
+    this.stash = null;
     this.socket.destroy();
+    // A socket that is gone already and only waits behind its stash closes no second time.
+    if ((this.flags & GONE_DUE) !== 0) this.loop.tellAtTurnEnd(this);
   }
 
   private disarmLinger(): void {

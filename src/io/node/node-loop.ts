@@ -24,6 +24,7 @@ export class NodeLoop implements Loop {
   private readonly conns = new Set<NodeConn>();
   private readonly listeners = new Set<NodeListener>();
   private holding: NodeConn[] = [];
+  private telling: NodeConn[] = [];
   private turnEnds: (() => void)[] = [];
   private nextId: number;
   private readonly idStep: number;
@@ -96,9 +97,14 @@ export class NodeLoop implements Loop {
     setImmediate(this.endTurn);
   }
 
-  keep(wire: Wire, owner: ConnOwner, to: Address | null): NodeConn {
-    const conn = new NodeConn(this, owner, this.nextId, wire, to);
+  takeId(): number {
+    const id = this.nextId;
     this.nextId += this.idStep;
+    return id;
+  }
+
+  keep(wire: Wire, owner: ConnOwner, to: Address | null): NodeConn {
+    const conn = new NodeConn(this, owner, wire, to);
     this.conns.add(conn);
     return conn;
   }
@@ -123,27 +129,50 @@ export class NodeLoop implements Loop {
     this.enter();
   }
 
+  tellAtTurnEnd(conn: NodeConn): void {
+    this.telling.push(conn);
+    this.enter();
+  }
+
   // ── turning ────────────────────────────────────────────────────────────────────────────────────────────────
 
   private readonly endTurn = (): void => {
     this.inTurn = false;
     if (this.stopped) return;
+    if (this.holding.length > 0) this.flushHolding();
+    if (this.telling.length > 0) this.tellStashes();
+    if (this.turnEnds.length > 0) this.runTurnEnds();
+  };
+
+  private flushHolding(): void {
     const holding = this.holding;
-    if (holding.length > 0) {
-      this.holding = [];
-      for (const conn of holding) conn.flushHeld();
+    this.holding = [];
+    for (const conn of holding) conn.flushHeld();
+  }
+
+  // The two below call owners, and an exception of one must not lose the others.
+
+  private tellStashes(): void {
+    const conns = this.telling;
+    this.telling = [];
+    let done = 0;
+    try {
+      while (done < conns.length) conns[done++]!.tellStash();
+    } finally {
+      for (const conn of conns.slice(done)) this.tellAtTurnEnd(conn);
     }
+  }
+
+  private runTurnEnds(): void {
     const fns = this.turnEnds;
-    if (fns.length === 0) return;
     this.turnEnds = [];
     let done = 0;
     try {
-      for (; done < fns.length; ) fns[done++]!();
+      while (done < fns.length) fns[done++]!();
     } finally {
-      // An exception of one must not lose the others.
-      if (done < fns.length) for (const fn of fns.slice(done)) this.atTurnEnd(fn);
+      for (const fn of fns.slice(done)) this.atTurnEnd(fn);
     }
-  };
+  }
 
   private readonly onWake = (): void => {
     this.wake = null;
