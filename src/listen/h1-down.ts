@@ -13,6 +13,7 @@ import { BODY_CHUNKED, BODY_CLOSE, BODY_NONE, type DownStream, type Stream } fro
 import { BodyReader } from '../http/h1-body.ts';
 import { describeError } from '../http/h1-errors.ts';
 import { isPersistent, requestBody } from '../http/h1-framing.ts';
+import { START_LF } from '../http/h1-state.ts';
 import { parseRequestHead } from '../http/h1-parser.ts';
 import { CHUNK_HEAD_ROOM, lastChunkRoom, responseRoom, ResponseParts, writeChunkHead, writeLastChunk, writeLineEnd, writeResponseHead } from '../http/h1-writer.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
@@ -30,6 +31,8 @@ const CLOSING = 5;
 
 /** Bodies up to this size leave in one segment with what frames them; larger ones are sent from where they lie. */
 const COPY_BYTES = 16 * 1024;
+/** How long a connection that has not sent anything yet may still begin its first request when its listener drains. */
+const FIRST_REQUEST_MS = 1000;
 /** How long an early answer waits for the caller to take it (Envoy's delayed close). */
 const LINGER_MS = 1000;
 
@@ -64,6 +67,8 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   /** Pipelined bytes behind the request under way; reading is paused while there are any. */
   private stash: Buffer | null = null;
   private consuming = false;
+  /** A request has been answered here. */
+  private served = false;
   private idleSince: number;
 
   constructor(listener: HttpListener, conn: Conn, counted: boolean) {
@@ -123,6 +128,11 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
       tools.out.flush();
       return;
     }
+    if (this.listener.draining && this.state === IDLE) {
+      this.served = true;
+      this.drain();
+      return;
+    }
     const limit = config.timeouts.idleMs;
     if (limit === 0) return;
     const left = this.state === IDLE ? this.idleSince + limit - tools.clock.now : limit;
@@ -139,6 +149,11 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   drain(): void {
     this.keepAlive = false;
     if (this.state !== IDLE) return;
+    if (!this.served) {
+      // Just accepted: its first request may be on the wire, and would be lost.
+      this.listener.tools.timers.arm(this.timer, FIRST_REQUEST_MS);
+      return;
+    }
     this.state = CLOSING;
     this.listener.tools.cells[this.listener.plan.http + S.DOWN_CX_DRAIN_CLOSE]!++;
     this.conn.close();
@@ -264,6 +279,10 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     }
     if (length < 0) {
       this.protocolError(length);
+    } else if (head.state <= START_LF) {
+      // Only empty lines, as some clients send behind a body (RFC 9112 section 2.2): no request has begun.
+      this.stream = null;
+      stream.forget();
     } else if (this.state === IDLE) {
       this.state = HEAD;
       if (config.timeouts.requestHeadersMs > 0) tools.timers.arm(this.timer, config.timeouts.requestHeadersMs);
@@ -273,7 +292,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
 
   /** A request's first byte. */
   private begin(stream: Stream): void {
-    const { tools, plan } = this.listener;
+    const { tools } = this.listener;
     const { conn } = this;
     this.stream = stream;
     this.responseDone = false;
@@ -286,8 +305,6 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     stream.localPort = conn.localPort;
     stream.startAt = tools.clock.now;
     stream.startWall = tools.clock.wall();
-    tools.cells[plan.http + S.DOWN_RQ_TOTAL]!++;
-    tools.cells[plan.http + S.DOWN_RQ_HTTP1_TOTAL]!++;
   }
 
   private admit(stream: Stream, more: boolean): void {
@@ -406,6 +423,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   private finish(): void {
     const { stream } = this;
     this.stream = null;
+    this.served = true;
     if (stream !== null) stream.release();
     if (!this.keepAlive) {
       this.state = CLOSING;
