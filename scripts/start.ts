@@ -67,7 +67,7 @@ if (await untilReady(child)) {
   console.log(`
 upstream one  http://${one.address}
 upstream two  http://${two.address}
-proxy         http://127.0.0.1:${port}      both upstreams in turn; /two reaches the second alone
+proxy         http://127.0.0.1:${port}      both upstreams in turn; /two/… reaches the second alone
 admin         http://127.0.0.1:9901      /stats, /clusters, /config_dump, /ready
 
 Try:  curl -i http://127.0.0.1:${port}/hello

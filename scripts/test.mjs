@@ -22,6 +22,8 @@ const { values, positionals } = parseArgs({
 const timeoutMs = Number(values.timeout) * 1000;
 const SUMMARY = /^# \{ (total: \d+[^}]*) \}$/gm;
 const OK_LINE = /^\s*ok \d+ - /;
+/** Ends a subtest; what went wrong in it stands above. */
+const SUBTEST_END = /^\s*not ok \d+ - .* # time=/;
 
 function testFiles() {
   if (!existsSync(values.dir)) return [];
@@ -97,6 +99,21 @@ function verdict(run) {
   return { ...run, reasons, counts: counts ?? { total: 0, pass: 0, fail: 0, skip: 0, todo: 0 } };
 }
 
+/** A failing file's output without what went well and without the diagnostics that only repeat where a subtest stands. */
+function essence(output) {
+  const lines = [];
+  let skipping = false;
+  let afterSubtest = false;
+  for (const line of output.split('\n')) {
+    const text = line.trim();
+    if (afterSubtest && text === '---') skipping = true;
+    else if (skipping && text === '...') skipping = false;
+    else if (!skipping && text !== '' && !OK_LINE.test(line)) lines.push(`        ${line}`);
+    afterSubtest = SUBTEST_END.test(line);
+  }
+  return lines.join('\n');
+}
+
 function print(result) {
   const { name, counts, reasons, elapsedMs, output } = result;
   const skipped = counts.skip + counts.todo > 0 ? `, ${counts.skip + counts.todo} skipped` : '';
@@ -106,8 +123,7 @@ function print(result) {
     return;
   }
   console.log(`NOT OK  ${title}${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}`);
-  const lines = output.split('\n').filter((line) => line !== '' && !OK_LINE.test(line));
-  console.log(lines.map((line) => `        ${line}`).join('\n'));
+  console.log(essence(output));
 }
 
 const queue = testFiles();

@@ -1,106 +1,35 @@
 #!/usr/bin/env node
-// The command. It parses arguments, calls the one function that does the work, and decides what is printed and how the
-// process ends: 0 done, 1 the configuration or the machine stands against it, 2 the arguments are wrong.
+// The command: calls the one function that does the work, and decides what is printed and how the process ends:
+// 0 done, 1 the configuration or the machine stands against it, 2 the arguments are wrong.
 
-import { parseArgs } from 'node:util';
 import { formatAddress } from './core/address.ts';
+import type { Address } from './core/address.ts';
 import { schemaReport, validateReport } from './config/report.ts';
-import type { LogLevel } from './config/snapshot.ts';
-import { LOG_LEVELS, Logger, messageOf } from './control/log.ts';
+import type { Snapshot } from './config/snapshot.ts';
+import type { Arguments, CommandName } from './control/arguments.ts';
+import { readArguments, USAGE, UsageError } from './control/arguments.ts';
+import { isLogLevel, Logger, messageOf } from './control/log.ts';
 import { StartError } from './control/primary.ts';
 import { Signals } from './control/signals.ts';
-import { createProxy, loadPlace, packageVersion, rehearse } from './main.ts';
-
-const USAGE = `usage: nuncio [run] -c FILE               run in the foreground
-       nuncio validate -c FILE            check a configuration; opens no sockets
-       nuncio explain -c FILE METHOD URL  say which route a request would take, and why
-              [-H 'name: value']... [--from IP] [--json]
-       nuncio schema                      print the JSON Schema of the configuration
-       nuncio --version | --help
-
-FILE is JSON (with comments), YAML (.yaml, .yml) or a JS module (.js, .mjs).
-Environment: NUNCIO_CONFIG stands in for -c FILE; NUNCIO_WORKERS, NUNCIO_ENGINE,
-NUNCIO_ADMIN and NUNCIO_LOG_LEVEL override keys of the file.
-Signals: SIGTERM and SIGINT drain and exit, a second one exits at once;
-SIGHUP reloads the file; SIGUSR1 reopens log files.
-`;
-
-/** Wrong arguments. */
-class UsageError extends Error {}
-
-interface Arguments {
-  readonly command: string;
-  readonly rest: readonly string[];
-  readonly config: string | undefined;
-  readonly headers: readonly string[];
-  readonly from: string | undefined;
-  readonly json: boolean;
-}
+import { createProxy, explain, loadPlace, packageVersion, rehearse } from './main.ts';
+import type { Explanation } from './route/explain.ts';
+import { formatExplanation } from './route/explain.ts';
 
 type Command = (given: Arguments) => Promise<number> | number;
 
-const COMMANDS: Readonly<Record<string, Command>> = { run, validate, schema };
+const COMMANDS: Readonly<Record<CommandName, Command>> = {
+  run,
+  validate,
+  explain: explainCommand,
+  schema: () => print(schemaReport()),
+  version: () => print({ exitCode: 0, stdout: `nuncio ${packageVersion()}\n`, stderr: '' }),
+  help: () => print({ exitCode: 0, stdout: USAGE, stderr: '' }),
+};
 
-/** Which options a command takes besides -c. */
-const OWN_OPTIONS: Readonly<Record<string, readonly string[]>> = { explain: ['header', 'from', 'json'] };
-
-async function main(argv: readonly string[]): Promise<number> {
-  const given = readArguments(argv);
-  if (typeof given === 'number') return given;
-  const command = Object.hasOwn(COMMANDS, given.command) ? COMMANDS[given.command] : undefined;
-  if (command === undefined) throw new UsageError(`there is no command "${given.command}"`);
-  return await command(given);
-}
-
-function readArguments(argv: readonly string[]): Arguments | number {
-  const { values, positionals } = parse(argv);
-  if (values.help) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  if (values.version) {
-    process.stdout.write(`nuncio ${packageVersion()}\n`);
-    return 0;
-  }
-  const [command = 'run', ...rest] = positionals;
-  const foreign = ['header', 'from', 'json'].find((name) => name in values && !OWN_OPTIONS[command]?.includes(name));
-  if (foreign !== undefined) throw new UsageError(`"${command}" takes no option "${foreign === 'header' ? '-H' : `--${foreign}`}"`);
-  if (command !== 'explain' && rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"`);
-  const { config = process.env['NUNCIO_CONFIG'] || undefined, header: headers = [], from, json = false } = values;
-  return { command, rest, config, headers, from, json };
-}
-
-function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        config: { type: 'string', short: 'c' },
-        header: { type: 'string', short: 'H', multiple: true },
-        from: { type: 'string' },
-        json: { type: 'boolean' },
-        version: { type: 'boolean', short: 'v' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(messageOf(error).split('. ')[0]);
-  }
-}
-
-function configFile(given: Arguments): string {
-  if (given.config === undefined || given.config === '') throw new UsageError('which configuration? Give -c FILE or set NUNCIO_CONFIG');
-  return given.config;
-}
-
-// ---- commands ----
-
-async function run(given: Arguments): Promise<number> {
-  const file = configFile(given);
+async function run({ config }: Arguments): Promise<number> {
   const logger = makeLogger();
   const signals = new Signals(process, logger, (code) => process.exit(code));
-  const primary = createProxy({ place: { file }, environment: process.env, logger });
+  const primary = createProxy({ place: { file: config }, environment: process.env, logger });
   signals.attach(primary);
   primary.onQuit = () => signals.end();
   // Whatever else goes wrong on the primary, the workers go on carrying traffic: it is reported, not died of.
@@ -117,35 +46,49 @@ async function run(given: Arguments): Promise<number> {
   return await forever();
 }
 
+async function validate({ config }: Arguments): Promise<number> {
+  const result = await loadPlace({ file: config }, process.env);
+  const errors = result.ok ? rehearse(result.snapshot, process.env) : [];
+  if (errors.length > 0) throw new StartError(errors);
+  return print(validateReport(result));
+}
+
+async function explainCommand({ config, method, url, headers, from, json }: Arguments): Promise<number> {
+  const result = await loadPlace({ file: config }, process.env);
+  if (!result.ok) return print(validateReport(result));
+  const explanation = ask(result.snapshot, { method, url, headers, from });
+  const stdout = json ? `${JSON.stringify(explanation, null, 2)}\n` : formatExplanation(explanation);
+  return print({ exitCode: 0, stdout, stderr: '' });
+}
+
+function ask(snapshot: Snapshot, question: Parameters<typeof explain>[2]): Explanation {
+  try {
+    return explain(snapshot, process.env, question);
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    throw new UsageError(messageOf(error)); // the URL cannot be read
+  }
+}
+
+// ---- the process ----
+
+function print({ exitCode, stdout, stderr }: { exitCode: number; stdout: string; stderr: string }): number {
+  process.stderr.write(stderr);
+  process.stdout.write(stdout);
+  return exitCode;
+}
+
 /** Until a signal ends the process. */
 function forever(): Promise<number> {
   return new Promise(() => undefined);
 }
 
-async function validate(given: Arguments): Promise<number> {
-  const result = await loadPlace({ file: configFile(given) }, process.env);
-  const report = validateReport(result);
-  const errors = result.ok ? rehearse(result.snapshot, process.env) : [];
-  if (errors.length > 0) throw new StartError(errors);
-  process.stderr.write(report.stderr);
-  process.stdout.write(report.stdout);
-  return report.exitCode;
-}
-
-function schema(): number {
-  const report = schemaReport();
-  process.stdout.write(report.stdout);
-  return report.exitCode;
-}
-
-// ---- the process ----
-
 function makeLogger(): Logger {
-  const wanted = process.env['NUNCIO_LOG_LEVEL'] as LogLevel;
-  return new Logger(LOG_LEVELS.includes(wanted) ? wanted : 'info', (line) => process.stderr.write(line));
+  const wanted = process.env['NUNCIO_LOG_LEVEL'] ?? '';
+  return new Logger(isLogLevel(wanted) ? wanted : 'info', (line) => process.stderr.write(line));
 }
 
-function urlOf(address: Parameters<typeof formatAddress>[0]): string {
+function urlOf(address: Address): string {
   return address.kind === 'unix' ? formatAddress(address) : `http://${formatAddress(address)}`;
 }
 
@@ -159,9 +102,8 @@ function report(error: unknown): number {
     process.stderr.write(`${error.reasons.join('\n')}\n`);
     return 1;
   }
-  process.stderr.write(`nuncio: unexpected error: ${messageOf(error)}\n`);
-  if (makeLogger().enabled('debug') && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  else process.stderr.write('NUNCIO_LOG_LEVEL=debug shows where it happened\n');
+  const stack = makeLogger().enabled('debug') && error instanceof Error ? error.stack : undefined;
+  process.stderr.write(`nuncio: unexpected error: ${messageOf(error)}\n${stack ?? 'NUNCIO_LOG_LEVEL=debug shows where it happened'}\n`);
   return 1;
 }
 
@@ -169,7 +111,8 @@ function report(error: unknown): number {
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 try {
-  process.exit(await main(process.argv.slice(2)));
+  const given = readArguments(process.argv.slice(2), process.env['NUNCIO_CONFIG'] ?? '');
+  process.exit(await COMMANDS[given.command](given));
 } catch (error) {
   process.exit(report(error));
 }

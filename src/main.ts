@@ -13,14 +13,18 @@ import type { Logger } from './control/log.ts';
 import { messageOf } from './control/log.ts';
 import type { Crew, Loaded } from './control/primary.ts';
 import { Primary, StartError } from './control/primary.ts';
-import { systemTimers } from './core/timers.ts';
+import { systemTimers } from './core/host-timer.ts';
+import { cleanPath, needsRedirect } from './http/path.ts';
 import { allowedCpus, autoWorkerCount } from './io/affinity.ts';
 import { loadEngine } from './io/engine.ts';
-import { closeDescriptors, closeListenSocket, openListenSockets, removeSocketFile } from './io/listen-socket.ts';
+import { closeDescriptors, closeListenSocket, duplicateListenSockets, openListenSockets, removeSocketFile } from './io/listen-socket.ts';
 import { checkFormat } from './observe/access-log.ts';
 import { SHAPES } from './observe/shapes.ts';
 import { StatsPages } from './observe/stats-pages.ts';
 import { compileHttp } from './proxy/compile.ts';
+import type { Explanation, Question } from './route/explain.ts';
+import { explainRequest } from './route/explain.ts';
+import type { RouteTable } from './route/match.ts';
 import { SharedState } from './shared/registry.ts';
 
 /** Run from the sources (type stripping) or from the build. */
@@ -61,16 +65,33 @@ export async function loadPlace(place: ConfigPlace, environment: Environment): P
  * published. The checks of the configuration should leave nothing to be found here. @returns errors.
  */
 export function rehearse(snapshot: Snapshot, environment: Environment): readonly string[] {
+  return compileAll(snapshot, environment).errors;
+}
+
+/** @throws StartError for a configuration that does not compile, Error with a sentence for a URL that cannot be read. */
+export function explain(snapshot: Snapshot, environment: Environment, question: Question): Explanation {
+  const { tables, errors } = compileAll(snapshot, environment);
+  if (errors.length > 0) throw new StartError(errors);
+  return explainRequest(snapshot.listeners, tables, question, (path, { http }) => {
+    const clean = cleanPath(path, http);
+    if (clean === '') return { path, refusal: 'the path is refused (path_normalization_failed): the answer is 400' };
+    if (needsRedirect(path, http)) return { path: clean, refusal: `the path holds an escaped slash: the answer is 307 to ${clean}` };
+    return { path: clean, refusal: '' };
+  });
+}
+
+function compileAll(snapshot: Snapshot, environment: Environment): { tables: readonly RouteTable[]; errors: readonly string[] } {
   const errors: string[] = [];
-  snapshot.listeners.forEach(({ http }, index) => {
+  const tables = snapshot.listeners.flatMap(({ http }, index) => {
     const pointer = `/listeners/${index}/http`;
     try {
-      compileHttp(http, pointer, environment, (problem) => errors.push(`${problem.pointer}: ${problem.message}`));
+      return compileHttp(http, pointer, environment, (problem) => errors.push(`${problem.pointer}: ${problem.message}`)).routes;
     } catch (error) {
       errors.push(`${pointer}: ${messageOf(error)}`);
+      return [];
     }
   });
-  return errors;
+  return { tables, errors };
 }
 
 export function packageVersion(): string {
@@ -111,9 +132,10 @@ function hire(snapshot: Snapshot, logger: Logger): Crew {
 
 const SOCKETS: SocketDoor = {
   open: openListenSockets,
-  close: ({ address, fds }) => {
+  duplicate: duplicateListenSockets,
+  close: ({ address, fds }, addressStays) => {
     for (const fd of fds) closeListenSocket(fd);
-    removeSocketFile(address);
+    if (!addressStays) removeSocketFile(address);
   },
 };
 

@@ -1,7 +1,7 @@
 // The files of the access logs: workers send batches of lines, each goes to the file that it names. Primary thread; owns
 // the files. A file that is slow or gone costs log lines, which are counted, and never a request.
 
-import type { CancelTimer, Timers } from '../core/timers.ts';
+import type { CancelTimer, Timers } from '../core/host-timer.ts';
 import type { Logger } from './log.ts';
 import { messageOf } from './log.ts';
 import { emptyFilesystemStats, LogFile } from './log-file.ts';

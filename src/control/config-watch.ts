@@ -7,7 +7,7 @@ import type { FSWatcher } from 'node:fs';
 import { watch } from 'node:fs';
 import { lstat, readlink, stat } from 'node:fs/promises';
 import { dirname, join, parse, resolve, sep } from 'node:path';
-import type { CancelTimer, Timers } from '../core/timers.ts';
+import type { CancelTimer, Timers } from '../core/host-timer.ts';
 
 export interface ConfigWatchOptions {
   readonly path: string;

@@ -13,7 +13,13 @@ export interface SocketDoor {
    * Where no such descriptors can be made the workers bind by themselves: -1 for each.
    */
   open(address: Address, count: number): Promise<OpenSockets> | OpenSockets;
-  close(sockets: OpenSockets): void;
+  /**
+   * The same sockets under descriptors of their own: a listener that takes over another one's address serves the same
+   * queue while the other one leaves, so no connection is lost.
+   */
+  duplicate(sockets: OpenSockets): OpenSockets;
+  /** `addressStays`: other descriptors of the same sockets are in use. */
+  close(sockets: OpenSockets, addressStays: boolean): void;
 }
 
 export interface OpenSockets {
@@ -29,7 +35,7 @@ export interface ListenerSpec {
   readonly bindsItself: boolean;
 }
 
-type Held = OpenSockets & { readonly key: string };
+type Held = OpenSockets & { readonly name: string };
 
 /** The sockets of one configuration, for each worker. It stays the same when another one is prepared. */
 export type SocketTable = readonly Readonly<Record<string, ListenSocket>>[];
@@ -55,7 +61,7 @@ export class ListenSockets {
       const key = keyOf(listener);
       try {
         if (next.has(key)) throw new Error('another listener of this configuration has the same address');
-        const held = this.current.get(key) ?? { key, ...(await this.open(listener)) };
+        const held = await this.hold(listener, this.current.get(key));
         next.set(key, held);
         table.forEach((sockets, worker) => (sockets[listener.name] = { address: held.address, fd: held.fds[worker] ?? -1 }));
       } catch (error) {
@@ -86,14 +92,24 @@ export class ListenSockets {
     this.current = new Map();
   }
 
+  private async hold(listener: ListenerSpec, before: Held | undefined): Promise<Held> {
+    if (before === undefined) return { name: listener.name, ...(await this.open(listener)) };
+    if (before.name === listener.name || !isHeld(before)) return before;
+    return { name: listener.name, ...this.door.duplicate(before) };
+  }
+
   private closeMissing(from: ReadonlyMap<string, Held>, kept: ReadonlyMap<string, Held>): void {
-    for (const [key, held] of from) if (!kept.has(key) && held.fds.some((fd) => fd >= 0)) this.door.close(held);
+    for (const [key, held] of from) if (kept.get(key) !== held && isHeld(held)) this.door.close(held, kept.has(key));
   }
 
   private async open(listener: ListenerSpec): Promise<OpenSockets> {
     if (listener.bindsItself) return { address: listener.address, fds: Array<number>(this.workers).fill(-1) };
     return await this.door.open(listener.address, this.workers);
   }
+}
+
+function isHeld(sockets: OpenSockets): boolean {
+  return sockets.fds.some((fd) => fd >= 0);
 }
 
 /** An engine of its own cannot take over the others' socket, so who binds is part of what stays the same. */
@@ -111,7 +127,7 @@ export function describeListenError(listener: { readonly name: string; readonly 
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the address is in use by another process',
+  EADDRINUSE: 'the address is already in use',
   EACCES: 'not permitted; ports below 1024 need CAP_NET_BIND_SERVICE',
   EADDRNOTAVAIL: 'this machine has no such address',
   EAFNOSUPPORT: 'this machine does not support that kind of address',

@@ -3,7 +3,7 @@
 
 import { close, constants, open, write } from 'node:fs';
 import { promisify } from 'node:util';
-import type { Timers } from '../core/timers.ts';
+import type { Timers } from '../core/host-timer.ts';
 import type { Logger } from './log.ts';
 import { messageOf } from './log.ts';
 

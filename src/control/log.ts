@@ -9,6 +9,10 @@ export type LineLevel = Exclude<LogLevel, 'off'>;
 
 export const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'off'];
 
+export function isLogLevel(word: string): word is LogLevel {
+  return (LOG_LEVELS as readonly string[]).includes(word);
+}
+
 export class Logger {
   level: LogLevel;
   private readonly write: (line: string) => void;

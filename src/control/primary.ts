@@ -8,7 +8,7 @@ import type { Address } from '../core/address.ts';
 import { formatAddress } from '../core/address.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { systemTime } from '../core/clock.ts';
-import type { CancelTimer, Timers } from '../core/timers.ts';
+import type { CancelTimer, Timers } from '../core/host-timer.ts';
 import { AccessLogFiles } from './access-log-files.ts';
 import type { AdminView, CompileMatcher, Published, ServerState, StatsSource } from './admin-server.ts';
 import { AdminServer } from './admin-server.ts';

@@ -74,7 +74,7 @@ export class Publisher {
     }
     memory.commit(epoch);
     this.sockets.commit();
-    const changes = this.counts.apply(this.published?.snapshot ?? null, snapshot);
+    const changes = this.counts.record(this.published?.snapshot ?? null, snapshot);
     this.published = { snapshot, document, plan, addresses, publishedAt: this.parts.time.wallMs() };
     return { errors: [], changes };
   }

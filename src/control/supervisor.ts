@@ -5,7 +5,7 @@
 //                                     └─ no: error, death, silence ──► abandon on all, nothing has changed
 
 import type { Address } from '../core/address.ts';
-import type { CancelTimer, Timers } from '../core/timers.ts';
+import type { CancelTimer, Timers } from '../core/host-timer.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { systemTime } from '../core/clock.ts';
 import type { Logger } from './log.ts';
@@ -118,8 +118,8 @@ export class Supervisor {
     const answers = await Promise.all(slots.map((slot) => slot.prepare(delivery, this.limits.prepareTimeoutMs)));
     const errors = new Set<string>();
     answers.forEach((answer, i) => {
-      if (answer === null) errors.add(`worker ${slots[i]!.index} ${slots[i]!.live ? 'did not answer in time' : 'died while preparing the configuration'}`);
-      else for (const error of answer.errors) errors.add(error);
+      if (typeof answer === 'object') for (const error of answer.errors) errors.add(error);
+      else errors.add(`worker ${slots[i]!.index} ${answer === 'silent' ? 'did not answer in time' : 'died while preparing the configuration'}`);
     });
     if (this.ending) errors.add('the proxy is stopping');
     if (errors.size > 0) {
@@ -127,9 +127,10 @@ export class Supervisor {
       return { errors: [...errors], addresses: {} };
     }
     this.current = delivery;
-    await Promise.all(slots.map((slot) => this.commitOn(slot, delivery)));
+    // From here on the decision stands: who cannot follow dies, and comes back with the new configuration.
+    await Promise.all(slots.map((slot) => slot.commit(delivery.epoch, this.limits.commitTimeoutMs)));
     for (const place of this.places) if (place.backOff !== null) this.retryNow(place); // the new one may be the cure
-    return { errors: [], addresses: Object.assign({}, ...answers.map((answer) => answer?.addresses)) as Record<string, Address> };
+    return { errors: [], addresses: Object.assign({}, ...answers.map((answer) => (typeof answer === 'object' ? answer.addresses : {}))) as Record<string, Address> };
   }
 
   /** Stops accepting everywhere and waits until nothing is in flight, at most `timeoutMs`. Dead workers are not replaced from here on. */
@@ -175,12 +176,6 @@ export class Supervisor {
     });
   }
 
-  private async commitOn(slot: WorkerSlot, delivery: Delivery): Promise<void> {
-    // From here on the decision stands: who cannot follow is ended, and comes back with the new configuration.
-    if (await slot.commit(delivery.epoch, this.limits.commitTimeoutMs)) return;
-    slot.kill('did not take up the new configuration in time');
-  }
-
   private onDeath(slot: WorkerSlot, cause: string): void {
     const { memory, logger } = this.options;
     memory.giveBack(slot.index);
@@ -224,14 +219,12 @@ export class Supervisor {
     while (!this.ending && slot.live && slot.epoch !== this.current!.epoch) {
       const delivery = this.current!;
       const prepared = await slot.prepare(delivery, this.limits.prepareTimeoutMs);
-      if (prepared === null || prepared.errors.length > 0) {
-        slot.kill(prepared === null ? 'did not prepare its configuration' : prepared.errors.join('; '));
+      if (prepared === 'dead') return; // its death starts this anew
+      if (prepared === 'silent' || prepared.errors.length > 0) {
+        slot.kill(prepared === 'silent' ? 'did not prepare its configuration in time' : prepared.errors.join('; '));
         return;
       }
-      if (!(await slot.commit(delivery.epoch, this.limits.commitTimeoutMs))) {
-        slot.kill('did not take up its configuration in time');
-        return;
-      }
+      if (!(await slot.commit(delivery.epoch, this.limits.commitTimeoutMs))) return;
     }
     if (slot.live && !this.ending) logger.info(`worker ${slot.index} was replaced`);
   }

@@ -19,7 +19,7 @@ export class UpdateCounts {
   readonly clusters: ChangeCounts = { added: 0, modified: 0, removed: 0, active: 0 };
 
   /** @returns what to tell the operator: `listeners: 1 added; clusters: 2 modified`. */
-  apply(before: Snapshot | null, after: Snapshot): string {
+  record(before: Snapshot | null, after: Snapshot): string {
     const parts = [
       describe('listeners', count(this.listeners, before?.listeners ?? [], after.listeners)),
       describe('clusters', count(this.clusters, before?.clusters ?? [], after.clusters)),

@@ -3,7 +3,7 @@
 
 import { Worker } from 'node:worker_threads';
 import type { Address } from '../core/address.ts';
-import type { CancelTimer, Timers } from '../core/timers.ts';
+import type { CancelTimer, Timers } from '../core/host-timer.ts';
 import type { Logger } from './log.ts';
 import { messageOf } from './log.ts';
 import type { FromWorker, ListenSocket, ToWorker, WorkerStart } from './worker-messages.ts';
@@ -38,10 +38,13 @@ export interface SlotOptions {
 
 type Answer = 'online' | 'prepared' | 'committed' | 'drained';
 
+/** Why no answer came: the thread ended, and its death is reported by `onDeath`; or it said nothing in its time, and still runs. */
+export type NoAnswer = 'dead' | 'silent';
+
 interface Waiting {
   readonly answer: Answer;
   readonly epoch: number;
-  readonly resolve: (message: FromWorker | null) => void;
+  readonly resolve: (message: FromWorker | NoAnswer) => void;
   readonly cancel: CancelTimer;
 }
 
@@ -88,24 +91,24 @@ export class WorkerSlot {
     worker.on('messageerror', (error: unknown) => this.options.logger.error(`worker ${this.index} sent an unreadable message: ${messageOf(error)}`));
     worker.on('exit', (code) => this.onExit(worker, code));
     const message = await this.expect('online', 0, timeoutMs);
-    if (message !== null) return true;
-    if (this.worker === worker) this.kill('did not come online in time');
-    return false;
+    if (message === 'silent') this.kill('did not come online in time');
+    return typeof message === 'object';
   }
 
-  /** @returns null when the thread died or kept silent. */
-  async prepare(delivery: Delivery, timeoutMs: number): Promise<Prepared | null> {
+  async prepare(delivery: Delivery, timeoutMs: number): Promise<Prepared | NoAnswer> {
     const answer = this.expect('prepared', delivery.epoch, timeoutMs);
     const { epoch, snapshot, plan } = delivery;
     this.send({ type: 'prepare', epoch, snapshot, plan, sockets: delivery.socketsOf(this.index) });
-    const message = await answer;
-    return message !== null && message.type === 'prepared' ? message : null;
+    return (await answer) as Prepared | NoAnswer;
   }
 
+  /** A thread that keeps silent is ended: it has to follow. @returns whether it carries this configuration now. */
   async commit(epoch: number, timeoutMs: number): Promise<boolean> {
     const answer = this.expect('committed', epoch, timeoutMs);
     this.send({ type: 'commit', epoch });
-    if ((await answer) === null) return false;
+    const message = await answer;
+    if (message === 'silent') this.kill('did not take up the configuration in time');
+    if (typeof message === 'string') return false;
     this.epoch = epoch;
     return true;
   }
@@ -119,7 +122,7 @@ export class WorkerSlot {
     if (!this.online) return true;
     const answer = this.expect('drained', 0, timeoutMs + graceMs);
     this.send({ type: 'drain', timeoutMs });
-    return (await answer) !== null || !this.online;
+    return (await answer) !== 'silent';
   }
 
   /** Ends the thread: first by asking it to. Resolves when it is gone, whatever it does. */
@@ -149,12 +152,12 @@ export class WorkerSlot {
     this.worker?.postMessage(message);
   }
 
-  private expect(answer: Answer, epoch: number, timeoutMs: number): Promise<FromWorker | null> {
-    if (this.worker === null) return Promise.resolve(null);
+  private expect(answer: Answer, epoch: number, timeoutMs: number): Promise<FromWorker | NoAnswer> {
+    if (this.worker === null) return Promise.resolve('dead');
     return new Promise((resolve) => {
       const cancel = this.options.timers.after(timeoutMs, () => {
         this.waiting = this.waiting.filter((other) => other !== waiting);
-        resolve(null);
+        resolve('silent');
       });
       const waiting: Waiting = { answer, epoch, resolve, cancel };
       this.waiting.push(waiting);
@@ -200,7 +203,7 @@ export class WorkerSlot {
     this.waiting = [];
     for (const each of waiting) {
       each.cancel();
-      each.resolve(null);
+      each.resolve('dead');
     }
     if (this.stopping) return;
     this.options.events.onDeath(this, this.lastError === '' ? `exit code ${code}` : this.lastError);

@@ -1,10 +1,11 @@
 // @hot
 // Copies into a caller's buffer, each returning the offset behind what it wrote. Any thread; no state, no bounds beyond V8's own:
 // the caller has checked that the bytes fit.
-// Measured on Node 20: a native copy or write costs 80–120 ns whatever its length, a byte in a loop 1–2 ns; hence the two ways.
+// Measured on Node 20: a native copy or write costs 75–100 ns whatever its length, a byte in a loop 1 ns,
+// a character of a string 3 ns; hence the two ways.
 
 const SHORT_COPY = 48;
-const SHORT_TEXT = 32;
+const SHORT_TEXT = 24;
 
 /** Copies `source[start, end)` to `target` at `at`. The ranges must not overlap. */
 export function copyBytes(target: Buffer, at: number, source: Buffer, start: number, end: number): number {

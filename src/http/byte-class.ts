@@ -23,8 +23,8 @@ export const DIGIT: Uint8Array = tableOf(DIGITS);
 export const VALUE: Uint8Array = visibleBytes();
 VALUE[HTAB] = 1;
 VALUE[SP] = 1;
-/** A request target: VCHAR but `#`, and bytes above 0x7F, which pass unchanged. */
-export const TARGET: Uint8Array = visibleBytes();
+/** A request target: VCHAR but `#`. Bytes above 0x7F belong percent-encoded there (RFC 3986); Envoy refuses them too. */
+export const TARGET: Uint8Array = visibleBytes().fill(0, 0x80);
 TARGET[0x23] = 0;
 
 function tableOf(members: string): Uint8Array {

@@ -66,7 +66,8 @@ export function noteField(head: Head, buf: Buffer, i: number, section: number): 
       head.dropped[i] = equalsText(buf, start, end, TRAILERS) ? 0 : 1;
       return 0;
     case FIELD_EXPECT:
-      if (equalsText(buf, start, end, CONTINUE)) head.expectContinue = true;
+      // RFC 9110 section 10.1.1: from an HTTP/1.0 client it means nothing.
+      if (head.minor === 1 && equalsText(buf, start, end, CONTINUE)) head.expectContinue = true;
       return 0;
     case FIELD_CONNECTION:
     case FIELD_KEEP_ALIVE:

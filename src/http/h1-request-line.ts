@@ -33,7 +33,6 @@ const VERSION_BYTES = 8;
 const LINE_TAIL_BYTES = 11;
 const CAPITAL_C = 67;
 
-
 /** @returns 1 when the line is read and `head.state` is NAME, 0 when bytes are wanted, < 0 an error code */
 export function parseRequestLine(head: Head, buf: Buffer, stop: number): number {
   if (head.at === 0 && readPlainLine(head, buf, stop)) return 1;

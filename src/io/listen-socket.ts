@@ -41,6 +41,23 @@ function oneMore(system: System, first: number, address: Address): number {
   return fd;
 }
 
+/** More descriptors for the same sockets and their queues, for a listener that takes over another one's address. Throws as above. */
+export function duplicateListenSockets({ fds, address }: ListenSockets): ListenSockets {
+  const system = loadSystem();
+  if (typeof system === 'string') return { fds, address };
+  const copies: number[] = [];
+  for (const fd of fds) {
+    const copy = system.duplicate(fd);
+    if (copy < 0) {
+      const error = systemError('dup', system.errno(), formatAddress(address));
+      for (const made of copies) system.close(made);
+      throw error;
+    }
+    copies.push(copy);
+  }
+  return { fds: copies, address };
+}
+
 /** Closes one of them. What still waits in its queue is reset by the kernel. */
 export function closeListenSocket(fd: number): void {
   const system = loadSystem();

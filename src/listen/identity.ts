@@ -7,7 +7,7 @@ import * as F from '../core/fields.ts';
 import type { Random } from '../core/random.ts';
 import type { Stream } from '../core/stream.ts';
 import { makeRequestId } from '../observe/request-id.ts';
-import { compileCidrs, type CidrSet } from '../security/cidr.ts';
+import { compileCidrs, isAddress, type CidrSet } from '../security/cidr.ts';
 
 /** Dropped from external requests at the edge only; the ids behind them are dropped at every hop. */
 const EDGE_ONLY_LAST = F.FIELD_FIRST_EXTERNAL_ONLY + 2;
@@ -59,7 +59,7 @@ export class Identity {
     const list = received === '' ? [] : received.split(',');
     for (let i = list.length - 1; i >= 0; i--) {
       const address = list[i]!.trim();
-      if (trusted.isAddress(address)) stream.trustedAddress = address;
+      if (isAddress(address)) stream.trustedAddress = address;
       if (!trusted.contains(address)) break;
     }
     if (!this.edge) append(stream, received, peer);
@@ -79,7 +79,7 @@ export class Identity {
     for (let i = 0; i < head.count; i++) {
       const id = head.ids[i]!;
       if (id === F.FIELD_X_ENVOY_INTERNAL || id === F.FIELD_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS) head.dropped[i] = 1;
-      else if (id === F.FIELD_X_FORWARDED_CLIENT_CERT) head.dropped[i] = 1;
+      else if (id === F.FIELD_X_FORWARDED_CLIENT_CERT || id === F.FIELD_X_ENVOY_ORIGINAL_PATH) head.dropped[i] = 1;
       else if (id >= F.FIELD_FIRST_EXTERNAL_ONLY && (this.edge || id > EDGE_ONLY_LAST)) head.dropped[i] = 1;
     }
   }
@@ -101,12 +101,13 @@ function append(stream: Stream, received: string, peer: string): void {
   head.add('x-forwarded-for', received === '' ? peer : `${received},${peer}`);
 }
 
-/** The address that many places from the right end of a list; '' when the list is shorter. */
+/** The address that many places from the right end of a list; '' when the list is shorter, or holds something else there. */
 function fromRight(list: string, skip: number): string {
   let end = list.length;
   for (let left = skip; left > 0; left--) {
     end = list.lastIndexOf(',', end - 1);
     if (end < 0) return '';
   }
-  return list.slice(list.lastIndexOf(',', end - 1) + 1, end).trim();
+  const text = list.slice(list.lastIndexOf(',', end - 1) + 1, end).trim();
+  return isAddress(text) ? text : '';
 }

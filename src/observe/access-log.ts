@@ -32,6 +32,9 @@ const PLAIN: Style = 0;
 const JSON_VALUE: Style = 1;
 const JSON_PART: Style = 2;
 
+/** It would end a header early and begin another one. */
+const LINE_BREAK = /[\0\r\n]/;
+
 /** literal, value, literal, value, …, literal */
 class Line {
   private readonly literals: string[] = [''];
@@ -47,6 +50,10 @@ class Line {
 
   get constant(): string | null {
     return this.reads.length === 0 ? this.literals[0]! : null;
+  }
+
+  holds(pattern: RegExp): boolean {
+    return this.literals.some((literal) => pattern.test(literal));
   }
 
   addText(text: string): void {
@@ -92,6 +99,7 @@ class Line {
 export function compileFormat(text: string, environment: Environment): CompiledFormat {
   const line = new Line('');
   addFormat(line, text, PLAIN, environment);
+  if (line.holds(LINE_BREAK)) throw new FormatError('a header value cannot hold a line break or a NUL, as one of its environment variables does');
   return line;
 }
 
@@ -141,9 +149,9 @@ function addJson(line: Line, value: unknown, environment: Environment): void {
   if (typeof value === 'string') {
     addJsonText(line, value, environment);
   } else if (Array.isArray(value)) {
-    addList(line, '[', value, ']', (item) => addJson(line, item, environment));
+    addList(line, '[]', value, (item) => addJson(line, item, environment));
   } else if (typeof value === 'object' && value !== null) {
-    addList(line, '{', Object.entries(value), '}', ([key, item]) => {
+    addList(line, '{}', Object.entries(value), ([key, item]) => {
       line.addText(`"${jsonEscape(utf8Bytes(key))}":`);
       addJson(line, item, environment);
     });
@@ -152,13 +160,13 @@ function addJson(line: Line, value: unknown, environment: Environment): void {
   }
 }
 
-function addList<T>(line: Line, open: string, items: readonly T[], close: string, add: (item: T) => void): void {
-  line.addText(open);
+function addList<T>(line: Line, brackets: '[]' | '{}', items: readonly T[], add: (item: T) => void): void {
+  line.addText(brackets[0]!);
   items.forEach((item, i) => {
     if (i > 0) line.addText(',');
     add(item);
   });
-  line.addText(close);
+  line.addText(brackets[1]!);
 }
 
 /** A string that is one operator and nothing else takes its type; any other is a string. */

@@ -20,7 +20,7 @@ const UNKNOWN = 0;
 const HIGHEST = 999;
 
 /** Names in slot order: `unknown`, `100`, `101`, … */
-export const CODE_NAMES: readonly string[] = ['unknown', ...CODES.map(String)];
+export const CODE_NAMES: readonly string[] = ['unknown'].concat(CODES.map(String));
 
 /** Cells of a cluster's block: the named stats, then one per code. */
 export const CLUSTER_CELLS = CLUSTER_CODES_AT + CODE_NAMES.length;

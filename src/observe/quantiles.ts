@@ -24,8 +24,8 @@ export interface HistogramFigures {
 /** Reads one histogram after the other through the same memory. */
 export class HistogramReader {
   private readonly words = new Float64Array(HISTOGRAM_WORDS);
-  // 3 significant digits are finer than our slots; 2^40 is their end.
-  private readonly hdr = build({ lowestDiscernibleValue: 1, highestTrackableValue: 2 ** 40, numberOfSignificantValueDigits: 3, bitBucketSize: 64 });
+  // 2 significant digits are finer than our slots; 2^40 is their end.
+  private readonly hdr = build({ lowestDiscernibleValue: 1, highestTrackableValue: 2 ** 40, numberOfSignificantValueDigits: 2, bitBucketSize: 64 });
 
   /** `add` adds the words of the histogram over all workers (`SharedState.addHistogram`). Forgets the one before. */
   load(add: (into: Float64Array) => void): HistogramFigures {

@@ -184,7 +184,7 @@ function* workerScopes(listener: ListenerConfig, places: ListenerPlan, shared: S
       prefix: `listener.${address}.worker_${worker}.`,
       family: 'listener_worker_',
       labels: [['envoy_worker_id', String(worker)], ['envoy_listener_address', address]],
-      stats: readAll(S.LISTENER_STATS, read).filter((_, slot) => WORKER_STATS.includes(slot)),
+      stats: sorted(readAll(S.LISTENER_STATS, read).filter((_, slot) => WORKER_STATS.includes(slot))),
       histograms: [],
     };
   }

@@ -1,5 +1,5 @@
 // %START_TIME(format)%: strftime in UTC, with Envoy's fractions (%f, %3f, %E3S) and %s for seconds since the epoch.
-// Any thread. A format keeps the text of its current second: most lines of a busy log share it.
+// Any thread. A format keeps the texts of its current second, and the last text: most lines of a busy log share them.
 
 import { FormatError } from './format-syntax.ts';
 
@@ -61,21 +61,30 @@ export class TimeFormat {
   private readonly parts: SecondPart[][] = [[]];
   private readonly digits: number[] = [];
   private second = NaN;
-  private readonly texts: string[] = [];
+  private readonly texts: string[];
+  /** Nothing finer than a millisecond is shown: the last text holds for the whole of its own. */
+  private readonly isCoarse: boolean;
+  private lastMs = NaN;
+  private last = '';
 
   /** @throws FormatError */
   constructor(format: string) {
     this.add(format);
     this.texts = this.parts.map(() => '');
+    this.isCoarse = this.digits.every((digits) => digits <= 3);
   }
 
   /** `wallMs`: milliseconds since the epoch, with a fraction. */
   format(wallMs: number): string {
+    const ms = Math.floor(wallMs);
+    if (ms === this.lastMs && this.isCoarse) return this.last;
     const second = Math.floor(wallMs / 1000);
     if (second !== this.second) this.turn(second);
     const { texts, digits } = this;
     let out = texts[0]!;
     for (let i = 0; i < digits.length; i++) out += fraction(wallMs - second * 1000, digits[i]!) + texts[i + 1]!;
+    this.lastMs = ms;
+    this.last = out;
     return out;
   }
 
@@ -144,7 +153,8 @@ const MILLIS: readonly string[] = Array.from({ length: 1000 }, (_, ms) => String
 
 function fraction(ms: number, digits: number): string {
   if (digits === 3) return MILLIS[Math.floor(ms)]!;
-  return String(Math.floor(ms * 1e6)).padStart(9, '0').slice(0, digits);
+  // A wall clock in milliseconds as a float is good to a microsecond; what would follow is noise.
+  return `${String(Math.floor(ms * 1000)).padStart(6, '0')}000`.slice(0, digits);
 }
 
 function two(n: number): string {

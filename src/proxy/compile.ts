@@ -25,7 +25,8 @@ export function compileHttp(http: HttpConfig, pointer: string, variables: Enviro
     problem,
     compileFormat: (text) => {
       const compiled = compileFormat(text, environment);
-      return compiled.constant === null ? compiled : { constant: compiled.constant };
+      // `observe` gives bytes, `route` takes text: only where the two are the same may the short way be taken.
+      return compiled.constant === text ? { constant: text } : { format: (stream) => compiled.format(stream) };
     },
   });
   const editsAnswers = routes.routes.some((route) => route.responseEdits.length > 0);

@@ -6,6 +6,7 @@
 // Every way out leads through `finish`, once: there the counters, the log and the return to the pool are.
 
 import type { Cluster } from '../cluster/cluster.ts';
+import type { H1Pool } from '../cluster/h1-pool.ts';
 import type { Host } from '../cluster/host.ts';
 import { fault, type Fault } from '../core/fault.ts';
 import { FIELD_UPGRADE } from '../core/fields.ts';
@@ -43,7 +44,8 @@ export class Journey extends Stream implements TimerTarget {
   route: CompiledRoute | null = null;
   cluster: Cluster | null = null;
   host: Host | null = null;
-
+  /** Where this request waits for a connection. Whatever ends a journey takes it off that queue first. */
+  private waitsIn: H1Pool | null = null;
   private phase = FREE;
   private requestDone = false;
   /** Body bytes that came before there was a connection for them. */
@@ -92,7 +94,6 @@ export class Journey extends Stream implements TimerTarget {
     } else if (this.phase === ANSWERING) {
       this.flags |= flags;
       this.details = details;
-      this.stopAttempt();
       this.breakOff();
       return;
     }
@@ -136,7 +137,6 @@ export class Journey extends Stream implements TimerTarget {
     this.flags |= FLAG_DC;
     this.details = why.details;
     this.count(S.DOWN_RQ_RX_RESET);
-    this.stopAttempt();
     this.finish();
   }
 
@@ -149,6 +149,7 @@ export class Journey extends Stream implements TimerTarget {
   upReady(up: UpStream): void {
     const { early } = this;
     this.up = up;
+    this.waitsIn = null;
     this.phase = SENT;
     this.upstreamStartAt = this.runtime.tools.clock.now;
     const noBody = this.reqBody === BODY_NONE;
@@ -162,7 +163,7 @@ export class Journey extends Stream implements TimerTarget {
   }
 
   upFailed(why: Fault): void {
-    this.phase = ASKED;
+    this.waitsIn = null;
     this.countHost(S.HOST_RQ_ERROR);
     this.fail(why);
   }
@@ -286,8 +287,9 @@ export class Journey extends Stream implements TimerTarget {
     this.attempts = 1;
     editRequest(this, route, host);
     this.phase = WAITING;
+    this.waitsIn = host.pool!;
     this.watch();
-    host.pool!.acquire(this); // may end the journey before it returns
+    this.waitsIn.acquire(this); // may end the journey before it returns
   }
 
   private answerByRoute(route: CompiledRoute): void {
@@ -312,7 +314,6 @@ export class Journey extends Stream implements TimerTarget {
   }
 
   private fail(why: Fault): void {
-    this.stopAttempt();
     if (this.phase !== ANSWERING) {
       this.reply(replyOf(why));
       return;
@@ -330,20 +331,24 @@ export class Journey extends Stream implements TimerTarget {
       this.up = null;
       up.abort();
       if (this.phase !== ANSWERING) this.resHead.reset();
-    } else if (this.phase === WAITING) {
-      this.host!.pool!.cancel(this);
+    } else if (this.waitsIn !== null) {
+      const pool = this.waitsIn;
+      this.waitsIn = null;
+      pool.cancel(this);
     }
   }
 
   /** The answer has begun and cannot be completed. */
   private breakOff(): void {
     this.count(S.DOWN_RQ_TX_RESET);
+    this.stopAttempt();
     this.down!.reset();
     this.finish();
   }
 
   private reply(local: LocalReply, body: Buffer = local.body === '' ? EMPTY : Buffer.from(local.body, 'utf8')): void {
     const down = this.down!;
+    this.stopAttempt();
     this.phase = ANSWERING;
     this.isLocalReply = true;
     this.status = local.status;
@@ -403,7 +408,7 @@ export class Journey extends Stream implements TimerTarget {
     const { tools, stats } = runtime;
     const now = tools.clock.now;
     this.endAt = now;
-    if (this.up !== null) this.stopAttempt();
+    this.stopAttempt();
     tools.cells[stats + S.DOWN_RQ_ACTIVE]!--;
     tools.cells[stats + S.DOWN_RQ_COMPLETED]!++;
     if (this.status >= 100 && this.status < 600) tools.cells[stats + S.DOWN_RQ_1XX + ((this.status / 100) | 0) - 1]!++;

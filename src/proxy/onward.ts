@@ -21,8 +21,10 @@ export function editRequest(journey: Journey, route: CompiledRoute, host: Host):
       journey.upstreamPath = rewritten;
     }
   }
-  if (route.hostRewrite !== '') journey.upstreamAuthority = route.hostRewrite;
-  else if (route.hostFromUpstream) journey.upstreamAuthority = host.text;
+  if (route.hostRewrite !== '' || route.hostFromUpstream) {
+    journey.upstreamAuthority = route.hostRewrite === '' ? host.text : route.hostRewrite;
+    reqHead.set('x-envoy-original-host', journey.authority);
+  }
 }
 
 export function clusterOf(journey: Journey, route: CompiledRoute): Cluster | null {

@@ -71,10 +71,12 @@ function addTo<T>(targets: Map<string, T>, key: string, target: T): boolean {
   return true;
 }
 
-/** What is wrong with a domain, or ''. */
+const NO_HOST = /[\s/?#]/;
+
+/** What is wrong with a domain, or ''. Not for the road. */
 export function domainProblem(domain: string): string {
   if (domain === '') return 'a domain is not empty; "*" is every domain';
   const inner = domain.startsWith('*') ? domain.slice(1) : domain.endsWith('*') ? domain.slice(0, -1) : domain;
   if (inner.includes('*')) return 'a domain holds one *, at its beginning or at its end';
-  return /[\s/?#]/.test(domain) ? 'a domain is a host, with a port where the request has one' : '';
+  return NO_HOST.test(domain) ? 'a domain is a host, with a port where the request has one' : '';
 }

@@ -4,7 +4,7 @@
 // scratch of the match in progress. Pure: it reads the stream and keeps nothing of it.
 
 import type { Random } from '../core/random.ts';
-import type { Stream } from '../core/stream.ts';
+import type { RoutedRequest } from './routed-request.ts';
 import type { CompiledRoute } from './compiled-route.ts';
 import { PATH_EXACT, PATH_PREFIX, PATH_REGEX, PATH_ANY, PATH_SEPARATED, PATH_TEMPLATE } from './compiled-route.ts';
 import type { HostIndex } from './host-index.ts';
@@ -31,7 +31,7 @@ export class VirtualHost {
     this.index = index;
   }
 
-  match(stream: Stream, random: Random): CompiledRoute | null {
+  match(stream: RoutedRequest, random: Random): CompiledRoute | null {
     const path = stream.path;
     if (path.charCodeAt(0) !== SLASH) return this.matchWithoutPath(stream, random);
     const index = this.index;
@@ -40,7 +40,7 @@ export class VirtualHost {
     return index.count === 1 ? this.matchOneList(stream, random) : this.matchMerged(stream, random);
   }
 
-  private matchOneList(stream: Stream, random: Random): CompiledRoute | null {
+  private matchOneList(stream: RoutedRequest, random: Random): CompiledRoute | null {
     const { data, from, to } = this.index;
     const end = to[0]!;
     for (let at = from[0]!; at < end; at++) {
@@ -52,7 +52,7 @@ export class VirtualHost {
   }
 
   /** Takes the smallest first entry of all lists until a route says yes. */
-  private matchMerged(stream: Stream, random: Random): CompiledRoute | null {
+  private matchMerged(stream: RoutedRequest, random: Random): CompiledRoute | null {
     const { data, from, to, count } = this.index;
     for (;;) {
       let best = -1;
@@ -72,7 +72,7 @@ export class VirtualHost {
   }
 
   /** `*` of OPTIONS, and targets without a path: routes that ask for no path, for exactly this, or for everything. */
-  private matchWithoutPath(stream: Stream, random: Random): CompiledRoute | null {
+  private matchWithoutPath(stream: RoutedRequest, random: Random): CompiledRoute | null {
     for (let k = 0; k < this.routes.length; k++) {
       const route = this.routes[k]!;
       if (matchesPathless(route, stream.path) && matchesConditions(route, stream, random)) return route;
@@ -94,7 +94,7 @@ export class RouteTable {
   }
 
   /** The first route that matches, or null: no virtual host, or none of its routes. */
-  match(stream: Stream, random: Random): CompiledRoute | null {
+  match(stream: RoutedRequest, random: Random): CompiledRoute | null {
     const host = this.hosts.find(stream.authority);
     return host === null ? null : host.match(stream, random);
   }
@@ -105,12 +105,12 @@ export class RouteTable {
 }
 
 /** What the index has not settled: the path where it needs more than its beginning, and the conditions. */
-function matchesRest(route: CompiledRoute, stream: Stream, random: Random): boolean {
+function matchesRest(route: CompiledRoute, stream: RoutedRequest, random: Random): boolean {
   return matchesIndexedPath(route, stream.path) && matchesConditions(route, stream, random);
 }
 
-/** The path begins with what the route is indexed under (`indexedText`); is the rest right as well? */
-function matchesIndexedPath(route: CompiledRoute, path: string): boolean {
+/** The path begins with what the route is indexed under; is the rest right as well? */
+export function matchesIndexedPath(route: CompiledRoute, path: string): boolean {
   switch (route.pathKind) {
     case PATH_SEPARATED: {
       const next = path.charCodeAt(route.pathText.length);
@@ -130,10 +130,10 @@ function matchesIndexedPath(route: CompiledRoute, path: string): boolean {
 export function matchesPathless(route: CompiledRoute, path: string): boolean {
   if (route.pathKind === PATH_EXACT) return route.pathText === path;
   // The server as a whole (RFC 9110 section 9.3.7) is what `prefix: "/"` means too; Envoy has no route for it at all.
-  return route.pathKind === PATH_ANY || (route.pathKind === PATH_PREFIX && route.pathText === '/' && path === '*');
+  return route.pathKind === PATH_ANY || (route.pathKind === PATH_PREFIX && route.pathText.length <= 1 && path === '*');
 }
 
-export function matchesConditions(route: CompiledRoute, stream: Stream, random: Random): boolean {
+export function matchesConditions(route: CompiledRoute, stream: RoutedRequest, random: Random): boolean {
   if (route.certain) return true;
   if (route.methods.length > 0 && !route.methods.includes(stream.method)) return false;
   const rules = route.rules;

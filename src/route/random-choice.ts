@@ -5,18 +5,18 @@
 // in a row leave the second one nothing.) Worker thread.
 
 import type { Random } from '../core/random.ts';
-import type { Stream } from '../core/stream.ts';
+import type { RoutedRequest } from './routed-request.ts';
 import type { CompiledRoute } from './compiled-route.ts';
 
 const TWO_32 = 4294967296;
 const CLUSTER_SALT = 0x5bd1e995;
 
-export function passesFraction(route: CompiledRoute, stream: Stream, random: Random): boolean {
+export function passesFraction(route: CompiledRoute, stream: RoutedRequest, random: Random): boolean {
   return mixed(stream, random, route.id) < route.fraction * TWO_32;
 }
 
 /** The place of the chosen cluster in `clusterNames`; -1 when a header names it (`clusterFromHeader`). */
-export function chooseCluster(route: CompiledRoute, stream: Stream, random: Random): number {
+export function chooseCluster(route: CompiledRoute, stream: RoutedRequest, random: Random): number {
   if (route.clusterHeader !== '') return -1;
   const weights = route.clusterWeights;
   if (weights.length === 1) return 0;
@@ -30,14 +30,14 @@ export function chooseCluster(route: CompiledRoute, stream: Stream, random: Rand
 }
 
 /** The cluster that the request's own header names: the first value; '' when there is none. */
-export function clusterFromHeader(route: CompiledRoute, stream: Stream): string {
+export function clusterFromHeader(route: CompiledRoute, stream: RoutedRequest): string {
   const at = stream.reqHead.find(route.clusterHeader);
   if (at >= 0) return stream.reqHead.value(at);
   return stream.reqHead.get(route.clusterHeader) ?? '';
 }
 
 /** Uniform in [0, 2^32), the same for the same request and salt. */
-function mixed(stream: Stream, random: Random, salt: number): number {
+function mixed(stream: RoutedRequest, random: Random, salt: number): number {
   while (stream.routeDraw === 0) stream.routeDraw = random.int32();
   let x = stream.routeDraw ^ Math.imul(salt + 1, 0x9e3779b1);
   x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);

@@ -3,7 +3,7 @@
 // The query is kept unless said otherwise. Settled on Envoy 1.40; one thing is ours: a rewrite that comes out without its
 // leading slash gets one, because it would not be a request target otherwise. Worker thread.
 
-import type { Stream } from '../core/stream.ts';
+import type { RoutedRequest } from './routed-request.ts';
 import type { CompiledRoute } from './compiled-route.ts';
 import {
   PATH_ANY,
@@ -21,7 +21,7 @@ const SLASH = 47;
  * The new path with query, or null when the path stays as it is. A path that was rewritten is passed on together with
  * `x-envoy-original-path` (the old one, replacing what the caller sent), even if old and new are the same.
  */
-export function rewritePath(route: CompiledRoute, stream: Stream): string | null {
+export function rewritePath(route: CompiledRoute, stream: RoutedRequest): string | null {
   const target = stream.path;
   if (route.rewriteKind === REWRITE_NONE || target.charCodeAt(0) !== SLASH) return null;
   const end = pathEnd(target);
@@ -62,7 +62,7 @@ function rooted(target: string): string {
 }
 
 /** The Location of a redirect route. */
-export function redirectLocation(route: CompiledRoute, stream: Stream): string {
+export function redirectLocation(route: CompiledRoute, stream: RoutedRequest): string {
   const scheme = route.redirectScheme === '' ? stream.scheme : route.redirectScheme;
   const path = redirectPath(route, stream);
   const host = route.redirectHost === '' ? hostWithoutOldPort(route, stream, scheme) : route.redirectHost;
@@ -71,7 +71,7 @@ export function redirectLocation(route: CompiledRoute, stream: Stream): string {
   return scheme + '://' + host + port + path;
 }
 
-function redirectPath(route: CompiledRoute, stream: Stream): string {
+function redirectPath(route: CompiledRoute, stream: RoutedRequest): string {
   const target = stream.path.charCodeAt(0) === SLASH ? stream.path : '/';
   const query = route.stripQuery ? '' : target.slice(pathEnd(target));
   if (route.redirectPath !== null) {
@@ -83,7 +83,7 @@ function redirectPath(route: CompiledRoute, stream: Stream): string {
 }
 
 /** The caller's host; without its port when a new one comes, or when it was the old scheme's own and the scheme changes. */
-function hostWithoutOldPort(route: CompiledRoute, stream: Stream, scheme: string): string {
+function hostWithoutOldPort(route: CompiledRoute, stream: RoutedRequest, scheme: string): string {
   const host = stream.authority;
   const colon = portColon(host);
   if (colon < 0) return host;

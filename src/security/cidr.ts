@@ -14,9 +14,11 @@ export class CidrSet {
     return family !== 0 && this.list.check(address, family === 6 ? 'ipv6' : 'ipv4');
   }
 
-  isAddress(text: string): boolean {
-    return isIP(text) !== 0;
-  }
+}
+
+/** An IPv4 or IPv6 literal, without port or brackets. */
+export function isAddress(text: string): boolean {
+  return isIP(text) !== 0;
 }
 
 /** `10.0.0.0/8`, `2001:db8::/32`, or a single address. Throws a RangeError that names the text. */

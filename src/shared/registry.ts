@@ -302,12 +302,8 @@ export class SharedState {
 
   private isAtRest(place: Place): boolean {
     if (place.row >= 0 && !this.table.isIdle(place.row)) return false;
-    for (const { shape, cell } of place.blocks) {
-      for (const gauge of shape.gauges) {
-        for (const { cells } of this.stripes) if (cells[cell + gauge] !== 0) return false;
-      }
-    }
-    return true;
+    return place.blocks.every(({ shape, cell }) =>
+      shape.gauges.every((gauge) => this.stripes.every(({ cells }) => cells[cell + gauge] === 0)));
   }
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { AccessLogFiles } from '../../src/control/access-log-files.ts';
-import { systemTimers } from '../../src/core/timers.ts';
+import { systemTimers } from '../../src/core/host-timer.ts';
 import { LogProbe } from '../support/log-probe.ts';
 
 function setUp(test: { teardown(after: () => unknown): unknown }, maxQueuedBytes?: number) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { ConfigWatch } from '../../src/control/config-watch.ts';
-import { systemTimers } from '../../src/core/timers.ts';
+import { systemTimers } from '../../src/core/host-timer.ts';
 
 /** A watch in a directory of its own, quick to settle, and a promise of the next report. `pollMs` large: events alone must do. */
 async function setUp(test: { teardown(after: () => unknown): unknown }, path: (dir: string) => string, pollMs = 3_600_000) {

@@ -24,7 +24,14 @@ function setUp(fdsThere = true) {
         const real = address.kind === 'ip' && address.port === 0 ? { ...address, port: 40_000 + fd } : address;
         return { address: real, fds: Array.from({ length: count }, () => (fdsThere ? fd++ : -1)) };
       },
-      close: ({ address }) => book.push(`close ${formatAddress(address)}`),
+      duplicate: ({ address, fds }) => {
+        book.push(`duplicate ${fds.join()}`);
+        return { address, fds: fds.map((one) => one + 100) };
+      },
+      close: ({ address, fds }, addressStays) => {
+        book.push(`close ${formatAddress(address)}`);
+        if (addressStays) book.push(`${fds.join()} only`);
+      },
     },
     2,
   );
@@ -44,15 +51,32 @@ t.test('one descriptor for each worker; an engine that binds by itself gets none
   t.same(book, ['open 127.0.0.1:1', 'open 127.0.0.1:0', 'close 127.0.0.1:1', 'close 127.0.0.1:40012']);
 });
 
-t.test('an unchanged address keeps its sockets under any name; port 0 keeps the port it got', async (t) => {
+t.test('an unchanged listener keeps its sockets; port 0 keeps the port it got', async (t) => {
   const { sockets, book } = setUp();
   await sockets.prepare([listener('a', ip(1)), listener('any', ip(0))]);
   sockets.commit();
   book.length = 0;
-  const { table } = await sockets.prepare([listener('renamed', ip(1)), listener('any', ip(0))]);
+  const { table } = await sockets.prepare([listener('a', ip(1)), listener('any', ip(0))]);
   sockets.commit();
-  t.same(table[1], { renamed: { address: ip(1), fd: 11 }, any: { address: ip(40_012), fd: 13 } });
+  t.same(table[1], { a: { address: ip(1), fd: 11 }, any: { address: ip(40_012), fd: 13 } });
   t.same(book, []);
+});
+
+t.test('a listener that takes over an address gets the same sockets under descriptors of its own', async (t) => {
+  const { sockets, book } = setUp();
+  await sockets.prepare([listener('a', ip(1)), listener('self', ip(2), true)]);
+  sockets.commit();
+  const { table } = await sockets.prepare([listener('b', ip(1)), listener('other', ip(2), true)]);
+  t.same(table[1], { b: { address: ip(1), fd: 111 }, other: { address: ip(2), fd: -1 } });
+  sockets.abandon();
+  t.same(book.slice(1), ['duplicate 10,11', 'close 127.0.0.1:1', '110,111 only'], 'abandoned');
+  book.length = 0;
+  await sockets.prepare([listener('b', ip(1))]);
+  sockets.commit();
+  t.same(book, ['duplicate 10,11', 'close 127.0.0.1:1', '10,11 only'], 'committed');
+  book.length = 0;
+  sockets.closeAll();
+  t.same(book, ['close 127.0.0.1:1'], 'and the last one frees the address');
 });
 
 t.test('a table stays what it was when another one is prepared', async (t) => {

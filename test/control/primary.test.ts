@@ -10,7 +10,7 @@ import { Primary, StartError } from '../../src/control/primary.ts';
 import type { SharedMemory } from '../../src/control/publisher.ts';
 import type { Address } from '../../src/core/address.ts';
 import { formatAddress } from '../../src/core/address.ts';
-import { systemTimers } from '../../src/core/timers.ts';
+import { systemTimers } from '../../src/core/host-timer.ts';
 import { ask } from '../support/ask.ts';
 import { LogProbe } from '../support/log-probe.ts';
 import { listenerConfig, snapshot, withAccessLog } from '../support/snapshots.ts';
@@ -66,6 +66,10 @@ class World {
         memory: this.memory,
         sockets: {
           open: (address, count) => this.open(address, count),
+          duplicate: ({ address, fds }) => {
+            this.book.push(`duplicate ${formatAddress(address)}`);
+            return { address, fds };
+          },
           close: ({ address }) => this.book.push(`close ${formatAddress(address)}`),
         },
         closeDescriptors: () => undefined,
@@ -138,7 +142,7 @@ t.test('a configuration from a bad file, a failed rehearsal or a port in use sta
   world.rehearsal = [];
   world.taken.add('127.0.0.1:18081');
   world.next = loaded(snapshot({ listeners: [listenerConfig('a', 18080), listenerConfig('127.0.0.1:18081', 18081)] }));
-  t.same(await reasonsOf(world.primary().start()), ['listener 127.0.0.1:18081: the address is in use by another process (EADDRINUSE)']);
+  t.same(await reasonsOf(world.primary().start()), ['listener 127.0.0.1:18081: the address is already in use (EADDRINUSE)']);
   t.same(world.book, ['open 127.0.0.1:18080', 'close 127.0.0.1:18080'], 'what was opened is closed again');
 });
 
@@ -148,7 +152,7 @@ t.test('an admin port in use stops the start, and names it', async (t) => {
   await primary.start();
   t.teardown(() => primary.stop());
   const second = new World(snapshot({ admin: primary.adminAddress }));
-  t.same(await reasonsOf(second.primary().start()), [`listener "admin" on ${formatAddress(primary.adminAddress!)}: the address is in use by another process (EADDRINUSE)`]);
+  t.same(await reasonsOf(second.primary().start()), [`listener "admin" on ${formatAddress(primary.adminAddress!)}: the address is already in use (EADDRINUSE)`]);
 });
 
 t.test('workers that refuse stop the start', async (t) => {
@@ -163,10 +167,10 @@ t.test('a good reload keeps unchanged sockets, opens new ones, closes those of r
   t.teardown(() => primary.stop());
   await primary.start();
   world.book.length = 0;
-  world.next = loaded(snapshot({ version: '2', listeners: [listenerConfig('a2', 1), listenerConfig('c', 3)] }), ['a warning']);
+  world.next = loaded(snapshot({ version: '2', listeners: [listenerConfig('a', 1), listenerConfig('c', 3)] }), ['a warning']);
   t.same(await primary.reload(), { outcome: 'applied', version: '2' });
   t.same(world.book, ['open 127.0.0.1:3', 'plan 2', 'commit 2', 'close 127.0.0.1:2']);
-  t.ok(world.log.has(/configuration 2 is in effect: listeners: 2 added, 2 removed/));
+  t.ok(world.log.has(/configuration 2 is in effect: listeners: 1 added, 1 removed/));
   t.ok(world.log.has(/a warning/));
   t.same(await primary.reload(), { outcome: 'unchanged' });
 });

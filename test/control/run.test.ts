@@ -12,6 +12,8 @@ import type { Address } from '../../src/core/address.ts';
 import { ask } from '../support/ask.ts';
 import { Command } from '../support/run-command.ts';
 
+t.setTimeout(120_000); // each case is a process of its own, with two workers
+
 function answering(body: string, more: object = {}): object {
   return {
     admin: { address: '127.0.0.1:0' },

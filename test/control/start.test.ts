@@ -29,6 +29,24 @@ t.test('a document: started, asked, reloaded, drained', async (t) => {
   await t.rejects(ask(edge, '/'), { code: 'ECONNREFUSED' });
 });
 
+for (const engine of ['auto', 'node']) {
+  t.test(`engine ${engine}: a listener renamed on its address is the new one at once, and costs no worker`, async (t) => {
+    const lines: string[] = [];
+    const named = (name: string, address: string): object => ({ ...answering(''), engine, workers: 2, listeners: [{ name, address, http: { routes: [{ match: { prefix: '/' }, respond: { status: 200, body: name } }] } }] });
+    const first = await start({ ...quiet, config: named('probe', '127.0.0.1:0') });
+    const address = first.addresses['probe']!; // a port that was free a moment ago
+    await first.stop();
+    const proxy = await start({ env: {}, log: (line) => lines.push(line), config: named('a', address) });
+    t.teardown(() => proxy.stop());
+    for (const name of ['b', 'c', 'b']) {
+      t.same(await proxy.reload(named(name, address)), []);
+      const replies = await Promise.all(Array.from({ length: 10 }, () => ask(parseAddress(address), '/')));
+      for (const reply of replies) t.equal(reply.body, name);
+    }
+    t.notMatch(lines.join(''), /died|error/);
+  });
+}
+
 t.test('a file; two proxies in one process', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'nuncio-start-'));
   t.teardown(() => rmSync(dir, { recursive: true }));

@@ -1,6 +1,6 @@
 import t from 'tap';
-import type { Timers } from '../../src/core/timers.ts';
-import { systemTimers } from '../../src/core/timers.ts';
+import type { Timers } from '../../src/core/host-timer.ts';
+import { systemTimers } from '../../src/core/host-timer.ts';
 import { systemTime } from '../../src/core/clock.ts';
 import type { SupervisorLimits, WorkerMemory } from '../../src/control/supervisor.ts';
 import { Supervisor } from '../../src/control/supervisor.ts';
@@ -118,6 +118,22 @@ t.test('a worker that dies at the commit comes back with the new configuration',
   await log.line(/worker 1 was replaced/);
   t.same([0, 1].map((index) => memory.cells(index)[1]), [1, 1]);
   t.equal(supervisor.carrying, 2);
+  t.equal(supervisor.deaths, 1, 'the replacement was left alone');
+  t.equal(memory.cells(1)[0], 2);
+});
+
+t.test('a worker that stays silent at the commit is ended, and comes back with the new configuration', async (t) => {
+  const timers = new HandTimers();
+  const { supervisor, memory, log } = setUp(t, 2, {}, timers);
+  await supervisor.start();
+  const delivered = supervisor.deliver(delivery(1, { only: 0, muteOnCommit: true, log: 'carried' }));
+  await log.line(/worker 1: carried/);
+  timers.advance(30_000);
+  t.same((await delivered).errors, []);
+  t.match(await log.line(/worker 0 died/), /did not take up the configuration in time/);
+  await log.line(/worker 0 was replaced/);
+  t.equal(supervisor.carrying, 2);
+  t.equal(memory.cells(0)[0], 2);
 });
 
 for (const [action, cause] of [['throw', /Error: fake worker: hooked\n/], ['exit', /exit code 3/]] as const) {

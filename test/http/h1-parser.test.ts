@@ -95,6 +95,7 @@ t.test('a Head is used again', (t) => {
     t.equal(head.known(FIELD_HOST), 'c');
     t.strictSame([head.contentLength, head.minor, head.connectionClose, head.expectContinue, head.authorityEnd], [-1, 1, false, false, 0]);
     head.reset();
+    t.ok(head.first.every((i) => i === -1), 'no field is remembered');
   }
   t.end();
 });
@@ -231,7 +232,7 @@ t.test('methods, statuses, errors', (t) => {
 
 t.test('names and values from elsewhere', (t) => {
   for (const name of ['x', 'X-Y', 'a_b', "!#$%&'*+-.^_`|~"]) t.ok(isFieldName(name), name);
-  for (const name of ['', 'a b', 'a:', ':path', 'a\r\n', 'é', 'a\0', '☃', 'a(']) t.throws(() => assertFieldName(name), TypeError, name);
+  for (const name of ['', 'a b', 'a:', ':path', 'a\r\n', 'é', 'a\0', '☃', 'a(']) t.throws(() => assertFieldName(name), TypeError, JSON.stringify(name));
   for (const value of ['', 'a', 'a b', 'a\tb', '\xe9', '\xa0']) t.ok(isFieldValue(value), value);
   for (const value of ['a\r\nb: c', 'a\n', '\0', ' a', 'a ', '\ta', '\x7f', '☃', 'a\x0b']) t.throws(() => assertFieldValue(value), TypeError, JSON.stringify(value));
   t.ok(isAuthority(bytes('xa:1x'), 1, 4));

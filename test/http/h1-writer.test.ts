@@ -3,6 +3,8 @@
 import t from 'tap';
 import { Head } from '../../src/core/head.ts';
 import { FIELD_CONTENT_LENGTH, FIELD_HOST, FIELD_UPGRADE } from '../../src/core/fields.ts';
+import { BODY_CHUNKED } from '../../src/core/stream.ts';
+import { BodyReader } from '../../src/http/h1-body.ts';
 import { parseRequestHead, parseResponseHead, parseTrailers } from '../../src/http/h1-parser.ts';
 import { DEFAULT_HEAD_LIMITS } from '../../src/http/h1-state.ts';
 import {
@@ -161,6 +163,11 @@ t.test('chunks', (t) => {
   t.equal(out.latin1Slice(0, end), '0\r\nA: 1\r\nB: 2\r\nc: 3\r\n\r\n', 'trailers that may pass, and added ones');
   t.ok(end <= lastChunkRoom(trailers));
   t.ok(lastChunkRoom(null) >= 5);
+  const reader = new BodyReader();
+  reader.begin(BODY_CHUNKED, -1);
+  const body = Buffer.from('0\r\nA: 1\r\nb:2\r\n\r\n', 'latin1');
+  t.equal(reader.read(body, 0, body.length), body.length);
+  t.equal(out.latin1Slice(0, writeLastChunk(out, 0, reader.trailers)), body.latin1Slice(), 'trailers as a reader collected them');
   t.end();
 });
 

@@ -78,7 +78,9 @@ const PATHS: PathCase[] = [
   { path: { kind: 'path', value: '/Ci' }, caseSensitive: false, yes: ['/CI', '/ci?x', '/Ci'], no: ['/cix'] },
   { path: { kind: 'prefix', value: '/p' }, yes: ['/p', '/px', '/p/x', '/p?y'], no: ['/P', '/', '/xp'] },
   { path: { kind: 'prefix', value: '/Pci' }, caseSensitive: false, yes: ['/PCIx', '/pci/y'], no: ['/pc'] },
-  { path: { kind: 'prefix', value: '' }, yes: ['/', '/a'], no: ['*'] },
+  { path: { kind: 'prefix', value: '' }, yes: ['/', '/a', '*'], no: [] },
+  { path: { kind: 'prefix', value: '/' }, yes: ['/', '/a', '*'], no: [''] },
+  { path: { kind: 'prefix', value: '/*' }, yes: ['/*'], no: ['*'] },
   { path: { kind: 'prefix', value: '/a@b' }, caseSensitive: false, yes: ['/A@B'], no: ['/a`b'] },
   {
     path: { kind: 'pathSeparatedPrefix', value: '/sep' },

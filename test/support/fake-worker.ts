@@ -16,6 +16,8 @@ export interface FakeScript {
   /** Dies as soon as it carries this. */
   readonly dieAfterCommit?: boolean;
   readonly muteOnPrepare?: boolean;
+  /** Only the first time. */
+  readonly muteOnCommit?: boolean;
   readonly log?: string;
 }
 
@@ -48,6 +50,7 @@ function onCommit(epoch: number): void {
   if (prepared?.epoch !== epoch) throw new Error(`fake worker: commit of ${epoch}, prepared is ${prepared?.epoch}`);
   const { script } = prepared;
   if (concerned(script) && script.dieOnCommit && cells[0] === 1) throw new Error('fake worker: cannot commit');
+  if (concerned(script) && script.muteOnCommit && cells[0] === 1) return;
   carried = script;
   prepared = null;
   cells[1] = epoch;

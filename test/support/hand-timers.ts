@@ -1,7 +1,7 @@
 // Timers that fire only when a test says so, and a clock that stands still until then.
 
 import type { TimeSource } from '../../src/core/clock.ts';
-import type { Timers } from '../../src/core/timers.ts';
+import type { Timers } from '../../src/core/host-timer.ts';
 
 interface Armed {
   readonly at: number;

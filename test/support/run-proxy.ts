@@ -139,7 +139,10 @@ export class Proxy {
   async stats(filter = ''): Promise<Map<string, number>> {
     const answer = await this.page(`/stats?format=json${filter === '' ? '' : `&filter=${encodeURIComponent(filter)}`}`);
     const { stats } = JSON.parse(answer.text) as { stats: { name?: string; value?: number }[] };
-    return new Map(stats.filter((stat) => stat.name !== undefined).map((stat) => [stat.name as string, stat.value as number]));
+    const values = new Map<string, number>();
+    // Listeners on port 0 share their stats' names.
+    for (const { name, value } of stats) if (name !== undefined) values.set(name, (values.get(name) ?? 0) + (value as number));
+    return values;
   }
 
   /** One counter or gauge; 0 when it is not listed. */

@@ -107,7 +107,7 @@ const HEADS: readonly Case[] = [
   own('bare LFs throughout', 'GET /bad HTTP/1.1\nHost: a\n\n'),
   own('obsolete folding', field('X-A: b\r\n c')),
   own('obsolete folding with a tab', field('X-A: b\r\n\tc')),
-  own('folding of the coding', field('Transfer-Encoding:\r\n chunked') + BODY),
+  own('folding of the coding', field('Transfer-Encoding:\r\n chunked') + BODY, [400, 501]),
   bad('white space before the first field', 'GET /bad HTTP/1.1\r\n X-A: b\r\nHost: a\r\n\r\n'),
   // host
   bad('no host', 'GET /bad HTTP/1.1\r\nX-A: b\r\n\r\n'),
@@ -127,7 +127,6 @@ const HEADS: readonly Case[] = [
   bad('a space in the target', 'GET /ba d HTTP/1.1\r\nHost: a\r\n\r\n'),
   bad('a tab in the target', 'GET /ba\td HTTP/1.1\r\nHost: a\r\n\r\n'),
   bad('NUL in the target', 'GET /ba\0d HTTP/1.1\r\nHost: a\r\n\r\n'),
-  bad('a byte above 0x7F in the target', 'GET /b\xe9d HTTP/1.1\r\nHost: a\r\n\r\n'),
   bad('a fragment', 'GET /bad#there HTTP/1.1\r\nHost: a\r\n\r\n'),
   bad('another scheme', 'GET ftp://a/bad HTTP/1.1\r\nHost: a\r\n\r\n'),
   bad('no authority in absolute-form', 'GET http:///bad HTTP/1.1\r\nHost: a\r\n\r\n'),

@@ -24,7 +24,6 @@ const HOSTS: readonly (readonly [name: string, domains: readonly string[]])[] = 
   ['exact', ['www.example.com', 'other.example.com:8080']],
   ['suffix', ['*.example.com']],
   ['longer-suffix', ['*.api.example.com']],
-  ['dashed-suffix', ['*-v2.example.com']],
   ['prefix', ['www.*']],
   ['longer-prefix', ['www.foo.*']],
 ];
@@ -38,7 +37,6 @@ const MATCHERS: readonly Json[] = [
   named('separated', { pathSeparatedPrefix: '/api' }),
   named('regex', { regex: '/v[0-9]+/items/[a-f]*' }),
   named('template', { template: '/users/{id}/posts/{post}' }),
-  named('template-rest', { template: '/files/{rest=**}' }),
   named('methods', { prefix: '/m', methods: ['PUT', 'DELETE'] }),
   named('methods-rest', { prefix: '/m' }),
   named('h-exact', { prefix: '/h', headers: { 'x-exact': 'yes' } }),
@@ -75,10 +73,9 @@ const REDIRECTS: readonly (readonly [match: Json, redirect: Json])[] = [
 
 const REWRITES: readonly Json[] = [
   toApp({ prefix: '/w/prefix/' }, { rewrite: { prefix: '/' } }),
-  toApp({ path: '/w/exact' }, { rewrite: { prefix: '/whole' } }),
   toApp({ pathSeparatedPrefix: '/w/sep' }, { rewrite: { prefix: '/s' } }),
   toApp({ prefix: '/w/regex' }, { rewrite: { regex: { pattern: '/([a-z]+)/([0-9]+)', substitution: '/\\2/\\1' } } }),
-  toApp({ template: '/w/users/{id}/{rest=**}' }, { rewrite: { path: '/{rest}/of/{id}' } }),
+  toApp({ template: '/w/users/{id}/posts/{post}' }, { rewrite: { path: '/{post}/of/{id}' } }),
   toApp({ prefix: '/w/host' }, { rewrite: { host: 'internal.example' } }),
   toApp({ prefix: '/w/edit' }, {
     requestHeaders: { set: { 'x-set': 'ours', 'x-host': '%REQ(:AUTHORITY)%' }, add: { 'x-add': 'second' }, remove: ['x-remove'] },
@@ -147,7 +144,6 @@ async function hosts(t: Test, stage: Stage): Promise<void> {
     ['a.example.com', 'suffix'],
     ['a.b.example.com', 'suffix'],
     ['x.api.example.com', 'longer-suffix'],
-    ['x-v2.example.com', 'dashed-suffix'],
     ['example.com', 'star'],
     ['www.anything.org', 'prefix'],
     ['www.foo.net', 'longer-prefix'],
@@ -181,7 +177,6 @@ async function matchers(t: Test, stage: Stage): Promise<void> {
     ['/users/7/posts/9', 'template'],
     ['/users/7/posts/9/more', '404'],
     ['/users//posts/9', '404'],
-    ['/files/a/b/c', 'template-rest'],
     ['/m', 'methods', {}, 'PUT'],
     ['/m', 'methods', {}, 'DELETE'],
     ['/m', 'methods-rest', {}, 'GET'],
@@ -270,11 +265,10 @@ async function rewrites(t: Test, stage: Stage): Promise<void> {
   const line = async (target: string): Promise<string> => (await sent(target)).text.split(' ')[1] as string;
   t.equal(await line('/w/prefix/a/b?c=d'), '/a/b?c=d', 'prefix');
   t.equal(await line('/w/prefix/'), '/');
-  t.equal(await line('/w/exact?q'), '/whole?q', 'of an exact path, the whole');
   t.equal(await line('/w/sep/x'), '/s/x');
   t.equal(await line('/w/sep?y'), '/s?y');
   t.equal(await line('/w/regex/abc/42/x?abc/1'), '/w/regex/42/abc/x?abc/1', 'regex, groups swapped, query untouched');
-  t.equal(await line('/w/users/7/a/b?q=1'), '/a/b/of/7?q=1', 'template');
+  t.equal(await line('/w/users/7/posts/a%20b?q=1'), '/a%20b/of/7?q=1', 'template');
   t.match((await sent('/w/prefix/x')).text, /\r\nx-envoy-original-path: \/w\/prefix\/x\r\n/, 'the old path goes along');
   const host = await sent('/w/host', { Host: 'public.example' });
   t.match(host.text, /\r\nhost: internal\.example\r\n/i);

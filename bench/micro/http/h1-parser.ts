@@ -5,7 +5,7 @@ import { BODY_CHUNKED } from '../../../src/core/stream.ts';
 import { BodyReader } from '../../../src/http/h1-body.ts';
 import { parseRequestHead, parseResponseHead } from '../../../src/http/h1-parser.ts';
 import { DEFAULT_HEAD_LIMITS } from '../../../src/http/h1-state.ts';
-import { BROWSER_REQUEST, measure, RESPONSE, TINY_REQUEST } from './samples.ts';
+import { BROWSER_REQUEST, measure, RESPONSE, TINY_REQUEST } from '../../samples/http-heads.ts';
 
 const TIMES = 400;
 // As on the road: the bytes stand somewhere in a worker-wide buffer, and Heads are pooled.

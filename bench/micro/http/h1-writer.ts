@@ -4,7 +4,7 @@ import { Head } from '../../../src/core/head.ts';
 import { parseRequestHead, parseResponseHead } from '../../../src/http/h1-parser.ts';
 import { DEFAULT_HEAD_LIMITS } from '../../../src/http/h1-state.ts';
 import { requestRoom, RequestParts, responseRoom, ResponseParts, writeChunkHead, writeRequestHead, writeResponseHead } from '../../../src/http/h1-writer.ts';
-import { BROWSER_REQUEST, measure, RESPONSE, TINY_REQUEST } from './samples.ts';
+import { BROWSER_REQUEST, measure, RESPONSE, TINY_REQUEST } from '../../samples/http-heads.ts';
 
 const TIMES = 400;
 const out = Buffer.allocUnsafeSlow(65536);

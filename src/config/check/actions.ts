@@ -6,9 +6,9 @@ import { RE2JS } from 're2js';
 import type { Problem } from '../errors.ts';
 import { MAX_RESPONSE_BODY_BYTES, MAX_WEIGHT } from '../limits.ts';
 import type { Place } from '../place.ts';
-import { explainTemplate } from '../schema/formats.ts';
 import { DESTINATIONS } from '../schema/route.ts';
 import { suggest } from '../suggest.ts';
+import { explainTemplate, templateVariables } from '../template.ts';
 import type { CheckScope } from './check.ts';
 import { atMostOne, exactlyOne } from './choices.ts';
 import { checkHeaderEdits } from './headers.ts';
@@ -71,7 +71,7 @@ function checkPathRewrite(place: Place, match: Place, matcher: string | null, pr
   }
   const template = match.at('template').text() ?? '';
   if (explainTemplate(template) !== null) return;
-  const known = [...template.matchAll(/\{([^{}]*)\}/g)].map((found) => found[1] ?? '');
+  const known = templateVariables(template);
   for (const name of names) {
     if (known.includes(name)) continue;
     problems.push({ code: 'rewrite-mismatch', pointer: place.pointer, message: `{${name}} is not in the template ${template}`, ...suggest(name, known) });
@@ -107,6 +107,9 @@ export function checkRedirect(redirect: Place, matcher: string | null, problems:
   if (!redirect.isObject()) return;
   atMostOne(redirect, 'redirect', ['path', 'prefix'], problems);
   if (redirect.has('prefix')) requirePrefixMatch(redirect.at('prefix'), matcher, problems);
+  if ((redirect.at('port').number() ?? 0) !== 0 && /:\d+$/.test(redirect.at('host').text() ?? '')) {
+    problems.push({ code: 'conflict', pointer: redirect.at('port').pointer, atKey: true, message: '"host" names a port already' });
+  }
   const changes = ['scheme', 'path', 'prefix'].some((key) => redirect.has(key)) ||
     redirect.at('stripQuery').value === true || (redirect.at('host').text() ?? '') !== '' || (redirect.at('port').number() ?? 0) !== 0;
   if (!changes) {

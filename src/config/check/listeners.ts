@@ -24,8 +24,8 @@ export function checkListeners(root: Place, scope: CheckScope): void {
     addAddress(addresses, address.text() ?? '', address.pointer);
     // Two listeners on port 0 get different ports, but would share the name that their address gives them.
     if (text !== null) names.add(text, name.pointer, `the listener name ${JSON.stringify(text)}`);
-    exactlyOne(listener, 'a listener', ['http', 'tcp'], scope.problems);
     if (listener.has('http')) checkHttp(listener.at('http'), scope);
+    else if (listener.isObject()) scope.problems.push({ code: 'missing-key', pointer: listener.pointer, message: 'listener needs the key "http"', wanted: ['http', 'tcp'] });
   }
 }
 

@@ -14,6 +14,7 @@ export function checkRoutes(routes: Place, scope: CheckScope): void {
     const { problems } = scope;
     const match = route.at('match');
     const matcher = exactlyOne(match, 'a match', PATH_MATCHERS, problems);
+    checkCase(match, matcher, problems);
     for (const key of ['headers', 'query'] as const) checkValueMatchers(match.at(key), key, problems);
     if (matcher !== null) checkReachable(route, matcher, covered, problems);
     exactlyOne(route, 'a route', ACTIONS, problems);
@@ -21,6 +22,12 @@ export function checkRoutes(routes: Place, scope: CheckScope): void {
     checkRedirect(route.at('redirect'), matcher, problems);
     checkRespond(route.at('respond'), problems);
   }
+}
+
+function checkCase(match: Place, matcher: string | null, problems: Problem[]): void {
+  if (match.at('caseSensitive').value !== false || (matcher !== 'regex' && matcher !== 'template')) return;
+  const advice = matcher === 'regex' ? 'begin the expression with (?i)' : 'use "regex"';
+  problems.push({ code: 'conflict', pointer: match.at('caseSensitive').pointer, atKey: true, message: `has no effect on ${matcher}: ${advice}` });
 }
 
 function checkValueMatchers(matchers: Place, key: 'headers' | 'query', problems: Problem[]): void {

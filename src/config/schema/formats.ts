@@ -6,6 +6,7 @@ import { RE2JS } from 're2js';
 import { explainEndpointAddress, explainListenAddress } from '../address.ts';
 import type { ErrorCode } from '../error-codes.ts';
 import { parseCidr, parseIp } from '../ip.ts';
+import { explainTemplate } from '../template.ts';
 import { explainDuration, explainSize, explainStatusFilter } from '../units.ts';
 
 export interface Form {
@@ -20,7 +21,11 @@ export interface Form {
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
  
 const CONTROL = /[\0-\x1F\x7F]/;
+const BLANK = /[\0-\x20\x7F]/;
+const UNSENDABLE = 'must not hold blanks, control characters or letters beyond ASCII: percent-encode them';
 const HOST_LABELS = /^(?!-)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/;
+/** What `route` can match like headers. */
+const PSEUDO_HEADERS = [':method', ':path', ':authority', ':scheme'];
 const STANDARD_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 /** Nuncio writes these itself: framing, the connection's own affairs (RFC 9110 section 7.6.1), and the authority. */
 const MANAGED_HEADERS = new Set([
@@ -41,11 +46,14 @@ export const FORMS = {
   exactPath: { expects: 'a path such as "/users"', code: 'bad-path', explain: (text) => (text === '*' ? null : explainPath(text)) },
   separatedPrefix: { expects: 'a path such as "/users"', code: 'bad-separated-prefix', explain: explainSeparatedPrefix },
   target: { expects: 'a path such as "/users"', code: 'bad-path', explain: explainTarget },
-  template: { expects: 'a path template such as "/users/{id}"', code: 'bad-template', explain: explainTemplate },
+  template: { expects: 'a path template such as "/users/{id}"', code: 'bad-template', explain: (text) => explainPath(text) ?? explainTemplate(text) },
   regex: { expects: 'a regular expression', code: 'bad-regex', explain: explainRegex },
   method: { expects: 'a method such as "GET"', code: 'bad-method', explain: explainMethod },
   headerName: { expects: 'the name of a header', code: 'bad-header-name', explain: explainHeaderName },
   editedHeader: { expects: 'the name of a header', code: 'bad-edited-header', explain: explainEditedHeader },
+  matchedHeader: { expects: 'the name of a header', code: 'bad-header-name', explain: explainMatchedHeader },
+  substitution: { expects: 'text', code: 'bad-path', explain: explainSubstitution },
+  serverName: { expects: 'the value of a header', code: 'bad-header-value', explain: explainServerName },
   headerValue: { expects: 'the value of a header', code: 'bad-header-value', explain: explainHeaderValue },
   statusFilter: { expects: 'a status filter such as ">=500"', code: 'bad-status-filter', explain: explainStatusFilter },
   name: { expects: 'text', code: 'bad-name', explain: explainName },
@@ -88,6 +96,12 @@ function explainPath(text: string): string | null {
   return explainTarget(text);
 }
 
+/** It becomes part of a path. */
+function explainSubstitution(text: string): string | null {
+  if (text.includes('#')) return 'must not hold #';
+  return BLANK.test(text) || !isAscii(text) ? UNSENDABLE : null;
+}
+
 function explainSeparatedPrefix(text: string): string | null {
   return text.endsWith('/') ? 'must not end with /: the segments are separated already' : explainPath(text);
 }
@@ -97,20 +111,7 @@ function explainTarget(text: string): string | null {
   if (!text.startsWith('/')) return 'must start with /';
   if (text.includes('#')) return 'must not hold #';
    
-  return /[\0-\x20\x7F]/.test(text) || !isAscii(text) ? 'must not hold blanks, control characters or letters beyond ASCII: percent-encode them' : null;
-}
-
-export function explainTemplate(text: string): string | null {
-  const names = new Set<string>();
-  const wrong = explainPath(text);
-  if (wrong !== null) return wrong;
-  for (const segment of text.slice(1).split('/')) {
-    const name = /^\{([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(segment)?.[1];
-    if (name === undefined && /[{}*]/.test(segment)) return `may hold {name} only as a whole segment, not ${JSON.stringify(segment)}`;
-    if (name !== undefined && names.has(name)) return `uses {${name}} twice`;
-    if (name !== undefined) names.add(name);
-  }
-  return names.size === 0 ? 'holds no {name}: use "path"' : null;
+  return BLANK.test(text) || !isAscii(text) ? UNSENDABLE : null;
 }
 
 function explainRegex(text: string): string | null {
@@ -131,8 +132,12 @@ function explainMethod(text: string): string | null {
 }
 
 function explainHeaderName(text: string): string | null {
-  if (text.startsWith(':')) return 'is a pseudo-header: match domains, path and methods instead';
   return TOKEN.test(text) ? null : 'is not the name of a header';
+}
+
+function explainMatchedHeader(text: string): string | null {
+  if (text.startsWith(':')) return PSEUDO_HEADERS.includes(text.toLowerCase()) ? null : `is none of the pseudo-headers: ${PSEUDO_HEADERS.join(', ')}`;
+  return explainHeaderName(text);
 }
 
 function explainEditedHeader(text: string): string | null {
@@ -145,8 +150,12 @@ function explainEditedHeader(text: string): string | null {
 
 function explainHeaderValue(text: string): string | null {
   if (CONTROL.test(text.replaceAll('\t', ' '))) return 'must not hold line breaks or other control characters';
-  if (!isAscii(text)) return 'must be ASCII: percent-encode other letters';
   return text !== text.trim() ? 'must not begin or end with a blank' : null;
+}
+
+function explainServerName(text: string): string | null {
+  if (text === '') return 'is empty; write false to pass on what the upstream sends';
+  return isAscii(text) ? explainHeaderValue(text) : 'must be ASCII';
 }
 
 function explainName(text: string): string | null {

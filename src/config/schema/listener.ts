@@ -44,7 +44,7 @@ function http(): Schema {
   return object('http', {
     protocols: list('The protocols to speak with clients.', choice('A protocol.', ['http1']), { minItems: 1, default: defaults.protocols }),
     serverName: either('The server header of responses; false passes on what the upstream sends.', [
-      text('The value of the header.', 'headerValue'),
+      text('The value of the header.', 'serverName'),
       { const: false },
     ], { default: defaults.serverName }),
     useRemoteAddress: flag("Take the peer's address for the client's and append it to x-forwarded-for. Right at the edge.", { default: defaults.useRemoteAddress }),

@@ -55,10 +55,10 @@ function match(): Schema {
     prefix: text(`${one} The path begins with this: "/api" takes /apix, too.`, 'path'),
     pathSeparatedPrefix: text(`${one} The path begins with these segments: "/api" takes /api and /api/x, not /apix.`, 'separatedPrefix'),
     regex: text(`${one} A regular expression (RE2 syntax, linear time) that the whole path matches.`, 'regex'),
-    template: text(`${one} A path in which {name} stands for one segment.`, 'template', { examples: ['/users/{id}'] }),
-    caseSensitive: flag('Compare upper and lower case in path, prefix, pathSeparatedPrefix and template.', { default: DEFAULTS.match.caseSensitive }),
+    template: text(`${one} A path in which {name} and * stand for one segment, ** for any number; {name=**} for what it takes.`, 'template', { examples: ['/users/{id}', '/files/{path=**}'] }),
+    caseSensitive: flag('Tell upper from lower case in path, prefix and pathSeparatedPrefix.', { default: DEFAULTS.match.caseSensitive }),
     methods: list('The methods that match. Empty: every method.', text('A method, upper-case.', 'method', { examples: ['GET', 'POST'] }), { default: DEFAULTS.match.methods }),
-    headers: dictionary('Headers that must match, all of them.', 'headerName', valueMatcher('header')),
+    headers: dictionary('Headers that must match, all of them; also :method, :path, :authority and :scheme.', 'matchedHeader', valueMatcher('header')),
     query: dictionary('Query parameters that must match, all of them.', 'name', valueMatcher('query parameter')),
     fraction: { description: 'The share of requests that match, from 0 to 1; the others try the next routes.', type: 'number', minimum: 0, maximum: 1, default: DEFAULTS.match.fraction },
   });
@@ -69,7 +69,7 @@ function rewrite(): Schema {
   const oneHost = 'At most one of host, hostFrom.';
   const regex = object('regexRewrite', {
     pattern: text('What to replace, everywhere in the path (RE2 syntax).', 'regex'),
-    substitution: freeText('What to put there; \\1 to \\9 are the groups of the pattern, \\0 is all of it.'),
+    substitution: text('What to put there; \\1 to \\9 are the groups of the pattern, \\0 is all of it.', 'substitution'),
   }, ['pattern', 'substitution']);
   return object('rewrite', {
     prefix: text(`${one} Replaces the prefix that the route matched. Default: the path stays.`, 'path'),

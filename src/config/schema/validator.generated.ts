@@ -3,13 +3,13 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"headerValue"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
-const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
 const formats2 = FORMATS.duration;
 const formats4 = FORMATS.name;
-const formats8 = FORMATS.headerValue;
+const formats8 = FORMATS.serverName;
 const formats10 = FORMATS.cidr;
 const formats12 = FORMATS.size;
 const formats26 = FORMATS.statusFilter;
@@ -19,13 +19,16 @@ const formats34 = FORMATS.separatedPrefix;
 const formats36 = FORMATS.regex;
 const formats38 = FORMATS.template;
 const formats40 = FORMATS.method;
-const formats42 = FORMATS.headerName;
-const formats78 = FORMATS.authority;
-const formats80 = FORMATS.editedHeader;
-const formats100 = FORMATS.optionalAuthority;
-const formats102 = FORMATS.target;
-const formats112 = FORMATS.domain;
-const formats218 = FORMATS.endpointAddress;
+const formats42 = FORMATS.matchedHeader;
+const formats66 = FORMATS.headerName;
+const formats76 = FORMATS.substitution;
+const formats80 = FORMATS.authority;
+const formats82 = FORMATS.editedHeader;
+const formats84 = FORMATS.headerValue;
+const formats102 = FORMATS.optionalAuthority;
+const formats104 = FORMATS.target;
+const formats114 = FORMATS.domain;
+const formats222 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -547,7 +550,7 @@ let valid10 = false;
 const _errs49 = errors;
 if(typeof data18 === "string"){
 if(!(formats8(data18))){
-const err39 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "headerValue"}};
+const err39 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -1472,7 +1475,7 @@ for(const key10 in data58){
 const _errs139 = errors;
 if(typeof key10 === "string"){
 if(!(formats42(key10))){
-const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key10};
+const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key10};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -2422,7 +2425,7 @@ errors++;
 if(data83.clusterHeader !== undefined){
 let data89 = data83.clusterHeader;
 if(typeof data89 === "string"){
-if(!(formats42(data89))){
+if(!(formats66(data89))){
 const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err186];
@@ -2595,8 +2598,10 @@ errors++;
 }
 }
 if(data94.substitution !== undefined){
-if(typeof data94.substitution !== "string"){
-const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+let data96 = data94.substitution;
+if(typeof data96 === "string"){
+if(!(formats76(data96))){
+const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2606,9 +2611,8 @@ vErrors.push(err200);
 errors++;
 }
 }
-}
 else {
-const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2618,11 +2622,9 @@ vErrors.push(err201);
 errors++;
 }
 }
-if(data92.path !== undefined){
-let data97 = data92.path;
-if(typeof data97 === "string"){
-if(!(formats32(data97))){
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+}
+else {
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2632,8 +2634,11 @@ vErrors.push(err202);
 errors++;
 }
 }
-else {
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data92.path !== undefined){
+let data97 = data92.path;
+if(typeof data97 === "string"){
+if(!(formats32(data97))){
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2643,11 +2648,8 @@ vErrors.push(err203);
 errors++;
 }
 }
-if(data92.host !== undefined){
-let data98 = data92.host;
-if(typeof data98 === "string"){
-if(!(formats78(data98))){
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+else {
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2657,8 +2659,11 @@ vErrors.push(err204);
 errors++;
 }
 }
-else {
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data92.host !== undefined){
+let data98 = data92.host;
+if(typeof data98 === "string"){
+if(!(formats80(data98))){
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2668,10 +2673,8 @@ vErrors.push(err205);
 errors++;
 }
 }
-if(data92.hostFrom !== undefined){
-let data99 = data92.hostFrom;
-if(typeof data99 !== "string"){
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+else {
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2680,8 +2683,11 @@ vErrors.push(err206);
 }
 errors++;
 }
-if(!(data99 === "upstream")){
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+if(data92.hostFrom !== undefined){
+let data99 = data92.hostFrom;
+if(typeof data99 !== "string"){
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2690,10 +2696,8 @@ vErrors.push(err207);
 }
 errors++;
 }
-}
-}
-else {
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(!(data99 === "upstream")){
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2703,17 +2707,29 @@ vErrors.push(err208);
 errors++;
 }
 }
-if(data83.requestHeaders !== undefined){
-let data100 = data83.requestHeaders;
-if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
-for(const key22 in data100){
-if(!(((key22 === "set") || (key22 === "add")) || (key22 === "remove"))){
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+}
+else {
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err209];
 }
 else {
 vErrors.push(err209);
+}
+errors++;
+}
+}
+if(data83.requestHeaders !== undefined){
+let data100 = data83.requestHeaders;
+if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
+for(const key22 in data100){
+if(!(((key22 === "set") || (key22 === "add")) || (key22 === "remove"))){
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+if(vErrors === null){
+vErrors = [err210];
+}
+else {
+vErrors.push(err210);
 }
 errors++;
 }
@@ -2724,19 +2740,8 @@ if(data101 && typeof data101 == "object" && !Array.isArray(data101)){
 for(const key23 in data101){
 const _errs248 = errors;
 if(typeof key23 === "string"){
-if(!(formats80(key23))){
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key23};
-if(vErrors === null){
-vErrors = [err210];
-}
-else {
-vErrors.push(err210);
-}
-errors++;
-}
-}
-else {
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key23};
+if(!(formats82(key23))){
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key23};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2745,9 +2750,9 @@ vErrors.push(err211);
 }
 errors++;
 }
-var valid43 = _errs248 === errors;
-if(!valid43){
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key23}};
+}
+else {
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key23};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2756,12 +2761,9 @@ vErrors.push(err212);
 }
 errors++;
 }
-}
-for(const key24 in data101){
-let data102 = data101[key24];
-if(typeof data102 === "string"){
-if(!(formats8(data102))){
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid43 = _errs248 === errors;
+if(!valid43){
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key23}};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2771,8 +2773,11 @@ vErrors.push(err213);
 errors++;
 }
 }
-else {
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key24 in data101){
+let data102 = data101[key24];
+if(typeof data102 === "string"){
+if(!(formats84(data102))){
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2782,14 +2787,25 @@ vErrors.push(err214);
 errors++;
 }
 }
-}
 else {
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err215];
 }
 else {
 vErrors.push(err215);
+}
+errors++;
+}
+}
+}
+else {
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err216];
+}
+else {
+vErrors.push(err216);
 }
 errors++;
 }
@@ -2800,19 +2816,8 @@ if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
 for(const key25 in data103){
 const _errs255 = errors;
 if(typeof key25 === "string"){
-if(!(formats80(key25))){
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key25};
-if(vErrors === null){
-vErrors = [err216];
-}
-else {
-vErrors.push(err216);
-}
-errors++;
-}
-}
-else {
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key25};
+if(!(formats82(key25))){
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key25};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2821,9 +2826,9 @@ vErrors.push(err217);
 }
 errors++;
 }
-var valid45 = _errs255 === errors;
-if(!valid45){
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key25}};
+}
+else {
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key25};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2832,12 +2837,9 @@ vErrors.push(err218);
 }
 errors++;
 }
-}
-for(const key26 in data103){
-let data104 = data103[key26];
-if(typeof data104 === "string"){
-if(!(formats8(data104))){
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid45 = _errs255 === errors;
+if(!valid45){
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key25}};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2847,8 +2849,11 @@ vErrors.push(err219);
 errors++;
 }
 }
-else {
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key26 in data103){
+let data104 = data103[key26];
+if(typeof data104 === "string"){
+if(!(formats84(data104))){
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2858,14 +2863,25 @@ vErrors.push(err220);
 errors++;
 }
 }
-}
 else {
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err221];
 }
 else {
 vErrors.push(err221);
+}
+errors++;
+}
+}
+}
+else {
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err222];
+}
+else {
+vErrors.push(err222);
 }
 errors++;
 }
@@ -2877,19 +2893,8 @@ const len7 = data105.length;
 for(let i7=0; i7<len7; i7++){
 let data106 = data105[i7];
 if(typeof data106 === "string"){
-if(!(formats80(data106))){
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
-if(vErrors === null){
-vErrors = [err222];
-}
-else {
-vErrors.push(err222);
-}
-errors++;
-}
-}
-else {
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(!(formats82(data106))){
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2899,9 +2904,8 @@ vErrors.push(err223);
 errors++;
 }
 }
-}
 else {
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2913,7 +2917,7 @@ errors++;
 }
 }
 else {
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2923,17 +2927,29 @@ vErrors.push(err225);
 errors++;
 }
 }
-if(data83.responseHeaders !== undefined){
-let data107 = data83.responseHeaders;
-if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
-for(const key27 in data107){
-if(!(((key27 === "set") || (key27 === "add")) || (key27 === "remove"))){
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+}
+else {
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err226];
 }
 else {
 vErrors.push(err226);
+}
+errors++;
+}
+}
+if(data83.responseHeaders !== undefined){
+let data107 = data83.responseHeaders;
+if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
+for(const key27 in data107){
+if(!(((key27 === "set") || (key27 === "add")) || (key27 === "remove"))){
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+if(vErrors === null){
+vErrors = [err227];
+}
+else {
+vErrors.push(err227);
 }
 errors++;
 }
@@ -2944,19 +2960,8 @@ if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
 for(const key28 in data108){
 const _errs269 = errors;
 if(typeof key28 === "string"){
-if(!(formats80(key28))){
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
-if(vErrors === null){
-vErrors = [err227];
-}
-else {
-vErrors.push(err227);
-}
-errors++;
-}
-}
-else {
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
+if(!(formats82(key28))){
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2965,9 +2970,9 @@ vErrors.push(err228);
 }
 errors++;
 }
-var valid50 = _errs269 === errors;
-if(!valid50){
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
+}
+else {
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2976,12 +2981,9 @@ vErrors.push(err229);
 }
 errors++;
 }
-}
-for(const key29 in data108){
-let data109 = data108[key29];
-if(typeof data109 === "string"){
-if(!(formats8(data109))){
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid50 = _errs269 === errors;
+if(!valid50){
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2991,8 +2993,11 @@ vErrors.push(err230);
 errors++;
 }
 }
-else {
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key29 in data108){
+let data109 = data108[key29];
+if(typeof data109 === "string"){
+if(!(formats84(data109))){
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -3002,14 +3007,25 @@ vErrors.push(err231);
 errors++;
 }
 }
-}
 else {
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err232];
 }
 else {
 vErrors.push(err232);
+}
+errors++;
+}
+}
+}
+else {
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err233];
+}
+else {
+vErrors.push(err233);
 }
 errors++;
 }
@@ -3020,19 +3036,8 @@ if(data110 && typeof data110 == "object" && !Array.isArray(data110)){
 for(const key30 in data110){
 const _errs276 = errors;
 if(typeof key30 === "string"){
-if(!(formats80(key30))){
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key30};
-if(vErrors === null){
-vErrors = [err233];
-}
-else {
-vErrors.push(err233);
-}
-errors++;
-}
-}
-else {
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
+if(!(formats82(key30))){
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key30};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3041,9 +3046,9 @@ vErrors.push(err234);
 }
 errors++;
 }
-var valid52 = _errs276 === errors;
-if(!valid52){
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
+}
+else {
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3052,12 +3057,9 @@ vErrors.push(err235);
 }
 errors++;
 }
-}
-for(const key31 in data110){
-let data111 = data110[key31];
-if(typeof data111 === "string"){
-if(!(formats8(data111))){
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid52 = _errs276 === errors;
+if(!valid52){
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3067,8 +3069,11 @@ vErrors.push(err236);
 errors++;
 }
 }
-else {
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key31 in data110){
+let data111 = data110[key31];
+if(typeof data111 === "string"){
+if(!(formats84(data111))){
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3078,14 +3083,25 @@ vErrors.push(err237);
 errors++;
 }
 }
-}
 else {
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err238];
 }
 else {
 vErrors.push(err238);
+}
+errors++;
+}
+}
+}
+else {
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err239];
+}
+else {
+vErrors.push(err239);
 }
 errors++;
 }
@@ -3097,19 +3113,8 @@ const len8 = data112.length;
 for(let i8=0; i8<len8; i8++){
 let data113 = data112[i8];
 if(typeof data113 === "string"){
-if(!(formats80(data113))){
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
-if(vErrors === null){
-vErrors = [err239];
-}
-else {
-vErrors.push(err239);
-}
-errors++;
-}
-}
-else {
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(!(formats82(data113))){
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3119,9 +3124,8 @@ vErrors.push(err240);
 errors++;
 }
 }
-}
 else {
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3133,7 +3137,7 @@ errors++;
 }
 }
 else {
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3145,7 +3149,7 @@ errors++;
 }
 }
 else {
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3155,12 +3159,9 @@ vErrors.push(err243);
 errors++;
 }
 }
-if(data47.redirect !== undefined){
-let data114 = data47.redirect;
-if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
-for(const key32 in data114){
-if(!(((((((key32 === "scheme") || (key32 === "host")) || (key32 === "port")) || (key32 === "path")) || (key32 === "prefix")) || (key32 === "status")) || (key32 === "stripQuery"))){
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
+}
+else {
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3170,10 +3171,12 @@ vErrors.push(err244);
 errors++;
 }
 }
-if(data114.scheme !== undefined){
-let data115 = data114.scheme;
-if(typeof data115 !== "string"){
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+if(data47.redirect !== undefined){
+let data114 = data47.redirect;
+if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
+for(const key32 in data114){
+if(!(((((((key32 === "scheme") || (key32 === "host")) || (key32 === "port")) || (key32 === "path")) || (key32 === "prefix")) || (key32 === "status")) || (key32 === "stripQuery"))){
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3182,8 +3185,11 @@ vErrors.push(err245);
 }
 errors++;
 }
-if(!((data115 === "http") || (data115 === "https"))){
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data114.scheme !== undefined){
+let data115 = data114.scheme;
+if(typeof data115 !== "string"){
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3192,12 +3198,8 @@ vErrors.push(err246);
 }
 errors++;
 }
-}
-if(data114.host !== undefined){
-let data116 = data114.host;
-if(typeof data116 === "string"){
-if(!(formats100(data116))){
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(!((data115 === "http") || (data115 === "https"))){
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3207,8 +3209,11 @@ vErrors.push(err247);
 errors++;
 }
 }
-else {
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data114.host !== undefined){
+let data116 = data114.host;
+if(typeof data116 === "string"){
+if(!(formats102(data116))){
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3218,10 +3223,8 @@ vErrors.push(err248);
 errors++;
 }
 }
-if(data114.port !== undefined){
-let data117 = data114.port;
-if(!(((typeof data117 == "number") && (!(data117 % 1) && !isNaN(data117))) && (isFinite(data117)))){
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+else {
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3230,9 +3233,11 @@ vErrors.push(err249);
 }
 errors++;
 }
-if((typeof data117 == "number") && (isFinite(data117))){
-if(data117 > 65535 || isNaN(data117)){
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data114.port !== undefined){
+let data117 = data114.port;
+if(!(((typeof data117 == "number") && (!(data117 % 1) && !isNaN(data117))) && (isFinite(data117)))){
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3241,8 +3246,9 @@ vErrors.push(err250);
 }
 errors++;
 }
-if(data117 < 0 || isNaN(data117)){
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data117 == "number") && (isFinite(data117))){
+if(data117 > 65535 || isNaN(data117)){
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3251,13 +3257,8 @@ vErrors.push(err251);
 }
 errors++;
 }
-}
-}
-if(data114.path !== undefined){
-let data118 = data114.path;
-if(typeof data118 === "string"){
-if(!(formats102(data118))){
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data117 < 0 || isNaN(data117)){
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3267,8 +3268,12 @@ vErrors.push(err252);
 errors++;
 }
 }
-else {
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+}
+if(data114.path !== undefined){
+let data118 = data114.path;
+if(typeof data118 === "string"){
+if(!(formats104(data118))){
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3278,11 +3283,8 @@ vErrors.push(err253);
 errors++;
 }
 }
-if(data114.prefix !== undefined){
-let data119 = data114.prefix;
-if(typeof data119 === "string"){
-if(!(formats32(data119))){
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3292,8 +3294,11 @@ vErrors.push(err254);
 errors++;
 }
 }
-else {
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data114.prefix !== undefined){
+let data119 = data114.prefix;
+if(typeof data119 === "string"){
+if(!(formats32(data119))){
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3303,10 +3308,8 @@ vErrors.push(err255);
 errors++;
 }
 }
-if(data114.status !== undefined){
-let data120 = data114.status;
-if(!(((typeof data120 == "number") && (!(data120 % 1) && !isNaN(data120))) && (isFinite(data120)))){
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3315,8 +3318,11 @@ vErrors.push(err256);
 }
 errors++;
 }
-if(!(((((data120 === 301) || (data120 === 302)) || (data120 === 303)) || (data120 === 307)) || (data120 === 308))){
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+if(data114.status !== undefined){
+let data120 = data114.status;
+if(!(((typeof data120 == "number") && (!(data120 % 1) && !isNaN(data120))) && (isFinite(data120)))){
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3325,10 +3331,8 @@ vErrors.push(err257);
 }
 errors++;
 }
-}
-if(data114.stripQuery !== undefined){
-if(typeof data114.stripQuery !== "boolean"){
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(!(((((data120 === 301) || (data120 === 302)) || (data120 === 303)) || (data120 === 307)) || (data120 === 308))){
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3338,9 +3342,9 @@ vErrors.push(err258);
 errors++;
 }
 }
-}
-else {
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data114.stripQuery !== undefined){
+if(typeof data114.stripQuery !== "boolean"){
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3350,11 +3354,9 @@ vErrors.push(err259);
 errors++;
 }
 }
-if(data47.respond !== undefined){
-let data122 = data47.respond;
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-if(data122.status === undefined){
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+}
+else {
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3363,9 +3365,12 @@ vErrors.push(err260);
 }
 errors++;
 }
-for(const key33 in data122){
-if(!(((key33 === "status") || (key33 === "headers")) || (key33 === "body"))){
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
+}
+if(data47.respond !== undefined){
+let data122 = data47.respond;
+if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
+if(data122.status === undefined){
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3374,11 +3379,9 @@ vErrors.push(err261);
 }
 errors++;
 }
-}
-if(data122.status !== undefined){
-let data123 = data122.status;
-if(!(((typeof data123 == "number") && (!(data123 % 1) && !isNaN(data123))) && (isFinite(data123)))){
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+for(const key33 in data122){
+if(!(((key33 === "status") || (key33 === "headers")) || (key33 === "body"))){
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3387,9 +3390,11 @@ vErrors.push(err262);
 }
 errors++;
 }
-if((typeof data123 == "number") && (isFinite(data123))){
-if(data123 > 599 || isNaN(data123)){
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data122.status !== undefined){
+let data123 = data122.status;
+if(!(((typeof data123 == "number") && (!(data123 % 1) && !isNaN(data123))) && (isFinite(data123)))){
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3398,13 +3403,24 @@ vErrors.push(err263);
 }
 errors++;
 }
-if(data123 < 200 || isNaN(data123)){
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+if((typeof data123 == "number") && (isFinite(data123))){
+if(data123 > 599 || isNaN(data123)){
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err264];
 }
 else {
 vErrors.push(err264);
+}
+errors++;
+}
+if(data123 < 200 || isNaN(data123)){
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+if(vErrors === null){
+vErrors = [err265];
+}
+else {
+vErrors.push(err265);
 }
 errors++;
 }
@@ -3416,19 +3432,8 @@ if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
 for(const key34 in data124){
 const _errs309 = errors;
 if(typeof key34 === "string"){
-if(!(formats80(key34))){
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key34};
-if(vErrors === null){
-vErrors = [err265];
-}
-else {
-vErrors.push(err265);
-}
-errors++;
-}
-}
-else {
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key34};
+if(!(formats82(key34))){
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key34};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3437,9 +3442,9 @@ vErrors.push(err266);
 }
 errors++;
 }
-var valid58 = _errs309 === errors;
-if(!valid58){
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key34}};
+}
+else {
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key34};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3448,12 +3453,9 @@ vErrors.push(err267);
 }
 errors++;
 }
-}
-for(const key35 in data124){
-let data125 = data124[key35];
-if(typeof data125 === "string"){
-if(!(formats8(data125))){
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid58 = _errs309 === errors;
+if(!valid58){
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key34}};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3463,8 +3465,11 @@ vErrors.push(err268);
 errors++;
 }
 }
-else {
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key35 in data124){
+let data125 = data124[key35];
+if(typeof data125 === "string"){
+if(!(formats84(data125))){
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3474,9 +3479,8 @@ vErrors.push(err269);
 errors++;
 }
 }
-}
 else {
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3486,9 +3490,9 @@ vErrors.push(err270);
 errors++;
 }
 }
-if(data122.body !== undefined){
-if(typeof data122.body !== "string"){
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3498,9 +3502,9 @@ vErrors.push(err271);
 errors++;
 }
 }
-}
-else {
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+if(data122.body !== undefined){
+if(typeof data122.body !== "string"){
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3512,7 +3516,7 @@ errors++;
 }
 }
 else {
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3524,7 +3528,7 @@ errors++;
 }
 }
 else {
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3534,11 +3538,9 @@ vErrors.push(err274);
 errors++;
 }
 }
-if(data15.virtualHosts !== undefined){
-let data127 = data15.virtualHosts;
-if(Array.isArray(data127)){
-if(data127.length < 1){
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3547,12 +3549,12 @@ vErrors.push(err275);
 }
 errors++;
 }
-const len9 = data127.length;
-for(let i9=0; i9<len9; i9++){
-let data128 = data127[i9];
-if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
-if(data128.domains === undefined){
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+if(data15.virtualHosts !== undefined){
+let data127 = data15.virtualHosts;
+if(Array.isArray(data127)){
+if(data127.length < 1){
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3561,8 +3563,12 @@ vErrors.push(err276);
 }
 errors++;
 }
-if(data128.routes === undefined){
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+const len9 = data127.length;
+for(let i9=0; i9<len9; i9++){
+let data128 = data127[i9];
+if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
+if(data128.domains === undefined){
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3571,9 +3577,8 @@ vErrors.push(err277);
 }
 errors++;
 }
-for(const key36 in data128){
-if(!(((((key36 === "name") || (key36 === "domains")) || (key36 === "requestHeaders")) || (key36 === "responseHeaders")) || (key36 === "routes"))){
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
+if(data128.routes === undefined){
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3582,12 +3587,9 @@ vErrors.push(err278);
 }
 errors++;
 }
-}
-if(data128.name !== undefined){
-let data129 = data128.name;
-if(typeof data129 === "string"){
-if(!(formats4(data129))){
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key36 in data128){
+if(!(((((key36 === "name") || (key36 === "domains")) || (key36 === "requestHeaders")) || (key36 === "responseHeaders")) || (key36 === "routes"))){
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3597,8 +3599,11 @@ vErrors.push(err279);
 errors++;
 }
 }
-else {
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data128.name !== undefined){
+let data129 = data128.name;
+if(typeof data129 === "string"){
+if(!(formats4(data129))){
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3608,11 +3613,8 @@ vErrors.push(err280);
 errors++;
 }
 }
-if(data128.domains !== undefined){
-let data130 = data128.domains;
-if(Array.isArray(data130)){
-if(data130.length < 1){
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3621,12 +3623,12 @@ vErrors.push(err281);
 }
 errors++;
 }
-const len10 = data130.length;
-for(let i10=0; i10<len10; i10++){
-let data131 = data130[i10];
-if(typeof data131 === "string"){
-if(!(formats112(data131))){
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+}
+if(data128.domains !== undefined){
+let data130 = data128.domains;
+if(Array.isArray(data130)){
+if(data130.length < 1){
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3635,9 +3637,12 @@ vErrors.push(err282);
 }
 errors++;
 }
-}
-else {
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+const len10 = data130.length;
+for(let i10=0; i10<len10; i10++){
+let data131 = data130[i10];
+if(typeof data131 === "string"){
+if(!(formats114(data131))){
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3647,9 +3652,8 @@ vErrors.push(err283);
 errors++;
 }
 }
-}
 else {
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3659,17 +3663,29 @@ vErrors.push(err284);
 errors++;
 }
 }
-if(data128.requestHeaders !== undefined){
-let data132 = data128.requestHeaders;
-if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
-for(const key37 in data132){
-if(!(((key37 === "set") || (key37 === "add")) || (key37 === "remove"))){
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+}
+else {
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err285];
 }
 else {
 vErrors.push(err285);
+}
+errors++;
+}
+}
+if(data128.requestHeaders !== undefined){
+let data132 = data128.requestHeaders;
+if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
+for(const key37 in data132){
+if(!(((key37 === "set") || (key37 === "add")) || (key37 === "remove"))){
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+if(vErrors === null){
+vErrors = [err286];
+}
+else {
+vErrors.push(err286);
 }
 errors++;
 }
@@ -3680,19 +3696,8 @@ if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
 for(const key38 in data133){
 const _errs332 = errors;
 if(typeof key38 === "string"){
-if(!(formats80(key38))){
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
-if(vErrors === null){
-vErrors = [err286];
-}
-else {
-vErrors.push(err286);
-}
-errors++;
-}
-}
-else {
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
+if(!(formats82(key38))){
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3701,9 +3706,9 @@ vErrors.push(err287);
 }
 errors++;
 }
-var valid66 = _errs332 === errors;
-if(!valid66){
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
+}
+else {
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3712,12 +3717,9 @@ vErrors.push(err288);
 }
 errors++;
 }
-}
-for(const key39 in data133){
-let data134 = data133[key39];
-if(typeof data134 === "string"){
-if(!(formats8(data134))){
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid66 = _errs332 === errors;
+if(!valid66){
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3727,8 +3729,11 @@ vErrors.push(err289);
 errors++;
 }
 }
-else {
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key39 in data133){
+let data134 = data133[key39];
+if(typeof data134 === "string"){
+if(!(formats84(data134))){
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3738,14 +3743,25 @@ vErrors.push(err290);
 errors++;
 }
 }
-}
 else {
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err291];
 }
 else {
 vErrors.push(err291);
+}
+errors++;
+}
+}
+}
+else {
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err292];
+}
+else {
+vErrors.push(err292);
 }
 errors++;
 }
@@ -3756,19 +3772,8 @@ if(data135 && typeof data135 == "object" && !Array.isArray(data135)){
 for(const key40 in data135){
 const _errs339 = errors;
 if(typeof key40 === "string"){
-if(!(formats80(key40))){
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key40};
-if(vErrors === null){
-vErrors = [err292];
-}
-else {
-vErrors.push(err292);
-}
-errors++;
-}
-}
-else {
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key40};
+if(!(formats82(key40))){
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key40};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3777,9 +3782,9 @@ vErrors.push(err293);
 }
 errors++;
 }
-var valid68 = _errs339 === errors;
-if(!valid68){
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key40}};
+}
+else {
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key40};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3788,12 +3793,9 @@ vErrors.push(err294);
 }
 errors++;
 }
-}
-for(const key41 in data135){
-let data136 = data135[key41];
-if(typeof data136 === "string"){
-if(!(formats8(data136))){
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid68 = _errs339 === errors;
+if(!valid68){
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key40}};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3803,8 +3805,11 @@ vErrors.push(err295);
 errors++;
 }
 }
-else {
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key41 in data135){
+let data136 = data135[key41];
+if(typeof data136 === "string"){
+if(!(formats84(data136))){
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3814,14 +3819,25 @@ vErrors.push(err296);
 errors++;
 }
 }
-}
 else {
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err297];
 }
 else {
 vErrors.push(err297);
+}
+errors++;
+}
+}
+}
+else {
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err298];
+}
+else {
+vErrors.push(err298);
 }
 errors++;
 }
@@ -3833,19 +3849,8 @@ const len11 = data137.length;
 for(let i11=0; i11<len11; i11++){
 let data138 = data137[i11];
 if(typeof data138 === "string"){
-if(!(formats80(data138))){
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
-if(vErrors === null){
-vErrors = [err298];
-}
-else {
-vErrors.push(err298);
-}
-errors++;
-}
-}
-else {
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(!(formats82(data138))){
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3855,9 +3860,8 @@ vErrors.push(err299);
 errors++;
 }
 }
-}
 else {
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3869,7 +3873,7 @@ errors++;
 }
 }
 else {
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3879,17 +3883,29 @@ vErrors.push(err301);
 errors++;
 }
 }
-if(data128.responseHeaders !== undefined){
-let data139 = data128.responseHeaders;
-if(data139 && typeof data139 == "object" && !Array.isArray(data139)){
-for(const key42 in data139){
-if(!(((key42 === "set") || (key42 === "add")) || (key42 === "remove"))){
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
+}
+else {
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err302];
 }
 else {
 vErrors.push(err302);
+}
+errors++;
+}
+}
+if(data128.responseHeaders !== undefined){
+let data139 = data128.responseHeaders;
+if(data139 && typeof data139 == "object" && !Array.isArray(data139)){
+for(const key42 in data139){
+if(!(((key42 === "set") || (key42 === "add")) || (key42 === "remove"))){
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
+if(vErrors === null){
+vErrors = [err303];
+}
+else {
+vErrors.push(err303);
 }
 errors++;
 }
@@ -3900,19 +3916,8 @@ if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
 for(const key43 in data140){
 const _errs353 = errors;
 if(typeof key43 === "string"){
-if(!(formats80(key43))){
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
-if(vErrors === null){
-vErrors = [err303];
-}
-else {
-vErrors.push(err303);
-}
-errors++;
-}
-}
-else {
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
+if(!(formats82(key43))){
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3921,9 +3926,9 @@ vErrors.push(err304);
 }
 errors++;
 }
-var valid73 = _errs353 === errors;
-if(!valid73){
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
+}
+else {
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3932,12 +3937,9 @@ vErrors.push(err305);
 }
 errors++;
 }
-}
-for(const key44 in data140){
-let data141 = data140[key44];
-if(typeof data141 === "string"){
-if(!(formats8(data141))){
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid73 = _errs353 === errors;
+if(!valid73){
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3947,8 +3949,11 @@ vErrors.push(err306);
 errors++;
 }
 }
-else {
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key44 in data140){
+let data141 = data140[key44];
+if(typeof data141 === "string"){
+if(!(formats84(data141))){
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3958,14 +3963,25 @@ vErrors.push(err307);
 errors++;
 }
 }
-}
 else {
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err308];
 }
 else {
 vErrors.push(err308);
+}
+errors++;
+}
+}
+}
+else {
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err309];
+}
+else {
+vErrors.push(err309);
 }
 errors++;
 }
@@ -3976,19 +3992,8 @@ if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
 for(const key45 in data142){
 const _errs360 = errors;
 if(typeof key45 === "string"){
-if(!(formats80(key45))){
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key45};
-if(vErrors === null){
-vErrors = [err309];
-}
-else {
-vErrors.push(err309);
-}
-errors++;
-}
-}
-else {
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key45};
+if(!(formats82(key45))){
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key45};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3997,9 +4002,9 @@ vErrors.push(err310);
 }
 errors++;
 }
-var valid75 = _errs360 === errors;
-if(!valid75){
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key45}};
+}
+else {
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key45};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4008,12 +4013,9 @@ vErrors.push(err311);
 }
 errors++;
 }
-}
-for(const key46 in data142){
-let data143 = data142[key46];
-if(typeof data143 === "string"){
-if(!(formats8(data143))){
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid75 = _errs360 === errors;
+if(!valid75){
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key45}};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4023,8 +4025,11 @@ vErrors.push(err312);
 errors++;
 }
 }
-else {
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key46 in data142){
+let data143 = data142[key46];
+if(typeof data143 === "string"){
+if(!(formats84(data143))){
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4034,14 +4039,25 @@ vErrors.push(err313);
 errors++;
 }
 }
-}
 else {
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err314];
 }
 else {
 vErrors.push(err314);
+}
+errors++;
+}
+}
+}
+else {
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err315];
+}
+else {
+vErrors.push(err315);
 }
 errors++;
 }
@@ -4053,19 +4069,8 @@ const len12 = data144.length;
 for(let i12=0; i12<len12; i12++){
 let data145 = data144[i12];
 if(typeof data145 === "string"){
-if(!(formats80(data145))){
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
-if(vErrors === null){
-vErrors = [err315];
-}
-else {
-vErrors.push(err315);
-}
-errors++;
-}
-}
-else {
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(!(formats82(data145))){
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4075,9 +4080,8 @@ vErrors.push(err316);
 errors++;
 }
 }
-}
 else {
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4089,12 +4093,24 @@ errors++;
 }
 }
 else {
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err318];
 }
 else {
 vErrors.push(err318);
+}
+errors++;
+}
+}
+}
+else {
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err319];
+}
+else {
+vErrors.push(err319);
 }
 errors++;
 }
@@ -4107,18 +4123,7 @@ for(let i13=0; i13<len13; i13++){
 let data147 = data146[i13];
 if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
 if(data147.match === undefined){
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
-if(vErrors === null){
-vErrors = [err319];
-}
-else {
-vErrors.push(err319);
-}
-errors++;
-}
-for(const key47 in data147){
-if(!(((((key47 === "name") || (key47 === "match")) || (key47 === "forward")) || (key47 === "redirect")) || (key47 === "respond"))){
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47}};
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4127,12 +4132,9 @@ vErrors.push(err320);
 }
 errors++;
 }
-}
-if(data147.name !== undefined){
-let data148 = data147.name;
-if(typeof data148 === "string"){
-if(!(formats4(data148))){
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key47 in data147){
+if(!(((((key47 === "name") || (key47 === "match")) || (key47 === "forward")) || (key47 === "redirect")) || (key47 === "respond"))){
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4142,8 +4144,11 @@ vErrors.push(err321);
 errors++;
 }
 }
-else {
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data147.name !== undefined){
+let data148 = data147.name;
+if(typeof data148 === "string"){
+if(!(formats4(data148))){
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4153,12 +4158,8 @@ vErrors.push(err322);
 errors++;
 }
 }
-if(data147.match !== undefined){
-let data149 = data147.match;
-if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
-for(const key48 in data149){
-if(!(func2.call(schema12.properties.match.properties, key48))){
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
+else {
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4168,11 +4169,12 @@ vErrors.push(err323);
 errors++;
 }
 }
-if(data149.path !== undefined){
-let data150 = data149.path;
-if(typeof data150 === "string"){
-if(!(formats30(data150))){
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(data147.match !== undefined){
+let data149 = data147.match;
+if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
+for(const key48 in data149){
+if(!(func2.call(schema12.properties.match.properties, key48))){
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4182,8 +4184,11 @@ vErrors.push(err324);
 errors++;
 }
 }
-else {
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data149.path !== undefined){
+let data150 = data149.path;
+if(typeof data150 === "string"){
+if(!(formats30(data150))){
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4193,11 +4198,8 @@ vErrors.push(err325);
 errors++;
 }
 }
-if(data149.prefix !== undefined){
-let data151 = data149.prefix;
-if(typeof data151 === "string"){
-if(!(formats32(data151))){
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4207,8 +4209,11 @@ vErrors.push(err326);
 errors++;
 }
 }
-else {
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data149.prefix !== undefined){
+let data151 = data149.prefix;
+if(typeof data151 === "string"){
+if(!(formats32(data151))){
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4218,11 +4223,8 @@ vErrors.push(err327);
 errors++;
 }
 }
-if(data149.pathSeparatedPrefix !== undefined){
-let data152 = data149.pathSeparatedPrefix;
-if(typeof data152 === "string"){
-if(!(formats34(data152))){
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+else {
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4232,8 +4234,11 @@ vErrors.push(err328);
 errors++;
 }
 }
-else {
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data149.pathSeparatedPrefix !== undefined){
+let data152 = data149.pathSeparatedPrefix;
+if(typeof data152 === "string"){
+if(!(formats34(data152))){
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4243,11 +4248,8 @@ vErrors.push(err329);
 errors++;
 }
 }
-if(data149.regex !== undefined){
-let data153 = data149.regex;
-if(typeof data153 === "string"){
-if(!(formats36(data153))){
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4257,8 +4259,11 @@ vErrors.push(err330);
 errors++;
 }
 }
-else {
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data149.regex !== undefined){
+let data153 = data149.regex;
+if(typeof data153 === "string"){
+if(!(formats36(data153))){
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4268,11 +4273,8 @@ vErrors.push(err331);
 errors++;
 }
 }
-if(data149.template !== undefined){
-let data154 = data149.template;
-if(typeof data154 === "string"){
-if(!(formats38(data154))){
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4282,8 +4284,11 @@ vErrors.push(err332);
 errors++;
 }
 }
-else {
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data149.template !== undefined){
+let data154 = data149.template;
+if(typeof data154 === "string"){
+if(!(formats38(data154))){
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4293,14 +4298,25 @@ vErrors.push(err333);
 errors++;
 }
 }
-if(data149.caseSensitive !== undefined){
-if(typeof data149.caseSensitive !== "boolean"){
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err334];
 }
 else {
 vErrors.push(err334);
+}
+errors++;
+}
+}
+if(data149.caseSensitive !== undefined){
+if(typeof data149.caseSensitive !== "boolean"){
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(vErrors === null){
+vErrors = [err335];
+}
+else {
+vErrors.push(err335);
 }
 errors++;
 }
@@ -4313,18 +4329,7 @@ for(let i14=0; i14<len14; i14++){
 let data157 = data156[i14];
 if(typeof data157 === "string"){
 if(!(formats40(data157))){
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
-if(vErrors === null){
-vErrors = [err335];
-}
-else {
-vErrors.push(err335);
-}
-errors++;
-}
-}
-else {
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4334,14 +4339,25 @@ vErrors.push(err336);
 errors++;
 }
 }
-}
 else {
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err337];
 }
 else {
 vErrors.push(err337);
+}
+errors++;
+}
+}
+}
+else {
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err338];
+}
+else {
+vErrors.push(err338);
 }
 errors++;
 }
@@ -4353,18 +4369,7 @@ for(const key49 in data158){
 const _errs398 = errors;
 if(typeof key49 === "string"){
 if(!(formats42(key49))){
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key49};
-if(vErrors === null){
-vErrors = [err338];
-}
-else {
-vErrors.push(err338);
-}
-errors++;
-}
-}
-else {
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key49};
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key49};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4373,14 +4378,25 @@ vErrors.push(err339);
 }
 errors++;
 }
-var valid86 = _errs398 === errors;
-if(!valid86){
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key49}};
+}
+else {
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key49};
 if(vErrors === null){
 vErrors = [err340];
 }
 else {
 vErrors.push(err340);
+}
+errors++;
+}
+var valid86 = _errs398 === errors;
+if(!valid86){
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key49}};
+if(vErrors === null){
+vErrors = [err341];
+}
+else {
+vErrors.push(err341);
 }
 errors++;
 }
@@ -4391,12 +4407,12 @@ const _errs402 = errors;
 let valid88 = false;
 const _errs403 = errors;
 if(typeof data159 !== "string"){
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
-vErrors = [err341];
+vErrors = [err342];
 }
 else {
-vErrors.push(err341);
+vErrors.push(err342);
 }
 errors++;
 }
@@ -4407,19 +4423,7 @@ const _errs405 = errors;
 if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
 for(const key51 in data159){
 if(!((((((((key51 === "exact") || (key51 === "prefix")) || (key51 === "suffix")) || (key51 === "contains")) || (key51 === "regex")) || (key51 === "range")) || (key51 === "present")) || (key51 === "invert"))){
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
-if(vErrors === null){
-vErrors = [err342];
-}
-else {
-vErrors.push(err342);
-}
-errors++;
-}
-}
-if(data159.exact !== undefined){
-if(typeof data159.exact !== "string"){
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4429,11 +4433,9 @@ vErrors.push(err343);
 errors++;
 }
 }
-if(data159.prefix !== undefined){
-let data161 = data159.prefix;
-if(typeof data161 === "string"){
-if(!(formats4(data161))){
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data159.exact !== undefined){
+if(typeof data159.exact !== "string"){
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4443,8 +4445,11 @@ vErrors.push(err344);
 errors++;
 }
 }
-else {
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data159.prefix !== undefined){
+let data161 = data159.prefix;
+if(typeof data161 === "string"){
+if(!(formats4(data161))){
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4454,11 +4459,8 @@ vErrors.push(err345);
 errors++;
 }
 }
-if(data159.suffix !== undefined){
-let data162 = data159.suffix;
-if(typeof data162 === "string"){
-if(!(formats4(data162))){
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4468,8 +4470,11 @@ vErrors.push(err346);
 errors++;
 }
 }
-else {
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data159.suffix !== undefined){
+let data162 = data159.suffix;
+if(typeof data162 === "string"){
+if(!(formats4(data162))){
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4479,11 +4484,8 @@ vErrors.push(err347);
 errors++;
 }
 }
-if(data159.contains !== undefined){
-let data163 = data159.contains;
-if(typeof data163 === "string"){
-if(!(formats4(data163))){
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4493,8 +4495,11 @@ vErrors.push(err348);
 errors++;
 }
 }
-else {
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data159.contains !== undefined){
+let data163 = data159.contains;
+if(typeof data163 === "string"){
+if(!(formats4(data163))){
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4504,11 +4509,8 @@ vErrors.push(err349);
 errors++;
 }
 }
-if(data159.regex !== undefined){
-let data164 = data159.regex;
-if(typeof data164 === "string"){
-if(!(formats36(data164))){
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4518,8 +4520,11 @@ vErrors.push(err350);
 errors++;
 }
 }
-else {
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data159.regex !== undefined){
+let data164 = data159.regex;
+if(typeof data164 === "string"){
+if(!(formats36(data164))){
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4529,11 +4534,8 @@ vErrors.push(err351);
 errors++;
 }
 }
-if(data159.range !== undefined){
-let data165 = data159.range;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-if(data165.start === undefined){
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4542,8 +4544,12 @@ vErrors.push(err352);
 }
 errors++;
 }
-if(data165.end === undefined){
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data159.range !== undefined){
+let data165 = data159.range;
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+if(data165.start === undefined){
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4552,9 +4558,8 @@ vErrors.push(err353);
 }
 errors++;
 }
-for(const key52 in data165){
-if(!((key52 === "start") || (key52 === "end"))){
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
+if(data165.end === undefined){
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4563,11 +4568,9 @@ vErrors.push(err354);
 }
 errors++;
 }
-}
-if(data165.start !== undefined){
-let data166 = data165.start;
-if(!(((typeof data166 == "number") && (!(data166 % 1) && !isNaN(data166))) && (isFinite(data166)))){
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+for(const key52 in data165){
+if(!((key52 === "start") || (key52 === "end"))){
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4576,9 +4579,11 @@ vErrors.push(err355);
 }
 errors++;
 }
-if((typeof data166 == "number") && (isFinite(data166))){
-if(data166 > 9007199254740991 || isNaN(data166)){
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data165.start !== undefined){
+let data166 = data165.start;
+if(!(((typeof data166 == "number") && (!(data166 % 1) && !isNaN(data166))) && (isFinite(data166)))){
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4587,8 +4592,9 @@ vErrors.push(err356);
 }
 errors++;
 }
-if(data166 < -9007199254740991 || isNaN(data166)){
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data166 == "number") && (isFinite(data166))){
+if(data166 > 9007199254740991 || isNaN(data166)){
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4597,12 +4603,8 @@ vErrors.push(err357);
 }
 errors++;
 }
-}
-}
-if(data165.end !== undefined){
-let data167 = data165.end;
-if(!(((typeof data167 == "number") && (!(data167 % 1) && !isNaN(data167))) && (isFinite(data167)))){
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data166 < -9007199254740991 || isNaN(data166)){
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4611,9 +4613,12 @@ vErrors.push(err358);
 }
 errors++;
 }
-if((typeof data167 == "number") && (isFinite(data167))){
-if(data167 > 9007199254740991 || isNaN(data167)){
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+if(data165.end !== undefined){
+let data167 = data165.end;
+if(!(((typeof data167 == "number") && (!(data167 % 1) && !isNaN(data167))) && (isFinite(data167)))){
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4622,8 +4627,9 @@ vErrors.push(err359);
 }
 errors++;
 }
-if(data167 < -9007199254740991 || isNaN(data167)){
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data167 == "number") && (isFinite(data167))){
+if(data167 > 9007199254740991 || isNaN(data167)){
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4632,11 +4638,8 @@ vErrors.push(err360);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data167 < -9007199254740991 || isNaN(data167)){
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4646,9 +4649,10 @@ vErrors.push(err361);
 errors++;
 }
 }
-if(data159.present !== undefined){
-if(typeof data159.present !== "boolean"){
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+}
+else {
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4658,9 +4662,9 @@ vErrors.push(err362);
 errors++;
 }
 }
-if(data159.invert !== undefined){
-if(typeof data159.invert !== "boolean"){
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data159.present !== undefined){
+if(typeof data159.present !== "boolean"){
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4670,9 +4674,9 @@ vErrors.push(err363);
 errors++;
 }
 }
-}
-else {
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data159.invert !== undefined){
+if(typeof data159.invert !== "boolean"){
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4681,16 +4685,28 @@ vErrors.push(err364);
 }
 errors++;
 }
-var _valid5 = _errs405 === errors;
-valid88 = valid88 || _valid5;
 }
-if(!valid88){
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err365];
 }
 else {
 vErrors.push(err365);
+}
+errors++;
+}
+var _valid5 = _errs405 === errors;
+valid88 = valid88 || _valid5;
+}
+if(!valid88){
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err366];
+}
+else {
+vErrors.push(err366);
 }
 errors++;
 }
@@ -4708,12 +4724,12 @@ vErrors = null;
 }
 }
 else {
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
-vErrors = [err366];
+vErrors = [err367];
 }
 else {
-vErrors.push(err366);
+vErrors.push(err367);
 }
 errors++;
 }
@@ -4725,18 +4741,7 @@ for(const key53 in data170){
 const _errs431 = errors;
 if(typeof key53 === "string"){
 if(!(formats4(key53))){
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key53};
-if(vErrors === null){
-vErrors = [err367];
-}
-else {
-vErrors.push(err367);
-}
-errors++;
-}
-}
-else {
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key53};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4745,14 +4750,25 @@ vErrors.push(err368);
 }
 errors++;
 }
-var valid91 = _errs431 === errors;
-if(!valid91){
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
+}
+else {
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
 if(vErrors === null){
 vErrors = [err369];
 }
 else {
 vErrors.push(err369);
+}
+errors++;
+}
+var valid91 = _errs431 === errors;
+if(!valid91){
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
+if(vErrors === null){
+vErrors = [err370];
+}
+else {
+vErrors.push(err370);
 }
 errors++;
 }
@@ -4763,12 +4779,12 @@ const _errs435 = errors;
 let valid93 = false;
 const _errs436 = errors;
 if(typeof data171 !== "string"){
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
-vErrors = [err370];
+vErrors = [err371];
 }
 else {
-vErrors.push(err370);
+vErrors.push(err371);
 }
 errors++;
 }
@@ -4779,19 +4795,7 @@ const _errs438 = errors;
 if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
 for(const key55 in data171){
 if(!((((((((key55 === "exact") || (key55 === "prefix")) || (key55 === "suffix")) || (key55 === "contains")) || (key55 === "regex")) || (key55 === "range")) || (key55 === "present")) || (key55 === "invert"))){
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
-if(vErrors === null){
-vErrors = [err371];
-}
-else {
-vErrors.push(err371);
-}
-errors++;
-}
-}
-if(data171.exact !== undefined){
-if(typeof data171.exact !== "string"){
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4801,11 +4805,9 @@ vErrors.push(err372);
 errors++;
 }
 }
-if(data171.prefix !== undefined){
-let data173 = data171.prefix;
-if(typeof data173 === "string"){
-if(!(formats4(data173))){
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data171.exact !== undefined){
+if(typeof data171.exact !== "string"){
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4815,8 +4817,11 @@ vErrors.push(err373);
 errors++;
 }
 }
-else {
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data171.prefix !== undefined){
+let data173 = data171.prefix;
+if(typeof data173 === "string"){
+if(!(formats4(data173))){
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4826,11 +4831,8 @@ vErrors.push(err374);
 errors++;
 }
 }
-if(data171.suffix !== undefined){
-let data174 = data171.suffix;
-if(typeof data174 === "string"){
-if(!(formats4(data174))){
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4840,8 +4842,11 @@ vErrors.push(err375);
 errors++;
 }
 }
-else {
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data171.suffix !== undefined){
+let data174 = data171.suffix;
+if(typeof data174 === "string"){
+if(!(formats4(data174))){
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4851,11 +4856,8 @@ vErrors.push(err376);
 errors++;
 }
 }
-if(data171.contains !== undefined){
-let data175 = data171.contains;
-if(typeof data175 === "string"){
-if(!(formats4(data175))){
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4865,8 +4867,11 @@ vErrors.push(err377);
 errors++;
 }
 }
-else {
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data171.contains !== undefined){
+let data175 = data171.contains;
+if(typeof data175 === "string"){
+if(!(formats4(data175))){
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4876,11 +4881,8 @@ vErrors.push(err378);
 errors++;
 }
 }
-if(data171.regex !== undefined){
-let data176 = data171.regex;
-if(typeof data176 === "string"){
-if(!(formats36(data176))){
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4890,8 +4892,11 @@ vErrors.push(err379);
 errors++;
 }
 }
-else {
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data171.regex !== undefined){
+let data176 = data171.regex;
+if(typeof data176 === "string"){
+if(!(formats36(data176))){
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4901,11 +4906,8 @@ vErrors.push(err380);
 errors++;
 }
 }
-if(data171.range !== undefined){
-let data177 = data171.range;
-if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
-if(data177.start === undefined){
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4914,8 +4916,12 @@ vErrors.push(err381);
 }
 errors++;
 }
-if(data177.end === undefined){
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data171.range !== undefined){
+let data177 = data171.range;
+if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
+if(data177.start === undefined){
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4924,9 +4930,8 @@ vErrors.push(err382);
 }
 errors++;
 }
-for(const key56 in data177){
-if(!((key56 === "start") || (key56 === "end"))){
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
+if(data177.end === undefined){
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4935,11 +4940,9 @@ vErrors.push(err383);
 }
 errors++;
 }
-}
-if(data177.start !== undefined){
-let data178 = data177.start;
-if(!(((typeof data178 == "number") && (!(data178 % 1) && !isNaN(data178))) && (isFinite(data178)))){
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+for(const key56 in data177){
+if(!((key56 === "start") || (key56 === "end"))){
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4948,9 +4951,11 @@ vErrors.push(err384);
 }
 errors++;
 }
-if((typeof data178 == "number") && (isFinite(data178))){
-if(data178 > 9007199254740991 || isNaN(data178)){
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data177.start !== undefined){
+let data178 = data177.start;
+if(!(((typeof data178 == "number") && (!(data178 % 1) && !isNaN(data178))) && (isFinite(data178)))){
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4959,8 +4964,9 @@ vErrors.push(err385);
 }
 errors++;
 }
-if(data178 < -9007199254740991 || isNaN(data178)){
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data178 == "number") && (isFinite(data178))){
+if(data178 > 9007199254740991 || isNaN(data178)){
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4969,12 +4975,8 @@ vErrors.push(err386);
 }
 errors++;
 }
-}
-}
-if(data177.end !== undefined){
-let data179 = data177.end;
-if(!(((typeof data179 == "number") && (!(data179 % 1) && !isNaN(data179))) && (isFinite(data179)))){
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data178 < -9007199254740991 || isNaN(data178)){
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4983,9 +4985,12 @@ vErrors.push(err387);
 }
 errors++;
 }
-if((typeof data179 == "number") && (isFinite(data179))){
-if(data179 > 9007199254740991 || isNaN(data179)){
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+if(data177.end !== undefined){
+let data179 = data177.end;
+if(!(((typeof data179 == "number") && (!(data179 % 1) && !isNaN(data179))) && (isFinite(data179)))){
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4994,8 +4999,9 @@ vErrors.push(err388);
 }
 errors++;
 }
-if(data179 < -9007199254740991 || isNaN(data179)){
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data179 == "number") && (isFinite(data179))){
+if(data179 > 9007199254740991 || isNaN(data179)){
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5004,11 +5010,8 @@ vErrors.push(err389);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data179 < -9007199254740991 || isNaN(data179)){
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5018,9 +5021,10 @@ vErrors.push(err390);
 errors++;
 }
 }
-if(data171.present !== undefined){
-if(typeof data171.present !== "boolean"){
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+}
+else {
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5030,9 +5034,9 @@ vErrors.push(err391);
 errors++;
 }
 }
-if(data171.invert !== undefined){
-if(typeof data171.invert !== "boolean"){
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data171.present !== undefined){
+if(typeof data171.present !== "boolean"){
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5042,9 +5046,9 @@ vErrors.push(err392);
 errors++;
 }
 }
-}
-else {
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data171.invert !== undefined){
+if(typeof data171.invert !== "boolean"){
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5053,16 +5057,28 @@ vErrors.push(err393);
 }
 errors++;
 }
-var _valid6 = _errs438 === errors;
-valid93 = valid93 || _valid6;
 }
-if(!valid93){
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err394];
 }
 else {
 vErrors.push(err394);
+}
+errors++;
+}
+var _valid6 = _errs438 === errors;
+valid93 = valid93 || _valid6;
+}
+if(!valid93){
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err395];
+}
+else {
+vErrors.push(err395);
 }
 errors++;
 }
@@ -5080,21 +5096,7 @@ vErrors = null;
 }
 }
 else {
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err395];
-}
-else {
-vErrors.push(err395);
-}
-errors++;
-}
-}
-if(data149.fraction !== undefined){
-let data182 = data149.fraction;
-if((typeof data182 == "number") && (isFinite(data182))){
-if(data182 > 1 || isNaN(data182)){
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5103,8 +5105,12 @@ vErrors.push(err396);
 }
 errors++;
 }
-if(data182 < 0 || isNaN(data182)){
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data149.fraction !== undefined){
+let data182 = data149.fraction;
+if((typeof data182 == "number") && (isFinite(data182))){
+if(data182 > 1 || isNaN(data182)){
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5113,9 +5119,8 @@ vErrors.push(err397);
 }
 errors++;
 }
-}
-else {
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(data182 < 0 || isNaN(data182)){
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5125,9 +5130,8 @@ vErrors.push(err398);
 errors++;
 }
 }
-}
 else {
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5137,12 +5141,9 @@ vErrors.push(err399);
 errors++;
 }
 }
-if(data147.forward !== undefined){
-let data183 = data147.forward;
-if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
-for(const key57 in data183){
-if(!((((((((key57 === "cluster") || (key57 === "clusters")) || (key57 === "clusterHeader")) || (key57 === "timeout")) || (key57 === "idleTimeout")) || (key57 === "rewrite")) || (key57 === "requestHeaders")) || (key57 === "responseHeaders"))){
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
+}
+else {
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5152,11 +5153,12 @@ vErrors.push(err400);
 errors++;
 }
 }
-if(data183.cluster !== undefined){
-let data184 = data183.cluster;
-if(typeof data184 === "string"){
-if(!(formats4(data184))){
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data147.forward !== undefined){
+let data183 = data147.forward;
+if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
+for(const key57 in data183){
+if(!((((((((key57 === "cluster") || (key57 === "clusters")) || (key57 === "clusterHeader")) || (key57 === "timeout")) || (key57 === "idleTimeout")) || (key57 === "rewrite")) || (key57 === "requestHeaders")) || (key57 === "responseHeaders"))){
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5166,8 +5168,11 @@ vErrors.push(err401);
 errors++;
 }
 }
-else {
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data183.cluster !== undefined){
+let data184 = data183.cluster;
+if(typeof data184 === "string"){
+if(!(formats4(data184))){
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5177,11 +5182,8 @@ vErrors.push(err402);
 errors++;
 }
 }
-if(data183.clusters !== undefined){
-let data185 = data183.clusters;
-if(Array.isArray(data185)){
-if(data185.length < 1){
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5190,12 +5192,12 @@ vErrors.push(err403);
 }
 errors++;
 }
-const len15 = data185.length;
-for(let i15=0; i15<len15; i15++){
-let data186 = data185[i15];
-if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
-if(data186.name === undefined){
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+if(data183.clusters !== undefined){
+let data185 = data183.clusters;
+if(Array.isArray(data185)){
+if(data185.length < 1){
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5204,9 +5206,12 @@ vErrors.push(err404);
 }
 errors++;
 }
-for(const key58 in data186){
-if(!((key58 === "name") || (key58 === "weight"))){
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+const len15 = data185.length;
+for(let i15=0; i15<len15; i15++){
+let data186 = data185[i15];
+if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
+if(data186.name === undefined){
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5215,12 +5220,9 @@ vErrors.push(err405);
 }
 errors++;
 }
-}
-if(data186.name !== undefined){
-let data187 = data186.name;
-if(typeof data187 === "string"){
-if(!(formats4(data187))){
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key58 in data186){
+if(!((key58 === "name") || (key58 === "weight"))){
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5230,8 +5232,11 @@ vErrors.push(err406);
 errors++;
 }
 }
-else {
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data186.name !== undefined){
+let data187 = data186.name;
+if(typeof data187 === "string"){
+if(!(formats4(data187))){
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5241,10 +5246,8 @@ vErrors.push(err407);
 errors++;
 }
 }
-if(data186.weight !== undefined){
-let data188 = data186.weight;
-if(!(((typeof data188 == "number") && (!(data188 % 1) && !isNaN(data188))) && (isFinite(data188)))){
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5253,9 +5256,11 @@ vErrors.push(err408);
 }
 errors++;
 }
-if((typeof data188 == "number") && (isFinite(data188))){
-if(data188 > 4294967295 || isNaN(data188)){
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data186.weight !== undefined){
+let data188 = data186.weight;
+if(!(((typeof data188 == "number") && (!(data188 % 1) && !isNaN(data188))) && (isFinite(data188)))){
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5264,8 +5269,9 @@ vErrors.push(err409);
 }
 errors++;
 }
-if(data188 < 0 || isNaN(data188)){
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data188 == "number") && (isFinite(data188))){
+if(data188 > 4294967295 || isNaN(data188)){
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5274,11 +5280,8 @@ vErrors.push(err410);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data188 < 0 || isNaN(data188)){
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5289,8 +5292,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5300,11 +5304,9 @@ vErrors.push(err412);
 errors++;
 }
 }
-if(data183.clusterHeader !== undefined){
-let data189 = data183.clusterHeader;
-if(typeof data189 === "string"){
-if(!(formats42(data189))){
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+}
+else {
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5314,8 +5316,11 @@ vErrors.push(err413);
 errors++;
 }
 }
-else {
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if(data183.clusterHeader !== undefined){
+let data189 = data183.clusterHeader;
+if(typeof data189 === "string"){
+if(!(formats66(data189))){
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5325,11 +5330,8 @@ vErrors.push(err414);
 errors++;
 }
 }
-if(data183.timeout !== undefined){
-let data190 = data183.timeout;
-if(typeof data190 === "string"){
-if(!(formats2(data190))){
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5339,8 +5341,11 @@ vErrors.push(err415);
 errors++;
 }
 }
-else {
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+if(data183.timeout !== undefined){
+let data190 = data183.timeout;
+if(typeof data190 === "string"){
+if(!(formats2(data190))){
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5350,11 +5355,8 @@ vErrors.push(err416);
 errors++;
 }
 }
-if(data183.idleTimeout !== undefined){
-let data191 = data183.idleTimeout;
-if(typeof data191 === "string"){
-if(!(formats2(data191))){
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5364,8 +5366,11 @@ vErrors.push(err417);
 errors++;
 }
 }
-else {
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data183.idleTimeout !== undefined){
+let data191 = data183.idleTimeout;
+if(typeof data191 === "string"){
+if(!(formats2(data191))){
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5375,12 +5380,8 @@ vErrors.push(err418);
 errors++;
 }
 }
-if(data183.rewrite !== undefined){
-let data192 = data183.rewrite;
-if(data192 && typeof data192 == "object" && !Array.isArray(data192)){
-for(const key59 in data192){
-if(!(((((key59 === "prefix") || (key59 === "regex")) || (key59 === "path")) || (key59 === "host")) || (key59 === "hostFrom"))){
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+else {
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5390,11 +5391,12 @@ vErrors.push(err419);
 errors++;
 }
 }
-if(data192.prefix !== undefined){
-let data193 = data192.prefix;
-if(typeof data193 === "string"){
-if(!(formats32(data193))){
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data183.rewrite !== undefined){
+let data192 = data183.rewrite;
+if(data192 && typeof data192 == "object" && !Array.isArray(data192)){
+for(const key59 in data192){
+if(!(((((key59 === "prefix") || (key59 === "regex")) || (key59 === "path")) || (key59 === "host")) || (key59 === "hostFrom"))){
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5404,8 +5406,11 @@ vErrors.push(err420);
 errors++;
 }
 }
-else {
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data192.prefix !== undefined){
+let data193 = data192.prefix;
+if(typeof data193 === "string"){
+if(!(formats32(data193))){
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5415,11 +5420,8 @@ vErrors.push(err421);
 errors++;
 }
 }
-if(data192.regex !== undefined){
-let data194 = data192.regex;
-if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
-if(data194.pattern === undefined){
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5428,8 +5430,12 @@ vErrors.push(err422);
 }
 errors++;
 }
-if(data194.substitution === undefined){
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data192.regex !== undefined){
+let data194 = data192.regex;
+if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
+if(data194.pattern === undefined){
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5438,9 +5444,8 @@ vErrors.push(err423);
 }
 errors++;
 }
-for(const key60 in data194){
-if(!((key60 === "pattern") || (key60 === "substitution"))){
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
+if(data194.substitution === undefined){
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5449,12 +5454,9 @@ vErrors.push(err424);
 }
 errors++;
 }
-}
-if(data194.pattern !== undefined){
-let data195 = data194.pattern;
-if(typeof data195 === "string"){
-if(!(formats36(data195))){
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+for(const key60 in data194){
+if(!((key60 === "pattern") || (key60 === "substitution"))){
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5464,8 +5466,11 @@ vErrors.push(err425);
 errors++;
 }
 }
-else {
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data194.pattern !== undefined){
+let data195 = data194.pattern;
+if(typeof data195 === "string"){
+if(!(formats36(data195))){
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5475,9 +5480,8 @@ vErrors.push(err426);
 errors++;
 }
 }
-if(data194.substitution !== undefined){
-if(typeof data194.substitution !== "string"){
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+else {
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5487,9 +5491,11 @@ vErrors.push(err427);
 errors++;
 }
 }
-}
-else {
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data194.substitution !== undefined){
+let data196 = data194.substitution;
+if(typeof data196 === "string"){
+if(!(formats76(data196))){
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5499,11 +5505,8 @@ vErrors.push(err428);
 errors++;
 }
 }
-if(data192.path !== undefined){
-let data197 = data192.path;
-if(typeof data197 === "string"){
-if(!(formats32(data197))){
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+else {
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5513,8 +5516,9 @@ vErrors.push(err429);
 errors++;
 }
 }
+}
 else {
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5524,11 +5528,11 @@ vErrors.push(err430);
 errors++;
 }
 }
-if(data192.host !== undefined){
-let data198 = data192.host;
-if(typeof data198 === "string"){
-if(!(formats78(data198))){
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data192.path !== undefined){
+let data197 = data192.path;
+if(typeof data197 === "string"){
+if(!(formats32(data197))){
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5539,7 +5543,7 @@ errors++;
 }
 }
 else {
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5549,10 +5553,11 @@ vErrors.push(err432);
 errors++;
 }
 }
-if(data192.hostFrom !== undefined){
-let data199 = data192.hostFrom;
-if(typeof data199 !== "string"){
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data192.host !== undefined){
+let data198 = data192.host;
+if(typeof data198 === "string"){
+if(!(formats80(data198))){
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5561,8 +5566,9 @@ vErrors.push(err433);
 }
 errors++;
 }
-if(!(data199 === "upstream")){
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+else {
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5572,14 +5578,37 @@ vErrors.push(err434);
 errors++;
 }
 }
-}
-else {
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data192.hostFrom !== undefined){
+let data199 = data192.hostFrom;
+if(typeof data199 !== "string"){
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err435];
 }
 else {
 vErrors.push(err435);
+}
+errors++;
+}
+if(!(data199 === "upstream")){
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+if(vErrors === null){
+vErrors = [err436];
+}
+else {
+vErrors.push(err436);
+}
+errors++;
+}
+}
+}
+else {
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err437];
+}
+else {
+vErrors.push(err437);
 }
 errors++;
 }
@@ -5589,12 +5618,12 @@ let data200 = data183.requestHeaders;
 if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
 for(const key61 in data200){
 if(!(((key61 === "set") || (key61 === "add")) || (key61 === "remove"))){
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
 if(vErrors === null){
-vErrors = [err436];
+vErrors = [err438];
 }
 else {
-vErrors.push(err436);
+vErrors.push(err438);
 }
 errors++;
 }
@@ -5605,30 +5634,8 @@ if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
 for(const key62 in data201){
 const _errs507 = errors;
 if(typeof key62 === "string"){
-if(!(formats80(key62))){
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key62};
-if(vErrors === null){
-vErrors = [err437];
-}
-else {
-vErrors.push(err437);
-}
-errors++;
-}
-}
-else {
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key62};
-if(vErrors === null){
-vErrors = [err438];
-}
-else {
-vErrors.push(err438);
-}
-errors++;
-}
-var valid103 = _errs507 === errors;
-if(!valid103){
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key62}};
+if(!(formats82(key62))){
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key62};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5638,11 +5645,8 @@ vErrors.push(err439);
 errors++;
 }
 }
-for(const key63 in data201){
-let data202 = data201[key63];
-if(typeof data202 === "string"){
-if(!(formats8(data202))){
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key62};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -5651,9 +5655,9 @@ vErrors.push(err440);
 }
 errors++;
 }
-}
-else {
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid103 = _errs507 === errors;
+if(!valid103){
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key62}};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5663,14 +5667,39 @@ vErrors.push(err441);
 errors++;
 }
 }
-}
-else {
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+for(const key63 in data201){
+let data202 = data201[key63];
+if(typeof data202 === "string"){
+if(!(formats84(data202))){
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err442];
 }
 else {
 vErrors.push(err442);
+}
+errors++;
+}
+}
+else {
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err443];
+}
+else {
+vErrors.push(err443);
+}
+errors++;
+}
+}
+}
+else {
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err444];
+}
+else {
+vErrors.push(err444);
 }
 errors++;
 }
@@ -5681,30 +5710,8 @@ if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
 for(const key64 in data203){
 const _errs514 = errors;
 if(typeof key64 === "string"){
-if(!(formats80(key64))){
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key64};
-if(vErrors === null){
-vErrors = [err443];
-}
-else {
-vErrors.push(err443);
-}
-errors++;
-}
-}
-else {
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key64};
-if(vErrors === null){
-vErrors = [err444];
-}
-else {
-vErrors.push(err444);
-}
-errors++;
-}
-var valid105 = _errs514 === errors;
-if(!valid105){
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key64}};
+if(!(formats82(key64))){
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key64};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5714,11 +5721,8 @@ vErrors.push(err445);
 errors++;
 }
 }
-for(const key65 in data203){
-let data204 = data203[key65];
-if(typeof data204 === "string"){
-if(!(formats8(data204))){
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key64};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5727,9 +5731,9 @@ vErrors.push(err446);
 }
 errors++;
 }
-}
-else {
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid105 = _errs514 === errors;
+if(!valid105){
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key64}};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5739,14 +5743,39 @@ vErrors.push(err447);
 errors++;
 }
 }
-}
-else {
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+for(const key65 in data203){
+let data204 = data203[key65];
+if(typeof data204 === "string"){
+if(!(formats84(data204))){
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err448];
 }
 else {
 vErrors.push(err448);
+}
+errors++;
+}
+}
+else {
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err449];
+}
+else {
+vErrors.push(err449);
+}
+errors++;
+}
+}
+}
+else {
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err450];
+}
+else {
+vErrors.push(err450);
 }
 errors++;
 }
@@ -5758,31 +5787,8 @@ const len16 = data205.length;
 for(let i16=0; i16<len16; i16++){
 let data206 = data205[i16];
 if(typeof data206 === "string"){
-if(!(formats80(data206))){
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
-if(vErrors === null){
-vErrors = [err449];
-}
-else {
-vErrors.push(err449);
-}
-errors++;
-}
-}
-else {
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err450];
-}
-else {
-vErrors.push(err450);
-}
-errors++;
-}
-}
-}
-else {
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(!(formats82(data206))){
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5792,9 +5798,8 @@ vErrors.push(err451);
 errors++;
 }
 }
-}
 else {
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5804,17 +5809,41 @@ vErrors.push(err452);
 errors++;
 }
 }
-if(data183.responseHeaders !== undefined){
-let data207 = data183.responseHeaders;
-if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
-for(const key66 in data207){
-if(!(((key66 === "set") || (key66 === "add")) || (key66 === "remove"))){
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
+}
+else {
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err453];
 }
 else {
 vErrors.push(err453);
+}
+errors++;
+}
+}
+}
+else {
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err454];
+}
+else {
+vErrors.push(err454);
+}
+errors++;
+}
+}
+if(data183.responseHeaders !== undefined){
+let data207 = data183.responseHeaders;
+if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
+for(const key66 in data207){
+if(!(((key66 === "set") || (key66 === "add")) || (key66 === "remove"))){
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
+if(vErrors === null){
+vErrors = [err455];
+}
+else {
+vErrors.push(err455);
 }
 errors++;
 }
@@ -5825,30 +5854,8 @@ if(data208 && typeof data208 == "object" && !Array.isArray(data208)){
 for(const key67 in data208){
 const _errs528 = errors;
 if(typeof key67 === "string"){
-if(!(formats80(key67))){
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
-if(vErrors === null){
-vErrors = [err454];
-}
-else {
-vErrors.push(err454);
-}
-errors++;
-}
-}
-else {
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
-if(vErrors === null){
-vErrors = [err455];
-}
-else {
-vErrors.push(err455);
-}
-errors++;
-}
-var valid110 = _errs528 === errors;
-if(!valid110){
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
+if(!(formats82(key67))){
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5858,11 +5865,8 @@ vErrors.push(err456);
 errors++;
 }
 }
-for(const key68 in data208){
-let data209 = data208[key68];
-if(typeof data209 === "string"){
-if(!(formats8(data209))){
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5871,9 +5875,9 @@ vErrors.push(err457);
 }
 errors++;
 }
-}
-else {
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid110 = _errs528 === errors;
+if(!valid110){
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5883,14 +5887,39 @@ vErrors.push(err458);
 errors++;
 }
 }
-}
-else {
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+for(const key68 in data208){
+let data209 = data208[key68];
+if(typeof data209 === "string"){
+if(!(formats84(data209))){
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err459];
 }
 else {
 vErrors.push(err459);
+}
+errors++;
+}
+}
+else {
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err460];
+}
+else {
+vErrors.push(err460);
+}
+errors++;
+}
+}
+}
+else {
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err461];
+}
+else {
+vErrors.push(err461);
 }
 errors++;
 }
@@ -5901,30 +5930,8 @@ if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
 for(const key69 in data210){
 const _errs535 = errors;
 if(typeof key69 === "string"){
-if(!(formats80(key69))){
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key69};
-if(vErrors === null){
-vErrors = [err460];
-}
-else {
-vErrors.push(err460);
-}
-errors++;
-}
-}
-else {
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key69};
-if(vErrors === null){
-vErrors = [err461];
-}
-else {
-vErrors.push(err461);
-}
-errors++;
-}
-var valid112 = _errs535 === errors;
-if(!valid112){
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key69}};
+if(!(formats82(key69))){
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key69};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5934,11 +5941,8 @@ vErrors.push(err462);
 errors++;
 }
 }
-for(const key70 in data210){
-let data211 = data210[key70];
-if(typeof data211 === "string"){
-if(!(formats8(data211))){
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key69};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5947,9 +5951,9 @@ vErrors.push(err463);
 }
 errors++;
 }
-}
-else {
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid112 = _errs535 === errors;
+if(!valid112){
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key69}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5959,14 +5963,39 @@ vErrors.push(err464);
 errors++;
 }
 }
-}
-else {
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+for(const key70 in data210){
+let data211 = data210[key70];
+if(typeof data211 === "string"){
+if(!(formats84(data211))){
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err465];
 }
 else {
 vErrors.push(err465);
+}
+errors++;
+}
+}
+else {
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err466];
+}
+else {
+vErrors.push(err466);
+}
+errors++;
+}
+}
+}
+else {
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err467];
+}
+else {
+vErrors.push(err467);
 }
 errors++;
 }
@@ -5978,31 +6007,8 @@ const len17 = data212.length;
 for(let i17=0; i17<len17; i17++){
 let data213 = data212[i17];
 if(typeof data213 === "string"){
-if(!(formats80(data213))){
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
-if(vErrors === null){
-vErrors = [err466];
-}
-else {
-vErrors.push(err466);
-}
-errors++;
-}
-}
-else {
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err467];
-}
-else {
-vErrors.push(err467);
-}
-errors++;
-}
-}
-}
-else {
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(!(formats82(data213))){
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6012,9 +6018,8 @@ vErrors.push(err468);
 errors++;
 }
 }
-}
 else {
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6026,7 +6031,7 @@ errors++;
 }
 }
 else {
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6036,12 +6041,9 @@ vErrors.push(err470);
 errors++;
 }
 }
-if(data147.redirect !== undefined){
-let data214 = data147.redirect;
-if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
-for(const key71 in data214){
-if(!(((((((key71 === "scheme") || (key71 === "host")) || (key71 === "port")) || (key71 === "path")) || (key71 === "prefix")) || (key71 === "status")) || (key71 === "stripQuery"))){
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71}};
+}
+else {
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6051,10 +6053,9 @@ vErrors.push(err471);
 errors++;
 }
 }
-if(data214.scheme !== undefined){
-let data215 = data214.scheme;
-if(typeof data215 !== "string"){
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6063,8 +6064,13 @@ vErrors.push(err472);
 }
 errors++;
 }
-if(!((data215 === "http") || (data215 === "https"))){
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data147.redirect !== undefined){
+let data214 = data147.redirect;
+if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
+for(const key71 in data214){
+if(!(((((((key71 === "scheme") || (key71 === "host")) || (key71 === "port")) || (key71 === "path")) || (key71 === "prefix")) || (key71 === "status")) || (key71 === "stripQuery"))){
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71}};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6074,11 +6080,10 @@ vErrors.push(err473);
 errors++;
 }
 }
-if(data214.host !== undefined){
-let data216 = data214.host;
-if(typeof data216 === "string"){
-if(!(formats100(data216))){
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(data214.scheme !== undefined){
+let data215 = data214.scheme;
+if(typeof data215 !== "string"){
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6087,9 +6092,8 @@ vErrors.push(err474);
 }
 errors++;
 }
-}
-else {
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(!((data215 === "http") || (data215 === "https"))){
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6099,10 +6103,11 @@ vErrors.push(err475);
 errors++;
 }
 }
-if(data214.port !== undefined){
-let data217 = data214.port;
-if(!(((typeof data217 == "number") && (!(data217 % 1) && !isNaN(data217))) && (isFinite(data217)))){
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(data214.host !== undefined){
+let data216 = data214.host;
+if(typeof data216 === "string"){
+if(!(formats102(data216))){
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6111,9 +6116,9 @@ vErrors.push(err476);
 }
 errors++;
 }
-if((typeof data217 == "number") && (isFinite(data217))){
-if(data217 > 65535 || isNaN(data217)){
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+else {
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6122,8 +6127,11 @@ vErrors.push(err477);
 }
 errors++;
 }
-if(data217 < 0 || isNaN(data217)){
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data214.port !== undefined){
+let data217 = data214.port;
+if(!(((typeof data217 == "number") && (!(data217 % 1) && !isNaN(data217))) && (isFinite(data217)))){
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6132,13 +6140,9 @@ vErrors.push(err478);
 }
 errors++;
 }
-}
-}
-if(data214.path !== undefined){
-let data218 = data214.path;
-if(typeof data218 === "string"){
-if(!(formats102(data218))){
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if((typeof data217 == "number") && (isFinite(data217))){
+if(data217 > 65535 || isNaN(data217)){
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6147,9 +6151,8 @@ vErrors.push(err479);
 }
 errors++;
 }
-}
-else {
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data217 < 0 || isNaN(data217)){
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6159,11 +6162,12 @@ vErrors.push(err480);
 errors++;
 }
 }
-if(data214.prefix !== undefined){
-let data219 = data214.prefix;
-if(typeof data219 === "string"){
-if(!(formats32(data219))){
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+}
+if(data214.path !== undefined){
+let data218 = data214.path;
+if(typeof data218 === "string"){
+if(!(formats104(data218))){
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6174,7 +6178,7 @@ errors++;
 }
 }
 else {
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6184,10 +6188,11 @@ vErrors.push(err482);
 errors++;
 }
 }
-if(data214.status !== undefined){
-let data220 = data214.status;
-if(!(((typeof data220 == "number") && (!(data220 % 1) && !isNaN(data220))) && (isFinite(data220)))){
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data214.prefix !== undefined){
+let data219 = data214.prefix;
+if(typeof data219 === "string"){
+if(!(formats32(data219))){
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6196,8 +6201,9 @@ vErrors.push(err483);
 }
 errors++;
 }
-if(!(((((data220 === 301) || (data220 === 302)) || (data220 === 303)) || (data220 === 307)) || (data220 === 308))){
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+else {
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6207,9 +6213,10 @@ vErrors.push(err484);
 errors++;
 }
 }
-if(data214.stripQuery !== undefined){
-if(typeof data214.stripQuery !== "boolean"){
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data214.status !== undefined){
+let data220 = data214.status;
+if(!(((typeof data220 == "number") && (!(data220 % 1) && !isNaN(data220))) && (isFinite(data220)))){
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6218,10 +6225,8 @@ vErrors.push(err485);
 }
 errors++;
 }
-}
-}
-else {
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(!(((((data220 === 301) || (data220 === 302)) || (data220 === 303)) || (data220 === 307)) || (data220 === 308))){
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6231,11 +6236,9 @@ vErrors.push(err486);
 errors++;
 }
 }
-if(data147.respond !== undefined){
-let data222 = data147.respond;
-if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
-if(data222.status === undefined){
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+if(data214.stripQuery !== undefined){
+if(typeof data214.stripQuery !== "boolean"){
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6244,9 +6247,10 @@ vErrors.push(err487);
 }
 errors++;
 }
-for(const key72 in data222){
-if(!(((key72 === "status") || (key72 === "headers")) || (key72 === "body"))){
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
+}
+}
+else {
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6256,10 +6260,11 @@ vErrors.push(err488);
 errors++;
 }
 }
-if(data222.status !== undefined){
-let data223 = data222.status;
-if(!(((typeof data223 == "number") && (!(data223 % 1) && !isNaN(data223))) && (isFinite(data223)))){
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data147.respond !== undefined){
+let data222 = data147.respond;
+if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
+if(data222.status === undefined){
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6268,9 +6273,9 @@ vErrors.push(err489);
 }
 errors++;
 }
-if((typeof data223 == "number") && (isFinite(data223))){
-if(data223 > 599 || isNaN(data223)){
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+for(const key72 in data222){
+if(!(((key72 === "status") || (key72 === "headers")) || (key72 === "body"))){
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6279,13 +6284,37 @@ vErrors.push(err490);
 }
 errors++;
 }
-if(data223 < 200 || isNaN(data223)){
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+if(data222.status !== undefined){
+let data223 = data222.status;
+if(!(((typeof data223 == "number") && (!(data223 % 1) && !isNaN(data223))) && (isFinite(data223)))){
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err491];
 }
 else {
 vErrors.push(err491);
+}
+errors++;
+}
+if((typeof data223 == "number") && (isFinite(data223))){
+if(data223 > 599 || isNaN(data223)){
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+if(vErrors === null){
+vErrors = [err492];
+}
+else {
+vErrors.push(err492);
+}
+errors++;
+}
+if(data223 < 200 || isNaN(data223)){
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+if(vErrors === null){
+vErrors = [err493];
+}
+else {
+vErrors.push(err493);
 }
 errors++;
 }
@@ -6297,30 +6326,8 @@ if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
 for(const key73 in data224){
 const _errs568 = errors;
 if(typeof key73 === "string"){
-if(!(formats80(key73))){
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
-if(vErrors === null){
-vErrors = [err492];
-}
-else {
-vErrors.push(err492);
-}
-errors++;
-}
-}
-else {
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
-if(vErrors === null){
-vErrors = [err493];
-}
-else {
-vErrors.push(err493);
-}
-errors++;
-}
-var valid118 = _errs568 === errors;
-if(!valid118){
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
+if(!(formats82(key73))){
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6330,11 +6337,8 @@ vErrors.push(err494);
 errors++;
 }
 }
-for(const key74 in data224){
-let data225 = data224[key74];
-if(typeof data225 === "string"){
-if(!(formats8(data225))){
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6343,9 +6347,9 @@ vErrors.push(err495);
 }
 errors++;
 }
-}
-else {
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid118 = _errs568 === errors;
+if(!valid118){
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6355,9 +6359,11 @@ vErrors.push(err496);
 errors++;
 }
 }
-}
-else {
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+for(const key74 in data224){
+let data225 = data224[key74];
+if(typeof data225 === "string"){
+if(!(formats84(data225))){
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6367,9 +6373,8 @@ vErrors.push(err497);
 errors++;
 }
 }
-if(data222.body !== undefined){
-if(typeof data222.body !== "string"){
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+else {
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6381,7 +6386,7 @@ errors++;
 }
 }
 else {
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6391,9 +6396,9 @@ vErrors.push(err499);
 errors++;
 }
 }
-}
-else {
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+if(data222.body !== undefined){
+if(typeof data222.body !== "string"){
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6405,7 +6410,7 @@ errors++;
 }
 }
 else {
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6417,7 +6422,7 @@ errors++;
 }
 }
 else {
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6429,7 +6434,7 @@ errors++;
 }
 }
 else {
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6441,7 +6446,7 @@ errors++;
 }
 }
 else {
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6453,7 +6458,7 @@ errors++;
 }
 }
 else {
-const err505 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6465,12 +6470,36 @@ errors++;
 }
 }
 else {
-const err506 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err506];
 }
 else {
 vErrors.push(err506);
+}
+errors++;
+}
+}
+}
+else {
+const err507 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err507];
+}
+else {
+vErrors.push(err507);
+}
+errors++;
+}
+}
+}
+else {
+const err508 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err508];
+}
+else {
+vErrors.push(err508);
 }
 errors++;
 }
@@ -6483,28 +6512,7 @@ for(let i18=0; i18<len18; i18++){
 let data228 = data227[i18];
 if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
 if(data228.name === undefined){
-const err507 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
-if(vErrors === null){
-vErrors = [err507];
-}
-else {
-vErrors.push(err507);
-}
-errors++;
-}
-if(data228.endpoints === undefined){
-const err508 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
-if(vErrors === null){
-vErrors = [err508];
-}
-else {
-vErrors.push(err508);
-}
-errors++;
-}
-for(const key75 in data228){
-if(!((((((((key75 === "name") || (key75 === "type")) || (key75 === "endpoints")) || (key75 === "protocol")) || (key75 === "connectTimeout")) || (key75 === "loadBalancing")) || (key75 === "connections")) || (key75 === "circuitBreakers"))){
-const err509 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
+const err509 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6513,12 +6521,8 @@ vErrors.push(err509);
 }
 errors++;
 }
-}
-if(data228.name !== undefined){
-let data229 = data228.name;
-if(typeof data229 === "string"){
-if(!(formats4(data229))){
-const err510 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data228.endpoints === undefined){
+const err510 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6527,9 +6531,9 @@ vErrors.push(err510);
 }
 errors++;
 }
-}
-else {
-const err511 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+for(const key75 in data228){
+if(!((((((((key75 === "name") || (key75 === "type")) || (key75 === "endpoints")) || (key75 === "protocol")) || (key75 === "connectTimeout")) || (key75 === "loadBalancing")) || (key75 === "connections")) || (key75 === "circuitBreakers"))){
+const err511 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6539,10 +6543,11 @@ vErrors.push(err511);
 errors++;
 }
 }
-if(data228.type !== undefined){
-let data230 = data228.type;
-if(typeof data230 !== "string"){
-const err512 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(data228.name !== undefined){
+let data229 = data228.name;
+if(typeof data229 === "string"){
+if(!(formats4(data229))){
+const err512 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6551,13 +6556,37 @@ vErrors.push(err512);
 }
 errors++;
 }
-if(!(data230 === "static")){
-const err513 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+}
+else {
+const err513 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err513];
 }
 else {
 vErrors.push(err513);
+}
+errors++;
+}
+}
+if(data228.type !== undefined){
+let data230 = data228.type;
+if(typeof data230 !== "string"){
+const err514 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err514];
+}
+else {
+vErrors.push(err514);
+}
+errors++;
+}
+if(!(data230 === "static")){
+const err515 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+if(vErrors === null){
+vErrors = [err515];
+}
+else {
+vErrors.push(err515);
 }
 errors++;
 }
@@ -6572,24 +6601,24 @@ const _errs587 = errors;
 let valid125 = false;
 const _errs588 = errors;
 if(typeof data232 === "string"){
-if(!(formats218(data232))){
-const err514 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(!(formats222(data232))){
+const err516 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
-vErrors = [err514];
+vErrors = [err516];
 }
 else {
-vErrors.push(err514);
+vErrors.push(err516);
 }
 errors++;
 }
 }
 else {
-const err515 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err517 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
-vErrors = [err515];
+vErrors = [err517];
 }
 else {
-vErrors.push(err515);
+vErrors.push(err517);
 }
 errors++;
 }
@@ -6599,32 +6628,7 @@ if(!valid125){
 const _errs590 = errors;
 if(data232 && typeof data232 == "object" && !Array.isArray(data232)){
 if(data232.address === undefined){
-const err516 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
-if(vErrors === null){
-vErrors = [err516];
-}
-else {
-vErrors.push(err516);
-}
-errors++;
-}
-for(const key76 in data232){
-if(!((key76 === "address") || (key76 === "weight"))){
-const err517 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
-if(vErrors === null){
-vErrors = [err517];
-}
-else {
-vErrors.push(err517);
-}
-errors++;
-}
-}
-if(data232.address !== undefined){
-let data233 = data232.address;
-if(typeof data233 === "string"){
-if(!(formats218(data233))){
-const err518 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+const err518 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6633,9 +6637,9 @@ vErrors.push(err518);
 }
 errors++;
 }
-}
-else {
-const err519 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+for(const key76 in data232){
+if(!((key76 === "address") || (key76 === "weight"))){
+const err519 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6645,10 +6649,11 @@ vErrors.push(err519);
 errors++;
 }
 }
-if(data232.weight !== undefined){
-let data234 = data232.weight;
-if(!(((typeof data234 == "number") && (!(data234 % 1) && !isNaN(data234))) && (isFinite(data234)))){
-const err520 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data232.address !== undefined){
+let data233 = data232.address;
+if(typeof data233 === "string"){
+if(!(formats222(data233))){
+const err520 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -6657,9 +6662,9 @@ vErrors.push(err520);
 }
 errors++;
 }
-if((typeof data234 == "number") && (isFinite(data234))){
-if(data234 > 4294967295 || isNaN(data234)){
-const err521 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+else {
+const err521 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -6668,8 +6673,11 @@ vErrors.push(err521);
 }
 errors++;
 }
-if(data234 < 1 || isNaN(data234)){
-const err522 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+if(data232.weight !== undefined){
+let data234 = data232.weight;
+if(!(((typeof data234 == "number") && (!(data234 % 1) && !isNaN(data234))) && (isFinite(data234)))){
+const err522 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -6678,11 +6686,9 @@ vErrors.push(err522);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err523 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data234 == "number") && (isFinite(data234))){
+if(data234 > 4294967295 || isNaN(data234)){
+const err523 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6691,16 +6697,39 @@ vErrors.push(err523);
 }
 errors++;
 }
-var _valid7 = _errs590 === errors;
-valid125 = valid125 || _valid7;
-}
-if(!valid125){
-const err524 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(data234 < 1 || isNaN(data234)){
+const err524 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err524];
 }
 else {
 vErrors.push(err524);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err525 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err525];
+}
+else {
+vErrors.push(err525);
+}
+errors++;
+}
+var _valid7 = _errs590 === errors;
+valid125 = valid125 || _valid7;
+}
+if(!valid125){
+const err526 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err526];
+}
+else {
+vErrors.push(err526);
 }
 errors++;
 }
@@ -6718,30 +6747,7 @@ vErrors = null;
 }
 }
 else {
-const err525 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
-if(vErrors === null){
-vErrors = [err525];
-}
-else {
-vErrors.push(err525);
-}
-errors++;
-}
-}
-if(data228.protocol !== undefined){
-let data235 = data228.protocol;
-if(typeof data235 !== "string"){
-const err526 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err526];
-}
-else {
-vErrors.push(err526);
-}
-errors++;
-}
-if(!(data235 === "http1")){
-const err527 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+const err527 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6751,11 +6757,10 @@ vErrors.push(err527);
 errors++;
 }
 }
-if(data228.connectTimeout !== undefined){
-let data236 = data228.connectTimeout;
-if(typeof data236 === "string"){
-if(!(formats2(data236))){
-const err528 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data228.protocol !== undefined){
+let data235 = data228.protocol;
+if(typeof data235 !== "string"){
+const err528 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6764,9 +6769,8 @@ vErrors.push(err528);
 }
 errors++;
 }
-}
-else {
-const err529 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(!(data235 === "http1")){
+const err529 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6776,12 +6780,11 @@ vErrors.push(err529);
 errors++;
 }
 }
-if(data228.loadBalancing !== undefined){
-let data237 = data228.loadBalancing;
-if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
-for(const key77 in data237){
-if(!(key77 === "policy")){
-const err530 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
+if(data228.connectTimeout !== undefined){
+let data236 = data228.connectTimeout;
+if(typeof data236 === "string"){
+if(!(formats2(data236))){
+const err530 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6791,10 +6794,8 @@ vErrors.push(err530);
 errors++;
 }
 }
-if(data237.policy !== undefined){
-let data238 = data237.policy;
-if(typeof data238 !== "string"){
-const err531 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+else {
+const err531 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6803,8 +6804,13 @@ vErrors.push(err531);
 }
 errors++;
 }
-if(!((data238 === "roundRobin") || (data238 === "random"))){
-const err532 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+if(data228.loadBalancing !== undefined){
+let data237 = data228.loadBalancing;
+if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
+for(const key77 in data237){
+if(!(key77 === "policy")){
+const err532 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6814,9 +6820,10 @@ vErrors.push(err532);
 errors++;
 }
 }
-}
-else {
-const err533 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(data237.policy !== undefined){
+let data238 = data237.policy;
+if(typeof data238 !== "string"){
+const err533 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6825,13 +6832,8 @@ vErrors.push(err533);
 }
 errors++;
 }
-}
-if(data228.connections !== undefined){
-let data239 = data228.connections;
-if(data239 && typeof data239 == "object" && !Array.isArray(data239)){
-for(const key78 in data239){
-if(!((key78 === "idleTimeout") || (key78 === "maxRequests"))){
-const err534 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
+if(!((data238 === "roundRobin") || (data238 === "random"))){
+const err534 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6841,11 +6843,9 @@ vErrors.push(err534);
 errors++;
 }
 }
-if(data239.idleTimeout !== undefined){
-let data240 = data239.idleTimeout;
-if(typeof data240 === "string"){
-if(!(formats2(data240))){
-const err535 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+}
+else {
+const err535 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6855,8 +6855,12 @@ vErrors.push(err535);
 errors++;
 }
 }
-else {
-const err536 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data228.connections !== undefined){
+let data239 = data228.connections;
+if(data239 && typeof data239 == "object" && !Array.isArray(data239)){
+for(const key78 in data239){
+if(!((key78 === "idleTimeout") || (key78 === "maxRequests"))){
+const err536 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6866,10 +6870,11 @@ vErrors.push(err536);
 errors++;
 }
 }
-if(data239.maxRequests !== undefined){
-let data241 = data239.maxRequests;
-if(!(((typeof data241 == "number") && (!(data241 % 1) && !isNaN(data241))) && (isFinite(data241)))){
-const err537 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data239.idleTimeout !== undefined){
+let data240 = data239.idleTimeout;
+if(typeof data240 === "string"){
+if(!(formats2(data240))){
+const err537 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6878,9 +6883,9 @@ vErrors.push(err537);
 }
 errors++;
 }
-if((typeof data241 == "number") && (isFinite(data241))){
-if(data241 > 2147483647 || isNaN(data241)){
-const err538 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+else {
+const err538 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6889,8 +6894,11 @@ vErrors.push(err538);
 }
 errors++;
 }
-if(data241 < 0 || isNaN(data241)){
-const err539 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data239.maxRequests !== undefined){
+let data241 = data239.maxRequests;
+if(!(((typeof data241 == "number") && (!(data241 % 1) && !isNaN(data241))) && (isFinite(data241)))){
+const err539 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6899,11 +6907,9 @@ vErrors.push(err539);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err540 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if((typeof data241 == "number") && (isFinite(data241))){
+if(data241 > 2147483647 || isNaN(data241)){
+const err540 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6912,13 +6918,8 @@ vErrors.push(err540);
 }
 errors++;
 }
-}
-if(data228.circuitBreakers !== undefined){
-let data242 = data228.circuitBreakers;
-if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
-for(const key79 in data242){
-if(!((((key79 === "maxConnections") || (key79 === "maxPendingRequests")) || (key79 === "maxRequests")) || (key79 === "maxRetries"))){
-const err541 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
+if(data241 < 0 || isNaN(data241)){
+const err541 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6928,10 +6929,10 @@ vErrors.push(err541);
 errors++;
 }
 }
-if(data242.maxConnections !== undefined){
-let data243 = data242.maxConnections;
-if(!(((typeof data243 == "number") && (!(data243 % 1) && !isNaN(data243))) && (isFinite(data243)))){
-const err542 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+}
+}
+else {
+const err542 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6940,9 +6941,13 @@ vErrors.push(err542);
 }
 errors++;
 }
-if((typeof data243 == "number") && (isFinite(data243))){
-if(data243 > 2147483647 || isNaN(data243)){
-const err543 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data228.circuitBreakers !== undefined){
+let data242 = data228.circuitBreakers;
+if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
+for(const key79 in data242){
+if(!((((key79 === "maxConnections") || (key79 === "maxPendingRequests")) || (key79 === "maxRequests")) || (key79 === "maxRetries"))){
+const err543 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -6951,8 +6956,11 @@ vErrors.push(err543);
 }
 errors++;
 }
-if(data243 < 0 || isNaN(data243)){
-const err544 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data242.maxConnections !== undefined){
+let data243 = data242.maxConnections;
+if(!(((typeof data243 == "number") && (!(data243 % 1) && !isNaN(data243))) && (isFinite(data243)))){
+const err544 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -6961,12 +6969,9 @@ vErrors.push(err544);
 }
 errors++;
 }
-}
-}
-if(data242.maxPendingRequests !== undefined){
-let data244 = data242.maxPendingRequests;
-if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
-const err545 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if((typeof data243 == "number") && (isFinite(data243))){
+if(data243 > 2147483647 || isNaN(data243)){
+const err545 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -6975,9 +6980,8 @@ vErrors.push(err545);
 }
 errors++;
 }
-if((typeof data244 == "number") && (isFinite(data244))){
-if(data244 > 2147483647 || isNaN(data244)){
-const err546 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(data243 < 0 || isNaN(data243)){
+const err546 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -6986,8 +6990,12 @@ vErrors.push(err546);
 }
 errors++;
 }
-if(data244 < 0 || isNaN(data244)){
-const err547 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+if(data242.maxPendingRequests !== undefined){
+let data244 = data242.maxPendingRequests;
+if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
+const err547 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -6996,12 +7004,9 @@ vErrors.push(err547);
 }
 errors++;
 }
-}
-}
-if(data242.maxRequests !== undefined){
-let data245 = data242.maxRequests;
-if(!(((typeof data245 == "number") && (!(data245 % 1) && !isNaN(data245))) && (isFinite(data245)))){
-const err548 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if((typeof data244 == "number") && (isFinite(data244))){
+if(data244 > 2147483647 || isNaN(data244)){
+const err548 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7010,9 +7015,8 @@ vErrors.push(err548);
 }
 errors++;
 }
-if((typeof data245 == "number") && (isFinite(data245))){
-if(data245 > 2147483647 || isNaN(data245)){
-const err549 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(data244 < 0 || isNaN(data244)){
+const err549 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7021,8 +7025,12 @@ vErrors.push(err549);
 }
 errors++;
 }
-if(data245 < 0 || isNaN(data245)){
-const err550 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+if(data242.maxRequests !== undefined){
+let data245 = data242.maxRequests;
+if(!(((typeof data245 == "number") && (!(data245 % 1) && !isNaN(data245))) && (isFinite(data245)))){
+const err550 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7031,12 +7039,9 @@ vErrors.push(err550);
 }
 errors++;
 }
-}
-}
-if(data242.maxRetries !== undefined){
-let data246 = data242.maxRetries;
-if(!(((typeof data246 == "number") && (!(data246 % 1) && !isNaN(data246))) && (isFinite(data246)))){
-const err551 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if((typeof data245 == "number") && (isFinite(data245))){
+if(data245 > 2147483647 || isNaN(data245)){
+const err551 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7045,9 +7050,8 @@ vErrors.push(err551);
 }
 errors++;
 }
-if((typeof data246 == "number") && (isFinite(data246))){
-if(data246 > 2147483647 || isNaN(data246)){
-const err552 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(data245 < 0 || isNaN(data245)){
+const err552 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7056,8 +7060,12 @@ vErrors.push(err552);
 }
 errors++;
 }
-if(data246 < 0 || isNaN(data246)){
-const err553 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+if(data242.maxRetries !== undefined){
+let data246 = data242.maxRetries;
+if(!(((typeof data246 == "number") && (!(data246 % 1) && !isNaN(data246))) && (isFinite(data246)))){
+const err553 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7066,11 +7074,9 @@ vErrors.push(err553);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err554 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if((typeof data246 == "number") && (isFinite(data246))){
+if(data246 > 2147483647 || isNaN(data246)){
+const err554 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7079,10 +7085,8 @@ vErrors.push(err554);
 }
 errors++;
 }
-}
-}
-else {
-const err555 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data246 < 0 || isNaN(data246)){
+const err555 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7093,8 +7097,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err556 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err556 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7106,12 +7111,36 @@ errors++;
 }
 }
 else {
-const err557 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+const err557 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err557];
 }
 else {
 vErrors.push(err557);
+}
+errors++;
+}
+}
+}
+else {
+const err558 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err558];
+}
+else {
+vErrors.push(err558);
+}
+errors++;
+}
+}
+}
+else {
+const err559 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err559];
+}
+else {
+vErrors.push(err559);
 }
 errors++;
 }

@@ -1,7 +1,6 @@
 // The pages that change something: all POST. Primary thread.
 
-import type { LogLevel } from '../../config/snapshot.ts';
-import { LOG_LEVELS } from '../log.ts';
+import { isLogLevel, LOG_LEVELS } from '../log.ts';
 import type { Answer, Page } from './page.ts';
 import { text } from './page.ts';
 import type { AdminView } from './view.ts';
@@ -46,8 +45,4 @@ function logging(view: AdminView, query: URLSearchParams): Answer {
     view.logLevel = level;
   }
   return text(`active loggers:\n  nuncio: ${view.logLevel}\n`);
-}
-
-function isLogLevel(word: string): word is LogLevel {
-  return (LOG_LEVELS as readonly string[]).includes(word);
 }

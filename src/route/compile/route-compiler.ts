@@ -141,7 +141,6 @@ function compilePathRewrite(route: CompiledRoute, text: string, place: Place): v
 
 /** What goes into a request line or a Location must not break it. */
 function checkPath(text: string, banned: string, place: Place, needsSlash = true): void {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   if (/[\x00-\x20\x7f]/.test(text)) place.problem('spaces and control characters cannot be sent here');
   for (const char of banned) if (text.includes(char)) place.problem(`'${char}' cannot stand here`);
   if (needsSlash && text !== '' && !text.startsWith('/')) place.problem('a path begins with /');

@@ -1,5 +1,6 @@
 // Builds a PathIndex: tries of objects first, then one flat array. At load on any thread; pure.
 
+import { foldAscii } from '../rule/byte-string.ts';
 import { PathIndex, SPARSE } from './path-index.ts';
 
 interface Node {
@@ -144,8 +145,4 @@ function sharedLength(label: string, key: string, at: number): number {
   let n = 0;
   while (n < label.length && at + n < key.length && label[n] === key[at + n]) n++;
   return n;
-}
-
-function foldAscii(text: string): string {
-  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }

@@ -4,7 +4,7 @@
 // is not there matches nothing, inverted or not, unless presence itself is asked for.
 // Compiled at load; asked on the worker.
 
-import type { Stream } from '../../core/stream.ts';
+import type { RoutedRequest } from '../routed-request.ts';
 import type { LinearRegex } from './linear-regex.ts';
 import { findParameter, parameterValue } from './query-string.ts';
 
@@ -47,14 +47,14 @@ export class ValueRule {
     this.invert = what.invert;
   }
 
-  matches(stream: Stream): boolean {
+  matches(stream: RoutedRequest): boolean {
     if (this.source === HEADER) return this.matchesHeader(stream);
     const value = this.single(stream);
     if (value === undefined) return this.whenMissing();
     return this.holds(value) !== this.invert;
   }
 
-  private matchesHeader(stream: Stream): boolean {
+  private matchesHeader(stream: RoutedRequest): boolean {
     const head = stream.reqHead;
     let i = head.find(this.name);
     let seen = false;
@@ -81,7 +81,7 @@ export class ValueRule {
     return this.kind === PRESENT ? !this.present !== this.invert : false;
   }
 
-  private single(stream: Stream): string | undefined {
+  private single(stream: RoutedRequest): string | undefined {
     switch (this.source) {
       case QUERY: {
         const at = findParameter(stream.path, this.name);

@@ -40,7 +40,7 @@ export const RESPONSE = Buffer.from(
 // Many short rounds: on a machine with other work, the best of them is the one nobody interrupted.
 const ROUNDS = 400;
 
-/** Median and best ns per call of `run(times)` over several rounds, printed with ns per byte. */
+/** Prints the best ns per call of `run(times)` over many rounds, and per byte, as `bench/micro.ts` reads them. */
 export function measure(title: string, bytes: number, times: number, run: (times: number) => void): void {
   for (let warm = 0; warm < 10; warm++) run(times);
   const samples: number[] = [];
@@ -49,8 +49,7 @@ export function measure(title: string, bytes: number, times: number, run: (times
     run(times);
     samples.push(Number(process.hrtime.bigint() - start) / times);
   }
-  samples.sort((a, b) => a - b);
-  const median = samples[ROUNDS >> 1]!;
-  const best = samples[0]!;
-  console.log(`${title.padEnd(32)} median ${median.toFixed(0).padStart(5)} ns, best ${best.toFixed(0).padStart(5)} ns, ${(best / bytes).toFixed(2)} ns/byte of ${bytes}`);
+  const best = Math.min(...samples);
+  console.log(`${title}: ${best.toFixed(1)} ns`);
+  console.log(`${title}, a byte of ${bytes}: ${(best / bytes).toFixed(3)} ns`);
 }
