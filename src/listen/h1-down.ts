@@ -69,6 +69,9 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   private consuming = false;
   /** A request has been answered here. */
   private served = false;
+  // How it ended, for the counters.
+  private remoteEnded = false;
+  private cutRequest = false;
   private idleSince: number;
 
   constructor(listener: HttpListener, conn: Conn, counted: boolean) {
@@ -98,6 +101,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   }
 
   onEnd(): void {
+    this.remoteEnded = true;
     this.leave();
     if (this.state === CLOSING) return;
     this.state = CLOSING;
@@ -107,13 +111,13 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   onClose(_conn: Conn, why: CloseReason): void {
     const { tools, plan } = this.listener;
     const { cells } = tools;
-    const local = why === CLOSED_LOCAL;
+    const local = why === CLOSED_LOCAL && !this.remoteEnded;
+    this.leave();
     cells[plan.http + (local ? S.DOWN_CX_DESTROY_LOCAL : S.DOWN_CX_DESTROY_REMOTE)]!++;
-    if (this.stream !== null) {
+    if (this.cutRequest) {
       cells[plan.http + S.DOWN_CX_DESTROY_ACTIVE_RQ]!++;
       cells[plan.http + (local ? S.DOWN_CX_DESTROY_LOCAL_ACTIVE_RQ : S.DOWN_CX_DESTROY_REMOTE_ACTIVE_RQ)]!++;
     }
-    this.leave();
     this.state = CLOSING;
     tools.timers.disarm(this.timer);
     this.listener.forget(this);
@@ -221,6 +225,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
 
   reset(): void {
     this.stream = null;
+    this.cutRequest = true;
     this.held = 0;
     this.state = CLOSING;
     this.conn.reset();
@@ -451,6 +456,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     this.held = 0;
     if (stream === null) return;
     this.stream = null;
+    this.cutRequest = true;
     if (this.state === HEAD) stream.abandon();
     else stream.downReset(GONE);
   }
