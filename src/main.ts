@@ -139,11 +139,10 @@ const SOCKETS: SocketDoor = {
   },
 };
 
-/** All workers of a process run on one engine; a listener on uWebSockets.js has its own beside it. */
+/** What the workers' loops run on. Listeners on `node` or uWebSockets.js have theirs beside an epoll loop. */
 function chooseEngine(snapshot: Snapshot, logger: Logger): 'epoll' | 'node' {
   const asked = new Set(snapshot.listeners.map(({ engine }) => engine));
-  if (asked.has('epoll') && asked.has('node')) throw new StartError(['one listener asks for the engine "epoll", another one for "node": a process runs on one of them']);
-  const wanted = asked.has('epoll') ? 'epoll' : asked.has('node') ? 'node' : 'auto';
+  const wanted = asked.has('epoll') ? 'epoll' : asked.has('node') && asked.size === 1 ? 'node' : 'auto';
   try {
     const { kind, why } = loadEngine(wanted);
     if (why !== '') logger.info(`engine node, because epoll cannot be had here: ${why}`);

@@ -6,7 +6,6 @@
 import { fault, type Fault } from '../core/fault.ts';
 import { RingQueue } from '../core/ring-queue.ts';
 import type { Stream } from '../core/stream.ts';
-import { CLOSED_LOCAL, type CloseReason } from '../io/conn.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
 import { RES_CX, RES_PENDING, RES_RQ } from '../shared/breaker-table.ts';
@@ -130,17 +129,18 @@ export class H1Pool {
     up.older = null;
   }
 
-  closed(up: H1Up, why: CloseReason, hadRequest: boolean): void {
+  /** `local`: we ended it, without being asked to by the other side. */
+  closed(up: H1Up, local: boolean, hadRequest: boolean): void {
     const { tools, stats } = this.cluster;
     const { cells } = tools;
     this.unlink(up);
     cells[stats + S.UP_CX_ACTIVE]!--;
     cells[this.host.cells + S.HOST_CX_ACTIVE]!--;
     cells[stats + S.UP_CX_DESTROY]!++;
-    cells[stats + (why === CLOSED_LOCAL ? S.UP_CX_DESTROY_LOCAL : S.UP_CX_DESTROY_REMOTE)]!++;
+    cells[stats + (local ? S.UP_CX_DESTROY_LOCAL : S.UP_CX_DESTROY_REMOTE)]!++;
     if (hadRequest) {
       cells[stats + S.UP_CX_DESTROY_WITH_ACTIVE_RQ]!++;
-      cells[stats + (why === CLOSED_LOCAL ? S.UP_CX_DESTROY_LOCAL_WITH_ACTIVE_RQ : S.UP_CX_DESTROY_REMOTE_WITH_ACTIVE_RQ)]!++;
+      cells[stats + (local ? S.UP_CX_DESTROY_LOCAL_WITH_ACTIVE_RQ : S.UP_CX_DESTROY_REMOTE_WITH_ACTIVE_RQ)]!++;
     }
     record(tools.buckets, this.cluster.histograms + S.UP_CX_LENGTH_MS, (tools.clock.now - up.since) * 1000);
     tools.breakers.release(this.cluster.breakerRow, RES_CX);

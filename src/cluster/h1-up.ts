@@ -60,6 +60,9 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   private requests = 0;
   private idleSince = 0;
   private timedOut = false;
+  // How it ended, for the counters.
+  private remoteEnded = false;
+  private cutRequest = false;
   private readonly body = new BodyReader();
   private readonly timer: Timer;
 
@@ -160,6 +163,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   abort(): void {
     if (this.stream === null) return;
     this.stream = null;
+    this.cutRequest = true;
     this.pool.cluster.tools.cells[this.pool.cluster.stats + S.UP_RQ_TX_RESET]!++;
     this.pool.detached();
     this.state = CLOSED;
@@ -197,6 +201,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
 
   onEnd(): void {
     const stream = this.stream;
+    this.remoteEnded = true;
     if (stream === null) {
       if (this.state !== CLOSED) this.close();
       return;
@@ -206,17 +211,17 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
       stream.responseData(EMPTY, 0, 0, true);
       return;
     }
-    if (this.state === BODY) this.fail(stream, CUT_OFF);
+    // Half a head is a malformed answer, not a missing one.
+    if (this.state === BODY || stream.resHead.kept > 0) this.fail(stream, CUT_OFF);
     else this.fail(stream, this.requests > 1 && !this.answered ? STALE : CONNECTION_TERMINATION);
   }
 
   onClose(conn: Conn, why: CloseReason): void {
     const { pool, stream } = this;
     const wasConnecting = this.state === CONNECTING;
-    const hadRequest = stream !== null;
     this.state = CLOSED;
     pool.cluster.tools.loop.timers.disarm(this.timer);
-    pool.closed(this, why, hadRequest);
+    pool.closed(this, why === CLOSED_LOCAL && !this.remoteEnded, this.cutRequest || stream !== null);
     if (wasConnecting) {
       pool.connectFailed(this.timedOut ? CONNECT_TIMEOUT : connectFault(conn.error));
     } else if (stream !== null) {
@@ -329,6 +334,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     const { cluster } = this.pool;
     cluster.tools.cells[cluster.stats + S.UP_RQ_RX_RESET]!++;
     this.stream = null;
+    this.cutRequest = true;
     this.pool.detached();
     this.state = CLOSED;
     this.conn.reset();

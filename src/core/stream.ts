@@ -114,6 +114,8 @@ export abstract class Stream {
   abstract requestData(buf: Buffer, start: number, end: number, last: boolean): void;
   /** The caller left before its head was complete: nothing to log, nobody to answer. */
   abstract abandon(): void;
+  /** What was taken for the beginning of a request was none. */
+  abstract forget(): void;
   /** The caller can take bytes again. */
   abstract downWritable(): void;
   /** The caller is gone, or broke the protocol after `begin`. No call on `down` follows. */

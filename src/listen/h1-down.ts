@@ -13,6 +13,7 @@ import { BODY_CHUNKED, BODY_CLOSE, BODY_NONE, type DownStream, type Stream } fro
 import { BodyReader } from '../http/h1-body.ts';
 import { describeError } from '../http/h1-errors.ts';
 import { isPersistent, requestBody } from '../http/h1-framing.ts';
+import { START_LF } from '../http/h1-state.ts';
 import { parseRequestHead } from '../http/h1-parser.ts';
 import { CHUNK_HEAD_ROOM, lastChunkRoom, responseRoom, ResponseParts, writeChunkHead, writeLastChunk, writeLineEnd, writeResponseHead } from '../http/h1-writer.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
@@ -30,6 +31,8 @@ const CLOSING = 5;
 
 /** Bodies up to this size leave in one segment with what frames them; larger ones are sent from where they lie. */
 const COPY_BYTES = 16 * 1024;
+/** How long a connection that has not sent anything yet may still begin its first request when its listener drains. */
+const FIRST_REQUEST_MS = 1000;
 /** How long an early answer waits for the caller to take it (Envoy's delayed close). */
 const LINGER_MS = 1000;
 
@@ -64,6 +67,11 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   /** Pipelined bytes behind the request under way; reading is paused while there are any. */
   private stash: Buffer | null = null;
   private consuming = false;
+  /** A request has been answered here. */
+  private served = false;
+  // How it ended, for the counters.
+  private remoteEnded = false;
+  private cutRequest = false;
   private idleSince: number;
 
   constructor(listener: HttpListener, conn: Conn, counted: boolean) {
@@ -93,6 +101,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   }
 
   onEnd(): void {
+    this.remoteEnded = true;
     this.leave();
     if (this.state === CLOSING) return;
     this.state = CLOSING;
@@ -102,13 +111,13 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   onClose(_conn: Conn, why: CloseReason): void {
     const { tools, plan } = this.listener;
     const { cells } = tools;
-    const local = why === CLOSED_LOCAL;
+    const local = why === CLOSED_LOCAL && !this.remoteEnded;
+    this.leave();
     cells[plan.http + (local ? S.DOWN_CX_DESTROY_LOCAL : S.DOWN_CX_DESTROY_REMOTE)]!++;
-    if (this.stream !== null) {
+    if (this.cutRequest) {
       cells[plan.http + S.DOWN_CX_DESTROY_ACTIVE_RQ]!++;
       cells[plan.http + (local ? S.DOWN_CX_DESTROY_LOCAL_ACTIVE_RQ : S.DOWN_CX_DESTROY_REMOTE_ACTIVE_RQ)]!++;
     }
-    this.leave();
     this.state = CLOSING;
     tools.timers.disarm(this.timer);
     this.listener.forget(this);
@@ -121,6 +130,11 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
       tools.cells[plan.http + S.DOWN_RQ_HEADER_TIMEOUT]!++;
       this.refuse(this.stream!, 408, 'request_header_timeout');
       tools.out.flush();
+      return;
+    }
+    if (this.listener.draining && this.state === IDLE) {
+      this.served = true;
+      this.drain();
       return;
     }
     const limit = config.timeouts.idleMs;
@@ -139,6 +153,11 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   drain(): void {
     this.keepAlive = false;
     if (this.state !== IDLE) return;
+    if (!this.served) {
+      // Just accepted: its first request may be on the wire, and would be lost.
+      this.listener.tools.timers.arm(this.timer, FIRST_REQUEST_MS);
+      return;
+    }
     this.state = CLOSING;
     this.listener.tools.cells[this.listener.plan.http + S.DOWN_CX_DRAIN_CLOSE]!++;
     this.conn.close();
@@ -206,6 +225,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
 
   reset(): void {
     this.stream = null;
+    this.cutRequest = true;
     this.held = 0;
     this.state = CLOSING;
     this.conn.reset();
@@ -264,6 +284,10 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     }
     if (length < 0) {
       this.protocolError(length);
+    } else if (head.state <= START_LF) {
+      // Only empty lines, as some clients send behind a body (RFC 9112 section 2.2): no request has begun.
+      this.stream = null;
+      stream.forget();
     } else if (this.state === IDLE) {
       this.state = HEAD;
       if (config.timeouts.requestHeadersMs > 0) tools.timers.arm(this.timer, config.timeouts.requestHeadersMs);
@@ -273,7 +297,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
 
   /** A request's first byte. */
   private begin(stream: Stream): void {
-    const { tools, plan } = this.listener;
+    const { tools } = this.listener;
     const { conn } = this;
     this.stream = stream;
     this.responseDone = false;
@@ -286,8 +310,6 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     stream.localPort = conn.localPort;
     stream.startAt = tools.clock.now;
     stream.startWall = tools.clock.wall();
-    tools.cells[plan.http + S.DOWN_RQ_TOTAL]!++;
-    tools.cells[plan.http + S.DOWN_RQ_HTTP1_TOTAL]!++;
   }
 
   private admit(stream: Stream, more: boolean): void {
@@ -406,6 +428,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   private finish(): void {
     const { stream } = this;
     this.stream = null;
+    this.served = true;
     if (stream !== null) stream.release();
     if (!this.keepAlive) {
       this.state = CLOSING;
@@ -433,6 +456,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     this.held = 0;
     if (stream === null) return;
     this.stream = null;
+    this.cutRequest = true;
     if (this.state === HEAD) stream.abandon();
     else stream.downReset(GONE);
   }

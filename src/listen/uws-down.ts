@@ -57,8 +57,6 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     stream.remoteAddress = remoteAddress(res);
     stream.startAt = tools.clock.now;
     stream.startWall = tools.clock.wall();
-    tools.cells[plan.http + S.DOWN_RQ_TOTAL]!++;
-    tools.cells[plan.http + S.DOWN_RQ_HTTP1_TOTAL]!++;
     res.onAborted(() => this.onAborted());
     const end = writeHeadAgain(req);
     stream.reqHead.buf = scratch;

@@ -133,6 +133,11 @@ export class Journey extends Stream implements TimerTarget {
     this.downReset(GONE);
   }
 
+  forget(): void {
+    this.clear();
+    this.runtime.tools.journeys.giveBack(this);
+  }
+
   downReset(why: Fault): void {
     this.flags |= FLAG_DC;
     this.details = why.details;
@@ -247,6 +252,8 @@ export class Journey extends Stream implements TimerTarget {
     this.lastActive = tools.clock.now;
     this.idleMs = config.timeouts.streamIdleMs;
     this.requestDeadline = config.timeouts.requestMs > 0 ? this.startAt + config.timeouts.requestMs : 0;
+    this.count(S.DOWN_RQ_TOTAL);
+    this.count(S.DOWN_RQ_HTTP1_TOTAL);
     this.count(S.DOWN_RQ_ACTIVE);
     this.watch();
   }

@@ -18,6 +18,7 @@ export class LogStream extends Stream {
   override refuse(): void {}
   override requestData(): void {}
   override abandon(): void {}
+  override forget(): void {}
   override downWritable(): void {}
   override downReset(): void {}
   override release(): void {}

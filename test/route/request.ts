@@ -27,6 +27,7 @@ export class LoneStream extends Stream {
   downWritable(): void {}
   refuse(): void {}
   abandon(): void {}
+  forget(): void {}
   downReset(_fault: Fault): void {}
   release(): void {
     this.clear();

@@ -238,8 +238,7 @@ export function wholeConfig(config: ProxyConfig, engine: Subject, workers: numbe
   return { workers, engine, admin: { address: '127.0.0.1:0' }, watch: false, drainTimeout: '10s', ...config };
 }
 
-// eslint-disable-next-line max-params -- one call site
-function startNuncio(config: ProxyConfig, path: string, engine: Subject, workers: number, env?: Readonly<Record<string, string>>): Run {
+function startNuncio(config: ProxyConfig, path: string, engine: Subject, workers: number, env: Readonly<Record<string, string>> = {}): Run {
   writeFileSync(path, JSON.stringify(wholeConfig(config, engine, workers)));
   return new Run(process.execPath, [CLI, 'run', '-c', path], cleanEnv({ NUNCIO_TEST_HOOKS: '1', ...env }));
 }

@@ -16,6 +16,8 @@ export interface SceneOptions extends RunOptions {
   readonly origin?: OriginOptions;
   /** Gauges that may stay above zero at the end. */
   readonly restless?: RegExp;
+  /** Workers are made to fail, and their log says where. */
+  readonly crashes?: boolean;
 }
 
 export class Stage {
@@ -91,7 +93,7 @@ export function onEachEngine(configure: (stage: Stage) => ProxyConfig, options: 
       const stage = new Stage(engine, origin, scratchDirectory(t));
       stage.proxy = await runProxy(t, configure(stage), { ...options, engine });
       await t.test('cases', async (t) => cases(t, stage));
-      await t.test('at the end', (t) => closeScene(t, stage, options.restless));
+      await t.test('at the end', (t) => closeScene(t, stage, options));
     });
   }
 }
@@ -109,13 +111,13 @@ export async function assertQuiet(t: Test, proxy: Proxy, restless?: RegExp): Pro
   t.strictSame(busy, [], 'every gauge of live things is zero');
 }
 
-async function closeScene(t: Test, stage: Stage, restless?: RegExp): Promise<void> {
+async function closeScene(t: Test, stage: Stage, options: SceneOptions): Promise<void> {
   t.strictSame(stage.origin.violations, [], 'the origin was sent nothing malformed');
   t.equal(stage.proxy.run.exit, null, 'the proxy is still running');
-  await assertQuiet(t, stage.proxy, restless);
+  await assertQuiet(t, stage.proxy, options.restless);
   const ended = await stage.proxy.stop();
   t.strictSame(ended, { code: 0, signal: null }, 'SIGTERM ends it with exit 0');
-  assertNoStackTrace(t, stage.proxy.run.stderr);
+  if (options.crashes !== true) assertNoStackTrace(t, stage.proxy.run.stderr);
 }
 
 export function assertNoStackTrace(t: Test, text: string): void {

@@ -6,7 +6,8 @@ import t, { type Test } from 'tap';
 import { BlackHole } from '../support/black-hole.ts';
 import { PATIENCE_MS, sleep, waitFor } from '../support/deadline.ts';
 import { Origin } from '../support/origin.ts';
-import { get, RawClient, request } from '../support/raw-client.ts';
+import type { RawClient} from '../support/raw-client.ts';
+import { get, request } from '../support/raw-client.ts';
 import { byteEngines, runProxy, scratchDirectory, type Json, type ProxyConfig, type Subject } from '../support/run-proxy.ts';
 import { assertQuiet, assertNoStackTrace, SHORT_LOG, Stage } from '../support/stage.ts';
 
