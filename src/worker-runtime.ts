@@ -164,7 +164,7 @@ export class WorkerRuntime implements TimerTarget {
           door.listener.stop(() => {
             door.http.drain();
             stopped();
-          });
+          }, true);
       }
       if (doors.length === 0) this.checkDrained();
     });

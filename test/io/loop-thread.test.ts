@@ -30,7 +30,8 @@ for (const kind of engines) {
     t.teardown(() => thread.worker.terminate());
     const started = performance.now();
     for (let i = 0; i < 100; i++) await thread.ask('ping');
-    t.ok(performance.now() - started < 2500, 'messages wake a blocked loop: 100 of them would else take 5 s');
+    t.equal(await thread.ask('immediates'), 'immediates');
+    t.ok(performance.now() - started < 2500, 'messages and immediates wake a blocked loop: 100 of each would else take 10 s');
     t.equal(await thread.ask('promise'), 'promise');
     t.equal(await thread.ask('timer'), 'timer');
     t.equal(await thread.ask('file'), true);

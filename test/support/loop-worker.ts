@@ -21,7 +21,7 @@ export interface LoopWorkerData {
   readonly address: Address;
 }
 
-export type Command = 'ping' | 'cpu' | 'fds' | 'timer' | 'promise' | 'file' | 'dns' | 'http' | 'conns' | 'stop';
+export type Command = 'ping' | 'cpu' | 'fds' | 'timer' | 'promise' | 'immediates' | 'file' | 'dns' | 'http' | 'conns' | 'stop';
 
 if (!isMainThread && parentPort !== null && (workerData as { kind?: unknown } | null)?.kind !== undefined) {
   await serveParent(parentPort, workerData as LoopWorkerData);
@@ -49,6 +49,10 @@ async function serveParent(port: NonNullable<typeof parentPort>, data: LoopWorke
     promise: async () => {
       for (let i = 0; i < 100; i++) await Promise.resolve();
       return 'promise';
+    },
+    immediates: async () => {
+      for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
+      return 'immediates';
     },
     file: async () => (await readFile(loopWorker, 'utf8')).length > 0,
     dns: async () => (await lookup('localhost')).address.length > 0,
