@@ -15,13 +15,11 @@ import { assertQuiet } from '../support/stage.ts';
 t.setTimeout(60_000);
 
 const hasIpv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'));
-const hasAbstract = process.platform === 'linux';
 
 for (const engine of byteEngines) t.test(engine, (t) => addresses(t, engine));
 
 async function addresses(t: Test, engine: Subject): Promise<void> {
   const directory = scratchDirectory(t);
-  const abstractName = `unix:@nuncio-wire-${process.pid}-${engine}`;
   const hosts = ['127.0.0.1', `unix:${directory}/origin.sock`, ...(hasIpv6 ? ['::1'] : [])];
   const origins: Origin[] = [];
   for (const host of hosts) {
@@ -29,7 +27,7 @@ async function addresses(t: Test, engine: Subject): Promise<void> {
     t.teardown(() => origin.stop());
     origins.push(origin);
   }
-  const fronts = ['127.0.0.1:0', `unix:${directory}/front.sock`, ...(hasIpv6 ? ['[::1]:0'] : []), ...(hasAbstract && engine !== 'envoy' ? [abstractName] : [])];
+  const fronts = ['127.0.0.1:0', `unix:${directory}/front.sock`, ...(hasIpv6 ? ['[::1]:0'] : [])];
   // A socket file that a dead process left behind is no obstacle.
   const corpse = `require('node:net').createServer().listen(${JSON.stringify(`${directory}/front.sock`)}, () => process.kill(process.pid, 'SIGKILL'))`;
   spawnSync(process.execPath, ['-e', corpse]);
