@@ -4,6 +4,7 @@
 //   connecting ──► idle ◄──► busy: head ──► body ──► (finished) ──► idle | closed
 // A byte or an end on an idle connection closes it at once; an answer that breaks a rule ends the connection with it.
 
+import { copyBytes } from '../core/bytes.ts';
 import { fault, type Fault } from '../core/fault.ts';
 import { formatHostPort } from '../core/address.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
@@ -141,7 +142,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     if (framed) at = writeChunkHead(out.buf, at, end - start);
     let taken = true;
     if (end - start <= COPY_BYTES) {
-      at += buf.copy(out.buf, at, start, end);
+      at = copyBytes(out.buf, at, buf, start, end);
     } else {
       if (at > 0) this.send(out.buf, 0, at, true);
       taken = this.send(buf, start, end, this.chunkedOut);

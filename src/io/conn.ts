@@ -65,8 +65,11 @@ export interface Conn {
 
 export interface Listener {
   readonly address: Address;
-  /** Accepts what is already queued, then stops; `done` is called when no further connection can come. */
-  stop(done: () => void): void;
+  /**
+   * Accepts what is already queued, then stops; `done` is called when no further connection can come. With `forGood`
+   * nobody takes the socket over: handshakes under way are waited for, and callers are refused from then on.
+   */
+  stop(done: () => void, forGood?: boolean): void;
 }
 
 /** Called for each accepted connection before any of its bytes; returns its owner, or null to have it reset at once. */

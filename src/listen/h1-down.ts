@@ -6,6 +6,7 @@
 //                     │              └──► DISCARD (answered early; the rest of the body is thrown away)
 //                     └── refused ───────► CLOSING
 
+import { copyBytes } from '../core/bytes.ts';
 import { FLAG_DPE } from '../core/flags.ts';
 import { fault } from '../core/fault.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
@@ -397,7 +398,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     if (framed) at = writeChunkHead(out.buf, at, end - start);
     let taken = true;
     if (end - start <= COPY_BYTES) {
-      at += buf.copy(out.buf, at, start, end);
+      at = copyBytes(out.buf, at, buf, start, end);
     } else {
       if (at > 0) this.send(out.buf, 0, at, true);
       taken = this.send(buf, start, end, this.chunkedOut);

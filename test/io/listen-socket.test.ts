@@ -8,9 +8,12 @@ import { join } from 'node:path';
 import t from 'tap';
 
 import type { Address } from '../../src/core/address.ts';
+import type { Listener } from '../../src/io/conn.ts';
+import { createLoop } from '../../src/io/engine.ts';
 import { closeListenSocket, openListenSockets, removeSocketFile } from '../../src/io/listen-socket.ts';
-import { engines, LOCALHOST } from '../support/engines.ts';
+import { engines, LOCALHOST, turns } from '../support/engines.ts';
 import { LoopThread } from '../support/loop-thread.ts';
+import { Recorder } from '../support/recorder.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'nuncio-listen-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
@@ -70,6 +73,36 @@ for (const kind of engines) {
     removeSocketFile(at);
     removeSocketFile(at);
     t.notOk(existsSync(at.path));
+  });
+}
+
+for (const kind of engines) {
+  t.test(`${kind}: stopped for good, the primary's descriptor refuses; else it keeps queueing`, options, async (t) => {
+    for (const [name, at] of Object.entries({ ip: LOCALHOST, unix: { kind: 'unix', path: join(directory, `good-${kind}`) } as Address })) {
+      const { fds, address } = openListenSockets(at, 1);
+      const loop = createLoop(kind);
+      loop.run();
+      const served: Recorder[] = [];
+      const open = async (): Promise<Listener> =>
+        loop.listen(address, fds[0]!, () => {
+          served.push(new Recorder({ data: (conn, buf, start, end) => void conn.write(buf, start, end) }));
+          return served.at(-1)!;
+        });
+      const first = await open();
+      t.equal(await visit(address), 'x', name);
+      await new Promise<void>((resolve) => first.stop(resolve));
+      const waiting = visit(address);
+      await turns(10);
+      t.equal(served.length, 1, 'nobody accepts');
+      const second = await open();
+      t.equal(await waiting, 'x', 'until somebody does');
+      const late = Array.from({ length: 5 }, () => visit(address));
+      await new Promise<void>((resolve) => second.stop(resolve, true));
+      for (const one of late) t.match(await one, /^(x|ECONNREFUSED)$/, 'served, or dropped and told so, never reset');
+      t.equal(await visit(address), 'ECONNREFUSED', 'although the primary has not closed yet');
+      for (const fd of fds) closeListenSocket(fd);
+      loop.stop();
+    }
   });
 }
 

@@ -30,7 +30,8 @@ for (const kind of engines) {
     t.teardown(() => thread.worker.terminate());
     const started = performance.now();
     for (let i = 0; i < 100; i++) await thread.ask('ping');
-    t.ok(performance.now() - started < 2500, 'messages wake a blocked loop: 100 of them would else take 5 s');
+    t.equal(await thread.ask('immediates'), 'immediates');
+    t.ok(performance.now() - started < 2500, 'messages and immediates wake a blocked loop: 100 of each would else take 10 s');
     t.equal(await thread.ask('promise'), 'promise');
     t.equal(await thread.ask('timer'), 'timer');
     t.equal(await thread.ask('file'), true);
@@ -60,6 +61,9 @@ for (const kind of engines) {
     t.same(await thread.ask('ping'), ['thrown by an owner']);
     bad.socket.destroy();
     good.socket.destroy();
+    await thread.ask('acceptThrows');
+    await refused(thread.address); // the connection that nobody took is reset
+    t.same(await thread.ask('ping'), ['thrown by an owner', 'thrown by accept']);
     while ((await thread.ask('conns')) !== 0);
   });
 

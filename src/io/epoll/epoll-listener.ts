@@ -10,6 +10,11 @@ import { EAGAIN, EBADF, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOTSOCK } from
 const ACCEPTS_PER_TURN = 64;
 /** No descriptor or memory left: trying again at once would spin, the socket stays readable. */
 const EXHAUSTED_PAUSE_MS = 100;
+/** For handshakes that had begun when a listener was stopped for good: most round trips of the Internet. */
+const HANDSHAKE_GRACE_MS = 100;
+
+const RETRY = 0;
+const GRACE = 1;
 
 /** Stands above a connection until its owner is known, and above one that nobody wants. */
 const nobody: ConnOwner = {
@@ -31,8 +36,10 @@ export class EpollListener implements Listener {
   readonly socket: ListenSocket;
   private readonly loop: EpollLoop;
   private readonly accept: Accept;
-  private readonly retry: Timer;
+  private readonly retry = new Timer(this, RETRY);
+  private readonly grace = new Timer(this, GRACE);
   private done: (() => void) | null = null;
+  private forGood = false;
   private stopped = false;
 
   constructor(loop: EpollLoop, socket: ListenSocket, address: Address, accept: Accept) {
@@ -40,12 +47,15 @@ export class EpollListener implements Listener {
     this.socket = socket;
     this.address = address;
     this.accept = accept;
-    this.retry = new Timer(this, 0);
   }
 
-  stop(done: () => void): void {
+  stop(done: () => void, forGood = false): void {
     if (this.done !== null || this.stopped) return;
     this.done = done;
+    this.forGood = forGood;
+    if (forGood && this.address.kind === 'ip' && this.loop.system.dropNewHandshakes(this.socket.fd) >= 0) {
+      this.loop.timers.arm(this.grace, HANDSHAKE_GRACE_MS);
+    }
     this.loop.atTurnEnd(() => this.onAcceptable());
   }
 
@@ -53,17 +63,17 @@ export class EpollListener implements Listener {
     if (this.stopped) return;
     for (let i = 0; i < ACCEPTS_PER_TURN; i++) {
       if (this.acceptOne()) continue;
-      if (this.done !== null && this.retry.deadline === 0) this.finish(this.done);
+      if (this.done !== null && this.retry.deadline === 0 && this.grace.deadline === 0) this.finish(this.done);
       return;
     }
     // More may be waiting; a stopping listener must not depend on an event that may have been delivered already.
     if (this.done !== null) this.loop.atTurnEnd(() => this.onAcceptable());
   }
 
-  /** Descriptors may have been given back. */
-  onTimer(): void {
+  onTimer(kind: number): void {
     if (this.stopped) return;
-    this.loop.watchListener(this);
+    // After RETRY descriptors may have been given back; after GRACE the last handshakes are through.
+    if (kind === RETRY) this.loop.watchListener(this);
     if (this.done !== null) this.onAcceptable();
   }
 
@@ -85,18 +95,21 @@ export class EpollListener implements Listener {
     const conn = this.loop.adopt(fd, nobody);
     conn.setPeer(system.sockaddr, system.sockaddrLength);
     if (this.address.kind === 'ip') system.setNoDelay(fd);
-    const owner = this.accept(conn);
-    if (owner === null) {
-      conn.reset();
-    } else {
-      conn.owner = owner;
-      conn.start();
+    let owner: ConnOwner | null = null;
+    try {
+      owner = this.accept(conn);
+    } finally {
+      if (owner === null) conn.reset(); // not wanted, or lost to an exception
     }
+    if (owner === null) return true;
+    conn.owner = owner;
+    conn.start();
     return true;
   }
 
   private finish(done: () => void): void {
     this.stopped = true;
+    if (this.forGood) this.loop.system.refuseConnections(this.socket.fd);
     this.loop.removeListener(this);
     done();
   }

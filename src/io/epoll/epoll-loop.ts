@@ -12,7 +12,7 @@ import type { Accept, ConnOwner, FdLedger, Listener, Loop, LoopOptions } from '.
 import { TimerWheel } from '../timer-wheel.ts';
 import { EpollConn, NOT_ARMED } from './epoll-conn.ts';
 import { EpollListener } from './epoll-listener.ts';
-import { findHostEpoll } from './host-loop.ts';
+import { findHostEpoll, hostHasImmediates } from './host-loop.ts';
 import { KeptPool } from './kept-bytes.ts';
 import { openListenSocket } from './listen-fd.ts';
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, Poller } from './poller.ts';
@@ -271,7 +271,8 @@ export class EpollLoop implements Loop {
     if (this.deferred.length > 0 || this.turnEnds.length > 0) return 0;
     const most = this.host < 0 ? BLOCK_BLIND_MS : BLOCK_MOST_MS;
     const next = this.timers.nextDeadline() - this.clock.now;
-    return next >= most ? most : next <= 0 ? 0 : Math.ceil(next);
+    if (next <= 0 || hostHasImmediates()) return 0;
+    return next >= most ? most : Math.ceil(next);
   }
 
   // The two queues below keep their place, so that an exception of one callback does not lose the others.

@@ -30,7 +30,8 @@ export const MSG_PEEK = 0x2;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_MORE = 0x8000;
 
-export const SHUT_WR = 1;
+const SHUT_WR = 1;
+const SHUT_RDWR = 2;
 
 const SOCK_STREAM = 1;
 const SOCK_NONBLOCK = 0x800;
@@ -40,11 +41,23 @@ const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
 const SO_LINGER = 13;
 const SO_REUSEPORT = 15;
+const SO_ATTACH_FILTER = 26;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const F_DUPFD_CLOEXEC = 1030;
+
+/**
+ * A socket filter (classic BPF, <linux/filter.h>) that drops segments with the SYN flag and takes all others: load byte
+ * 13 of the TCP header; if bit 1 is set return 0, else return everything.
+ */
+const DROP_SYN: readonly (readonly [code: number, jumps: number, k: number])[] = [
+  [0x30, 0, 13],
+  [0x45, 0x0100, 0x02],
+  [0x06, 0, 0],
+  [0x06, 0, 0xffffffff],
+];
 
 /** sockaddr_un is the largest that we use: 110 bytes. */
 const SOCKADDR_BYTES = 128;
@@ -208,6 +221,28 @@ export class System {
     return this.libc.setsockopt(fd, level, option, this.scratchPointer, 4);
   }
 
+  /**
+   * Keeps new handshakes out of a listening socket, while those under way may still complete. Callers that are dropped
+   * try again after a second, and meet whoever listens then.
+   */
+  dropNewHandshakes(fd: number): number {
+    const program = Buffer.alloc(DROP_SYN.length * 8);
+    for (const [i, [code, jumps, k]] of DROP_SYN.entries()) {
+      program.writeUInt16LE(code, i * 8);
+      program.writeUInt16LE(jumps, i * 8 + 2);
+      program.writeUInt32LE(k, i * 8 + 4);
+    }
+    this.scratch.writeUInt32LE(DROP_SYN.length, 0);
+    this.scratch.writeUInt32LE(0, 4);
+    this.scratch.writeBigUInt64LE(BigInt(this.libc.pointer(program)), 8);
+    return this.libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, this.scratchPointer, 16);
+  }
+
+  /** A listening socket refuses from now on, whoever else has a descriptor of it. */
+  refuseConnections(fd: number): number {
+    return this.libc.shutdown(fd, SHUT_RDWR);
+  }
+
   shutdownWrite(fd: number): number {
     return this.libc.shutdown(fd, SHUT_WR);
   }
@@ -263,4 +298,9 @@ export function duplicateFd(fd: number): number {
   const copy = system.duplicate(fd);
   if (copy < 0) throw systemError('dup', system.errno(), `of descriptor ${fd}`);
   return copy;
+}
+
+/** Lets a listening socket refuse whoever comes, also where others have descriptors of it. */
+export function refuseConnections(fd: number): void {
+  requireSystem().refuseConnections(fd);
 }

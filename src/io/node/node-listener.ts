@@ -8,7 +8,7 @@ import type { ListenOptions, Server, Socket } from 'node:net';
 
 import type { Address } from '../../core/address.ts';
 import type { Accept, ConnOwner, Listener } from '../conn.ts';
-import { duplicateFd } from '../epoll/system.ts';
+import { duplicateFd, refuseConnections } from '../epoll/system.ts';
 import type { NodeLoop } from './node-loop.ts';
 import { Wire } from './node-conn.ts';
 
@@ -33,6 +33,8 @@ export class NodeListener implements Listener {
   private readonly loop: NodeLoop;
   private readonly accept: Accept;
   private readonly server: Server;
+  /** Our duplicate of the primary's descriptor, or -1. */
+  private fd = -1;
   private stopping = false;
   private accepted = 0;
 
@@ -47,7 +49,9 @@ export class NodeListener implements Listener {
   open(address: Address, fd: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      this.server.listen(listenOptions(address, fd), () => {
+      // The server closes what it listens on, and `fd` is the primary's: it gets a duplicate.
+      if (fd >= 0) this.fd = duplicateFd(fd);
+      this.server.listen(listenOptions(address, this.fd), () => {
         this.server.removeListener('error', reject);
         this.server.on('error', () => undefined); // a failed accept concerns one connection
         this.address = this.actualAddress(address);
@@ -56,7 +60,7 @@ export class NodeListener implements Listener {
     });
   }
 
-  stop(done: () => void): void {
+  stop(done: () => void, forGood = false): void {
     if (this.stopping) return;
     this.stopping = true;
     let seen = -1;
@@ -64,6 +68,7 @@ export class NodeListener implements Listener {
       // libuv accepts one connection per poll, and a whole poll lies between two immediates: none came, none waits.
       if (seen === this.accepted) {
         this.loop.removeListener(this);
+        if (forGood && this.fd >= 0) refuseConnections(this.fd);
         this.close();
         done();
         return;
@@ -86,9 +91,13 @@ export class NodeListener implements Listener {
     this.loop.enter();
     const wire = new Wire(this.loop, handle);
     const conn = this.loop.keep(wire, nobody, null);
-    const owner = this.accept(conn);
-    if (owner === null) conn.reset();
-    else conn.owner = owner;
+    let owner: ConnOwner | null = null;
+    try {
+      owner = this.accept(conn);
+    } finally {
+      if (owner === null) conn.reset(); // not wanted, or lost to an exception
+    }
+    if (owner !== null) conn.owner = owner;
   }
 
   private actualAddress(asked: Address): Address {
@@ -99,8 +108,7 @@ export class NodeListener implements Listener {
 }
 
 function listenOptions(address: Address, fd: number): NodeListenOptions {
-  // The server closes what it listens on, and `fd` is the primary's: it gets a duplicate.
-  if (fd >= 0) return { fd: duplicateFd(fd), backlog: BACKLOG };
+  if (fd >= 0) return { fd, backlog: BACKLOG };
   if (address.kind === 'unix') {
     return { path: address.path.startsWith('@') ? `\0${address.path.slice(1)}` : address.path, backlog: BACKLOG };
   }
