@@ -127,6 +127,7 @@ const HEADS: readonly Case[] = [
   bad('a space in the target', 'GET /ba d HTTP/1.1\r\nHost: a\r\n\r\n'),
   bad('a tab in the target', 'GET /ba\td HTTP/1.1\r\nHost: a\r\n\r\n'),
   bad('NUL in the target', 'GET /ba\0d HTTP/1.1\r\nHost: a\r\n\r\n'),
+  bad('a byte above 0x7F in the target', 'GET /b\xe9d HTTP/1.1\r\nHost: a\r\n\r\n'),
   bad('a fragment', 'GET /bad#there HTTP/1.1\r\nHost: a\r\n\r\n'),
   bad('another scheme', 'GET ftp://a/bad HTTP/1.1\r\nHost: a\r\n\r\n'),
   bad('no authority in absolute-form', 'GET http:///bad HTTP/1.1\r\nHost: a\r\n\r\n'),
