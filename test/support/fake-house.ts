@@ -76,7 +76,7 @@ export class FakeHouse {
     this.loop = new FakeLoop(options.time);
     this.shared = options.shared ?? new SharedBreakers();
     this.breakers = new BreakerTable(this.shared.buffer, new Int32Array(ROWS * HELD_ROW));
-    this.random = new Random([seed, 2, 3, 4]);
+    this.random = new Random([seed, Math.imul(seed, 0x9e3779b1), ~seed, 7]);
     this.logs = new AccessLogBatch((_path, bytes) => {
       this.lines.push(...Buffer.from(bytes).toString('latin1').split('\n').slice(0, -1));
     });
