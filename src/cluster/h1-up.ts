@@ -102,7 +102,9 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   close(): void {
     this.pool.unlink(this);
     this.state = CLOSED;
-    this.conn.close();
+    // A request that is still being sent has been answered: nobody wants the rest of it.
+    if (this.conn.pending > 0) this.conn.reset();
+    else this.conn.close();
   }
 
   // ---- UpStream ----
