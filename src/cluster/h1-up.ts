@@ -230,7 +230,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
       pool.detached();
       stream.upReset(why === CLOSED_LOCAL ? LOCAL_RESET : fault('upstreamReset', 'up', this.answered ? 'never' : this.requests > 1 ? 'ifReused' : 'always', 'connection_termination', conn.error));
     }
-    pool.cluster.connectionFreed();
+    pool.cluster.scarcity.freed();
   }
 
   onTimer(): void {
