@@ -58,6 +58,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   private held = 0;
   /** A byte of the answer has arrived. */
   private answered = false;
+  /** The stream takes no bytes for now. */
+  private paused = false;
   private requests = 0;
   private idleSince = 0;
   private timedOut = false;
@@ -154,10 +156,12 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   }
 
   pause(): void {
+    this.paused = true;
     this.conn.pauseRead();
   }
 
   resume(): void {
+    this.paused = false;
     if (this.state !== CLOSED) this.conn.resumeRead();
   }
 
@@ -321,6 +325,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     if (head.connectionClose) cluster.tools.cells[cluster.stats + S.UP_CX_CLOSE_NOTIFY]!++;
     const reusable = clean && isPersistent(head) && !spent && this.requestDone && stream.resBody !== BODY_CLOSE;
     this.stream = null;
+    // The rest of the answer stood in the buffer that the pause began in; the next answer must be read.
+    if (this.paused) this.resume();
     this.pool.finished(this, reusable);
   }
 

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Cluster } from '../../src/cluster/cluster.ts';
-import { FakeConn } from '../support/fake-conn.ts';
+import type { FakeConn } from '../support/fake-conn.ts';
 import { FakeHouse, SharedBreakers } from '../support/fake-house.ts';
 import { ManualTime } from '../support/manual-time.ts';
 import { clusterConfig } from '../support/snapshots.ts';

@@ -55,7 +55,7 @@ export class TaggedStream extends Stream {
     this.up = up;
     const none = this.reqBody === BODY_NONE;
     up.writeHead(none, this.upload.length > 0);
-    this.upload.forEach((text, i) => this.send(text, this.reqBody !== BODY_NONE && i === this.upload.length - 1));
+    if (!none) this.upload.forEach((text, i) => this.send(text, i === this.upload.length - 1));
   }
 
   send(text: string, last: boolean): boolean {
