@@ -143,7 +143,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
   }
 
   resume(): void {
-    if (!this.open || this.requestDone) return;
+    if (!this.open || !this.paused) return;
     this.paused = false;
     this.res.resume();
   }
@@ -206,7 +206,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     const { res, stream, listener } = this;
     const close = listener.draining;
     if (stream!.method === 'HEAD' || stream!.status === 204 || stream!.status === 304) {
-      res.endWithoutBody(undefined, close);
+      res.endWithoutBody(); // an argument, even undefined, becomes a Content-Length
       return true;
     }
     if (this.total > 0) return this.tryToEnd(bytes, last);

@@ -72,6 +72,7 @@ export class Journey extends Stream implements TimerTarget {
     const { runtime, reqHead } = this;
     this.start();
     this.moreNow = more;
+    this.count(S.RQ_TOTAL);
     if (reqHead.first[FIELD_UPGRADE]! >= 0 && this.refusesUpgrade()) return;
     const route = runtime.routes.match(this, runtime.tools.random);
     if (route === null) {
@@ -110,7 +111,10 @@ export class Journey extends Stream implements TimerTarget {
       this.fail(TOO_LARGE);
       return;
     }
-    if (last) this.requestEnded();
+    if (last) {
+      this.requestEnded();
+      this.watch();
+    }
     if (this.up !== null) {
       if (!this.up.writeData(buf, start, end, last) && !last) this.pauseDown();
     } else if (this.phase === WAITING) {
@@ -255,7 +259,6 @@ export class Journey extends Stream implements TimerTarget {
     this.count(S.DOWN_RQ_TOTAL);
     this.count(S.DOWN_RQ_HTTP1_TOTAL);
     this.count(S.DOWN_RQ_ACTIVE);
-    this.watch();
   }
 
   /** Envoy's answer to an upgrade that no route allows. `h2c` is an offer that a server may ignore (RFC 9110 section 7.8). */
@@ -267,7 +270,7 @@ export class Journey extends Stream implements TimerTarget {
   }
 
   private forward(route: CompiledRoute): void {
-    const { config, stats, tools } = this.runtime;
+    const { config } = this.runtime;
     const cluster = clusterOf(this, route);
     if (cluster === null) {
       this.count(S.NO_CLUSTER);
@@ -276,7 +279,6 @@ export class Journey extends Stream implements TimerTarget {
     }
     this.cluster = cluster;
     this.clusterName = cluster.name;
-    tools.cells[stats + S.RQ_TOTAL]!++;
     if (config.maxRequestBodyBytes > 0 && this.reqHead.contentLength > config.maxRequestBodyBytes) {
       this.fail(TOO_LARGE);
       return;
@@ -314,10 +316,7 @@ export class Journey extends Stream implements TimerTarget {
     const timeoutMs = this.route === null ? 0 : this.route.timeoutMs;
     this.requestDone = true;
     this.requestEndAt = clock.now;
-    if (timeoutMs > 0) {
-      this.answerDeadline = clock.now + timeoutMs;
-      this.watch();
-    }
+    if (timeoutMs > 0) this.answerDeadline = clock.now + timeoutMs;
   }
 
   private fail(why: Fault): void {

@@ -61,6 +61,9 @@ for (const kind of engines) {
     t.same(await thread.ask('ping'), ['thrown by an owner']);
     bad.socket.destroy();
     good.socket.destroy();
+    await thread.ask('acceptThrows');
+    await refused(thread.address); // the connection that nobody took is reset
+    t.same(await thread.ask('ping'), ['thrown by an owner', 'thrown by accept']);
     while ((await thread.ask('conns')) !== 0);
   });
 

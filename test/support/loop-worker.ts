@@ -21,7 +21,7 @@ export interface LoopWorkerData {
   readonly address: Address;
 }
 
-export type Command = 'ping' | 'cpu' | 'fds' | 'timer' | 'promise' | 'immediates' | 'file' | 'dns' | 'http' | 'conns' | 'stop';
+export type Command = 'ping' | 'cpu' | 'fds' | 'timer' | 'promise' | 'immediates' | 'file' | 'dns' | 'http' | 'conns' | 'acceptThrows' | 'stop';
 
 if (!isMainThread && parentPort !== null && (workerData as { kind?: unknown } | null)?.kind !== undefined) {
   await serveParent(parentPort, workerData as LoopWorkerData);
@@ -39,12 +39,20 @@ async function serveParent(port: NonNullable<typeof parentPort>, data: LoopWorke
     if (buf.latin1Slice(start, end).startsWith('throw')) throw new Error('thrown by an owner');
     conn.write(buf, start, end);
   };
-  const listener = await loop.listen(data.address, data.fd, () => new Recorder({ data: echo, end: (conn) => conn.close() }));
+  let acceptThrows = false;
+  const listener = await loop.listen(data.address, data.fd, () => {
+    if (acceptThrows) {
+      acceptThrows = false;
+      throw new Error('thrown by accept');
+    }
+    return new Recorder({ data: echo, end: (conn) => conn.close() });
+  });
   const commands: Record<Command, () => unknown> = {
     ping: () => uncaught,
     cpu: () => process.cpuUsage(),
     fds: () => [...open],
     conns: () => loop.openConns,
+    acceptThrows: () => (acceptThrows = true),
     timer: () => new Promise((resolve) => setTimeout(() => resolve('timer'), 5)),
     promise: async () => {
       for (let i = 0; i < 100; i++) await Promise.resolve();

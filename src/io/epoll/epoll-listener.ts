@@ -95,13 +95,15 @@ export class EpollListener implements Listener {
     const conn = this.loop.adopt(fd, nobody);
     conn.setPeer(system.sockaddr, system.sockaddrLength);
     if (this.address.kind === 'ip') system.setNoDelay(fd);
-    const owner = this.accept(conn);
-    if (owner === null) {
-      conn.reset();
-    } else {
-      conn.owner = owner;
-      conn.start();
+    let owner: ConnOwner | null = null;
+    try {
+      owner = this.accept(conn);
+    } finally {
+      if (owner === null) conn.reset(); // not wanted, or lost to an exception
     }
+    if (owner === null) return true;
+    conn.owner = owner;
+    conn.start();
     return true;
   }
 

@@ -91,9 +91,13 @@ export class NodeListener implements Listener {
     this.loop.enter();
     const wire = new Wire(this.loop, handle);
     const conn = this.loop.keep(wire, nobody, null);
-    const owner = this.accept(conn);
-    if (owner === null) conn.reset();
-    else conn.owner = owner;
+    let owner: ConnOwner | null = null;
+    try {
+      owner = this.accept(conn);
+    } finally {
+      if (owner === null) conn.reset(); // not wanted, or lost to an exception
+    }
+    if (owner !== null) conn.owner = owner;
   }
 
   private actualAddress(asked: Address): Address {
