@@ -140,7 +140,8 @@ export class WorkerRuntime implements TimerTarget {
     const { prepared, current } = this;
     if (prepared === null || prepared.epoch !== epoch) return;
     this.prepared = null;
-    for (const [key, door] of prepared.doors) if (current?.doors.get(key) !== door) door.listener?.stop(() => {});
+    // A door that the current configuration has too shares its listener, which goes on.
+    for (const [key, door] of prepared.doors) if (current?.doors.has(key) !== true) door.listener?.stop(() => {});
   }
 
   /** Stops accepting, lets what is under way finish. Resolves when no connection of a caller is left or time is over. */

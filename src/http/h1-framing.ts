@@ -56,7 +56,8 @@ export function noteField(head: Head, buf: Buffer, i: number, section: number): 
     case FIELD_HOST:
       if (section !== SECTION_REQUEST) return 0;
       if (head.first[FIELD_HOST]! !== i) return ERR_HOST_REPEATED;
-      return isAuthority(buf, start, end) ? 0 : ERR_HOST;
+      // Empty is how a client says that its target has no authority (RFC 9112 section 3.2).
+      return start === end || isAuthority(buf, start, end) ? 0 : ERR_HOST;
     case FIELD_CONTENT_LENGTH:
       return noteContentLength(head, buf, start, end);
     case FIELD_TRANSFER_ENCODING:

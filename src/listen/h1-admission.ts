@@ -2,7 +2,7 @@
 // What a complete HTTP/1.1 request head must still pass before it may go on its way, and what routing sees of it:
 // method, path, authority, scheme. Worker thread; pure but for the Stream it fills.
 
-import { FIELD_HOST } from '../core/fields.ts';
+import { FIELD_HOST, FIELD_TE } from '../core/fields.ts';
 import { SPAN, type Head } from '../core/head.ts';
 import type { Stream } from '../core/stream.ts';
 import { describeError, ERR_HOST_MISSING, ERR_HTTP10_REFUSED, ERR_HTTPS_IN_PLAINTEXT } from '../http/h1-errors.ts';
@@ -42,6 +42,7 @@ export function admitRequest(stream: Stream, listener: HttpDoor): Refusal | null
     if (targetScheme(head) === 'https') return HTTPS;
   }
   if (config.headersWithUnderscores !== 'allow' && checkUnderscores(head, config.headersWithUnderscores === 'drop')) return UNDERSCORES;
+  if (head.first[FIELD_TE]! >= 0) passTrailersOn(head);
   return stream.method === 'CONNECT' ? null : admitPath(stream, listener);
 }
 
@@ -55,6 +56,18 @@ function admitPath(stream: Stream, listener: HttpDoor): Refusal | null {
   stream.path = clean;
   stream.upstreamPath = clean;
   return null;
+}
+
+/** The codings of TE are this hop's affair, the willingness to take trailers goes on (RFC 9110 section 10.1.4). */
+function passTrailersOn(head: Head): void {
+  const at = head.first[FIELD_TE]!;
+  if (head.dropped[at] === 0) return;
+  const items = head.value(at).toLowerCase().split(',');
+  for (let i = 0; i < items.length; i++) {
+    if (items[i]!.trim() !== 'trailers') continue;
+    head.add('te', 'trailers');
+    return;
+  }
 }
 
 /** True when the request must be refused; with `drop` the fields are taken off instead. */

@@ -164,14 +164,16 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
   }
 
   pause(): void {
+    if (!this.open || this.requestDone) return;
     this.paused = true;
-    if (this.open && !this.requestDone) this.res.pause();
+    this.res.pause();
   }
 
+  /** Also when the request has ended meanwhile: the next one on this connection would not be read. */
   resume(): void {
-    if (!this.paused) return;
+    if (!this.open || !this.paused) return;
     this.paused = false;
-    if (this.open && !this.requestDone) this.res.resume();
+    this.res.resume();
   }
 
   reset(): void {
@@ -275,7 +277,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     }
     const { res } = this;
     const before = res.getWriteOffset();
-    if (before + bytes.length >= this.total) this.wakeRequest();
+    if (before + bytes.length >= this.total) this.resume();
     const [ok, done] = res.tryEnd(bytes, this.total);
     if (done) this.leave();
     if (ok || done) return true;
@@ -349,7 +351,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
 
   private pushKnown(bytes: Buffer): void {
     const { res } = this;
-    if (this.keptAt + bytes.length >= this.total) this.wakeRequest();
+    if (this.keptAt + bytes.length >= this.total) this.resume();
     const [ok, done] = res.tryEnd(bytes, this.total);
     if (done) {
       this.leave();
@@ -369,15 +371,8 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
   // ---- the end ----
 
   private beforeEnd(): void {
-    this.wakeRequest();
+    this.resume();
     this.leave();
-  }
-
-  /** A connection that is left paused would never be read again. */
-  private wakeRequest(): void {
-    if (!this.paused || this.requestDone) return;
-    this.paused = false;
-    this.res.resume();
   }
 
   private answered(): void {

@@ -72,6 +72,7 @@ export class Journey extends Stream implements TimerTarget {
     const { runtime, reqHead } = this;
     this.start();
     this.moreNow = more;
+    this.count(S.RQ_TOTAL);
     if (reqHead.first[FIELD_UPGRADE]! >= 0 && this.refusesUpgrade()) return;
     const route = runtime.routes.match(this, runtime.tools.random);
     if (route === null) {
@@ -267,7 +268,7 @@ export class Journey extends Stream implements TimerTarget {
   }
 
   private forward(route: CompiledRoute): void {
-    const { config, stats, tools } = this.runtime;
+    const { config } = this.runtime;
     const cluster = clusterOf(this, route);
     if (cluster === null) {
       this.count(S.NO_CLUSTER);
@@ -276,7 +277,6 @@ export class Journey extends Stream implements TimerTarget {
     }
     this.cluster = cluster;
     this.clusterName = cluster.name;
-    tools.cells[stats + S.RQ_TOTAL]!++;
     if (config.maxRequestBodyBytes > 0 && this.reqHead.contentLength > config.maxRequestBodyBytes) {
       this.fail(TOO_LARGE);
       return;

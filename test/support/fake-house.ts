@@ -1,0 +1,228 @@
+// One worker's rooms on a FakeLoop: clusters, road and listeners as worker-runtime puts them together, with every
+// gauge and breaker count within reach. Test code only. Several houses over one `SharedBreakers` are several workers.
+
+import type { ClusterConfig, HttpConfig, ListenerConfig, RouteConfig } from '../../src/config/snapshot.ts';
+import { Cluster, type ClusterTools } from '../../src/cluster/cluster.ts';
+import { OutBuffer } from '../../src/core/out-buffer.ts';
+import { Random } from '../../src/core/random.ts';
+import type { ListenTools } from '../../src/listen/http-door.ts';
+import { HttpListener } from '../../src/listen/http-listener.ts';
+import { AccessLogBatch } from '../../src/observe/access-log-batch.ts';
+import { HISTOGRAM_WORDS } from '../../src/observe/histogram.ts';
+import { SHAPES } from '../../src/observe/shapes.ts';
+import { CLUSTER_STATS, HOST_STATS, HTTP_STATS, LISTENER_STATS, type StatKind } from '../../src/observe/stat-names.ts';
+import { compileHttp, linkClusters } from '../../src/proxy/compile.ts';
+import { DateText } from '../../src/proxy/date-text.ts';
+import type { HttpRuntime, RoadTools } from '../../src/proxy/http-runtime.ts';
+import { Journeys } from '../../src/proxy/journeys.ts';
+import { HttpRoad } from '../../src/proxy/road.ts';
+import { BREAKER_ROW, BreakerTable, HELD_ROW, RES_CX, RES_PENDING, RES_RQ, RES_RETRY, type Resource } from '../../src/shared/breaker-table.ts';
+import type { ClusterPlan } from '../../src/shared/plan.ts';
+import type { FakeConn } from './fake-conn.ts';
+import { FakeLoop } from './fake-loop.ts';
+import type { ManualTime } from './manual-time.ts';
+import { clusterConfig, listenerConfig, snapshot } from './snapshots.ts';
+
+const ROWS = 16;
+const HISTOGRAMS = 64;
+const CELLS = 8192;
+const RESOURCES: readonly (readonly [name: string, resource: Resource])[] = [
+  ['cx', RES_CX],
+  ['pending', RES_PENDING],
+  ['rq', RES_RQ],
+  ['retry', RES_RETRY],
+];
+
+/** What all workers of one test share. */
+export class SharedBreakers {
+  readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(ROWS * BREAKER_ROW * 4);
+  readonly rows = new Map<string, number>();
+
+  row(name: string): number {
+    let row = this.rows.get(name);
+    if (row === undefined) this.rows.set(name, (row = this.rows.size));
+    return row;
+  }
+}
+
+export interface HouseOptions {
+  readonly time?: ManualTime;
+  readonly shared?: SharedBreakers;
+  readonly seed?: number;
+}
+
+export class FakeHouse {
+  readonly loop: FakeLoop;
+  readonly cells: Float64Array = new Float64Array(CELLS);
+  readonly buckets: Uint32Array = new Uint32Array(HISTOGRAMS * HISTOGRAM_WORDS);
+  readonly breakers: BreakerTable;
+  readonly shared: SharedBreakers;
+  readonly out: OutBuffer = new OutBuffer();
+  readonly random: Random;
+  readonly clusters = new Map<string, Cluster>();
+  readonly journeys: Journeys = new Journeys();
+  readonly clusterTools: ClusterTools;
+  readonly roadTools: RoadTools;
+  readonly listenTools: ListenTools;
+  private readonly logs: AccessLogBatch;
+  private readonly lines: string[] = [];
+  private readonly gauges: (readonly [name: string, cell: number])[] = [];
+  private nextCell = 1;
+  private nextHistogram = 0;
+  private readonly hostCells = new Map<string, number>();
+
+  constructor(options: HouseOptions = {}) {
+    const seed = options.seed ?? 1;
+    this.loop = new FakeLoop(options.time);
+    this.shared = options.shared ?? new SharedBreakers();
+    this.breakers = new BreakerTable(this.shared.buffer, new Int32Array(ROWS * HELD_ROW));
+    this.random = new Random([seed, 2, 3, 4]);
+    this.logs = new AccessLogBatch((_path, bytes) => {
+      this.lines.push(...Buffer.from(bytes).toString('latin1').split('\n').slice(0, -1));
+    });
+    const { loop, cells, buckets, breakers, out, random } = this;
+    const { clock, timers } = loop;
+    this.clusterTools = { loop, clock, cells, buckets, breakers, random, out };
+    this.listenTools = { random, clock, timers, cells, buckets, breakers, out };
+    this.roadTools = { clock, timers, cells, buckets, random, date: new DateText(clock), journeys: this.journeys, logBatch: this.logs };
+  }
+
+  // ---- making ----
+
+  planCluster(config: ClusterConfig): ClusterPlan {
+    const known = this.clusters.get(config.name);
+    const breakers = this.shared.row(`cluster ${config.name}`);
+    this.breakers.setLimits(breakers, config.circuitBreakers);
+    return {
+      stats: known?.stats ?? this.takeCells(`cluster.${config.name}`, CLUSTER_STATS, SHAPES.cluster.size),
+      histograms: known?.histograms ?? this.takeHistograms(SHAPES.clusterHistograms),
+      breakers,
+      hosts: config.endpoints.map(({ text }) => this.hostPlan(config.name, text)),
+    };
+  }
+
+  addCluster(config: ClusterConfig = clusterConfig('app', [13_000])): Cluster {
+    const cluster = new Cluster(config, this.planCluster(config), this.clusterTools);
+    this.clusters.set(config.name, cluster);
+    return cluster;
+  }
+
+  /** A listener with these routes for every domain, and everything behind it. */
+  addListener(routes: readonly RouteConfig[], changes: Partial<HttpConfig> = {}, part: Partial<ListenerConfig> = {}): FakeDoor {
+    const none = { set: [], add: [], remove: [] };
+    const base = listenerConfig('edge', 18_080, part);
+    const virtualHosts = [{ name: 'all', domains: ['*'], routes, requestHeaders: none, responseHeaders: none }];
+    const config: ListenerConfig = { ...base, http: { ...base.http, virtualHosts, ...changes } };
+    const breakers = this.shared.row('listener edge');
+    this.breakers.setLimits(breakers, { maxConnections: config.maxConnections, maxPendingRequests: 0, maxRequests: 0, maxRetries: 0 });
+    const plan = {
+      listener: this.takeCells('listener.edge', LISTENER_STATS, SHAPES.listener.size),
+      http: this.takeCells('http.edge', HTTP_STATS, SHAPES.http.size),
+      histograms: this.takeHistograms(SHAPES.httpHistograms),
+      breakers,
+    };
+    const runtime = this.runtime(config, plan);
+    const road = new HttpRoad(runtime);
+    return new FakeDoor(this, new HttpListener(config, plan, road, this.listenTools), road);
+  }
+
+  runtime(config: ListenerConfig, plan: { readonly http: number; readonly histograms: number }): HttpRuntime {
+    const compiled = compileHttp(config.http, '', {}, (problem) => {
+      throw new Error(`${problem.pointer}: ${problem.message}`);
+    });
+    linkClusters(compiled.routes, this.clusters);
+    return {
+      name: config.name,
+      config: config.http,
+      snapshot: snapshot(),
+      stats: plan.http,
+      histograms: plan.histograms,
+      ...compiled,
+      clusters: this.clusters,
+      tools: this.roadTools,
+    };
+  }
+
+  // ---- looking ----
+
+  /** The access-log lines written since the last call. */
+  takeLog(): string[] {
+    this.logs.flush();
+    return this.lines.splice(0);
+  }
+
+  /** Everything that counts what is under way and is not 0, of this worker; breakers of all. */
+  unrest(): Record<string, number> {
+    const found: Record<string, number> = {};
+    for (const [name, cell] of this.gauges) if (this.cells[cell] !== 0) found[name] = this.cells[cell]!;
+    if (this.journeys.active !== 0) found['journeys'] = this.journeys.active;
+    return { ...found, ...this.taken() };
+  }
+
+  /** What is held in the breaker table. */
+  taken(): Record<string, number> {
+    const found: Record<string, number> = {};
+    for (const [name, row] of this.shared.rows) {
+      for (const [resource, slot] of RESOURCES) {
+        const count = this.breakers.count(row, slot);
+        if (count !== 0) found[`${name} ${resource}`] = count;
+      }
+      if (this.breakers.starving(row) !== 0) found[`${name} starving`] = this.breakers.starving(row);
+    }
+    return found;
+  }
+
+  /** The newest outgoing connection. */
+  get lastConnect(): FakeConn {
+    return this.loop.connects.at(-1)!;
+  }
+
+  private hostPlan(cluster: string, text: string): number {
+    const key = `${cluster} ${text}`;
+    let cell = this.hostCells.get(key);
+    if (cell === undefined) this.hostCells.set(key, (cell = this.takeCells(`host ${key}`, HOST_STATS, SHAPES.host.size)));
+    return cell;
+  }
+
+  private takeCells(name: string, stats: readonly (readonly [name: string, kind: StatKind])[], size: number): number {
+    const at = this.nextCell;
+    this.nextCell += size;
+    stats.forEach(([stat, kind], slot) => {
+      if (kind === 'gauge') this.gauges.push([`${name} ${stat}`, at + slot]);
+    });
+    if (this.nextCell > CELLS) throw new Error('more cells than this house has');
+    return at;
+  }
+
+  private takeHistograms(count: number): number {
+    const at = this.nextHistogram;
+    this.nextHistogram += count;
+    if (this.nextHistogram > HISTOGRAMS) throw new Error('more histograms than this house has');
+    return at;
+  }
+}
+
+/** A listener of a FakeHouse. */
+export class FakeDoor {
+  readonly house: FakeHouse;
+  readonly listener: HttpListener;
+  readonly road: HttpRoad;
+
+  constructor(house: FakeHouse, listener: HttpListener, road: HttpRoad) {
+    this.house = house;
+    this.listener = listener;
+    this.road = road;
+  }
+
+  /** A caller's connection. Throws when it is turned away. */
+  connect(remoteAddress?: string): FakeConn {
+    const conn = this.house.loop.accept(this.listener.accept, remoteAddress);
+    if (conn === null) throw new Error('turned away');
+    return conn;
+  }
+
+  /** A stat of this listener by its slot in `http.PREFIX.*`. */
+  stat(slot: number): number {
+    return this.house.cells[this.listener.plan.http + slot]!;
+  }
+}
