@@ -115,6 +115,8 @@ export class ListenSockets {
   private async open(listener: ListenerSpec): Promise<OpenSockets> {
     const other = this.current.get(keyOf({ ...listener, bindsItself: !listener.bindsItself }));
     const { address } = other ?? listener; // with port 0, the one it got
+    // Whoever binds a path takes it at once, and could not give it back if this configuration were refused.
+    if (other !== undefined && address.kind === 'unix') throw new Error('a listener on a unix socket changes to or from the engine "uws" at the next start only; until then choose another path');
     if (listener.bindsItself) return this.door.hold(address, this.workers, other !== undefined);
     return await this.door.open(address, this.workers, other !== undefined);
   }

@@ -25,8 +25,7 @@ export function openListenSockets(address: Address, count: number, beside = fals
   if (typeof system === 'string') return { fds: new Array<number>(count).fill(-1), address };
   const fds: number[] = [];
   try {
-    if (beside) removeSocketFile(address);
-    else checkAddressFree(system, address);
+    if (!beside) checkAddressFree(system, address);
     fds.push(openListenSocket(system, address));
     const actual = addressOf(system, fds[0]!);
     while (fds.length < count) fds.push(oneMore(system, fds[0]!, actual));
@@ -50,10 +49,8 @@ export function holdAddress(address: Address, beside = false): ListenSockets {
     const fd = bindSocket(system, address, true);
     return { fds: [fd], address: addressOf(system, fd) };
   }
-  if (!beside) {
-    system.close(openListenSocket(system, address)); // it can be had
-    removeSocketFile(address);
-  }
+  system.close(openListenSocket(system, address)); // it can be had
+  removeSocketFile(address);
   return { fds: [], address };
 }
 
