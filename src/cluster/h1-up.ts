@@ -104,7 +104,9 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   close(): void {
     this.pool.unlink(this);
     this.state = CLOSED;
-    this.conn.close();
+    // Request bytes that the host has not taken are of no use any more, and it may never take them.
+    if (this.conn.pending > 0) this.conn.reset();
+    else this.conn.close();
   }
 
   // ---- UpStream ----
