@@ -48,7 +48,7 @@ async function run({ config }: Arguments): Promise<number> {
 
 async function validate({ config }: Arguments): Promise<number> {
   const result = await loadPlace({ file: config }, process.env);
-  const errors = result.ok ? rehearse(result.snapshot, process.env) : [];
+  const errors = result.ok ? await rehearse(result.snapshot, process.env) : [];
   if (errors.length > 0) throw new StartError(errors);
   return print(validateReport(result));
 }

@@ -8,16 +8,18 @@ import { loadConfig } from './config/load.ts';
 import type { Snapshot } from './config/snapshot.ts';
 import type { TextMatcher } from './control/admin-server.ts';
 import { readConfigFile } from './control/config-file.ts';
-import type { SocketDoor } from './control/listen-sockets.ts';
+import type { OpenSockets, SocketDoor } from './control/listen-sockets.ts';
 import type { Logger } from './control/log.ts';
 import { messageOf } from './control/log.ts';
 import type { Crew, Loaded } from './control/primary.ts';
 import { Primary, StartError } from './control/primary.ts';
+import type { Address } from './core/address.ts';
 import { systemTimers } from './core/host-timer.ts';
 import { cleanPath, needsRedirect } from './http/path.ts';
 import { allowedCpus, autoWorkerCount } from './io/affinity.ts';
 import { loadEngine } from './io/engine.ts';
-import { closeDescriptors, closeListenSocket, duplicateListenSockets, openListenSockets, removeSocketFile } from './io/listen-socket.ts';
+import { closeDescriptors, closeListenSocket, duplicateListenSockets, holdAddress, openListenSockets, removeSocketFile } from './io/listen-socket.ts';
+import { loadUws } from './listen/uws.ts';
 import { checkFormat } from './observe/access-log.ts';
 import { SHAPES } from './observe/shapes.ts';
 import { StatsPages } from './observe/stats-pages.ts';
@@ -50,7 +52,7 @@ export function createProxy(options: ProxyOptions): Primary {
     compile: compileMatcher,
     testHooks: environment['NUNCIO_TEST_HOOKS'] === '1',
     load: async () => describeLoad(await loadPlace(place, environment)),
-    rehearse: (snapshot) => rehearse(snapshot, environment),
+    rehearse: (snapshot) => rehearse(snapshot, environment, (text) => logger.warn(text)),
     hire: (snapshot) => hire(snapshot, logger),
   });
 }
@@ -64,8 +66,35 @@ export async function loadPlace(place: ConfigPlace, environment: Environment): P
  * Compiles the whole as every worker will, and throws the result away: by `validate`, at the start and before a reload is
  * published. The checks of the configuration should leave nothing to be found here. @returns errors.
  */
-export function rehearse(snapshot: Snapshot, environment: Environment): readonly string[] {
-  return compileAll(snapshot, environment).errors;
+export async function rehearse(snapshot: Snapshot, environment: Environment, warn: (text: string) => void = () => undefined): Promise<readonly string[]> {
+  return [...compileAll(snapshot, environment).errors, ...(await rehearseUws(snapshot, warn))];
+}
+
+/** uWebSockets.js reads the size of the largest head from the environment of the process, once, when it loads. */
+const UWS_HEAD_BYTES = 'UWS_HTTP_MAX_HEADERS_SIZE';
+/** Heads somewhat above the limit still reach ours, so that their refusal is counted and logged. */
+const UWS_HEAD_ROOM = 4096;
+/** What it has read; 0 before it is loaded. */
+let uwsHeadBytes = 0;
+
+/** Loads it here, before any worker does: with its limit, and with an error that tells how to get it. */
+async function rehearseUws(snapshot: Snapshot, warn: (text: string) => void): Promise<readonly string[]> {
+  const listeners = snapshot.listeners.filter(({ engine }) => engine === 'uws');
+  if (listeners.length === 0) return [];
+  const errors = listeners.filter(({ http }) => http.acceptHttp10).map(({ name }) => `listener "${name}": the engine "uws" takes no HTTP/1.0 (acceptHttp10): choose the engine "epoll" or "node"`);
+  const wanted = Math.max(...listeners.map(({ http }) => http.maxRequestHeadersBytes));
+  if (uwsHeadBytes === 0) {
+    process.env[UWS_HEAD_BYTES] = String(wanted + UWS_HEAD_ROOM);
+    try {
+      await loadUws();
+      uwsHeadBytes = wanted;
+    } catch (error) {
+      errors.push(messageOf(error));
+    }
+  } else if (wanted > uwsHeadBytes) {
+    warn(`maxRequestHeadersSize of a listener on the engine "uws" was raised to ${wanted} bytes: until the next start it stays at ${uwsHeadBytes}`);
+  }
+  return errors;
 }
 
 /** @throws StartError for a configuration that does not compile, Error with a sentence for a URL that cannot be read. */
@@ -132,12 +161,23 @@ function hire(snapshot: Snapshot, logger: Logger): Crew {
 
 const SOCKETS: SocketDoor = {
   open: openListenSockets,
+  hold: holdForUws,
   duplicate: duplicateListenSockets,
   close: ({ address, fds }, addressStays) => {
     for (const fd of fds) closeListenSocket(fd);
     if (!addressStays) removeSocketFile(address);
   },
 };
+
+/** uWebSockets.js binds a unix socket anew in every worker: of a path the last one stays, an abstract name is taken. */
+function holdForUws(address: Address, workers: number, beside: boolean): OpenSockets {
+  if (workers > 1 && address.kind === 'unix' && address.path.startsWith('@')) {
+    throw new Error('the engine "uws" cannot share an abstract unix socket between workers: set "workers" to 1, or choose a path or another engine');
+  }
+  const held = holdAddress(address, beside);
+  if (held.address.kind === 'ip' && held.address.port === 0 && workers > 1) throw new Error('the engine "uws" needs a port number here, or "workers": 1');
+  return held;
+}
 
 /** What the workers' loops run on. Listeners on `node` or uWebSockets.js have theirs beside an epoll loop. */
 function chooseEngine(snapshot: Snapshot, logger: Logger): 'epoll' | 'node' {

@@ -141,7 +141,11 @@ export class WorkerRuntime implements TimerTarget {
     if (prepared === null || prepared.epoch !== epoch) return;
     this.prepared = null;
     // A door that the current configuration has too shares its listener, which goes on.
-    for (const [key, door] of prepared.doors) if (current?.doors.has(key) !== true) door.listener?.stop(() => {});
+    for (const [key, door] of prepared.doors) {
+      if (current?.doors.has(key) === true) continue;
+      door.listener?.stop(() => undefined);
+      door.http.closeAll();
+    }
   }
 
   /** Stops accepting, lets what is under way finish. Resolves when no connection of a caller is left or time is over. */

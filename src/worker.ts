@@ -5,6 +5,7 @@ import type { Snapshot } from './config/snapshot.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './control/worker-messages.ts';
 import { pinThread } from './io/affinity.ts';
 import { createLoop } from './io/engine.ts';
+import { closeUwsAtExit } from './listen/uws.ts';
 import { BreakerTable } from './shared/breaker-table.ts';
 import { DescriptorBits } from './shared/descriptors.ts';
 import type { Plan } from './shared/plan.ts';
@@ -63,6 +64,8 @@ async function answer(message: ToWorker): Promise<void> {
   }
 }
 
+// Also after an exception that nobody caught, and after process.exit.
+process.on('exit', closeUwsAtExit);
 port.on('message', (message: ToWorker) => {
   void answer(message).catch((error: unknown) => {
     // A worker that cannot follow is of no use: its death is reported and it is replaced.

@@ -104,7 +104,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   close(): void {
     this.pool.unlink(this);
     this.state = CLOSED;
-    // Request bytes that the host has not taken are of no use any more, and it may never take them.
+    // A request that is still being sent has been answered: nobody wants the rest of it.
     if (this.conn.pending > 0) this.conn.reset();
     else this.conn.close();
   }

@@ -11,20 +11,24 @@ export interface SocketDoor {
   /**
    * Binds and listens `count` times on one address; port 0 gets one free port for all. Throws an Error with `code`.
    * Where no such descriptors can be made the workers bind by themselves: -1 for each.
+   * `beside`: the current configuration has the address too, in the other way (`open` or `hold`), and gives it up.
    */
-  open(address: Address, count: number): Promise<OpenSockets> | OpenSockets;
+  open(address: Address, count: number, beside: boolean): Promise<OpenSockets> | OpenSockets;
+  /** For workers that bind by themselves: makes sure that they can, and picks the one port for all when it is 0. Throws as above. */
+  hold(address: Address, count: number, beside: boolean): OpenSockets;
   /**
    * The same sockets under descriptors of their own: a listener that takes over another one's address serves the same
    * queue while the other one leaves, so no connection is lost.
    */
   duplicate(sockets: OpenSockets): OpenSockets;
-  /** `addressStays`: other descriptors of the same sockets are in use. */
+  /** `addressStays`: the address is in use by others of ours. */
   close(sockets: OpenSockets, addressStays: boolean): void;
 }
 
 export interface OpenSockets {
   /** As bound: with the real port. */
   readonly address: Address;
+  /** One for each worker; or, from `hold`, only what keeps the address ours. */
   readonly fds: readonly number[];
 }
 
@@ -35,7 +39,7 @@ export interface ListenerSpec {
   readonly bindsItself: boolean;
 }
 
-type Held = OpenSockets & { readonly name: string };
+type Held = OpenSockets & { readonly name: string; readonly bindsItself: boolean };
 
 /** The sockets of one configuration, for each worker. It stays the same when another one is prepared. */
 export type SocketTable = readonly Readonly<Record<string, ListenSocket>>[];
@@ -63,7 +67,7 @@ export class ListenSockets {
         if (next.has(key)) throw new Error('another listener of this configuration has the same address');
         const held = await this.hold(listener, this.current.get(key));
         next.set(key, held);
-        table.forEach((sockets, worker) => (sockets[listener.name] = { address: held.address, fd: held.fds[worker] ?? -1 }));
+        table.forEach((sockets, worker) => (sockets[listener.name] = { address: held.address, fd: held.bindsItself ? -1 : (held.fds[worker] ?? -1) }));
       } catch (error) {
         errors.push(describeListenError(listener, error));
       }
@@ -93,26 +97,32 @@ export class ListenSockets {
   }
 
   private async hold(listener: ListenerSpec, before: Held | undefined): Promise<Held> {
-    if (before === undefined) return { name: listener.name, ...(await this.open(listener)) };
-    if (before.name === listener.name || !isHeld(before)) return before;
-    return { name: listener.name, ...this.door.duplicate(before) };
+    const { name, bindsItself } = listener;
+    if (before === undefined) return { name, bindsItself, ...(await this.open(listener)) };
+    if (before.name === name || bindsItself) return before;
+    return { name, bindsItself, ...this.door.duplicate(before) };
   }
 
   private closeMissing(from: ReadonlyMap<string, Held>, kept: ReadonlyMap<string, Held>): void {
-    for (const [key, held] of from) if (kept.get(key) !== held && isHeld(held)) this.door.close(held, kept.has(key));
+    const others = [...kept.values()];
+    for (const [key, held] of from) {
+      if (kept.get(key) === held) continue;
+      const where = formatAddress(held.address);
+      this.door.close(held, others.some(({ address }) => formatAddress(address) === where));
+    }
   }
 
   private async open(listener: ListenerSpec): Promise<OpenSockets> {
-    if (listener.bindsItself) return { address: listener.address, fds: Array<number>(this.workers).fill(-1) };
-    return await this.door.open(listener.address, this.workers);
+    const other = this.current.get(keyOf({ ...listener, bindsItself: !listener.bindsItself }));
+    const { address } = other ?? listener; // with port 0, the one it got
+    // Whoever binds a path takes it at once, and could not give it back if this configuration were refused.
+    if (other !== undefined && address.kind === 'unix') throw new Error('a listener on a unix socket changes to or from the engine "uws" at the next start only; until then choose another path');
+    if (listener.bindsItself) return this.door.hold(address, this.workers, other !== undefined);
+    return await this.door.open(address, this.workers, other !== undefined);
   }
 }
 
-function isHeld(sockets: OpenSockets): boolean {
-  return sockets.fds.some((fd) => fd >= 0);
-}
-
-/** An engine of its own cannot take over the others' socket, so who binds is part of what stays the same. */
+/** An engine that binds by itself cannot take over the others' sockets: both listen side by side until the change is made. */
 function keyOf(listener: ListenerSpec): string {
   const { address } = listener;
   const anyPort = address.kind === 'ip' && address.port === 0 ? listener.name : '';

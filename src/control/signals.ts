@@ -1,5 +1,6 @@
-// What the process does on signals. Primary thread. SIGTERM and SIGINT drain, then exit 0; a second one exits 1 at once,
-// because something was cut off; SIGHUP reloads; SIGUSR1 reopens log files (and so no longer starts Node's debugger).
+// What the process does on signals. Primary thread. SIGTERM and SIGINT drain, then exit 0; a second one ends everything
+// without waiting for what is in flight and exits 1, because something was cut off; a third one does not even wait for
+// the workers. SIGHUP reloads; SIGUSR1 reopens log files (and so no longer starts Node's debugger).
 
 import type { Logger } from './log.ts';
 
@@ -10,6 +11,8 @@ export interface SignalSource {
 
 export interface SignalTarget {
   drain(): Promise<void>;
+  /** Ends everything now. */
+  stop(): Promise<void>;
   reload(): Promise<unknown>;
   reopenLogs(): Promise<void>;
 }
@@ -21,6 +24,7 @@ export class Signals {
   private target: SignalTarget | null = null;
   /** A stop is under way; the process ends by itself. */
   ending = false;
+  private cutOff = false;
 
   /** From here on no signal has its default effect, also while the proxy is still starting. */
   constructor(source: SignalSource, logger: Logger, exit: (code: number) => void) {
@@ -50,7 +54,7 @@ export class Signals {
     this.ending = true;
     const drained = this.target?.drain() ?? Promise.resolve();
     drained.then(
-      () => this.exit(0),
+      () => this.exit(this.cutOff ? 1 : 0),
       (error: unknown) => {
         this.logger.unexpected('drain', error);
         this.exit(1);
@@ -59,14 +63,20 @@ export class Signals {
   }
 
   private readonly onEnd = (signal: NodeJS.Signals): void => {
-    if (this.ending) {
+    if (!this.ending) {
+      this.logger.info(`${signal}: stopping`);
+      this.end();
+    } else if (!this.cutOff && this.target !== null) {
+      this.cutOff = true;
       this.logger.warn(`${signal} again: exiting at once`);
+      // Workers end themselves: a thread that is ended from outside takes the process with it where uWebSockets.js runs.
+      this.target.stop().then(this.exitCutOff, this.exitCutOff);
+    } else {
       this.exit(1);
-      return;
     }
-    this.logger.info(`${signal}: stopping`);
-    this.end();
   };
+
+  private readonly exitCutOff = (): void => this.exit(1);
 
   private readonly onReload = (): void => {
     this.logger.info('SIGHUP: reloading');

@@ -169,6 +169,7 @@ export class Supervisor {
       start: { index, cpu, engine, stripe: memory.stripe(index), breakers: memory.breakers },
       logger,
       timers,
+      graceMs: this.limits.stopGraceMs,
       events: {
         onDeath: (slot, cause) => this.onDeath(slot, cause),
         onAccessLog: (path, bytes) => this.options.onAccessLog(path, bytes),

@@ -33,6 +33,8 @@ export interface SlotOptions {
   readonly start: WorkerStart;
   readonly logger: Logger;
   readonly timers: Timers;
+  /** How long a thread that is to end may take to do so by itself. */
+  readonly graceMs: number;
   readonly events: SlotEvents;
 }
 
@@ -137,11 +139,21 @@ export class WorkerSlot {
     cancel();
   }
 
-  /** Ends a thread that misbehaves; its death is then reported like any other. */
+  /**
+   * Ends a thread that misbehaves; its death is then reported like any other. It is asked first: one that carries
+   * uWebSockets.js takes the whole process with it when it is ended from outside.
+   */
   kill(cause: string): void {
-    if (this.worker === null) return;
+    const { worker } = this;
+    if (worker === null) return;
     this.lastError ||= cause;
-    void this.worker.terminate();
+    if (!this.online) {
+      void worker.terminate();
+      return;
+    }
+    const cancel = this.options.timers.after(this.options.graceMs, () => void worker.terminate());
+    worker.once('exit', cancel);
+    this.send({ type: 'stop' });
   }
 
   hook(action: 'throw' | 'exit'): void {

@@ -5,7 +5,7 @@ import { unlinkSync } from 'node:fs';
 
 import type { Address } from '../core/address.ts';
 import { formatAddress } from '../core/address.ts';
-import { addressOf, checkAddressFree, openListenSocket } from './epoll/listen-fd.ts';
+import { addressOf, bindSocket, checkAddressFree, openListenSocket } from './epoll/listen-fd.ts';
 import { loadSystem, systemError } from './epoll/system.ts';
 import type { System } from './epoll/system.ts';
 
@@ -16,13 +16,16 @@ export interface ListenSockets {
   readonly address: Address;
 }
 
-/** Throws an Error with `code` (`EADDRINUSE`, `EACCES`, …) whose message names the address. */
-export function openListenSockets(address: Address, count: number): ListenSockets {
+/**
+ * Throws an Error with `code` (`EADDRINUSE`, `EACCES`, …) whose message names the address.
+ * @param beside our own process listens there too, by an engine that binds by itself, and will stop.
+ */
+export function openListenSockets(address: Address, count: number, beside = false): ListenSockets {
   const system = loadSystem();
   if (typeof system === 'string') return { fds: new Array<number>(count).fill(-1), address };
   const fds: number[] = [];
   try {
-    checkAddressFree(system, address);
+    if (!beside) checkAddressFree(system, address);
     fds.push(openListenSocket(system, address));
     const actual = addressOf(system, fds[0]!);
     while (fds.length < count) fds.push(oneMore(system, fds[0]!, actual));
@@ -31,6 +34,24 @@ export function openListenSockets(address: Address, count: number): ListenSocket
     for (const fd of fds) system.close(fd);
     throw error;
   }
+}
+
+/**
+ * Holds an address for workers that bind it by themselves: one port for all of them where 0 was asked for, and nobody
+ * else's as long as it is held. Nothing is accepted on it. The rest as above.
+ * @returns one descriptor, or none where there are no system calls and for a unix socket, which cannot be bound twice.
+ */
+export function holdAddress(address: Address, beside = false): ListenSockets {
+  const system = loadSystem();
+  if (typeof system === 'string') return { fds: [], address };
+  if (address.kind === 'ip') {
+    if (!beside) checkAddressFree(system, address);
+    const fd = bindSocket(system, address, true);
+    return { fds: [fd], address: addressOf(system, fd) };
+  }
+  system.close(openListenSocket(system, address)); // it can be had
+  removeSocketFile(address);
+  return { fds: [], address };
 }
 
 /** A unix socket cannot be bound twice: its workers accept from the same queue. */

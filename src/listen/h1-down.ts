@@ -106,7 +106,9 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     this.leave();
     if (this.state === CLOSING) return;
     this.state = CLOSING;
-    this.conn.close();
+    // What is kept of an answer that was given up has no reader.
+    if (this.cutRequest && this.conn.pending > 0) this.conn.reset();
+    else this.conn.close();
   }
 
   onClose(_conn: Conn, why: CloseReason): void {

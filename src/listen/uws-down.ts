@@ -1,27 +1,44 @@
-// One request on uWebSockets.js. Worker thread; lives as long as the library's response object is valid.
-// Once the response has ended or was aborted, no call on it may follow: `open` guards every one.
+// @hot
+// One request on uWebSockets.js and its answer. Worker thread; lives until the library's response object has ended or was
+// aborted. After that every call on the object throws, so `open` guards each of them.
+//
+// Bodies go down in one of four ways:
+//   WHOLE    a short body that is all here: one call, the only one that can also close the connection
+//   LENGTH   known length: `tryEnd`, which takes what the socket takes; the rest is kept here
+//   CHUNKED  `write`, which keeps without bound what the socket does not take: it is fed in pieces (see `push`)
+//   EMPTY    HEAD, 204, 304
 
 import { fault } from '../core/fault.ts';
+import { FIELD_CONNECTION } from '../core/fields.ts';
 import { FLAG_DPE } from '../core/flags.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
 import { BODY_LENGTH, BODY_NONE, type DownStream, type Stream } from '../core/stream.ts';
-import { FIELD_CONTENT_LENGTH, FIELD_DATE } from '../core/fields.ts';
-import { describeError } from '../http/h1-errors.ts';
-import { requestBody } from '../http/h1-framing.ts';
-import { parseRequestHead } from '../http/h1-parser.ts';
-import { statusText } from '../http/status-text.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
+import { describeError } from '../http/h1-errors.ts';
+import { isPersistent, requestBody } from '../http/h1-framing.ts';
+import { parseRequestHead } from '../http/h1-parser.ts';
 import * as S from '../observe/stat-names.ts';
 import { admitRequest } from './h1-admission.ts';
+import { remoteAddress, rewriteHead, rewritten } from './uws-request.ts';
+import { headText, wireText } from './uws-response.ts';
 import type { HttpRequest, HttpResponse } from './uws-types.ts';
 import type { UwsListener } from './uws.ts';
 
-/** The library gives a transfer up after 10 s without progress by its own count; this tells it that we are alive. */
-const KEEP_ALIVE_MS = 4000;
-const GONE = fault('downstreamClosed', 'down', 'never', 'downstream_remote_disconnect');
+const WHOLE = 0;
+const LENGTH = 1;
+const CHUNKED = 2;
+const EMPTY = 3;
 
-let scratch = Buffer.allocUnsafeSlow(64 * 1024);
-let requests = 0;
+/** The library gives a transfer up after 10 s without progress by its own count; this tells it that we are alive. */
+const ALIVE_MS = 4000;
+/** What the library is given at once while its own buffer is empty. */
+const PIECE_BYTES = 64 * 1024;
+/** What it is given to find out whether its buffer is empty: nothing else tells. */
+const PROBE_BYTES = 1;
+/** A `Connection` value of this length is `close` to the library, and nothing else is. */
+const CLOSE_LENGTH = 5;
+
+const GONE = fault('downstreamClosed', 'down', 'never', 'downstream_remote_disconnect');
 
 export class UwsDown implements DownStream, OutHolder, TimerTarget {
   readonly protocol: string = 'HTTP/1.1';
@@ -29,17 +46,26 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
   private readonly res: HttpResponse;
   private readonly timer: Timer;
   private stream: Stream | null = null;
+  /** The library's object may be called. */
   private open = true;
-  private requestDone = false;
+  private requestDone = true;
   private paused = false;
-  /** The head is to be written with the bytes that follow. */
+  /** Nothing that follows this request can be trusted, or the caller wants no more. */
+  private lastRequest = false;
+  /** The library closes by itself after the answer, without saying so in it. */
+  private closesAnyway = false;
+  /** The head is still to be written. */
   private headDue = false;
-  /** Bytes of the body when its length is known, else -1. */
-  private total = -1;
-  /** What `tryEnd` did not take. */
+  private way = EMPTY;
+  /** Bytes of the body when its length is known. */
+  private total = 0;
+  /** What the socket did not take. */
   private kept: Buffer | null = null;
   private keptAt = 0;
   private keptIsLast = false;
+  /** The library's own buffer was not empty when we last saw it. */
+  private stuck = false;
+  private watching = false;
 
   constructor(listener: UwsListener, res: HttpResponse) {
     this.listener = listener;
@@ -47,46 +73,32 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     this.timer = new Timer(this, 0);
   }
 
+  /** The head is complete; what is wrong with it is answered at once. */
   start(req: HttpRequest): void {
     const { listener, res } = this;
     const { tools, plan, limits } = listener;
     const stream = listener.road.take();
     this.stream = stream;
     stream.down = this;
-    stream.connectionId = ++requests;
     stream.remoteAddress = remoteAddress(res);
+    stream.localAddress = listener.localAddress;
+    stream.localPort = listener.localPort;
     stream.startAt = tools.clock.now;
     stream.startWall = tools.clock.wall();
     res.onAborted(() => this.onAborted());
-    const end = writeHeadAgain(req);
-    stream.reqHead.buf = scratch;
-    const length = parseRequestHead(stream.reqHead, scratch, 0, end, limits);
-    if (length !== end) {
-      const error = describeError(length < 0 ? length : -1);
-      tools.cells[plan.http + S.DOWN_CX_PROTOCOL_ERROR]!++;
-      this.refuse(error.status, error.details, FLAG_DPE, '');
+    const end = rewriteHead(req);
+    tools.cells[plan.http + S.DOWN_CX_RX_BYTES_TOTAL]! += end;
+    stream.reqHead.buf = rewritten.buf;
+    const length = parseRequestHead(stream.reqHead, rewritten.buf, 0, end, limits);
+    if (length === end) {
+      this.admit(stream);
       return;
     }
-    this.begin(stream);
-  }
-
-  private begin(stream: Stream): void {
-    const { tools } = this.listener;
-    stream.reqBody = requestBody(stream.reqHead);
-    const rule = admitRequest(stream, this.listener);
-    if (rule !== null) {
-      this.refuse(rule.status, rule.details, rule.details.startsWith('http1.') ? FLAG_DPE : 0, rule.location);
-      return;
-    }
-    this.listener.identity.apply(stream);
-    if (stream.reqBody === BODY_NONE) {
-      this.requestDone = true;
-      stream.requestEndAt = stream.startAt;
-    } else {
-      tools.timers.arm(this.timer, KEEP_ALIVE_MS);
-      this.res.onData((chunk, last) => this.onData(chunk, last));
-    }
-    stream.begin(false);
+    // Where the library and we do not agree on the head, we would not agree on where the body ends either.
+    this.lastRequest = true;
+    const error = describeError(length < 0 ? length : -1);
+    tools.cells[plan.http + S.DOWN_CX_PROTOCOL_ERROR]!++;
+    stream.refuse(error.status, error.details, FLAG_DPE, '');
   }
 
   onTimer(): void {
@@ -95,8 +107,9 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
       this.res.pause();
       this.res.resume();
     }
-    if (this.kept !== null || this.requestDone) this.res.cork(() => undefined);
-    this.listener.tools.timers.arm(this.timer, KEEP_ALIVE_MS);
+    if (this.kept !== null || this.stuck) this.push();
+    if (this.open) this.stayAlive();
+    this.listener.tools.out.flush();
   }
 
   // ---- DownStream ----
@@ -106,33 +119,47 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
 
   writeHead(more: boolean): boolean {
     const stream = this.stream!;
-    const bodiless = stream.method === 'HEAD' || stream.status === 204 || stream.status === 304;
-    const length = stream.resHead.contentLength;
-    this.total = bodiless || stream.isLocalReply ? -1 : stream.resBody === BODY_LENGTH ? length : stream.resBody === BODY_NONE ? 0 : -1;
+    const { out } = this.listener.tools;
+    if (stream.method === 'HEAD' || stream.status === 204 || stream.status === 304) this.way = EMPTY;
+    else if (stream.isLocalReply || stream.resBody === BODY_NONE) this.way = WHOLE;
+    else this.way = stream.resBody === BODY_LENGTH ? LENGTH : CHUNKED;
+    this.total = stream.resHead.contentLength;
     this.headDue = true;
-    if (more) this.listener.tools.out.hold(this);
-    else this.flushHeld();
+    if (this.listener.draining) this.lastRequest = true;
+    out.claim(this, 0);
+    out.hold(this);
+    if (!more) out.flush();
     return true;
   }
 
+  /** The head goes alone. One that is followed by chunks the library completes with the first of them. */
   flushHeld(): void {
     if (!this.open || !this.headDue) return;
     this.res.cork(() => {
-      this.writeFields();
-      if (this.total > 0) this.res.tryEnd('', this.total);
+      this.sendHead();
+      if (this.way === LENGTH) this.res.tryEnd('', this.total);
     });
+    this.stayAlive();
   }
 
   writeData(buf: Buffer, start: number, end: number, last: boolean): boolean {
-    if (!this.open) return true;
+    if (!this.open) {
+      if (last) this.answered();
+      return true;
+    }
+    const { listener } = this;
+    const { out, cells } = listener.tools;
+    out.claim(this, 0); // what another one holds is not ours to release
+    out.release();
+    cells[listener.plan.http + S.DOWN_CX_TX_BYTES_TOTAL]! += end - start;
     let taken = true;
-    this.listener.tools.out.release();
-    this.listener.tools.cells[this.listener.plan.http + S.DOWN_CX_TX_BYTES_TOTAL]! += end - start;
+    listener.closing = true;
     this.res.cork(() => {
-      this.writeFields();
-      taken = this.writeBody(buf.subarray(start, end), last);
+      taken = this.send(buf.subarray(start, end), last);
     });
-    if (last && this.kept === null) this.answered();
+    listener.closing = false;
+    if (last && !this.open) this.answered();
+    else if (!taken) this.watch();
     return taken;
   }
 
@@ -142,6 +169,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     this.res.pause();
   }
 
+  /** Also when the request has ended meanwhile: the next one on this connection would not be read. */
   resume(): void {
     if (!this.open || !this.paused) return;
     this.paused = false;
@@ -149,160 +177,224 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
   }
 
   reset(): void {
+    const { listener } = this;
     this.stream = null;
-    if (this.open) this.res.close();
-    this.done();
+    if (!this.open) return;
+    this.countLoss(S.DOWN_CX_DESTROY_LOCAL_ACTIVE_RQ);
+    listener.closing = true;
+    this.res.close(); // `onAborted` comes before this returns
+    listener.closing = false;
+    this.leave();
   }
 
-  // ---- inside ----
+  // ---- the request ----
 
-  private refuse(status: number, details: string, flags: number, location: string): void {
-    this.requestDone = true;
-    this.stream!.refuse(status, details, flags, location);
+  private admit(stream: Stream): void {
+    const { listener } = this;
+    const head = stream.reqHead;
+    this.lastRequest = !isPersistent(head);
+    this.closesAnyway = head.known(FIELD_CONNECTION)?.length === CLOSE_LENGTH;
+    stream.reqBody = requestBody(head);
+    if (stream.reqBody === BODY_NONE) stream.requestEndAt = stream.startAt;
+    else this.expectBody();
+    const rule = admitRequest(stream, listener);
+    if (rule !== null) {
+      stream.refuse(rule.status, rule.details, rule.details.startsWith('http1.') ? FLAG_DPE : 0, rule.location);
+      return;
+    }
+    listener.identity.apply(stream);
+    stream.begin(false);
   }
 
+  private expectBody(): void {
+    this.requestDone = false;
+    this.stayAlive();
+    this.res.onData((chunk, last) => this.onData(chunk, last));
+  }
+
+  /** Also called for the rest of a body that was answered early: the library throws it away after us. */
   private onData(chunk: ArrayBuffer, last: boolean): void {
-    const { tools, plan } = this.listener;
+    const { listener, stream } = this;
+    const { tools, plan } = listener;
+    if (listener.dead) return;
     tools.clock.refresh();
     tools.cells[plan.http + S.DOWN_CX_RX_BYTES_TOTAL]! += chunk.byteLength;
-    const { stream } = this;
-    if (last) {
-      this.requestDone = true;
-      if (stream !== null) stream.requestEndAt = tools.clock.now;
-    }
-    if (stream !== null) stream.requestData(Buffer.from(chunk), 0, chunk.byteLength, last);
+    if (last) this.requestDone = true;
+    if (stream === null) return;
+    if (last) stream.requestEndAt = tools.clock.now;
+    stream.requestData(Buffer.from(chunk), 0, chunk.byteLength, last);
+    // A blocked answer makes the library read again, whatever was said before.
+    if (this.paused && this.open && !this.requestDone) this.res.pause();
     tools.out.flush();
   }
 
   private onAborted(): void {
-    const { stream } = this;
+    const { listener, stream } = this;
+    if (listener.dead) return;
     this.stream = null;
-    this.done();
-    stream?.downReset(GONE);
+    this.leave();
+    if (stream === null) return;
+    this.countLoss(listener.closing ? S.DOWN_CX_DESTROY_LOCAL_ACTIVE_RQ : S.DOWN_CX_DESTROY_REMOTE_ACTIVE_RQ);
+    listener.tools.clock.refresh();
+    stream.downReset(GONE);
+    listener.tools.out.flush();
   }
 
-  /** Status line and fields; the library writes date, length and framing by itself. */
-  private writeFields(): void {
+  private countLoss(slot: number): void {
+    const { tools, plan } = this.listener;
+    tools.cells[plan.http + S.DOWN_CX_DESTROY_ACTIVE_RQ]!++;
+    tools.cells[plan.http + slot]!++;
+  }
+
+  // ---- the answer; all of it inside a cork ----
+
+  private sendHead(): void {
     if (!this.headDue) return;
-    const stream = this.stream!;
-    const head = stream.resHead;
-    const bodiless = stream.method === 'HEAD' || stream.status === 304;
     this.headDue = false;
-    this.res.writeStatus(`${stream.status} ${statusText(stream.status)}`);
-    for (let i = 0; i < head.count; i++) {
-      const id = head.ids[i]!;
-      if (head.dropped[i] !== 0 || id === FIELD_DATE || (id === FIELD_CONTENT_LENGTH && !bodiless)) continue;
-      this.res.writeHeader(head.name(i), asText(head.value(i)));
-    }
-    for (let i = 0; i < head.added.length; i += 2) {
-      const name = head.added[i]!;
-      if (name === 'date' || (name === 'content-length' && !bodiless)) continue;
-      this.res.writeHeader(name, asText(head.added[i + 1]!));
-    }
+    const close = this.lastRequest && (this.way !== WHOLE || this.closesAnyway); // else `end` says so
+    const text = headText(this.stream!, this.way === EMPTY, close);
+    this.listener.tools.cells[this.listener.plan.http + S.DOWN_CX_TX_BYTES_TOTAL]! += text.length;
+    this.res.writeStatus(wireText(text));
   }
 
-  /** Inside a cork. False when the caller's socket is full. */
-  private writeBody(bytes: Buffer, last: boolean): boolean {
-    const { res, stream, listener } = this;
-    const close = listener.draining;
-    if (stream!.method === 'HEAD' || stream!.status === 204 || stream!.status === 304) {
-      res.endWithoutBody(); // an argument, even undefined, becomes a Content-Length
-      return true;
-    }
-    if (this.total > 0) return this.tryToEnd(bytes, last);
-    if (this.total === 0 || stream!.isLocalReply) {
-      res.end(bytes, close);
-      return true;
-    }
-    const taken = bytes.length === 0 || res.write(bytes);
-    if (last) res.end();
-    else if (!taken) res.onWritable(() => this.onWritable());
-    return taken;
+  /** @returns false when the caller's socket is full. */
+  private send(bytes: Buffer, last: boolean): boolean {
+    if (this.way === LENGTH && last && this.headDue && bytes.length === this.total && bytes.length <= PIECE_BYTES) this.way = WHOLE;
+    this.sendHead();
+    if (this.way === LENGTH) return this.sendKnown(bytes, last);
+    if (this.way === CHUNKED) return this.sendChunks(bytes, last);
+    if (!last) return true; // none of it is for the caller
+    this.beforeEnd();
+    if (this.way === EMPTY) this.res.endWithoutBody();
+    else this.res.end(bytes, this.lastRequest && !this.closesAnyway);
+    return true;
   }
 
-  private tryToEnd(bytes: Buffer, last: boolean): boolean {
+  private sendKnown(bytes: Buffer, last: boolean): boolean {
     if (this.kept !== null) {
-      this.kept = Buffer.concat([this.kept, bytes]);
-      this.keptIsLast = last;
+      this.keep(bytes, last);
       return false;
     }
-    const before = this.res.getWriteOffset();
-    const [ok] = this.res.tryEnd(bytes, this.total);
-    if (ok) return true;
-    this.kept = Buffer.from(bytes);
-    this.keptAt = before;
-    this.keptIsLast = last;
-    this.listener.tools.timers.arm(this.timer, KEEP_ALIVE_MS);
-    this.res.onWritable((offset) => this.retry(offset));
+    const { res } = this;
+    const before = res.getWriteOffset();
+    if (before + bytes.length >= this.total) this.resume();
+    const [ok, done] = res.tryEnd(bytes, this.total);
+    if (done) this.leave();
+    if (ok || done) return true;
+    this.keptAt = res.getWriteOffset();
+    this.keep(bytes.subarray(this.keptAt - before), last);
     return false;
   }
 
-  /** @returns whether all that was kept has been taken. */
-  private retry(offset: number): boolean {
-    const rest = this.kept;
-    if (rest === null || !this.open) return true;
-    const bytes = rest.subarray(offset - this.keptAt);
-    const [ok] = this.res.tryEnd(bytes, this.total);
-    if (!ok) {
-      this.kept = bytes;
-      this.keptAt = offset;
+  private sendChunks(bytes: Buffer, last: boolean): boolean {
+    if (this.kept !== null) {
+      this.keep(bytes, last);
       return false;
     }
-    this.kept = null;
-    if (this.keptIsLast) this.answered();
-    else this.onWritable();
-    this.listener.tools.out.flush();
-    return true;
+    const rest = this.feed(bytes);
+    if (rest < bytes.length) {
+      this.keep(bytes.subarray(rest), last);
+      return false;
+    }
+    if (last) this.endChunks();
+    return !this.stuck;
   }
 
-  private onWritable(): boolean {
-    this.listener.tools.clock.refresh();
-    this.stream?.downWritable();
-    this.listener.tools.out.flush();
-    return true;
+  /** Gives the library as much as it does not have to keep. @returns how much that was. */
+  private feed(bytes: Buffer): number {
+    let at = 0;
+    while (at < bytes.length) {
+      const next = at + (this.stuck ? PROBE_BYTES : PIECE_BYTES);
+      this.stuck = !this.res.write(bytes.subarray(at, next));
+      at = Math.min(next, bytes.length);
+      if (this.stuck) break;
+    }
+    return at;
+  }
+
+  private endChunks(): void {
+    this.beforeEnd();
+    this.res.end();
+  }
+
+  private keep(bytes: Buffer, last: boolean): void {
+    this.kept = this.kept === null ? Buffer.from(bytes) : Buffer.concat([this.kept, bytes]);
+    this.keptIsLast = last;
+    this.stayAlive();
+  }
+
+  private watch(): void {
+    if (this.watching) return;
+    this.watching = true;
+    this.stayAlive();
+    this.res.onWritable(() => {
+      this.listener.tools.clock.refresh();
+      if (!this.listener.dead) this.push();
+      this.listener.tools.out.flush();
+      return this.kept === null;
+    });
+  }
+
+  /** Tries again with what was kept. */
+  private push(): void {
+    const { listener } = this;
+    listener.closing = true;
+    this.res.cork(() => {
+      if (this.kept === null) return; // an empty cork makes the library drain its own buffer
+      if (this.way === LENGTH) this.pushKnown(this.kept);
+      else this.pushChunks(this.kept);
+    });
+    listener.closing = false;
+    if (!this.open) this.answered();
+    else if (this.kept === null) this.stream?.downWritable();
+  }
+
+  private pushKnown(bytes: Buffer): void {
+    const { res } = this;
+    if (this.keptAt + bytes.length >= this.total) this.resume();
+    const [ok, done] = res.tryEnd(bytes, this.total);
+    if (done) {
+      this.leave();
+      return;
+    }
+    const now = ok ? this.keptAt + bytes.length : res.getWriteOffset();
+    this.kept = ok ? null : bytes.subarray(now - this.keptAt);
+    this.keptAt = now;
+  }
+
+  private pushChunks(bytes: Buffer): void {
+    const at = this.feed(bytes);
+    this.kept = at < bytes.length ? bytes.subarray(at) : null;
+    if (this.kept === null && this.keptIsLast) this.endChunks();
+  }
+
+  // ---- the end ----
+
+  private beforeEnd(): void {
+    this.resume();
+    this.leave();
   }
 
   private answered(): void {
     const { stream } = this;
     this.stream = null;
-    this.done();
-    stream?.release();
+    if (stream === null) return;
+    const { tools, plan } = this.listener;
+    if (!this.requestDone) tools.cells[plan.http + S.DOWN_RQ_RESPONSE_BEFORE_RQ_COMPLETE]!++;
+    stream.release();
   }
 
-  private done(): void {
+  /** From here on the library's object is not called any more. */
+  private leave(): void {
     if (!this.open) return;
     this.open = false;
     this.kept = null;
+    this.headDue = false;
     this.listener.tools.timers.disarm(this.timer);
     this.listener.forget(this);
   }
-}
 
-/** The request line and fields as bytes again, in `scratch`. The library knows no HTTP/1.0 and gives names in lower case. */
-function writeHeadAgain(req: HttpRequest): number {
-  const query = req.getQuery();
-  let text = `${req.getCaseSensitiveMethod()} ${req.getUrl()}${query === undefined || query === '' ? '' : `?${query}`} HTTP/1.1\r\n`;
-  req.forEach((name, value) => {
-    text += `${name}: ${value}\r\n`;
-  });
-  text += '\r\n';
-  if (text.length * 3 > scratch.length) scratch = Buffer.allocUnsafeSlow(text.length * 3);
-  return scratch.utf8Write(text, 0);
-}
-
-function remoteAddress(res: HttpResponse): string {
-  const text = Buffer.from(res.getRemoteAddressAsText()).latin1Slice();
-  return text.startsWith('0000:0000:0000:0000:0000:ffff:') ? mapped(text) : text;
-}
-
-/** `0000:…:ffff:7f00:0001` → `127.0.0.1`. */
-function mapped(text: string): string {
-  const digits = text.slice(30).replace(':', '');
-  return [0, 2, 4, 6].map((i) => parseInt(digits.slice(i, i + 2), 16)).join('.');
-}
-
-/** Bytes that we hold as latin1 and that the library writes as UTF-8. */
-function asText(value: string): string {
-  for (let i = 0; i < value.length; i++) if (value.charCodeAt(i) > 127) return Buffer.from(value, 'latin1').toString('utf8');
-  return value;
+  private stayAlive(): void {
+    this.listener.tools.timers.arm(this.timer, ALIVE_MS);
+  }
 }

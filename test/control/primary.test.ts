@@ -66,6 +66,7 @@ class World {
         memory: this.memory,
         sockets: {
           open: (address, count) => this.open(address, count),
+          hold: (address: Address) => ({ address, fds: [] }),
           duplicate: ({ address, fds }) => {
             this.book.push(`duplicate ${formatAddress(address)}`);
             return { address, fds };

@@ -14,14 +14,14 @@ export const LISTEN_BACKLOG = 65_535;
 /** A listening socket that others may share the port with by SO_REUSEPORT. Throws an Error with `code`. */
 export function openListenSocket(system: System, address: Address): number {
   if (address.kind === 'unix') removeStalePath(system, address);
-  const fd = bound(system, address, address.kind === 'ip');
+  const fd = bindSocket(system, address, address.kind === 'ip');
   if (system.listen(fd, LISTEN_BACKLOG) >= 0) return fd;
   throw closing(system, fd, 'listen', address);
 }
 
 /** Throws EADDRINUSE when somebody listens there already, also where SO_REUSEPORT would let us in beside them. */
 export function checkAddressFree(system: System, address: Address): void {
-  if (address.kind === 'ip' && address.port !== 0) system.close(bound(system, address, false));
+  if (address.kind === 'ip' && address.port !== 0) system.close(bindSocket(system, address, false));
 }
 
 /** The address that the socket has got. */
@@ -31,7 +31,7 @@ export function addressOf(system: System, fd: number): Address {
 }
 
 /** A socket bound to `address`, not yet listening. */
-function bound(system: System, address: Address, reusePort: boolean): number {
+export function bindSocket(system: System, address: Address, reusePort: boolean): number {
   const length = writeSockaddr(address, system.sockaddr);
   if (length < 0) throw systemError('bind', EINVAL, formatAddress(address));
   const family = familyOf(address);
