@@ -24,7 +24,7 @@ import type { ManualTime } from './manual-time.ts';
 import { clusterConfig, listenerConfig, snapshot } from './snapshots.ts';
 
 const ROWS = 16;
-const HISTOGRAMS = 64;
+const HISTOGRAMS = 16;
 const CELLS = 8192;
 const RESOURCES: readonly (readonly [name: string, resource: Resource])[] = [
   ['cx', RES_CX],
