@@ -41,18 +41,24 @@ export function admitRequest(stream: Stream, listener: HttpDoor): Refusal | null
     tools.cells[plan.http + S.DOWN_RQ_NON_RELATIVE_PATH]!++;
     if (targetScheme(head) === 'https') return HTTPS;
   }
-  if (config.headersWithUnderscores !== 'allow' && checkUnderscores(head, config.headersWithUnderscores === 'drop')) return UNDERSCORES;
+  if (config.headersWithUnderscores !== 'allow' && checkUnderscores(head, listener)) return UNDERSCORES;
   if (head.first[FIELD_TE]! >= 0) passTrailersOn(head);
   return stream.method === 'CONNECT' ? null : admitPath(stream, listener);
 }
 
 function admitPath(stream: Stream, listener: HttpDoor): Refusal | null {
-  const { config } = listener;
+  const { config, tools, plan } = listener;
   const path = stream.path;
   const clean = cleanPath(path, config);
   if (clean === path) return null;
-  if (clean === '') return BAD_PATH;
-  if (needsRedirect(path, config)) return { status: 307, details: 'path_normalization_redirect', location: clean };
+  if (clean === '') {
+    tools.cells[plan.http + S.DOWN_RQ_FAILED_PATH_NORMALIZATION]!++;
+    return BAD_PATH;
+  }
+  if (needsRedirect(path, config)) {
+    tools.cells[plan.http + S.DOWN_RQ_REDIRECTED_WITH_NORMALIZED_PATH]!++;
+    return { status: 307, details: 'path_normalization_redirect', location: clean };
+  }
   stream.path = clean;
   stream.upstreamPath = clean;
   return null;
@@ -71,16 +77,23 @@ function passTrailersOn(head: Head): void {
 }
 
 /** True when the request must be refused; with `drop` the fields are taken off instead. */
-function checkUnderscores(head: Head, drop: boolean): boolean {
+function checkUnderscores(head: Head, listener: HttpDoor): boolean {
+  const { config, tools, plan } = listener;
   for (let i = 0; i < head.count; i++) {
-    const start = head.base + head.spans[i * SPAN]!;
-    const end = head.base + head.spans[i * SPAN + 1]!;
-    for (let p = start; p < end; p++) {
-      if (head.buf[p]! !== UNDERSCORE) continue;
-      if (!drop) return true;
-      head.dropped[i] = 1;
+    if (!hasUnderscore(head, i)) continue;
+    if (config.headersWithUnderscores === 'reject') {
+      tools.cells[plan.http + S.HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS]!++;
+      return true;
     }
+    head.dropped[i] = 1;
+    tools.cells[plan.http + S.HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES]!++;
   }
+  return false;
+}
+
+function hasUnderscore(head: Head, i: number): boolean {
+  const end = head.base + head.spans[i * SPAN + 1]!;
+  for (let p = head.base + head.spans[i * SPAN]!; p < end; p++) if (head.buf[p]! === UNDERSCORE) return true;
   return false;
 }
 

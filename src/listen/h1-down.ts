@@ -7,14 +7,14 @@
 //                     └── refused ───────► CLOSING
 
 import { copyBytes } from '../core/bytes.ts';
-import { FLAG_DPE } from '../core/flags.ts';
+import { FLAG_DPE, FLAG_SI } from '../core/flags.ts';
 import { fault } from '../core/fault.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
 import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE, type DownStream, type Stream } from '../core/stream.ts';
 import { BodyReader } from '../http/h1-body.ts';
 import { describeError } from '../http/h1-errors.ts';
 import { isPersistent, requestBody } from '../http/h1-framing.ts';
-import { START_LF } from '../http/h1-state.ts';
+import { START } from '../http/h1-state.ts';
 import { parseRequestHead } from '../http/h1-parser.ts';
 import { CHUNK_HEAD_ROOM, lastChunkRoom, responseRoom, ResponseParts, writeChunkHead, writeLastChunk, writeLineEnd, writeResponseHead } from '../http/h1-writer.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
@@ -143,9 +143,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     const { tools, config, plan } = this.listener;
     if (this.state === CLOSING) return;
     if (this.state === HEAD) {
-      tools.cells[plan.http + S.DOWN_RQ_HEADER_TIMEOUT]!++;
-      this.refuse(this.stream!, 408, 'request_header_timeout');
-      tools.out.flush();
+      this.headTooSlow(this.stream!);
       return;
     }
     if (this.listener.draining && this.state === IDLE) {
@@ -163,6 +161,14 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     tools.cells[plan.http + S.DOWN_CX_IDLE_TIMEOUT]!++;
     this.state = CLOSING;
     this.conn.close();
+  }
+
+  private headTooSlow(stream: Stream): void {
+    const { tools, config, plan } = this.listener;
+    const named = config.timeouts.requestHeadersMs > 0;
+    tools.cells[plan.http + (named ? S.DOWN_RQ_HEADER_TIMEOUT : S.DOWN_RQ_IDLE_TIMEOUT)]!++;
+    this.refuse(stream, 408, named ? 'request_header_timeout' : 'stream_idle_timeout');
+    tools.out.flush();
   }
 
   /** The listener stops: close when idle, else after the answer. */
@@ -307,15 +313,25 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     }
     if (length < 0) {
       this.protocolError(length);
-    } else if (head.state <= START_LF) {
-      // Only empty lines, as some clients send behind a body (RFC 9112 section 2.2): no request has begun.
-      this.stream = null;
-      stream.forget();
+    } else if (head.state === START) {
+      this.nothingBegan(stream);
     } else if (this.state === IDLE) {
       this.state = HEAD;
-      if (config.timeouts.requestHeadersMs > 0) tools.timers.arm(this.timer, config.timeouts.requestHeadersMs);
+      // Without a time for heads, half a head is a stream on which nothing moves.
+      const { requestHeadersMs, streamIdleMs } = config.timeouts;
+      const limit = requestHeadersMs > 0 ? requestHeadersMs : streamIdleMs;
+      if (limit > 0) tools.timers.arm(this.timer, limit);
     }
     return end;
+  }
+
+  /** Only empty lines, as some clients send behind a body (RFC 9112 section 2.2): no request has begun. */
+  private nothingBegan(stream: Stream): void {
+    this.stream = null;
+    stream.forget();
+    if (this.state === IDLE) return;
+    this.state = IDLE;
+    this.armIdle();
   }
 
   /** A request's first byte. */
@@ -400,10 +416,9 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   }
 
   private refuse(stream: Stream, status: number, details: string, location = ''): void {
-    const codec = details.startsWith('http1.') || details === 'low_version';
     this.keepAlive = false;
     this.state = DISCARD;
-    stream.refuse(status, details, codec ? FLAG_DPE : 0, location);
+    stream.refuse(status, details, flagOf(details), location);
     if (!this.consuming) this.closeEarly();
   }
 
@@ -520,4 +535,9 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     const { tools, config } = this.listener;
     if (config.timeouts.idleMs > 0) tools.timers.arm(this.timer, config.timeouts.idleMs);
   }
+}
+
+function flagOf(details: string): number {
+  if (details === 'stream_idle_timeout') return FLAG_SI;
+  return details.startsWith('http1.') || details === 'low_version' ? FLAG_DPE : 0;
 }

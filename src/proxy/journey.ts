@@ -10,7 +10,7 @@ import type { H1Pool } from '../cluster/h1-pool.ts';
 import type { Host } from '../cluster/host.ts';
 import { fault, type Fault } from '../core/fault.ts';
 import { FIELD_UPGRADE } from '../core/fields.ts';
-import { FLAG_DC, FLAG_NC, FLAG_NR } from '../core/flags.ts';
+import { FLAG_DC, FLAG_NC, FLAG_NR, FLAG_SI } from '../core/flags.ts';
 import { BODY_LENGTH, BODY_NONE, Stream, type UpStream } from '../core/stream.ts';
 import { statusText } from '../http/status-text.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
@@ -98,6 +98,10 @@ export class Journey extends Stream implements TimerTarget {
       this.breakOff();
       return;
     }
+    if (flags === FLAG_SI) {
+      this.fail(IDLE_DOWN);
+      return;
+    }
     const body = location === '' && flags !== 0 ? statusText(status) : '';
     if (location !== '') this.resHead.add('location', location);
     this.reply({ status, flags, details, body, overloaded: false });
@@ -108,6 +112,7 @@ export class Journey extends Stream implements TimerTarget {
     this.bytesReceived += end - start;
     this.lastActive = this.runtime.tools.clock.now;
     if (limit > 0 && this.bytesReceived > limit && this.phase !== ANSWERING) {
+      this.count(S.DOWN_RQ_TOO_LARGE);
       this.fail(TOO_LARGE);
       return;
     }
@@ -280,6 +285,7 @@ export class Journey extends Stream implements TimerTarget {
     this.cluster = cluster;
     this.clusterName = cluster.name;
     if (config.maxRequestBodyBytes > 0 && this.reqHead.contentLength > config.maxRequestBodyBytes) {
+      this.count(S.DOWN_RQ_TOO_LARGE);
       this.fail(TOO_LARGE);
       return;
     }
