@@ -188,7 +188,7 @@ export class WorkerRuntime implements TimerTarget {
   onTimer(): void {
     this.parts.loop.timers.arm(this.timer, TICK_MS);
     this.logs.tick(this.parts.loop.clock.now);
-    if (this.current !== null) for (const cluster of this.current.clusters.values()) cluster.yieldIdle();
+    if (this.current !== null) for (const cluster of this.current.clusters.values()) cluster.scarcity.yieldIdle();
     if (this.leaving.size > 0) this.checkDrained();
   }
 

@@ -47,7 +47,9 @@ export class H1Pool {
     cells[this.cluster.stats + S.UP_RQ_PENDING_ACTIVE]!++;
     cells[this.host.cells + S.HOST_RQ_PENDING]!++;
     this.waiting.push(stream);
-    this.connectForWaiters();
+    if (this.connectOne()) return;
+    cells[this.cluster.stats + S.UP_CX_OVERFLOW]!++;
+    this.cluster.scarcity.enter(this);
   }
 
   /** The stream no longer wants the connection it waits for. */
@@ -55,28 +57,27 @@ export class H1Pool {
     if (!this.waiting.remove(stream)) return;
     this.leftQueue();
     this.cluster.tools.cells[this.cluster.stats + S.UP_RQ_CANCELLED]!++;
-    if (this.waiting.length === 0) this.cluster.feed(this);
+    this.fewerWait();
   }
 
-  /** Opens as many connections as there are requests without one on its way, as far as the limit allows. */
-  connectForWaiters(): void {
-    const { breakers, cells } = this.cluster.tools;
-    while (this.connecting < this.waiting.length) {
-      if (!breakers.tryAcquire(this.cluster.breakerRow, RES_CX)) {
-        if (this.cluster.freeIdleConnection(this)) continue;
-        cells[this.cluster.stats + S.UP_CX_OVERFLOW]!++;
-        this.cluster.starve(this);
-        return;
-      }
-      this.connecting++;
-      cells[this.cluster.stats + S.UP_CX_TOTAL]!++;
-      cells[this.cluster.stats + S.UP_CX_HTTP1_TOTAL]!++;
-      cells[this.cluster.stats + S.UP_CX_ACTIVE]!++;
-      cells[this.host.cells + S.HOST_CX_TOTAL]!++;
-      cells[this.host.cells + S.HOST_CX_ACTIVE]!++;
-      new H1Up(this).connect();
-    }
-    this.cluster.feed(this);
+  /** A request waits here without a connection on its way to it. */
+  get needsConnection(): boolean {
+    return this.connecting < this.waiting.length;
+  }
+
+  /** Opens one connection if one is needed; false when the limit does not allow it. */
+  connectOne(): boolean {
+    if (!this.needsConnection) return true;
+    if (!this.cluster.scarcity.take()) return false;
+    const { cells } = this.cluster.tools;
+    this.connecting++;
+    cells[this.cluster.stats + S.UP_CX_TOTAL]!++;
+    cells[this.cluster.stats + S.UP_CX_HTTP1_TOTAL]!++;
+    cells[this.cluster.stats + S.UP_CX_ACTIVE]!++;
+    cells[this.host.cells + S.HOST_CX_TOTAL]!++;
+    cells[this.host.cells + S.HOST_CX_ACTIVE]!++;
+    new H1Up(this).connect();
+    return true;
   }
 
   /** Idle connections close now, busy ones after their request; requests that wait already are still served. */
@@ -105,7 +106,7 @@ export class H1Pool {
   /** The request on this connection is over. */
   finished(up: H1Up, reusable: boolean): void {
     this.detached();
-    if (!reusable) up.close();
+    if (!reusable || (this.waiting.length > 0 && this.cluster.scarcity.mustGiveUp(this, true))) up.close();
     else this.offer(up);
   }
 
@@ -158,7 +159,7 @@ export class H1Pool {
       cells[this.cluster.stats + S.UP_RQ_PENDING_FAILURE_EJECT]!++;
       stream.upFailed(cause);
     }
-    this.cluster.feed(this);
+    this.fewerWait();
   }
 
   // ---- inside ----
@@ -172,10 +173,11 @@ export class H1Pool {
         this.overflow(stream);
         continue;
       }
+      this.fewerWait();
       this.attach(up, stream);
       return;
     }
-    if (this.draining || this.cluster.someoneStarves) {
+    if (this.draining || this.cluster.scarcity.mustGiveUp(this, false)) {
       up.close();
       return;
     }
@@ -199,6 +201,10 @@ export class H1Pool {
   private overflow(stream: Stream): void {
     this.cluster.tools.cells[this.cluster.stats + S.UP_RQ_PENDING_OVERFLOW]!++;
     stream.upFailed(OVERFLOW);
+  }
+
+  private fewerWait(): void {
+    if (!this.needsConnection) this.cluster.scarcity.leave(this);
   }
 
   private leftQueue(): void {

@@ -58,6 +58,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   private held = 0;
   /** A byte of the answer has arrived. */
   private answered = false;
+  /** The stream takes no bytes for now. */
+  private paused = false;
   private requests = 0;
   private idleSince = 0;
   private timedOut = false;
@@ -102,7 +104,9 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   close(): void {
     this.pool.unlink(this);
     this.state = CLOSED;
-    this.conn.close();
+    // A request that is still being sent has been answered: nobody wants the rest of it.
+    if (this.conn.pending > 0) this.conn.reset();
+    else this.conn.close();
   }
 
   // ---- UpStream ----
@@ -154,10 +158,12 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   }
 
   pause(): void {
+    this.paused = true;
     this.conn.pauseRead();
   }
 
   resume(): void {
+    this.paused = false;
     if (this.state !== CLOSED) this.conn.resumeRead();
   }
 
@@ -230,7 +236,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
       pool.detached();
       stream.upReset(why === CLOSED_LOCAL ? LOCAL_RESET : fault('upstreamReset', 'up', this.answered ? 'never' : this.requests > 1 ? 'ifReused' : 'always', 'connection_termination', conn.error));
     }
-    pool.cluster.connectionFreed();
+    pool.cluster.scarcity.freed();
   }
 
   onTimer(): void {
@@ -321,6 +327,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     if (head.connectionClose) cluster.tools.cells[cluster.stats + S.UP_CX_CLOSE_NOTIFY]!++;
     const reusable = clean && isPersistent(head) && !spent && this.requestDone && stream.resBody !== BODY_CLOSE;
     this.stream = null;
+    // The rest of the answer stood in the buffer that the pause began in; the next answer must be read.
+    if (this.paused) this.resume();
     this.pool.finished(this, reusable);
   }
 

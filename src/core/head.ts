@@ -91,7 +91,8 @@ export class Head {
     this.at = 0;
     this.mark = 0;
     this.ownLength = 0;
-    if (this.added.length > 0) this.added.length = 0;
+    // Popping keeps the array's room for the next head; setting its length would give it back.
+    for (let left = this.added.length; left > 0; left--) this.added.pop();
     if (this.own.length > 16384) this.own = EMPTY; // one large head must not stay in the pool for ever
     if (this.ids.length > 256) this.shrink();
   }

@@ -52,10 +52,10 @@ export interface Conn {
   resumeRead(): void;
   /** FIN after everything kept has been sent. */
   shutdownWrite(): void;
-  /** Sends what is kept, then closes. Unread bytes of the peer are not waited for. */
+  /** Sends what is kept as long as the peer takes of it (`ending.ts`), then closes. Its unread bytes are not waited for. */
   close(): void;
   /**
-   * Sends what is kept and a FIN, then reads and throws away what the peer still sends, at most `ms` milliseconds, then
+   * Sends what is kept and a FIN, then reads and throws away what the peer still sends, for about `ms` milliseconds, then
    * closes: so that an early answer is not destroyed by a RST (RFC 9112 section 9.6).
    */
   closeLingering(ms: number): void;

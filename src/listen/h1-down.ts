@@ -10,7 +10,7 @@ import { copyBytes } from '../core/bytes.ts';
 import { FLAG_DPE } from '../core/flags.ts';
 import { fault } from '../core/fault.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
-import { BODY_CHUNKED, BODY_CLOSE, BODY_NONE, type DownStream, type Stream } from '../core/stream.ts';
+import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE, type DownStream, type Stream } from '../core/stream.ts';
 import { BodyReader } from '../http/h1-body.ts';
 import { describeError } from '../http/h1-errors.ts';
 import { isPersistent, requestBody } from '../http/h1-framing.ts';
@@ -67,6 +67,12 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   private held = 0;
   /** Pipelined bytes behind the request under way; reading is paused while there are any. */
   private stash: Buffer | null = null;
+  /** The stream takes no more of its request for now. */
+  private paused = false;
+  /** The caller has not taken the last answer: the next request waits until it has, or answers would pile up here. */
+  private clogged = false;
+  /** The whole body of the request stands in the buffer that its head came in. */
+  private bodyHere = false;
   private consuming = false;
   /** A request has been answered here. */
   private served = false;
@@ -98,7 +104,14 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
   }
 
   onWritable(): void {
-    this.stream?.downWritable();
+    if (!this.clogged) {
+      this.stream?.downWritable();
+      return;
+    }
+    this.clogged = false;
+    if (this.stash === null) return;
+    this.takeUp();
+    this.listener.tools.out.flush();
   }
 
   onEnd(): void {
@@ -106,7 +119,9 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     this.leave();
     if (this.state === CLOSING) return;
     this.state = CLOSING;
-    this.conn.close();
+    // What is kept of an answer that was given up has no reader.
+    if (this.cutRequest && this.conn.pending > 0) this.conn.reset();
+    else this.conn.close();
   }
 
   onClose(_conn: Conn, why: CloseReason): void {
@@ -190,8 +205,8 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     const http10 = stream.reqHead.minor === 0;
     this.chunkedOut = unknownLength && !bodiless && !http10;
     if (http10 && unknownLength && !bodiless) this.keepAlive = false;
-    // A local reply ends the exchange at once: what is still missing of the request will not be read.
-    if (this.listener.draining || (stream.isLocalReply && this.state === BODY && !this.consuming)) this.keepAlive = false;
+    // An answer before the end of its request, as in Envoy: what is still missing of that will perhaps never be read.
+    if (this.listener.draining || (this.state === BODY && !this.bodyHere)) this.keepAlive = false;
     parts.status = stream.status;
     parts.minor = http10 ? 0 : 1;
     parts.chunked = this.chunkedOut;
@@ -212,15 +227,20 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
 
   writeData(buf: Buffer, start: number, end: number, last: boolean): boolean {
     const taken = this.sendData(buf, start, end, last);
-    if (last) this.answered();
+    if (last) {
+      this.clogged = !taken;
+      this.answered();
+    }
     return taken;
   }
 
   pause(): void {
+    this.paused = true;
     this.conn.pauseRead();
   }
 
   resume(): void {
+    this.paused = false;
     if (this.stash === null) this.conn.resumeRead();
   }
 
@@ -240,6 +260,9 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     while (pos < end) {
       switch (this.state) {
         case IDLE:
+          if (this.clogged) pos = this.putAside(buf, pos, end);
+          else pos = this.readHead(buf, pos, end);
+          break;
         case HEAD:
           pos = this.readHead(buf, pos, end);
           break;
@@ -248,8 +271,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
           pos = this.readBody(buf, pos, end);
           break;
         case WAIT:
-          this.putAside(buf, pos, end);
-          pos = end;
+          pos = this.putAside(buf, pos, end);
           break;
         default:
           pos = end;
@@ -280,7 +302,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
       length = parseRequestHead(head, head.buf, 0, head.kept, limits);
     }
     if (length > 0) {
-      this.admit(stream, pos + length - kept < end);
+      this.admit(stream, end - (pos + length - kept));
       return pos + length - kept;
     }
     if (length < 0) {
@@ -313,7 +335,8 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     stream.startWall = tools.clock.wall();
   }
 
-  private admit(stream: Stream, more: boolean): void {
+  /** `behind`: how many bytes stand behind the head. */
+  private admit(stream: Stream, behind: number): void {
     const head = stream.reqHead;
     if (this.state === HEAD) this.armIdle();
     if (!isPersistent(head)) this.keepAlive = false;
@@ -329,10 +352,11 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
       stream.requestEndAt = stream.startAt;
     } else {
       this.state = BODY;
+      this.bodyHere = stream.reqBody === BODY_LENGTH && head.contentLength <= behind;
       this.body = readers.pop() ?? new BodyReader();
       this.body.begin(stream.reqBody, head.contentLength, this.listener.limits);
     }
-    stream.begin(more && stream.reqBody !== BODY_NONE);
+    stream.begin(behind > 0 && stream.reqBody !== BODY_NONE);
   }
 
   private readBody(buf: Buffer, pos: number, end: number): number {
@@ -438,7 +462,8 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     }
     this.state = IDLE;
     this.idleSince = this.listener.tools.clock.now;
-    if (this.stash !== null && !this.consuming) this.takeUp();
+    if (this.paused) this.resume();
+    if (this.stash !== null && !this.consuming && !this.clogged) this.takeUp();
   }
 
   private closeEarly(): void {
@@ -469,19 +494,20 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
 
   // ---- pipelining ----
 
-  private putAside(buf: Buffer, start: number, end: number): void {
+  private putAside(buf: Buffer, start: number, end: number): number {
     const more = buf.subarray(start, end);
     this.stash = this.stash === null ? Buffer.from(more) : Buffer.concat([this.stash, more]);
     this.conn.pauseRead();
+    return end;
   }
 
   private takeUp(): void {
-    while (this.stash !== null && this.state === IDLE) {
+    while (this.stash !== null && this.state === IDLE && !this.clogged) {
       const stash = this.stash;
       this.stash = null;
       this.consume(stash, 0, stash.length);
     }
-    if (this.stash === null && this.state !== CLOSING) this.conn.resumeRead();
+    if (this.stash === null && !this.paused && this.state !== CLOSING) this.conn.resumeRead();
   }
 
   private send(buf: Buffer, start: number, end: number, more: boolean): boolean {

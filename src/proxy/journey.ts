@@ -111,7 +111,10 @@ export class Journey extends Stream implements TimerTarget {
       this.fail(TOO_LARGE);
       return;
     }
-    if (last) this.requestEnded();
+    if (last) {
+      this.requestEnded();
+      this.watch();
+    }
     if (this.up !== null) {
       if (!this.up.writeData(buf, start, end, last) && !last) this.pauseDown();
     } else if (this.phase === WAITING) {
@@ -256,7 +259,6 @@ export class Journey extends Stream implements TimerTarget {
     this.count(S.DOWN_RQ_TOTAL);
     this.count(S.DOWN_RQ_HTTP1_TOTAL);
     this.count(S.DOWN_RQ_ACTIVE);
-    this.watch();
   }
 
   /** Envoy's answer to an upgrade that no route allows. `h2c` is an offer that a server may ignore (RFC 9110 section 7.8). */
@@ -314,10 +316,7 @@ export class Journey extends Stream implements TimerTarget {
     const timeoutMs = this.route === null ? 0 : this.route.timeoutMs;
     this.requestDone = true;
     this.requestEndAt = clock.now;
-    if (timeoutMs > 0) {
-      this.answerDeadline = clock.now + timeoutMs;
-      this.watch();
-    }
+    if (timeoutMs > 0) this.answerDeadline = clock.now + timeoutMs;
   }
 
   private fail(why: Fault): void {

@@ -13,7 +13,7 @@ import {
   type Conn,
   type ConnOwner,
 } from '../../src/io/conn.ts';
-import { Timer } from '../../src/core/timer.ts';
+import { Ending } from '../../src/io/ending.ts';
 import type { FakeLoop } from './fake-loop.ts';
 
 export type FakeState = 'connecting' | 'open' | 'closing' | 'lingering' | 'closed';
@@ -51,14 +51,13 @@ export class FakeConn implements Conn {
   private incoming: (Buffer | null)[] = [];
   private shutWanted = false;
   private told = false;
-  private readonly linger: Timer;
+  private ending: Ending | null = null;
 
   constructor(loop: FakeLoop, owner: ConnOwner, id: number, connecting: boolean) {
     this.loop = loop;
     this.owner = owner;
     this.id = id;
     this.state = connecting ? 'connecting' : 'open';
-    this.linger = new Timer({ onTimer: () => this.lingerOver() }, 0);
   }
 
   // ---- the contract ----
@@ -100,8 +99,12 @@ export class FakeConn implements Conn {
 
   close(): void {
     if (this.state === 'closed' || this.state === 'closing') return;
-    if (this.keptBytes > 0 && this.state !== 'connecting') this.state = 'closing';
-    else this.closeLater(CLOSED_LOCAL, this.incoming.some((one) => one !== null) ? 'reset' : 'fin');
+    if (this.keptBytes === 0 || this.state === 'connecting') {
+      this.closeLater(CLOSED_LOCAL, this.incoming.some((one) => one !== null) ? 'reset' : 'fin');
+      return;
+    }
+    this.state = 'closing';
+    this.startEnding(0);
   }
 
   closeLingering(ms: number): void {
@@ -112,7 +115,7 @@ export class FakeConn implements Conn {
     }
     this.state = 'lingering';
     this.paused = false;
-    this.loop.timers.arm(this.linger, ms);
+    this.startEnding(ms);
     this.loop.readable(this);
     if (this.keptBytes === 0) this.sendEnd();
   }
@@ -207,6 +210,11 @@ export class FakeConn implements Conn {
     }
   }
 
+  /** The time for ending is over. */
+  giveUp(): void {
+    if (this.state !== 'closed') this.closeLater(CLOSED_LOCAL, this.keptBytes > 0 ? 'reset' : 'fin');
+  }
+
   tellClosed(): void {
     assert.equal(this.told, false, 'onClose comes once');
     this.told = true;
@@ -246,8 +254,9 @@ export class FakeConn implements Conn {
     if (this.ended) this.closeLater(CLOSED_REMOTE, 'fin');
   }
 
-  private lingerOver(): void {
-    if (this.state !== 'closed') this.closeLater(CLOSED_LOCAL, this.keptBytes > 0 ? 'reset' : 'fin');
+  private startEnding(lingerMs: number): void {
+    this.ending?.stop();
+    this.ending = new Ending(this, this.loop.timers, lingerMs);
   }
 
   private closeLater(why: CloseReason, peerSees: PeerView): void {
@@ -257,7 +266,7 @@ export class FakeConn implements Conn {
     this.kept = [];
     this.keptBytes = 0;
     this.incoming = [];
-    this.loop.timers.disarm(this.linger);
+    this.ending?.stop();
     this.loop.closed(this);
   }
 }

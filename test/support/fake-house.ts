@@ -24,7 +24,7 @@ import type { ManualTime } from './manual-time.ts';
 import { clusterConfig, listenerConfig, snapshot } from './snapshots.ts';
 
 const ROWS = 16;
-const HISTOGRAMS = 64;
+const HISTOGRAMS = 16;
 const CELLS = 8192;
 const RESOURCES: readonly (readonly [name: string, resource: Resource])[] = [
   ['cx', RES_CX],
@@ -76,7 +76,7 @@ export class FakeHouse {
     this.loop = new FakeLoop(options.time);
     this.shared = options.shared ?? new SharedBreakers();
     this.breakers = new BreakerTable(this.shared.buffer, new Int32Array(ROWS * HELD_ROW));
-    this.random = new Random([seed, 2, 3, 4]);
+    this.random = new Random([seed, Math.imul(seed, 0x9e3779b1), ~seed, 7]);
     this.logs = new AccessLogBatch((_path, bytes) => {
       this.lines.push(...Buffer.from(bytes).toString('latin1').split('\n').slice(0, -1));
     });

@@ -15,6 +15,8 @@ import { ManualTime } from './manual-time.ts';
 const READ_BYTES = 1 << 20;
 const TICK_MS = 10;
 const SPOILT = 0x7e;
+/** One for all loops of a test: they turn one at a time. */
+const readBuffer = Buffer.alloc(READ_BYTES, SPOILT);
 
 const nobody: ConnOwner = {
   onConnect: () => undefined,
@@ -54,7 +56,6 @@ export class FakeLoop implements Loop {
   listenError = '';
   openConns = 0;
   running = false;
-  private readonly readBuffer = Buffer.alloc(READ_BYTES, SPOILT);
   /** Where the next lent bytes stand: never at the same place twice in a row. */
   private lendAt = 0;
   private lent = false;
@@ -174,9 +175,9 @@ export class FakeLoop implements Loop {
     const start = this.lendAt;
     const end = start + bytes.length;
     assert.ok(end <= READ_BYTES, 'more bytes than one read brings');
-    this.readBuffer.set(bytes, start);
-    show(this.readBuffer, start, end);
-    this.readBuffer.fill(SPOILT, start, end);
+    readBuffer.set(bytes, start);
+    show(readBuffer, start, end);
+    readBuffer.fill(SPOILT, start, end);
     this.lendAt = (this.lendAt + 7) % 64;
     this.lent = false;
   }

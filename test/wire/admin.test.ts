@@ -19,6 +19,7 @@ onEachEngine(
     await t.test('state', (t) => state(t, stage));
     await t.test('counters', (t) => counters(t, stage));
     await t.test('gauges', (t) => gauges(t, stage));
+    await t.test('connections over the workers', (t) => spread(t, stage));
     await t.test('text, filter, usedonly', (t) => text(t, stage));
     await t.test('prometheus', (t) => prometheus(t, stage));
     await t.test('clusters and listeners', (t) => clusters(t, stage));
@@ -117,6 +118,18 @@ async function gauges(t: Test, stage: Stage): Promise<void> {
   t.pass('up and down again');
 }
 
+/** SO_REUSEPORT spreads connections: every worker gets some. */
+async function spread(t: Test, stage: Stage): Promise<void> {
+  const clients = await Promise.all(Array.from({ length: 64 }, () => RawClient.connect(stage.address)));
+  await stage.proxy.statBecomes('http.main.downstream_cx_active', 64);
+  const perWorker = [...(await stage.proxy.stats('^listener\\.127\\.0\\.0\\.1_\\d+\\.worker_\\d+\\.downstream_cx_active$')).values()];
+  t.equal(perWorker.length, 2, 'each worker has its gauge');
+  t.equal(perWorker.reduce((sum, count) => sum + count, 0), 64);
+  // Fair coins: fewer than eight of 64 on one side is six standard deviations off.
+  t.ok(perWorker.every((count) => count >= 8), `64 connections over two workers: ${perWorker.join(' and ')}`);
+  for (const client of clients) client.destroy();
+}
+
 async function text(t: Test, stage: Stage): Promise<void> {
   stage.origin.on('/app-slow', async (exchange) => {
     await sleep(60);
@@ -131,6 +144,7 @@ async function text(t: Test, stage: Stage): Promise<void> {
   t.match(all, /^server\.live: 1$/m);
   const histogram = /^cluster\.app\.upstream_rq_time: (P0\(.*\) P25\(.*\) P50\(.*\) P75\(.*\) P90\(.*\) P95\(.*\) P99\(.*\) P99\.5\(.*\) P99\.9\(.*\) P100\((?:nan|[0-9.]+),([0-9.]+)\))$/m.exec(all);
   t.ok(Number(histogram?.[2]) >= 55 && Number(histogram?.[2]) < 10_000, `milliseconds by percentile: ${histogram?.[1]}`);
+  t.match(all, /^http\.main\.downstream_rq_time: P0\(/m, 'listeners have theirs');
   const filtered = (await stage.proxy.page('/stats?filter=%5Ecluster%5C.app%5C.upstream_rq_2')).text.trimEnd().split('\n');
   t.ok(filtered.length >= 2 && filtered.every((line) => line.startsWith('cluster.app.upstream_rq_2')), filtered.join(' '));
   const used = (await stage.proxy.page('/stats?usedonly')).text;

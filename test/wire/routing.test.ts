@@ -36,6 +36,7 @@ const MATCHERS: readonly Json[] = [
   named('prefix-shadowed', { prefix: '/pre/fix/never' }),
   named('separated', { pathSeparatedPrefix: '/api' }),
   named('regex', { regex: '/v[0-9]+/items/[a-f]*' }),
+  named('expensive', { regex: '/bomb/(a|aa|aaa)+(a|aa)+b' }),
   named('template', { template: '/users/{id}/posts/{post}' }),
   named('methods', { prefix: '/m', methods: ['PUT', 'DELETE'] }),
   named('methods-rest', { prefix: '/m' }),
@@ -86,6 +87,7 @@ const REWRITES: readonly Json[] = [
 onEachEngine(configure, { origin: { script: echoHead } }, async (t, stage) => {
   await t.test('virtual hosts', (t) => hosts(t, stage));
   await t.test('path, method, header and query matchers', (t) => matchers(t, stage));
+  await t.test('an expensive expression', (t) => linear(t, stage));
   await t.test('fraction', (t) => fraction(t, stage));
   await t.test('redirect', (t) => redirect(t, stage));
   await t.test('respond', (t) => respond(t, stage));
@@ -214,6 +216,14 @@ async function matchers(t: Test, stage: Stage): Promise<void> {
     const got = answer.status === 200 ? answer.text : String(answer.status);
     t.equal(got, route, `${method} ${target} ${JSON.stringify(fields)} → ${route}`);
   }
+}
+
+/** A backtracking engine would need longer than the universe has. */
+async function linear(t: Test, stage: Stage): Promise<void> {
+  const started = performance.now();
+  t.equal((await get(stage.proxy.listener('matchers'), `/bomb/${'a'.repeat(20_000)}`)).status, 404);
+  t.equal((await get(stage.proxy.listener('matchers'), `/bomb/${'a'.repeat(2000)}b`)).text, 'expensive');
+  t.ok(performance.now() - started < 5000, 'regular expressions run in linear time');
 }
 
 async function fraction(t: Test, stage: Stage): Promise<void> {

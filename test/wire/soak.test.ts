@@ -50,7 +50,7 @@ async function soak(t: Test, engine: Subject): Promise<void> {
     listeners: [{ name: 'main', address: '127.0.0.1:0', http: { routes: [{ match: { prefix: '/' }, forward: { cluster: 'app' } }] } }],
     clusters: [{ name: 'app', endpoints: [load.address], circuitBreakers: { maxConnections: 0, maxRequests: 0, maxPendingRequests: 0 } }],
   }, { engine });
-  await load.storm(proxy.listener(), 10_000, 1);
+  await load.storm(proxy.listener(), 20_000, 1);
   await calm(proxy);
   const descriptors = await ownDescriptors(proxy);
   const half = await load.storm(proxy.listener(), REQUESTS / 2, 1000);

@@ -3,7 +3,7 @@
 
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import t, { type Test } from 'tap';
@@ -30,6 +30,15 @@ function file(t: Test, text: string, name = 'proxy.json'): string {
   const path = join(scratchDirectory(t), name);
   writeFileSync(path, text);
   return path;
+}
+
+/** The CPUs that the kernel lets a task run on. */
+function allowedCpus(task: string): number[] {
+  const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync(`/proc/${task}/status`, 'latin1'))?.[1] ?? '';
+  return list.split(',').flatMap((range) => {
+    const [first, last] = range.split('-').map(Number) as [number, number | undefined];
+    return Array.from({ length: (last ?? first) - first + 1 }, (_, n) => first + n);
+  });
 }
 
 for (const engine of subjectIsEnvoy ? [] : byteEngines) {
@@ -92,6 +101,20 @@ for (const engine of subjectIsEnvoy ? [] : byteEngines) {
     }
   });
 }
+
+t.test('each worker is pinned to a CPU of its own', { skip: subjectIsEnvoy || process.platform !== 'linux' || allowedCpus('self').length < 2 }, async (t) => {
+  for (const [pinWorkers, pinned] of [[true, 2], [false, 0]] as const) {
+    const run = new Run(process.execPath, [CLI, '-c', file(t, document([listener('127.0.0.1:0', 'one')], { engine: 'auto', pinWorkers }))], cleanEnv());
+    t.teardown(() => run.kill('SIGKILL'));
+    await waitFor('the start', () => run.exit !== null || /^admin /m.test(run.stdout));
+    const masks = readdirSync(`/proc/${run.pid}/task`).map((task) => allowedCpus(`${run.pid}/task/${task}`));
+    const single = new Set(masks.filter((cpus) => cpus.length === 1).map(([cpu]) => cpu));
+    t.equal(single.size, pinned, `pinWorkers ${pinWorkers}: threads on one CPU only stand on ${[...single].join(', ') || 'none'}`);
+    t.ok(masks.some((cpus) => cpus.length > 1), 'the primary is not bound');
+    run.kill('SIGTERM');
+    await run.ended;
+  }
+});
 
 t.test('a wrong configuration: every reason at once', { skip: subjectIsEnvoy }, async (t) => {
   const text = `{

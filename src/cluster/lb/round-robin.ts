@@ -29,24 +29,31 @@ export class RoundRobinPicker {
   }
 }
 
-/** A binary heap of the hosts by deadline; taking one moves its deadline on by 1 / weight. Ties go to the lower index. */
+/**
+ * A binary heap of the hosts by deadline: the k-th turn of a host in a cycle is due at k / weight. Ties go to the lower
+ * index. Deadlines are compared as fractions and begin anew with each cycle, so that no rounding adds up.
+ */
 class Schedule {
   private readonly heap: Int32Array;
-  private readonly deadline: Float64Array;
-  private readonly step: Float64Array;
+  private readonly weight: Float64Array;
+  /** Which turn of the cycle is each host's next. */
+  private readonly turn: Float64Array;
+  private readonly cycle: number;
+  private left: number;
 
   constructor(hosts: readonly Host[], random: Random) {
     const n = hosts.length;
     this.heap = new Int32Array(n);
-    this.deadline = new Float64Array(n);
-    this.step = new Float64Array(n);
+    this.weight = new Float64Array(n);
+    this.turn = new Float64Array(n).fill(1);
     let total = 0;
     for (let i = 0; i < n; i++) {
-      this.step[i] = 1 / hosts[i]!.weight;
-      this.deadline[i] = this.step[i]!;
       this.heap[i] = i;
+      this.weight[i] = hosts[i]!.weight;
       total += hosts[i]!.weight;
     }
+    this.cycle = total;
+    this.left = total;
     for (let i = (n >> 1) - 1; i >= 0; i--) this.sink(i);
     // Start anywhere in the cycle.
     for (let skip = random.below(Math.min(total, 65536)); skip > 0; skip--) this.take();
@@ -54,8 +61,13 @@ class Schedule {
 
   take(): number {
     const host = this.heap[0]!;
-    this.deadline[host] = this.deadline[host]! + this.step[host]!;
+    this.turn[host] = this.turn[host]! + 1;
     this.sink(0);
+    if (--this.left === 0) {
+      // Each host has had its weight in turns and stands one step behind the end, which is the order of the beginning.
+      this.left = this.cycle;
+      this.turn.fill(1);
+    }
     return host;
   }
 
@@ -76,8 +88,8 @@ class Schedule {
   }
 
   private before(a: number, b: number): boolean {
-    const x = this.deadline[a]!;
-    const y = this.deadline[b]!;
+    const x = this.turn[a]! * this.weight[b]!;
+    const y = this.turn[b]! * this.weight[a]!;
     return x < y || (x === y && a < b);
   }
 }

@@ -8,7 +8,7 @@
 import type { Address } from '../../core/address.ts';
 import type { CloseReason, Conn, ConnOwner } from '../conn.ts';
 import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET } from '../conn.ts';
-import { Timer } from '../../core/timer.ts';
+import { Ending } from '../ending.ts';
 import type { EpollLoop } from './epoll-loop.ts';
 import type { KeptBytes } from './kept-bytes.ts';
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './poller.ts';
@@ -52,7 +52,7 @@ export class EpollConn implements Conn {
   private why: CloseReason = CLOSED_LOCAL;
   private readBytes = READ_LEAST_BYTES;
   private kept: KeptBytes | null = null;
-  private lingerTimer: Timer | null = null;
+  private ending: Ending | null = null;
   private remote: string | null = null;
   private remoteIpv4 = 0;
   private local: Address | null = null;
@@ -163,6 +163,8 @@ export class EpollConn implements Conn {
       return;
     }
     this.flags |= CLOSING;
+    this.ending?.stop();
+    this.ending = new Ending(this, this.loop.timers, 0);
     this.arm(this.wantedEvents());
   }
 
@@ -173,10 +175,10 @@ export class EpollConn implements Conn {
       return;
     }
     this.flags = (this.flags | LINGERING | SHUT_WANTED) & ~PAUSED;
-    this.lingerTimer = new Timer(this, 0);
-    this.loop.timers.arm(this.lingerTimer, ms);
     if (this.kept === null && (this.flags & SHUT_DONE) === 0) this.sendEnd();
-    if ((this.flags & CLOSED) === 0) this.arm(this.wantedEvents());
+    if ((this.flags & CLOSED) !== 0) return;
+    this.ending = new Ending(this, this.loop.timers, ms);
+    this.arm(this.wantedEvents());
   }
 
   reset(): void {
@@ -192,8 +194,8 @@ export class EpollConn implements Conn {
 
   // ── called by the loop ─────────────────────────────────────────────────────────────────────────────────────
 
-  /** The lingering is over. */
-  onTimer(): void {
+  /** The time for ending is over. */
+  giveUp(): void {
     if ((this.flags & CLOSED) === 0) this.closeNow(CLOSED_LOCAL);
   }
 
@@ -416,9 +418,9 @@ export class EpollConn implements Conn {
     this.flags |= CLOSED;
     this.why = why;
     this.dropKept();
-    if (this.lingerTimer !== null) {
-      this.loop.timers.disarm(this.lingerTimer);
-      this.lingerTimer = null;
+    if (this.ending !== null) {
+      this.ending.stop();
+      this.ending = null;
     }
     this.loop.forget(this);
   }

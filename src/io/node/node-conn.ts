@@ -10,7 +10,7 @@ import type { SocketConstructorOpts } from 'node:net';
 import type { Address } from '../../core/address.ts';
 import type { CloseReason, Conn, ConnOwner } from '../conn.ts';
 import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET } from '../conn.ts';
-import { Timer } from '../../core/timer.ts';
+import { Ending } from '../ending.ts';
 import type { NodeLoop } from './node-loop.ts';
 
 const CONNECTING = 1;
@@ -98,7 +98,7 @@ export class NodeConn implements Conn {
   private held = '';
   /** Bytes that came while reading was paused. */
   private stash: Buffer | null = null;
-  private lingerTimer: Timer | null = null;
+  private ending: Ending | null = null;
 
   constructor(loop: NodeLoop, owner: ConnOwner, socket: Wire, to: Address | null) {
     this.loop = loop;
@@ -184,6 +184,8 @@ export class NodeConn implements Conn {
     this.stash = null;
     this.socket.pause();
     this.socket.destroySoon();
+    this.ending?.stop();
+    this.ending = new Ending(this, this.loop.timers, 0);
   }
 
   closeLingering(ms: number): void {
@@ -194,10 +196,9 @@ export class NodeConn implements Conn {
     }
     this.flushHeld();
     this.flags |= LINGERING;
-    this.lingerTimer = new Timer(this, 0);
-    this.loop.timers.arm(this.lingerTimer, ms);
     this.stash = null;
     this.socket.end();
+    this.ending = new Ending(this, this.loop.timers, ms);
     this.readOn();
   }
 
@@ -215,7 +216,8 @@ export class NodeConn implements Conn {
 
   // ── called by the loop and the socket ──────────────────────────────────────────────────────────────────────
 
-  onTimer(): void {
+  /** The time for ending is over. */
+  giveUp(): void {
     if ((this.flags & CLOSED) === 0) this.destroy();
   }
 
@@ -279,7 +281,7 @@ export class NodeConn implements Conn {
     this.stash = null;
     const why = this.closeReason();
     this.flags |= CLOSED;
-    this.disarmLinger();
+    this.stopEnding();
     this.loop.forget(this);
     if ((this.flags & TOLD) !== 0) return;
     this.flags |= TOLD;
@@ -356,7 +358,7 @@ export class NodeConn implements Conn {
 
   private destroy(): void {
     this.flags |= CLOSED;
-    this.disarmLinger();
+    this.stopEnding();
     this.held = '';
     this.stash = null;
     this.socket.destroy();
@@ -364,10 +366,10 @@ export class NodeConn implements Conn {
     if ((this.flags & GONE_DUE) !== 0) this.loop.tellAtTurnEnd(this);
   }
 
-  private disarmLinger(): void {
-    if (this.lingerTimer === null) return;
-    this.loop.timers.disarm(this.lingerTimer);
-    this.lingerTimer = null;
+  private stopEnding(): void {
+    if (this.ending === null) return;
+    this.ending.stop();
+    this.ending = null;
   }
 
   private closeReason(): CloseReason {

@@ -1,0 +1,82 @@
+import t from 'tap';
+import type { ClusterConfig } from '../../src/config/snapshot.ts';
+import { FakeHouse } from '../support/fake-house.ts';
+import { clusterConfig } from '../support/snapshots.ts';
+import { TaggedStream } from '../support/tagged-stream.ts';
+
+function ask(house: FakeHouse, tag: string, host = 0): TaggedStream {
+  const stream = new TaggedStream(tag);
+  house.loop.turn(() => house.clusters.get('app')!.hosts[host]!.pool!.acquire(stream));
+  return stream;
+}
+
+function update(house: FakeHouse, config: ClusterConfig): void {
+  house.loop.turn(() => house.clusters.get('app')!.update(config, house.planCluster(config)));
+}
+
+t.test('a change keeps the pools of the hosts that stay, and drains those of the others', async (t) => {
+  const house = new FakeHouse();
+  const cluster = house.addCluster(clusterConfig('app', [1, 2]));
+  for (const host of [0, 1]) {
+    ask(house, `h${host}`, host);
+    house.lastConnect.connectOk();
+    house.lastConnect.receive('HTTP/1.1 204 N\r\n\r\n');
+  }
+  const [kept, gone] = house.loop.connects as [typeof house.lastConnect, typeof house.lastConnect];
+  const busy = ask(house, 'busy', 1);
+  update(house, clusterConfig('app', [3, 1], { connectTimeoutMs: 100 }));
+  t.same(cluster.hosts.map(({ text }) => text), ['127.0.0.1:3', '127.0.0.1:1']);
+  t.equal(ask(house, 'again', 1).upstreamConnectionId, kept.id);
+  t.equal(gone.state, 'open', 'its request is still under way');
+  gone.receive('HTTP/1.1 204 N\r\n\r\n');
+  t.equal(busy.story, 'ready,head 204,end');
+  t.equal(gone.state, 'closed');
+  kept.receive('HTTP/1.1 204 N\r\n\r\n');
+  const late = ask(house, 'late', 0);
+  house.loop.advance(120);
+  t.equal(late.story, 'failed connectTimeout', 'the new time-out holds');
+  house.loop.turn(() => cluster.drain());
+  t.same(house.unrest(), {});
+});
+
+t.test('a request chosen for a host that goes away while it waits is still served', async (t) => {
+  const house = new FakeHouse();
+  const cluster = house.addCluster(clusterConfig('app', [1]));
+  const old = cluster.hosts[0]!;
+  const waiting = ask(house, 'waits');
+  update(house, clusterConfig('app', [2]));
+  const late = new TaggedStream('late');
+  house.loop.turn(() => old.pool!.acquire(late)); // picked before the change
+  for (const conn of house.loop.connects.slice()) conn.connectOk();
+  for (const conn of house.loop.connects) {
+    conn.receive('HTTP/1.1 204 N\r\n\r\n');
+  }
+  t.same([waiting.story, late.story], ['ready,head 204,end', 'ready,head 204,end']);
+  t.ok(house.loop.connects.every(({ state }) => state === 'closed'));
+  t.same(house.unrest(), {});
+});
+
+t.test('the weights and the policy of a change hold from the next pick on', async (t) => {
+  const house = new FakeHouse();
+  const cluster = house.addCluster(clusterConfig('app', [1, 2]));
+  const endpoints = cluster.config.endpoints.map((one, i) => ({ ...one, weight: i === 0 ? 1 : 3 }));
+  update(house, clusterConfig('app', [1, 2], { endpoints }));
+  const picks = Array.from({ length: 400 }, () => cluster.picker.pick(new TaggedStream('x'), [])!.text);
+  t.equal(picks.filter((text) => text === '127.0.0.1:2').length, 300);
+  update(house, clusterConfig('app', [], {}));
+  t.equal(cluster.picker.pick(new TaggedStream('x'), []), null);
+  update(house, clusterConfig('app', [1, 2], { endpoints, loadBalancing: { policy: 'random' } }));
+  const random = Array.from({ length: 400 }, () => cluster.picker.pick(new TaggedStream('x'), [])!.text);
+  const share = random.filter((text) => text === '127.0.0.1:2').length;
+  t.ok(share > 240 && share < 360 && share !== 300, String(share));
+});
+
+t.test('the same endpoint twice is two hosts, each with its pool', async (t) => {
+  const house = new FakeHouse();
+  const cluster = house.addCluster(clusterConfig('app', [1, 1]));
+  t.not(cluster.hosts[0]!.pool, cluster.hosts[1]!.pool);
+  const pools = cluster.hosts.map(({ pool }) => pool);
+  update(house, clusterConfig('app', [1, 1, 1]));
+  t.equal(new Set(cluster.hosts.map(({ pool }) => pool)).size, 3);
+  t.ok(pools.some((pool) => cluster.hosts.some((host) => host.pool === pool)));
+});
