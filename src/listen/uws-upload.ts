@@ -1,9 +1,9 @@
 // @hot
 // The body of one request on uWebSockets.js, on its way up. Worker thread; owned by its UwsDown.
 //
-// The library's `pause` holds only from its next look at the socket on: until then it hands over what it reads, up to ten
-// times 512 KB. That waits here, in blocks that are used again, and goes on in portions that the upstream's connection
-// can keep without growing.
+// The library's `pause` holds only from its next look at the socket on: until then it hands over what it reads (`uws.ts`
+// bounds that). It waits here, in blocks that are used again, and goes on in portions that the upstream's connection can
+// keep without growing.
 
 import type { Stream } from '../core/stream.ts';
 import * as S from '../observe/stat-names.ts';
