@@ -9,6 +9,7 @@ import type { Address } from '../core/address.ts';
 import { formatAddress } from '../core/address.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
+import { boundReceiveBuffers } from '../io/listen-socket.ts';
 import * as S from '../observe/stat-names.ts';
 import { RES_CX } from '../shared/breaker-table.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
@@ -18,6 +19,11 @@ import type { HttpRequest, HttpResponse, ListenSocket, UwsApp, UwsModule } from 
 import { UwsDown } from './uws-down.ts';
 
 const HIDE_VERSION = '999999990007';
+/**
+ * The library reads 512 KB at once and, as long as it gets so much, again and again, deaf to `pause`. The kernel is not to
+ * have so much for it. (Linux keeps twice this, headers of its own included.)
+ */
+const RECEIVE_BYTES = 192 * 1024;
 /** The library's listening socket is closed with whatever waits in its queue: it gets this long to accept it first. */
 const ACCEPT_REST_MS = 50;
 /** How long connections may still begin a request when their listener drains; then those that are idle are closed. */
@@ -116,6 +122,7 @@ export class UwsListener implements HttpDoor, TimerTarget {
         }
         this.localAddress = address.host;
         this.localPort = this.uws.us_socket_local_port(socket);
+        boundReceiveBuffers(this.localPort, RECEIVE_BYTES);
         resolve({ ...address, port: this.localPort });
       };
       if (address.kind === 'ip') this.app.listen(address.host, address.port, done);
