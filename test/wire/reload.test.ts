@@ -210,6 +210,8 @@ async function badFiles(t: Test, engine: Subject): Promise<void> {
   for (const [name, document, report] of bad) {
     const from = proxy.run.stderr.length;
     t.equal(await reloading.reload(document), 'rejected', `${name} is refused`);
+    // The report and the count reach us by different pipes.
+    await waitFor(`the report of ${name}`, () => report.test(proxy.run.stderr.slice(from))).catch(() => undefined);
     t.match(proxy.run.stderr.slice(from), report, `${name}: and reported`);
     t.equal((await client.exchange(request('GET', '/says'))).text, 'good', `${name}: the old one stays in effect`);
     t.equal((await get(proxy.listener('main'), '/says')).text, 'good');
