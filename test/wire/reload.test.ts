@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 import t, { type Test } from 'tap';
 
-import { sleep, waitFor } from '../support/deadline.ts';
+import { waitFor } from '../support/deadline.ts';
 import { echoHead, Origin } from '../support/origin.ts';
 import { exchangeOnce, get, RawClient, request } from '../support/raw-client.ts';
 import { byteEngines, runProxy, scratchDirectory, subjectIsEnvoy, wholeConfig, type Json, type Proxy, type ProxyConfig, type Subject } from '../support/run-proxy.ts';
@@ -258,6 +258,5 @@ async function watched(t: Test, engine: Subject): Promise<void> {
   await becomes('four');
   writeFileSync(path, document('five'));
   await becomes('five');
-  await sleep(0);
   t.strictSame(await proxy.stop(), { code: 0, signal: null });
 }
