@@ -34,6 +34,10 @@ const EMPTY = Buffer.alloc(0);
 const parts = new RequestParts();
 const CONNECTION_TERMINATION = fault('upstreamClosed', 'up', 'always', 'connection_termination');
 const STALE = fault('upstreamClosed', 'up', 'ifReused', 'connection_termination');
+// Envoy has no transport failure reason for a reset of a plain connection that was up.
+const RESET = fault('upstreamReset', 'up', 'always', 'connection_termination');
+const RESET_STALE = fault('upstreamReset', 'up', 'ifReused', 'connection_termination');
+const RESET_IN_ANSWER = fault('upstreamReset', 'up', 'never', 'connection_termination');
 const LOCAL_RESET = fault('localReset', 'local', 'never', 'local_connection_failure');
 const CONNECT_TIMEOUT = fault('connectTimeout', 'up', 'always', 'connection_timeout');
 /** The end came inside a framed body: to Envoy that is a broken message, and so it is called. */
@@ -234,7 +238,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     } else if (stream !== null) {
       this.stream = null;
       pool.detached();
-      stream.upReset(why === CLOSED_LOCAL ? LOCAL_RESET : fault('upstreamReset', 'up', this.answered ? 'never' : this.requests > 1 ? 'ifReused' : 'always', 'connection_termination', conn.error));
+      stream.upReset(why === CLOSED_LOCAL ? LOCAL_RESET : this.resetFault());
     }
     pool.cluster.scarcity.freed();
   }
@@ -348,6 +352,11 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     this.state = CLOSED;
     this.conn.reset();
     stream.upReset(why);
+  }
+
+  private resetFault(): Fault {
+    if (this.answered) return RESET_IN_ANSWER;
+    return this.requests > 1 ? RESET_STALE : RESET;
   }
 
   private send(buf: Buffer, start: number, end: number, more: boolean): boolean {

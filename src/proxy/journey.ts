@@ -54,6 +54,8 @@ export class Journey extends Stream implements TimerTarget {
   private moreNow = false;
   private downPaused = false;
   private upPaused = false;
+  /** The caller is paused because the upstream takes nothing (and not for want of a connection). */
+  private upFull = false;
   private lastActive = 0;
   private idleMs = 0;
   /** Monotonic ms; 0: none. */
@@ -379,16 +381,22 @@ export class Journey extends Stream implements TimerTarget {
     if (this.downPaused || this.down === null) return;
     this.downPaused = true;
     this.count(S.DOWN_FLOW_PAUSED_READING);
-    if (this.phase === SENT) this.countCluster(S.UP_FLOW_BACKED_UP);
+    this.upFull = this.up !== null;
+    if (this.upFull) this.countCluster(S.UP_FLOW_BACKED_UP);
     this.down.pause();
   }
 
   private resumeDown(): void {
     if (!this.downPaused) return;
     this.downPaused = false;
-    this.count(S.DOWN_FLOW_RESUMED_READING);
-    if (this.phase === SENT) this.countCluster(S.UP_FLOW_DRAINED);
+    this.countDownResumed();
     this.down?.resume();
+  }
+
+  private countDownResumed(): void {
+    this.count(S.DOWN_FLOW_RESUMED_READING);
+    if (this.upFull) this.countCluster(S.UP_FLOW_DRAINED);
+    this.upFull = false;
   }
 
   private pauseUp(): void {
@@ -421,6 +429,9 @@ export class Journey extends Stream implements TimerTarget {
     const now = tools.clock.now;
     this.endAt = now;
     this.stopAttempt();
+    // What is paused still reads on when nobody is left to pause it.
+    if (this.downPaused) this.countDownResumed();
+    if (this.upPaused) this.countCluster(S.UP_FLOW_RESUMED_READING);
     tools.cells[stats + S.DOWN_RQ_ACTIVE]!--;
     tools.cells[stats + S.DOWN_RQ_COMPLETED]!++;
     if (this.status >= 100 && this.status < 600) tools.cells[stats + S.DOWN_RQ_1XX + ((this.status / 100) | 0) - 1]!++;
@@ -445,6 +456,7 @@ export class Journey extends Stream implements TimerTarget {
     this.moreNow = false;
     this.downPaused = false;
     this.upPaused = false;
+    this.upFull = false;
     this.answerDeadline = 0;
     this.requestDeadline = 0;
   }

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 
 import t from 'tap';
 import { Random } from '../../src/core/random.ts';
+import * as S from '../../src/observe/stat-names.ts';
 import { forward, matching, redirecting, route } from '../route/request.ts';
 import type { FakeConn } from '../support/fake-conn.ts';
 import { FakeHouse, type FakeDoor } from '../support/fake-house.ts';
@@ -122,6 +123,16 @@ class Run {
     this.sleep(3000); // lingering ends
     assert.deepEqual(this.house.unrest(), {});
     assert.equal(this.house.loop.openConns, 0);
+    this.checkFlow();
+  }
+
+  /** Everything that was paused has been let go. */
+  private checkFlow(): void {
+    const app = this.house.clusters.get('app')!;
+    const up = (slot: number): number => this.house.cells[app.stats + slot]!;
+    assert.equal(this.door.stat(S.DOWN_FLOW_PAUSED_READING), this.door.stat(S.DOWN_FLOW_RESUMED_READING));
+    assert.equal(up(S.UP_FLOW_PAUSED_READING), up(S.UP_FLOW_RESUMED_READING));
+    assert.equal(up(S.UP_FLOW_BACKED_UP), up(S.UP_FLOW_DRAINED));
   }
 
   private calm(): void {
