@@ -86,7 +86,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     stream.localPort = listener.localPort;
     stream.startAt = tools.clock.now;
     stream.startWall = tools.clock.wall();
-    res.onAborted(() => this.onAborted());
+    res.onAborted(() => listener.run(() => this.onAborted()));
     const end = rewriteHead(req);
     tools.cells[plan.http + S.DOWN_CX_RX_BYTES_TOTAL]! += end;
     stream.reqHead.buf = rewritten.buf;
@@ -134,7 +134,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
   /** The head goes alone. One that is followed by chunks the library completes with the first of them. */
   flushHeld(): void {
     if (!this.open || !this.headDue) return;
-    this.res.cork(() => {
+    this.cork(() => {
       this.sendHead();
       if (this.way === LENGTH) this.res.tryEnd('', this.total);
     });
@@ -146,17 +146,14 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
       if (last) this.answered();
       return true;
     }
-    const { listener } = this;
-    const { out, cells } = listener.tools;
+    const { out, cells } = this.listener.tools;
     out.claim(this, 0); // what another one holds is not ours to release
     out.release();
-    cells[listener.plan.http + S.DOWN_CX_TX_BYTES_TOTAL]! += end - start;
+    cells[this.listener.plan.http + S.DOWN_CX_TX_BYTES_TOTAL]! += end - start;
     let taken = true;
-    listener.closing = true;
-    this.res.cork(() => {
+    this.cork(() => {
       taken = this.send(buf.subarray(start, end), last);
     });
-    listener.closing = false;
     if (last && !this.open) this.answered();
     else if (!taken) this.watch();
     return taken;
@@ -204,15 +201,12 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
 
   private onAborted(): void {
     const { listener, stream } = this;
-    if (listener.dead) return;
     this.stream = null;
     this.upload?.drop();
     this.leave();
     if (stream === null) return;
     this.countLoss(listener.closing ? S.DOWN_CX_DESTROY_LOCAL_ACTIVE_RQ : S.DOWN_CX_DESTROY_REMOTE_ACTIVE_RQ);
-    listener.tools.clock.refresh();
     stream.downReset(GONE);
-    listener.tools.out.flush();
   }
 
   private countLoss(slot: number): void {
@@ -222,6 +216,14 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
   }
 
   // ---- the answer; all of it inside a cork ----
+
+  /** A connection that goes inside goes by our own doing: the answer that ended was to be its last. */
+  private cork(work: () => void): void {
+    const { listener } = this;
+    listener.closing = true;
+    this.res.cork(() => listener.guard(work));
+    listener.closing = false;
+  }
 
   private sendHead(): void {
     if (!this.headDue) return;
@@ -303,23 +305,18 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     this.watching = true;
     this.stayAlive();
     this.res.onWritable(() => {
-      this.listener.tools.clock.refresh();
-      if (!this.listener.dead) this.push();
-      this.listener.tools.out.flush();
+      this.listener.run(() => this.push());
       return this.kept === null;
     });
   }
 
   /** Tries again with what was kept. */
   private push(): void {
-    const { listener } = this;
-    listener.closing = true;
-    this.res.cork(() => {
+    this.cork(() => {
       if (this.kept === null) return; // an empty cork makes the library drain its own buffer
       if (this.way === LENGTH) this.pushKnown(this.kept);
       else this.pushChunks(this.kept);
     });
-    listener.closing = false;
     if (!this.open) this.answered();
     else if (this.kept === null) this.stream?.downWritable();
   }

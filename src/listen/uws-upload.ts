@@ -39,7 +39,7 @@ export class UwsUpload {
     this.listener = listener;
     this.res = res;
     this.stream = stream;
-    res.onData((chunk, last) => this.onData(chunk, last));
+    res.onData((chunk, last) => listener.run(() => this.onData(chunk, last)));
   }
 
   pause(): void {
@@ -82,10 +82,7 @@ export class UwsUpload {
   }
 
   private onData(chunk: ArrayBuffer, last: boolean): void {
-    const { listener } = this;
-    const { tools, plan } = listener;
-    if (listener.dead) return;
-    tools.clock.refresh();
+    const { tools, plan } = this.listener;
     tools.cells[plan.http + S.DOWN_CX_RX_BYTES_TOTAL]! += chunk.byteLength;
     this.done = last;
     if (this.stream === null) return;
@@ -95,7 +92,6 @@ export class UwsUpload {
     else if (last && this.blocks.length === 0 && bytes.length === 0) this.finish();
     // A blocked answer makes the library read again, whatever it was told before.
     if (this.held && this.open && !last) this.res.pause();
-    tools.out.flush();
   }
 
   /** Passes bytes on until no more are taken. @returns where it stopped. */

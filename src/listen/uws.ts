@@ -103,8 +103,8 @@ export class UwsListener implements HttpDoor, TimerTarget {
     this.update(config.http, config.maxConnections);
     this.app = tools.uws.App();
     listeners.add(this);
-    this.app.filter((res, change) => this.onConnection(res, change));
-    this.app.any('/*', (res, req) => this.onRequest(res, req));
+    this.app.filter((res, change) => this.run(() => this.onConnection(res, change)));
+    this.app.any('/*', (res, req) => this.run(() => this.onRequest(res, req)));
   }
 
   /** Every worker listens on the same port (SO_REUSEPORT), which the primary holds for all. Throws an Error when it cannot. */
@@ -197,17 +197,35 @@ export class UwsListener implements HttpDoor, TimerTarget {
     if (done !== null) done();
   }
 
+  /** Each callback of the library passes through here: before, the time; after, what waits in `out`. */
+  run(work: () => void): void {
+    if (this.dead) return;
+    this.tools.clock.refresh();
+    this.guard(work);
+    this.tools.out.flush();
+  }
+
+  /**
+   * An exception must not run through the library, on whose stack we stand: node aborts the process on some of these
+   * ways. It is thrown again when that stack is gone, and ends the worker then.
+   */
+  guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      setImmediate(() => {
+        throw error;
+      });
+    }
+  }
+
   private onRequest(res: HttpResponse, req: HttpRequest): void {
-    const { clock, out } = this.tools;
-    clock.refresh();
     const down = new UwsDown(this, res);
     this.streams.add(down);
     down.start(req);
-    out.flush();
   }
 
   private onConnection(res: HttpResponse, change: number): void {
-    if (this.dead) return;
     if (change > 0) this.onOpen(res);
     else if (!this.refusing) this.onGone();
   }
