@@ -28,7 +28,8 @@ export function compileCidrs(texts: readonly string[]): CidrSet {
     const slash = text.indexOf('/');
     const address = slash < 0 ? text : text.slice(0, slash);
     const family = isIP(address);
-    const bits = slash < 0 ? (family === 6 ? 128 : 32) : Number(text.slice(slash + 1));
+    const length = text.slice(slash + 1);
+    const bits = slash < 0 ? (family === 6 ? 128 : 32) : /^\d{1,3}$/.test(length) ? Number(length) : NaN; // '' is no length
     if (family === 0 || !Number.isInteger(bits) || bits < 0 || bits > (family === 6 ? 128 : 32)) {
       throw new RangeError(`"${text}" is not an address range`);
     }
