@@ -2,6 +2,8 @@
 
 import { BlockList, isIP } from 'node:net';
 
+const RANGE = /^([^/]+)(?:\/(\d{1,3}))?$/;
+
 export class CidrSet {
   private readonly list: BlockList;
 
@@ -13,7 +15,6 @@ export class CidrSet {
     const family = isIP(address);
     return family !== 0 && this.list.check(address, family === 6 ? 'ipv6' : 'ipv4');
   }
-
 }
 
 /** An IPv4 or IPv6 literal, without port or brackets. */
@@ -25,13 +26,11 @@ export function isAddress(text: string): boolean {
 export function compileCidrs(texts: readonly string[]): CidrSet {
   const list = new BlockList();
   for (const text of texts) {
-    const slash = text.indexOf('/');
-    const address = slash < 0 ? text : text.slice(0, slash);
+    const [, address = '', length] = RANGE.exec(text) ?? [];
     const family = isIP(address);
-    const bits = slash < 0 ? (family === 6 ? 128 : 32) : Number(text.slice(slash + 1));
-    if (family === 0 || !Number.isInteger(bits) || bits < 0 || bits > (family === 6 ? 128 : 32)) {
-      throw new RangeError(`"${text}" is not an address range`);
-    }
+    const whole = family === 6 ? 128 : 32;
+    const bits = length === undefined ? whole : Number(length);
+    if (family === 0 || bits > whole) throw new RangeError(`"${text}" is not an address range`);
     list.addSubnet(address, bits, family === 6 ? 'ipv6' : 'ipv4');
   }
   return new CidrSet(list);
