@@ -1,11 +1,12 @@
 // Listening sockets of the primary: one per worker on the same port, so that the kernel spreads the connections and a
-// dead worker's queue waits for the next. Primary thread; the caller closes what it got.
+// dead worker's queue waits for the next. Primary thread, but for the last function; the caller closes what it got.
 
-import { unlinkSync } from 'node:fs';
+import { readdirSync, unlinkSync } from 'node:fs';
 
 import type { Address } from '../core/address.ts';
 import { formatAddress } from '../core/address.ts';
 import { addressOf, bindSocket, checkAddressFree, openListenSocket } from './epoll/listen-fd.ts';
+import { readSockaddr } from './epoll/sockaddr.ts';
 import { loadSystem, systemError } from './epoll/system.ts';
 import type { System } from './epoll/system.ts';
 
@@ -100,4 +101,28 @@ export function closeDescriptors(fds: readonly number[]): void {
   const system = loadSystem();
   if (typeof system === 'string') return;
   for (const fd of fds) system.close(fd);
+}
+
+/**
+ * Bounds what the kernel keeps for each connection that is accepted from now on at a port of this process: for a library
+ * that opens its sockets by itself and lets nobody at them. Worker thread. Does nothing where there are no system calls.
+ */
+export function boundReceiveBuffers(port: number, bytes: number): void {
+  const system = loadSystem();
+  if (typeof system === 'string') return;
+  for (const name of descriptorsOf()) {
+    const fd = Number(name);
+    // Other threads open and close theirs meanwhile.
+    if (!system.isListening(fd) || system.sockName(fd) < 0) continue;
+    const address = readSockaddr(system.sockaddr, system.sockaddrLength);
+    if (address.kind === 'ip' && address.port === port) system.setReceiveBuffer(fd, bytes);
+  }
+}
+
+function descriptorsOf(): readonly string[] {
+  try {
+    return readdirSync('/proc/self/fd');
+  } catch {
+    return []; // no /proc here
+  }
 }

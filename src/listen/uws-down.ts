@@ -21,6 +21,7 @@ import * as S from '../observe/stat-names.ts';
 import { admitRequest } from './h1-admission.ts';
 import { remoteAddress, rewriteHead, rewritten } from './uws-request.ts';
 import { headText, wireText } from './uws-response.ts';
+import { UwsUpload } from './uws-upload.ts';
 import type { HttpRequest, HttpResponse } from './uws-types.ts';
 import type { UwsListener } from './uws.ts';
 
@@ -48,8 +49,8 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
   private stream: Stream | null = null;
   /** The library's object may be called. */
   private open = true;
-  private requestDone = true;
-  private paused = false;
+  /** The request's body; null when it has none. */
+  private upload: UwsUpload | null = null;
   /** Nothing that follows this request can be trusted, or the caller wants no more. */
   private lastRequest = false;
   /** The library closes by itself after the answer, without saying so in it. */
@@ -85,7 +86,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     stream.localPort = listener.localPort;
     stream.startAt = tools.clock.now;
     stream.startWall = tools.clock.wall();
-    res.onAborted(() => this.onAborted());
+    res.onAborted(() => listener.run(() => this.onAborted()));
     const end = rewriteHead(req);
     tools.cells[plan.http + S.DOWN_CX_RX_BYTES_TOTAL]! += end;
     stream.reqHead.buf = rewritten.buf;
@@ -103,10 +104,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
 
   onTimer(): void {
     if (!this.open) return;
-    if (!this.requestDone && !this.paused) {
-      this.res.pause();
-      this.res.resume();
-    }
+    this.upload?.stayAlive();
     if (this.kept !== null || this.stuck) this.push();
     if (this.open) this.stayAlive();
     this.listener.tools.out.flush();
@@ -125,7 +123,8 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     else this.way = stream.resBody === BODY_LENGTH ? LENGTH : CHUNKED;
     this.total = stream.resHead.contentLength;
     this.headDue = true;
-    if (this.listener.draining) this.lastRequest = true;
+    // A caller that has stopped sending is not waited for; one that still sends gets its answer, and the rest is thrown away.
+    if (this.listener.draining || (stream.isLocalReply && stream.status === 408)) this.lastRequest = true;
     out.claim(this, 0);
     out.hold(this);
     if (!more) out.flush();
@@ -135,7 +134,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
   /** The head goes alone. One that is followed by chunks the library completes with the first of them. */
   flushHeld(): void {
     if (!this.open || !this.headDue) return;
-    this.res.cork(() => {
+    this.cork(() => {
       this.sendHead();
       if (this.way === LENGTH) this.res.tryEnd('', this.total);
     });
@@ -147,38 +146,31 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
       if (last) this.answered();
       return true;
     }
-    const { listener } = this;
-    const { out, cells } = listener.tools;
+    const { out, cells } = this.listener.tools;
     out.claim(this, 0); // what another one holds is not ours to release
     out.release();
-    cells[listener.plan.http + S.DOWN_CX_TX_BYTES_TOTAL]! += end - start;
+    cells[this.listener.plan.http + S.DOWN_CX_TX_BYTES_TOTAL]! += end - start;
     let taken = true;
-    listener.closing = true;
-    this.res.cork(() => {
+    this.cork(() => {
       taken = this.send(buf.subarray(start, end), last);
     });
-    listener.closing = false;
     if (last && !this.open) this.answered();
     else if (!taken) this.watch();
     return taken;
   }
 
   pause(): void {
-    if (!this.open || this.requestDone) return;
-    this.paused = true;
-    this.res.pause();
+    this.upload?.pause();
   }
 
-  /** Also when the request has ended meanwhile: the next one on this connection would not be read. */
   resume(): void {
-    if (!this.open || !this.paused) return;
-    this.paused = false;
-    this.res.resume();
+    this.upload?.resume();
   }
 
   reset(): void {
     const { listener } = this;
     this.stream = null;
+    this.upload?.drop();
     if (!this.open) return;
     this.countLoss(S.DOWN_CX_DESTROY_LOCAL_ACTIVE_RQ);
     listener.closing = true;
@@ -196,7 +188,8 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     this.closesAnyway = head.known(FIELD_CONNECTION)?.length === CLOSE_LENGTH;
     stream.reqBody = requestBody(head);
     if (stream.reqBody === BODY_NONE) stream.requestEndAt = stream.startAt;
-    else this.expectBody();
+    else this.upload = new UwsUpload(listener, this.res, stream);
+    if (this.upload !== null) this.stayAlive();
     const rule = admitRequest(stream, listener);
     if (rule !== null) {
       stream.refuse(rule.status, rule.details, rule.details.startsWith('http1.') ? FLAG_DPE : 0, rule.location);
@@ -206,38 +199,14 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     stream.begin(false);
   }
 
-  private expectBody(): void {
-    this.requestDone = false;
-    this.stayAlive();
-    this.res.onData((chunk, last) => this.onData(chunk, last));
-  }
-
-  /** Also called for the rest of a body that was answered early: the library throws it away after us. */
-  private onData(chunk: ArrayBuffer, last: boolean): void {
-    const { listener, stream } = this;
-    const { tools, plan } = listener;
-    if (listener.dead) return;
-    tools.clock.refresh();
-    tools.cells[plan.http + S.DOWN_CX_RX_BYTES_TOTAL]! += chunk.byteLength;
-    if (last) this.requestDone = true;
-    if (stream === null) return;
-    if (last) stream.requestEndAt = tools.clock.now;
-    stream.requestData(Buffer.from(chunk), 0, chunk.byteLength, last);
-    // A blocked answer makes the library read again, whatever was said before.
-    if (this.paused && this.open && !this.requestDone) this.res.pause();
-    tools.out.flush();
-  }
-
   private onAborted(): void {
     const { listener, stream } = this;
-    if (listener.dead) return;
     this.stream = null;
+    this.upload?.drop();
     this.leave();
     if (stream === null) return;
     this.countLoss(listener.closing ? S.DOWN_CX_DESTROY_LOCAL_ACTIVE_RQ : S.DOWN_CX_DESTROY_REMOTE_ACTIVE_RQ);
-    listener.tools.clock.refresh();
     stream.downReset(GONE);
-    listener.tools.out.flush();
   }
 
   private countLoss(slot: number): void {
@@ -247,6 +216,14 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
   }
 
   // ---- the answer; all of it inside a cork ----
+
+  /** A connection that goes inside goes by our own doing: the answer that ended was to be its last. */
+  private cork(work: () => void): void {
+    const { listener } = this;
+    listener.closing = true;
+    this.res.cork(() => listener.guard(work));
+    listener.closing = false;
+  }
 
   private sendHead(): void {
     if (!this.headDue) return;
@@ -277,7 +254,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     }
     const { res } = this;
     const before = res.getWriteOffset();
-    if (before + bytes.length >= this.total) this.resume();
+    if (before + bytes.length >= this.total) this.upload?.release();
     const [ok, done] = res.tryEnd(bytes, this.total);
     if (done) this.leave();
     if (ok || done) return true;
@@ -328,30 +305,25 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     this.watching = true;
     this.stayAlive();
     this.res.onWritable(() => {
-      this.listener.tools.clock.refresh();
-      if (!this.listener.dead) this.push();
-      this.listener.tools.out.flush();
+      this.listener.run(() => this.push());
       return this.kept === null;
     });
   }
 
   /** Tries again with what was kept. */
   private push(): void {
-    const { listener } = this;
-    listener.closing = true;
-    this.res.cork(() => {
+    this.cork(() => {
       if (this.kept === null) return; // an empty cork makes the library drain its own buffer
       if (this.way === LENGTH) this.pushKnown(this.kept);
       else this.pushChunks(this.kept);
     });
-    listener.closing = false;
     if (!this.open) this.answered();
     else if (this.kept === null) this.stream?.downWritable();
   }
 
   private pushKnown(bytes: Buffer): void {
     const { res } = this;
-    if (this.keptAt + bytes.length >= this.total) this.resume();
+    if (this.keptAt + bytes.length >= this.total) this.upload?.release();
     const [ok, done] = res.tryEnd(bytes, this.total);
     if (done) {
       this.leave();
@@ -371,7 +343,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
   // ---- the end ----
 
   private beforeEnd(): void {
-    this.resume();
+    this.upload?.release();
     this.leave();
   }
 
@@ -380,7 +352,8 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     this.stream = null;
     if (stream === null) return;
     const { tools, plan } = this.listener;
-    if (!this.requestDone) tools.cells[plan.http + S.DOWN_RQ_RESPONSE_BEFORE_RQ_COMPLETE]!++;
+    if (this.upload !== null && !this.upload.done) tools.cells[plan.http + S.DOWN_RQ_RESPONSE_BEFORE_RQ_COMPLETE]!++;
+    this.upload?.drop();
     stream.release();
   }
 
@@ -390,6 +363,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     this.open = false;
     this.kept = null;
     this.headDue = false;
+    this.upload?.close();
     this.listener.tools.timers.disarm(this.timer);
     this.listener.forget(this);
   }

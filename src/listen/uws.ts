@@ -9,6 +9,7 @@ import type { Address } from '../core/address.ts';
 import { formatAddress } from '../core/address.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
+import { boundReceiveBuffers } from '../io/listen-socket.ts';
 import * as S from '../observe/stat-names.ts';
 import { RES_CX } from '../shared/breaker-table.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
@@ -18,6 +19,11 @@ import type { HttpRequest, HttpResponse, ListenSocket, UwsApp, UwsModule } from 
 import { UwsDown } from './uws-down.ts';
 
 const HIDE_VERSION = '999999990007';
+/**
+ * The library reads 512 KB at once and, as long as it gets so much, again and again, deaf to `pause`. The kernel is not to
+ * have so much for it. (Linux keeps twice this, headers of its own included.)
+ */
+const RECEIVE_BYTES = 192 * 1024;
 /** The library's listening socket is closed with whatever waits in its queue: it gets this long to accept it first. */
 const ACCEPT_REST_MS = 50;
 /** How long connections may still begin a request when their listener drains; then those that are idle are closed. */
@@ -97,8 +103,8 @@ export class UwsListener implements HttpDoor, TimerTarget {
     this.update(config.http, config.maxConnections);
     this.app = tools.uws.App();
     listeners.add(this);
-    this.app.filter((res, change) => this.onConnection(res, change));
-    this.app.any('/*', (res, req) => this.onRequest(res, req));
+    this.app.filter((res, change) => this.run(() => this.onConnection(res, change)));
+    this.app.any('/*', (res, req) => this.run(() => this.onRequest(res, req)));
   }
 
   /** Every worker listens on the same port (SO_REUSEPORT), which the primary holds for all. Throws an Error when it cannot. */
@@ -116,6 +122,7 @@ export class UwsListener implements HttpDoor, TimerTarget {
         }
         this.localAddress = address.host;
         this.localPort = this.uws.us_socket_local_port(socket);
+        boundReceiveBuffers(this.localPort, RECEIVE_BYTES);
         resolve({ ...address, port: this.localPort });
       };
       if (address.kind === 'ip') this.app.listen(address.host, address.port, done);
@@ -190,17 +197,35 @@ export class UwsListener implements HttpDoor, TimerTarget {
     if (done !== null) done();
   }
 
+  /** Each callback of the library passes through here: before, the time; after, what waits in `out`. */
+  run(work: () => void): void {
+    if (this.dead) return;
+    this.tools.clock.refresh();
+    this.guard(work);
+    this.tools.out.flush();
+  }
+
+  /**
+   * An exception must not run through the library, on whose stack we stand: node aborts the process on some of these
+   * ways. It is thrown again when that stack is gone, and ends the worker then.
+   */
+  guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      setImmediate(() => {
+        throw error;
+      });
+    }
+  }
+
   private onRequest(res: HttpResponse, req: HttpRequest): void {
-    const { clock, out } = this.tools;
-    clock.refresh();
     const down = new UwsDown(this, res);
     this.streams.add(down);
     down.start(req);
-    out.flush();
   }
 
   private onConnection(res: HttpResponse, change: number): void {
-    if (this.dead) return;
     if (change > 0) this.onOpen(res);
     else if (!this.refusing) this.onGone();
   }

@@ -1,4 +1,4 @@
-// The load of soak.test.ts, in a thread of its own, without the test framework's hooks around every promise: an origin that
+// The load of soak.ts, in a thread of its own, without the test framework's hooks around every promise: an origin that
 // misbehaves and callers that give up, each as often as its dice say. Test code only.
 
 import { parentPort } from 'node:worker_threads';

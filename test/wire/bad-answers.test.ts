@@ -186,9 +186,7 @@ async function unasked(t: Test, stage: Stage): Promise<void> {
     const client = await stage.connect();
     t.equal((await client.exchange(request(method, path))).status < 300, true, path);
     await sleep(150);
-    const used = stage.origin.connections.filter(({ ended }) => ended === null).map(({ number }) => number);
     for (let n = 0; n < 5; n++) t.equal((await client.exchange(request('GET', `/clean${n}`))).text, `GET /clean${n} 0`, `${path}: what follows is answered by its own answer`);
-    t.ok(used.length >= 0);
     client.destroy();
   }
   await waitFor('the poisoned connections to be closed', () => stage.origin.connections.every(({ ended, reader }) => ended !== null || reader.total > 0));

@@ -263,7 +263,8 @@ async function bodies(t: Test, stage: Stage): Promise<void> {
   })));
   t.strictSame(complete, [], 'no such request arrived complete');
   t.equal(stage.origin.seen('/smuggled').length, 0, 'nor anything behind one');
-  await waitFor('the cut upstream connections to be closed', () => stage.origin.open <= 4);
+  // Connections that were still on their way when their request was refused may stay, idle.
+  if (stage.engine !== 'envoy') await waitFor('the cut requests to be over', async () => (await stage.proxy.stat('cluster.app.upstream_rq_active')) === 0);
 }
 
 async function afterGood(t: Test, stage: Stage): Promise<void> {

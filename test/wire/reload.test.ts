@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 import t, { type Test } from 'tap';
 
-import { sleep, waitFor } from '../support/deadline.ts';
+import { waitFor } from '../support/deadline.ts';
 import { echoHead, Origin } from '../support/origin.ts';
 import { exchangeOnce, get, RawClient, request } from '../support/raw-client.ts';
 import { byteEngines, runProxy, scratchDirectory, subjectIsEnvoy, wholeConfig, type Json, type Proxy, type ProxyConfig, type Subject } from '../support/run-proxy.ts';
@@ -210,6 +210,8 @@ async function badFiles(t: Test, engine: Subject): Promise<void> {
   for (const [name, document, report] of bad) {
     const from = proxy.run.stderr.length;
     t.equal(await reloading.reload(document), 'rejected', `${name} is refused`);
+    // The report and the count reach us by different pipes.
+    await waitFor(`the report of ${name}`, () => report.test(proxy.run.stderr.slice(from))).catch(() => undefined);
     t.match(proxy.run.stderr.slice(from), report, `${name}: and reported`);
     t.equal((await client.exchange(request('GET', '/says'))).text, 'good', `${name}: the old one stays in effect`);
     t.equal((await get(proxy.listener('main'), '/says')).text, 'good');
@@ -256,6 +258,5 @@ async function watched(t: Test, engine: Subject): Promise<void> {
   await becomes('four');
   writeFileSync(path, document('five'));
   await becomes('five');
-  await sleep(0);
   t.strictSame(await proxy.stop(), { code: 0, signal: null });
 }

@@ -39,7 +39,9 @@ const SOCK_CLOEXEC = 0x80000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
+const SO_RCVBUF = 8;
 const SO_LINGER = 13;
+const SO_ACCEPTCONN = 30;
 const SO_REUSEPORT = 15;
 const SO_ATTACH_FILTER = 26;
 const IPPROTO_TCP = 6;
@@ -187,10 +189,17 @@ export class System {
 
   /** The pending error of a socket, which this clears. */
   takeError(fd: number): number {
-    this.scratch.writeInt32LE(0, 0);
-    this.scratch.writeUInt32LE(4, 8);
-    const rc = this.libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, this.scratchPointer, this.scratchPointer + 8);
+    const rc = this.getInt(fd, SO_ERROR);
     return rc < 0 ? this.errno() : this.scratch.readInt32LE(0);
+  }
+
+  isListening(fd: number): boolean {
+    return this.getInt(fd, SO_ACCEPTCONN) >= 0 && this.scratch.readInt32LE(0) === 1;
+  }
+
+  /** The kernel takes twice as many bytes of its own memory. A listening socket hands it on to what it accepts. */
+  setReceiveBuffer(fd: number, bytes: number): number {
+    return this.setInt(fd, SOL_SOCKET, SO_RCVBUF, bytes);
   }
 
   setNoDelay(fd: number): number {
@@ -214,6 +223,13 @@ export class System {
     this.scratch.writeInt32LE(1, 0);
     this.scratch.writeInt32LE(0, 4);
     return this.libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, this.scratchPointer, 8);
+  }
+
+  /** The value stands in `scratch`. */
+  private getInt(fd: number, option: number): number {
+    this.scratch.writeInt32LE(0, 0);
+    this.scratch.writeUInt32LE(4, 8);
+    return this.libc.getsockopt(fd, SOL_SOCKET, option, this.scratchPointer, this.scratchPointer + 8);
   }
 
   private setInt(fd: number, level: number, option: number, value: number): number {
