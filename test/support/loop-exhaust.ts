@@ -1,4 +1,5 @@
-// A process with few descriptors and an echo server on the epoll loop; `report` on stdin is answered with a line of
+// A process with few descriptors and an echo server on the epoll loop; `report` on stdin waits until a connection is
+// refused and is answered with a line of
 // JSON half a second later. Tests only.
 
 import { createInterface } from 'node:readline';
@@ -14,14 +15,23 @@ const echo = (): Recorder =>
 const listener = await loop.listen(LOCALHOST, -1, echo);
 process.stdout.write(`${JSON.stringify(listener.address)}\n`);
 
-createInterface({ input: process.stdin }).on('line', () => {
+/** Connects until it is refused: the connections in the listener's queue may not all have been accepted yet. */
+async function exhaust(): Promise<string> {
+  for (;;) {
+    const conn = loop.connect(listener.address, new Recorder());
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const { error } = conn;
+    conn.close();
+    if (error !== '') return error;
+  }
+}
+
+createInterface({ input: process.stdin }).on('line', async () => {
+  const connectError = await exhaust();
   const before = process.cpuUsage();
-  const client = new Recorder();
-  const conn = loop.connect(listener.address, client);
   setTimeout(() => {
     const used = process.cpuUsage(before);
     const cpuMs = (used.user + used.system) / 1000;
-    process.stdout.write(`${JSON.stringify({ conns: loop.openConns, connectError: conn.error, cpuMs })}\n`);
-    conn.close();
+    process.stdout.write(`${JSON.stringify({ conns: loop.openConns, connectError, cpuMs })}\n`);
   }, 500);
 });
