@@ -239,7 +239,7 @@ export class WorkerRuntime implements TimerTarget {
     }
     const loop = this.loopOf(config.engine);
     const http = new HttpListener(config, places, road, { ...this.listenTools, clock: loop.clock, timers: loop.timers });
-    return { key, config, socket, http, road, listener: null, listen: () => loop.listen(socket.address, socket.fd, http.accept) };
+    return { key, config, socket, http, road, listener: null, listen: () => loop.listen(socket.address, socket.fd, http.accept, http.opening) };
   }
 
   /** A listener may ask for `node:net` in a worker whose loop is epoll: then both turn. */

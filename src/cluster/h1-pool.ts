@@ -12,10 +12,11 @@ import { RES_CX, RES_PENDING, RES_RQ } from '../shared/breaker-table.ts';
 import type { Cluster } from './cluster.ts';
 import { H1Up } from './h1-up.ts';
 import type { Host } from './host.ts';
+import type { Pool } from './pool.ts';
 
 const OVERFLOW = fault('overflow', 'local', 'never', 'overflow');
 
-export class H1Pool {
+export class H1Pool implements Pool {
   readonly cluster: Cluster;
   host: Host;
   /** Newest idle connection; `older` leads on. */

@@ -3,7 +3,7 @@
 // its own stripe, everyone sums over all stripes.
 
 import type { Address } from '../core/address.ts';
-import type { H1Pool } from './h1-pool.ts';
+import type { Pool } from './pool.ts';
 
 export class Host {
   readonly address: Address;
@@ -12,7 +12,7 @@ export class Host {
   readonly weight: number;
   /** First cell of this host's row in the stripe (`observe/stat-names.ts` HOST_*). */
   readonly cells: number;
-  pool: H1Pool | null = null;
+  pool: Pool | null = null;
 
   constructor(address: Address, text: string, weight: number, cells: number) {
     this.address = address;

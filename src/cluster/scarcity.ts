@@ -7,7 +7,7 @@ import type { Random } from '../core/random.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import { RES_CX } from '../shared/breaker-table.ts';
 import type { Cluster } from './cluster.ts';
-import type { H1Pool } from './h1-pool.ts';
+import type { Pool } from './pool.ts';
 
 /** How often a worker looks whether another one has freed a connection. */
 const TICK_MS = 10;
@@ -20,7 +20,7 @@ export class Scarcity implements TimerTarget {
   private readonly cluster: Cluster;
   private readonly random: Random;
   /** Pools of this worker with requests that wait for a connection they may not open. */
-  private readonly starving: H1Pool[] = [];
+  private readonly starving: Pool[] = [];
   private readonly timer: Timer;
   /** When a busy pool here last gave one up, or one that starved got one. */
   private sharedAt = 0;
@@ -40,7 +40,7 @@ export class Scarcity implements TimerTarget {
   }
 
   /** `pool` may not open the connection that one more of its requests needs. */
-  enter(pool: H1Pool): void {
+  enter(pool: Pool): void {
     const { breakers, loop } = this.cluster.tools;
     if (!this.starving.includes(pool)) {
       this.starving.push(pool);
@@ -51,7 +51,7 @@ export class Scarcity implements TimerTarget {
   }
 
   /** `pool` has no request left that waits without a connection on its way. */
-  leave(pool: H1Pool): void {
+  leave(pool: Pool): void {
     const { breakers, loop } = this.cluster.tools;
     const i = this.starving.indexOf(pool);
     if (i < 0) return;
@@ -70,7 +70,7 @@ export class Scarcity implements TimerTarget {
   }
 
   /** Shall `pool` close the connection that has just become free? `wanted`: a request of its own waits for it. */
-  mustGiveUp(pool: H1Pool, wanted: boolean): boolean {
+  mustGiveUp(pool: Pool, wanted: boolean): boolean {
     const { breakers, clock } = this.cluster.tools;
     const all = breakers.starving(this.cluster.breakerRow);
     if (all === 0 || (all === 1 && this.starving[0] === pool)) return false;
@@ -98,7 +98,7 @@ export class Scarcity implements TimerTarget {
   }
 
   /** Opens one connection for a pool that starves, which is the last in turn afterwards; false when there is none to be had. */
-  private serve(pool: H1Pool): boolean {
+  private serve(pool: Pool): boolean {
     if (!pool.connectOne()) return false;
     this.sharedAt = this.cluster.tools.clock.now;
     if (pool.needsConnection) this.putLast(pool);
@@ -117,13 +117,13 @@ export class Scarcity implements TimerTarget {
   }
 
   /** Closes one idle connection, if there is one, of any pool but this; `freed` follows at the end of the turn. */
-  private makeRoom(pool: H1Pool | null): void {
+  private makeRoom(pool: Pool | null): void {
     for (const host of this.cluster.hosts) {
       if (host.pool !== null && host.pool !== pool && host.pool.closeOldestIdle()) return;
     }
   }
 
-  private putLast(pool: H1Pool): void {
+  private putLast(pool: Pool): void {
     const i = this.starving.indexOf(pool);
     if (i < 0) return;
     this.starving.splice(i, 1);

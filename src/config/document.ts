@@ -25,7 +25,7 @@ export interface ListenerDocument {
 }
 
 export interface HttpDocument {
-  protocols?: 'http1'[];
+  protocols?: ('http1' | 'http2')[];
   serverName?: string | false;
   useRemoteAddress?: boolean;
   xffNumTrustedHops?: number;

@@ -34,6 +34,7 @@ export interface ListenerConfig {
 }
 
 export interface HttpConfig {
+  readonly protocols: readonly ('http1' | 'http2')[];
   /** false: the upstream's own `server` field is passed on. */
   readonly serverName: string | false;
   readonly useRemoteAddress: boolean;

@@ -1,8 +1,10 @@
 // The byte contract: what a connection and a loop are to the rooms above, whichever engine carries them.
-// Worker thread. TLS will be invisible above this line: a Conn gives and takes plain bytes.
+// Worker thread. TLS is invisible above this line: a Conn gives and takes plain bytes.
 
 import type { Address } from '../core/address.ts';
 import type { Clock } from '../core/clock.ts';
+import type { TlsInfo } from '../core/tls-info.ts';
+import type { ClientTls, ServerTls } from '../security/tls-settings.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 
 /** Why a connection ended, as told to `onClose`. */
@@ -14,7 +16,7 @@ export type CloseReason = 0 | 1 | 2 | 3;
 
 /** Who stands above a connection. One call at a time, always from the loop's own stack; none after `onClose`. */
 export interface ConnOwner {
-  /** An outgoing connection is up. Never called for accepted ones. */
+  /** An outgoing connection is up, or an accepted one's opening (preamble, TLS) is over. Never called for others that were accepted. */
   onConnect(conn: Conn): void;
   /** Bytes `start … end` of the loop's shared buffer. They are valid during the call only. */
   onData(conn: Conn, buf: Buffer, start: number, end: number): void;
@@ -37,6 +39,12 @@ export interface Conn {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** What TLS agreed on, from `onConnect` on; null on a plaintext connection. */
+  readonly tls: TlsInfo | null;
+  /** What a preamble learnt; null without one. */
+  facts: ConnFacts | null;
+  /** The addresses that a trusted proxy before us named stand in for the socket's own. */
+  readdress(remoteAddress: string, remotePort: number, localAddress: string, localPort: number): void;
   /** Bytes kept because the socket would not take them. */
   readonly pending: number;
 
@@ -72,6 +80,39 @@ export interface Listener {
   stop(done: () => void, forGood?: boolean): void;
 }
 
+/**
+ * What comes before the first byte for the owner of an accepted connection. Its fields are read anew for each connection,
+ * so that a reload changes them. With either part set, `accept` is called when TCP is up, `onConnect` when the opening is
+ * over, and no `onData` before that. A failed opening ends in `onClose`; its time-out is the owner's.
+ */
+export interface Opening {
+  readonly preamble: Preamble | null;
+  readonly tls: ServerTls | null;
+}
+
+/** `inspect`: wait for more bytes. */
+export const PREAMBLE_MORE = -1;
+/** `inspect`: end the connection. */
+export const PREAMBLE_REFUSE = -2;
+
+/** Looks at the first bytes of a connection before TLS does: PROXY protocol, the server name of a ClientHello. Without state. */
+export interface Preamble {
+  /**
+   * Bytes `start … end` always begin with the connection's first. It may call `conn.readdress` and set `conn.facts`.
+   * @returns how many bytes to take off (0 and more: the preamble is over), PREAMBLE_MORE or PREAMBLE_REFUSE
+   */
+  inspect(conn: Conn, buf: Buffer, start: number, end: number): number;
+}
+
+/** What a preamble learnt of a connection. */
+export interface ConnFacts {
+  /** The server name in a ClientHello; '' without one. */
+  readonly serverName: string;
+  readonly alpn: readonly string[];
+  /** TLVs of a PROXY protocol v2 header. */
+  readonly tlvs: readonly { readonly type: number; readonly value: Buffer }[];
+}
+
 /** Called for each accepted connection before any of its bytes; returns its owner, or null to have it reset at once. */
 export type Accept = (conn: Conn) => ConnOwner | null;
 
@@ -83,9 +124,9 @@ export interface Loop {
    * Accepts on a socket that the primary made and that stays the primary's (`fd`, already listening), or, where no such
    * descriptor can be made, on `address` itself. Throws an Error with `code` when it cannot.
    */
-  listen(address: Address, fd: number, accept: Accept): Promise<Listener>;
-  /** Starts a connection. `onConnect` or `onClose(CLOSED_CONNECT)` follows, never before this returns. The time-out is the caller's. */
-  connect(to: Address, owner: ConnOwner): Conn;
+  listen(address: Address, fd: number, accept: Accept, opening?: Opening): Promise<Listener>;
+  /** Starts a connection, and TLS on it where `tls` is given. `onConnect` or `onClose(CLOSED_CONNECT)` follows, never before this returns. The time-out is the caller's. */
+  connect(to: Address, owner: ConnOwner, tls?: ClientTls): Conn;
   /** Runs `fn` once after the callbacks of this turn; what it asks for in turn runs after the next. */
   atTurnEnd(fn: () => void): void;
   /** Call it after leaving a promise or a call into node behind: node then gets its turn at the end of this one. */

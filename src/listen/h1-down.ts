@@ -20,6 +20,7 @@ import { CHUNK_HEAD_ROOM, lastChunkRoom, responseRoom, ResponseParts, writeChunk
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import * as S from '../observe/stat-names.ts';
+import type { DownConn } from './down-conn.ts';
 import type { HttpListener } from './http-listener.ts';
 import { admitRequest } from './h1-admission.ts';
 
@@ -45,11 +46,11 @@ const parts = new ResponseParts();
 /** Readers of request bodies, lent for the length of a body: a request without one never touches this. */
 const readers: BodyReader[] = [];
 
-export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
+export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, TimerTarget {
   readonly protocol: string = 'HTTP/1.1';
   // The listener's list of connections.
-  prev: H1Down | null = null;
-  next: H1Down | null = null;
+  prev: DownConn | null = null;
+  next: DownConn | null = null;
   /** This connection holds one of the listener's `maxConnections`. */
   readonly counted: boolean;
   readonly since: number;
@@ -88,6 +89,8 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     this.timer = new Timer(this, 0);
     this.since = listener.tools.clock.now;
     this.idleSince = this.since;
+    listener.tools.cells[listener.plan.http + S.DOWN_CX_HTTP1_TOTAL]!++;
+    listener.tools.cells[listener.plan.http + S.DOWN_CX_HTTP1_ACTIVE]!++;
     this.armIdle();
   }
 
@@ -129,6 +132,7 @@ export class H1Down implements ConnOwner, DownStream, OutHolder, TimerTarget {
     const { cells } = tools;
     const local = why === CLOSED_LOCAL && !this.remoteEnded;
     this.leave();
+    cells[plan.http + S.DOWN_CX_HTTP1_ACTIVE]!--;
     cells[plan.http + (local ? S.DOWN_CX_DESTROY_LOCAL : S.DOWN_CX_DESTROY_REMOTE)]!++;
     if (this.cutRequest) {
       cells[plan.http + S.DOWN_CX_DESTROY_ACTIVE_RQ]!++;

@@ -4,11 +4,13 @@
 
 import type { HttpConfig, ListenerConfig } from '../config/snapshot.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
-import type { Conn, ConnOwner } from '../io/conn.ts';
+import type { Conn, ConnOwner, Opening } from '../io/conn.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
 import { RES_CX } from '../shared/breaker-table.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
+import type { DownConn } from './down-conn.ts';
+import { Entrance } from './entrance.ts';
 import { H1Down } from './h1-down.ts';
 import type { HttpDoor, ListenTools, Road } from './http-door.ts';
 import { Identity } from './identity.ts';
@@ -23,7 +25,9 @@ export class HttpListener implements HttpDoor {
   identity!: Identity;
   draining = false;
   private maxConnections = 0;
-  private first: H1Down | null = null;
+  private first: DownConn | null = null;
+  /** PROXY protocol and TLS of the connections to come. */
+  opening: Opening = { preamble: null, tls: null };
   private count = 0;
 
   constructor(config: ListenerConfig, plan: ListenerPlan, road: Road, tools: ListenTools) {
@@ -50,33 +54,51 @@ export class HttpListener implements HttpDoor {
     }
     cells[this.plan.listener + S.LISTENER_CX_ACTIVE]!++;
     cells[this.plan.http + S.DOWN_CX_TOTAL]!++;
-    cells[this.plan.http + S.DOWN_CX_HTTP1_TOTAL]!++;
     cells[this.plan.http + S.DOWN_CX_ACTIVE]!++;
-    cells[this.plan.http + S.DOWN_CX_HTTP1_ACTIVE]!++;
-    const down = new H1Down(this, conn, this.maxConnections > 0);
+    const counted = this.maxConnections > 0;
+    const { preamble, tls } = this.opening;
+    if (preamble === null && tls === null && !this.config.protocols.includes('http2')) return this.welcome(conn, counted, false, null);
+    const entrance = new Entrance(this, conn, counted);
+    this.link(entrance);
+    return entrance;
+  };
+
+  /** It is known what the connection speaks. `before` held its place until now. */
+  welcome(conn: Conn, counted: boolean, http2: boolean, before: DownConn | null): ConnOwner {
+    if (before !== null) this.unlink(before);
+    if (http2) throw new Error('not yet');
+    const down = new H1Down(this, conn, counted);
+    this.link(down);
+    conn.owner = down;
+    return down;
+  }
+
+  /** A connection of this listener is gone. */
+  forget(down: DownConn): void {
+    const { cells, breakers, buckets, clock } = this.tools;
+    this.unlink(down);
+    if (down.counted) breakers.release(this.plan.breakers, RES_CX);
+    cells[this.plan.listener + S.LISTENER_CX_ACTIVE]!--;
+    cells[this.plan.listener + S.LISTENER_CX_DESTROY]!++;
+    cells[this.plan.http + S.DOWN_CX_ACTIVE]!--;
+    cells[this.plan.http + S.DOWN_CX_DESTROY]!++;
+    record(buckets, this.plan.histograms + S.DOWN_CX_LENGTH_MS, (clock.now - down.since) * 1000);
+  }
+
+  private link(down: DownConn): void {
     down.next = this.first;
     if (this.first !== null) this.first.prev = down;
     this.first = down;
     this.count++;
-    return down;
-  };
+  }
 
-  /** A connection of this listener is gone. */
-  forget(down: H1Down): void {
-    const { cells, breakers, buckets, clock } = this.tools;
+  private unlink(down: DownConn): void {
     if (down.prev === null) this.first = down.next;
     else down.prev.next = down.next;
     if (down.next !== null) down.next.prev = down.prev;
     down.prev = null;
     down.next = null;
     this.count--;
-    if (down.counted) breakers.release(this.plan.breakers, RES_CX);
-    cells[this.plan.listener + S.LISTENER_CX_ACTIVE]!--;
-    cells[this.plan.listener + S.LISTENER_CX_DESTROY]!++;
-    cells[this.plan.http + S.DOWN_CX_ACTIVE]!--;
-    cells[this.plan.http + S.DOWN_CX_HTTP1_ACTIVE]!--;
-    cells[this.plan.http + S.DOWN_CX_DESTROY]!++;
-    record(buckets, this.plan.histograms + S.DOWN_CX_LENGTH_MS, (clock.now - down.since) * 1000);
   }
 
   get connections(): number {

@@ -119,12 +119,14 @@ export const LISTENER_CX_TOTAL = 0;
 export const LISTENER_CX_ACTIVE = 1;
 export const LISTENER_CX_DESTROY = 2;
 export const LISTENER_CX_OVERFLOW = 3;
+export const LISTENER_PRE_CX_TIMEOUT = 4;
 
 export const LISTENER_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['downstream_cx_total', 'counter'],
   ['downstream_cx_active', 'gauge'],
   ['downstream_cx_destroy', 'counter'],
   ['downstream_cx_overflow', 'counter'],
+  ['downstream_pre_cx_timeout', 'counter'],
 ];
 
 export const DOWN_CX_TOTAL = 0;

@@ -6,7 +6,7 @@
 // Every way out leads through `finish`, once: there the counters, the log and the return to the pool are.
 
 import type { Cluster } from '../cluster/cluster.ts';
-import type { H1Pool } from '../cluster/h1-pool.ts';
+import type { Pool } from '../cluster/pool.ts';
 import type { Host } from '../cluster/host.ts';
 import { fault, type Fault } from '../core/fault.ts';
 import { FIELD_UPGRADE } from '../core/fields.ts';
@@ -45,7 +45,7 @@ export class Journey extends Stream implements TimerTarget {
   cluster: Cluster | null = null;
   host: Host | null = null;
   /** Where this request waits for a connection. Whatever ends a journey takes it off that queue first. */
-  private waitsIn: H1Pool | null = null;
+  private waitsIn: Pool | null = null;
   private phase = FREE;
   private requestDone = false;
   /** Body bytes that came before there was a connection for them. */

@@ -11,8 +11,10 @@ import {
   CLOSED_RESET,
   type CloseReason,
   type Conn,
+  type ConnFacts,
   type ConnOwner,
 } from '../../src/io/conn.ts';
+import type { TlsInfo } from '../../src/core/tls-info.ts';
 import { Ending } from '../../src/io/ending.ts';
 import type { FakeLoop } from './fake-loop.ts';
 
@@ -29,6 +31,8 @@ export class FakeConn implements Conn {
   remotePort = 40_000;
   localAddress = '198.51.100.7';
   localPort = 8080;
+  tls: TlsInfo | null = null;
+  facts: ConnFacts | null = null;
   state: FakeState;
   paused = false;
   /** The peer has sent its end, and the owner was told. */
@@ -61,6 +65,13 @@ export class FakeConn implements Conn {
   }
 
   // ---- the contract ----
+
+  readdress(remoteAddress: string, remotePort: number, localAddress: string, localPort: number): void {
+    this.remoteAddress = remoteAddress;
+    this.remotePort = remotePort;
+    this.localAddress = localAddress;
+    this.localPort = localPort;
+  }
 
   get pending(): number {
     return this.keptBytes;

@@ -11,6 +11,7 @@ export function listenerConfig(name: string, port: number, part: Partial<Listene
     engine: 'auto',
     hash: `${name}:${port}`,
     http: {
+      protocols: ['http1'],
       serverName: 'nuncio',
       useRemoteAddress: true,
       xffNumTrustedHops: 0,

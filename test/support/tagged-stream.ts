@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import type { H1Pool } from '../../src/cluster/h1-pool.ts';
+import type { Pool } from '../../src/cluster/pool.ts';
 import type { Fault } from '../../src/core/fault.ts';
 import { BODY_CHUNKED, BODY_NONE, Stream, type UpStream } from '../../src/core/stream.ts';
 import { parseRequestHead } from '../../src/http/h1-parser.ts';
@@ -38,7 +38,7 @@ export class TaggedStream extends Stream {
     return this.events.join();
   }
 
-  cancelIn(pool: H1Pool): void {
+  cancelIn(pool: Pool): void {
     this.over = true;
     pool.cancel(this);
   }

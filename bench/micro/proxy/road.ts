@@ -15,6 +15,8 @@ class NullConn implements Conn {
   readonly remotePort = 40_000;
   readonly localAddress = '127.0.0.1';
   readonly localPort = 18_080;
+  readonly tls = null;
+  facts = null;
   readonly pending = 0;
   sent = 0;
 
@@ -27,6 +29,7 @@ class NullConn implements Conn {
     return true;
   }
 
+  readdress(): void {}
   pauseRead(): void {}
   resumeRead(): void {}
   shutdownWrite(): void {}

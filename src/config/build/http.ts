@@ -14,6 +14,7 @@ export function buildHttp(http: HttpDocument, file: string): HttpConfig {
   const defaults = DEFAULTS.http;
   const sole: VirtualHostDocument = { name: DEFAULTS.virtualHost.soleName, domains: [...DEFAULTS.virtualHost.soleDomains], routes: http.routes ?? [] };
   return {
+    protocols: http.protocols ?? [...defaults.protocols],
     serverName: http.serverName ?? defaults.serverName,
     useRemoteAddress: http.useRemoteAddress ?? defaults.useRemoteAddress,
     xffNumTrustedHops: http.xffNumTrustedHops ?? defaults.xffNumTrustedHops,

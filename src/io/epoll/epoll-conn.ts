@@ -6,7 +6,8 @@
 // Reading and ending are told by flags. The descriptor is closed as soon as it may be; `onClose` comes from the loop.
 
 import type { Address } from '../../core/address.ts';
-import type { CloseReason, Conn, ConnOwner } from '../conn.ts';
+import type { TlsInfo } from '../../core/tls-info.ts';
+import type { CloseReason, Conn, ConnFacts, ConnOwner } from '../conn.ts';
 import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET } from '../conn.ts';
 import { Ending } from '../ending.ts';
 import type { EpollLoop } from './epoll-loop.ts';
@@ -53,6 +54,8 @@ export class EpollConn implements Conn {
   private readBytes = READ_LEAST_BYTES;
   private kept: KeptBytes | null = null;
   private ending: Ending | null = null;
+  tls: TlsInfo | null = null;
+  facts: ConnFacts | null = null;
   private remote: string | null = null;
   private remoteIpv4 = 0;
   private local: Address | null = null;
@@ -102,6 +105,12 @@ export class EpollConn implements Conn {
   get localPort(): number {
     const local = this.localName();
     return local !== null && local.kind === 'ip' ? local.port : 0;
+  }
+
+  readdress(remoteAddress: string, remotePort: number, localAddress: string, localPort: number): void {
+    this.remote = remoteAddress;
+    this.remotePort = remotePort;
+    this.local = { kind: 'ip', host: localAddress, port: localPort };
   }
 
   private localName(): Address | null {

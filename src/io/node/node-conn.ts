@@ -8,7 +8,8 @@ import { Socket } from 'node:net';
 import type { SocketConstructorOpts } from 'node:net';
 
 import type { Address } from '../../core/address.ts';
-import type { CloseReason, Conn, ConnOwner } from '../conn.ts';
+import type { TlsInfo } from '../../core/tls-info.ts';
+import type { CloseReason, Conn, ConnFacts, ConnOwner } from '../conn.ts';
 import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET } from '../conn.ts';
 import { Ending } from '../ending.ts';
 import type { NodeLoop } from './node-loop.ts';
@@ -91,6 +92,9 @@ export class NodeConn implements Conn {
   error = '';
   remoteAddress = '';
   remotePort = 0;
+  tls: TlsInfo | null = null;
+  facts: ConnFacts | null = null;
+  private local: { readonly host: string; readonly port: number } | null = null;
   private readonly loop: NodeLoop;
   private readonly socket: Wire;
   private flags: number;
@@ -120,12 +124,18 @@ export class NodeConn implements Conn {
     socket.on('close', onClose);
   }
 
+  readdress(remoteAddress: string, remotePort: number, localAddress: string, localPort: number): void {
+    this.remoteAddress = remoteAddress;
+    this.remotePort = remotePort;
+    this.local = { host: localAddress, port: localPort };
+  }
+
   get localAddress(): string {
-    return unmapped(this.socket.localAddress);
+    return this.local?.host ?? unmapped(this.socket.localAddress);
   }
 
   get localPort(): number {
-    return this.socket.localPort ?? 0;
+    return this.local?.port ?? this.socket.localPort ?? 0;
   }
 
   get pending(): number {

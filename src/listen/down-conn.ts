@@ -1,0 +1,15 @@
+// A caller's connection as its listener sees it, whatever protocol it speaks. Worker thread; owned by its listener.
+
+export interface DownConn {
+  // The listener's list of connections.
+  prev: DownConn | null;
+  next: DownConn | null;
+  /** This connection holds one of the listener's `maxConnections`. */
+  readonly counted: boolean;
+  /** Monotonic ms of its acceptance. */
+  readonly since: number;
+  /** The listener stops: close when idle, else after what is under way. */
+  drain(): void;
+  /** RST at once. */
+  kill(): void;
+}
