@@ -4,11 +4,11 @@
 //   connecting ──► idle ◄──► busy: head ──► body ──► (finished) ──► idle | closed
 // A byte or an end on an idle connection closes it at once; an answer that breaks a rule ends the connection with it.
 
-import { copyBytes } from '../core/bytes.ts';
 import { fault, type Fault } from '../core/fault.ts';
 import { formatHostPort } from '../core/address.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
 import { BODY_CHUNKED, BODY_CLOSE, BODY_NONE, type Stream, type UpStream } from '../core/stream.ts';
+import { copySpan } from '../http/byte-view.ts';
 import { BodyReader } from '../http/h1-body.ts';
 import { describeError } from '../http/h1-errors.ts';
 import { isPersistent, responseBody } from '../http/h1-framing.ts';
@@ -153,7 +153,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     if (framed) at = writeChunkHead(out.buf, at, end - start);
     let taken = true;
     if (end - start <= COPY_BYTES) {
-      at = copyBytes(out.buf, at, buf, start, end);
+      at = copySpan(out.buf, at, buf, start, end);
     } else {
       if (at > 0) this.send(out.buf, 0, at, true);
       taken = this.send(buf, start, end, this.chunkedOut);

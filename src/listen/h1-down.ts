@@ -6,11 +6,11 @@
 //                     │              └──► DISCARD (answered early; the rest of the body is thrown away)
 //                     └── refused ───────► CLOSING
 
-import { copyBytes } from '../core/bytes.ts';
 import { FLAG_DPE, FLAG_SI } from '../core/flags.ts';
 import { fault } from '../core/fault.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
 import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE, type DownStream, type Stream } from '../core/stream.ts';
+import { copySpan } from '../http/byte-view.ts';
 import { BodyReader } from '../http/h1-body.ts';
 import { describeError } from '../http/h1-errors.ts';
 import { isPersistent, requestBody } from '../http/h1-framing.ts';
@@ -442,7 +442,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     if (framed) at = writeChunkHead(out.buf, at, end - start);
     let taken = true;
     if (end - start <= COPY_BYTES) {
-      at = copyBytes(out.buf, at, buf, start, end);
+      at = copySpan(out.buf, at, buf, start, end);
     } else {
       if (at > 0) this.send(out.buf, 0, at, true);
       taken = this.send(buf, start, end, this.chunkedOut);
