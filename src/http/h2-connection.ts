@@ -42,6 +42,11 @@ export class H2Connection extends H2Core implements FrameSink {
     if (pos < end && !this.over) this.reader.read(buf, pos, end);
   }
 
+  /** A header block has begun and not ended: nothing else may come before its end. */
+  get inHead(): boolean {
+    return this.block.id !== 0 || (this.reader.inFrame && this.reader.type === F.FRAME_HEADERS);
+  }
+
   protected stopReading(): void {
     this.reader.stop();
   }

@@ -199,6 +199,11 @@ export abstract class H2Core implements EndWatcher {
     this.owner.failed(code, details);
   }
 
+  /** The peer let a time pass that is not its to waste. */
+  timedOut(details: string): void {
+    this.fail(F.NO_ERROR, details);
+  }
+
   /** No new streams: says so, and once the peer has heard it (`finishDrain` at the latest), says which were the last. */
   drain(): void {
     if (this.draining || this.over) return;

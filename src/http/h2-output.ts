@@ -160,7 +160,7 @@ export class H2Output {
       }
       if (pos === end) {
         if (last) this.end(stream);
-        return !this.blocked || this.pauseForSocket(stream);
+        return this.mayGoOn(stream);
       }
     }
     stream.queue.append(buf, pos, end);
@@ -171,9 +171,9 @@ export class H2Output {
     return false;
   }
 
-  /** Everything went into the buffer, but the socket is full: the source learns when it is not. */
-  private pauseForSocket(stream: H2Stream): boolean {
-    if (stream.id === 0 || stream.localEnded) return true;
+  /** Whether the source may go on. When not, because the socket is full, it learns by `onDrained` when it may. */
+  mayGoOn(stream: H2Stream): boolean {
+    if (!this.blocked || stream.id === 0 || stream.localEnded) return true;
     stream.wantsDrained = true;
     this.join(stream);
     return false;

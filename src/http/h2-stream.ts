@@ -49,7 +49,7 @@ export abstract class H2Stream implements HpackSink {
   abstract field(buf: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, sensitive: boolean): boolean;
   /**
    * The block is complete. `last`: with END_STREAM.
-   * @returns 0, or the code to reset the stream with; `onReset` does not follow then
+   * @returns 0, or the code to reset the stream with; `onReset` follows then
    */
   abstract endBlock(last: boolean): number;
   /** Payload, valid during the call. @returns as `endBlock` */
