@@ -60,6 +60,9 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   private chunkedOut = false;
   /** Bytes of a head that waits in `tools.out` for the body that follows in the same callback. */
   private held = 0;
+  // What the answer's head said of the connection.
+  private closeNotified = false;
+  private persistent = false;
   /** A byte of the answer has arrived. */
   private answered = false;
   /** The stream takes no bytes for now. */
@@ -265,7 +268,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   // ---- the answer ----
 
   private readHead(stream: Stream, buf: Buffer, pos: number, end: number): number {
-    const head = stream.resHead;
+    const head = stream.answerHead();
     this.answered = true;
     const kept = head.kept;
     let length: number;
@@ -284,6 +287,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     if (head.status < 200) return this.readInterim(stream, next, end);
     stream.status = head.status;
     stream.resBody = responseBody(head, stream.method);
+    this.closeNotified = head.connectionClose;
+    this.persistent = isPersistent(head);
     this.body.begin(stream.resBody, head.contentLength);
     this.state = BODY;
     stream.responseHead(next < end || stream.resBody === BODY_NONE);
@@ -324,12 +329,11 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   /** The answer is complete: the stream is let go, the connection goes back or ends. `clean`: no byte came behind it. */
   private finish(stream: Stream, clean: boolean): void {
     const { cluster } = this.pool;
-    const head = stream.resHead;
     const limit = cluster.config.connections.maxRequests;
     const spent = limit > 0 && this.requests >= limit;
     if (spent) cluster.tools.cells[cluster.stats + S.UP_CX_MAX_REQUESTS]!++;
-    if (head.connectionClose) cluster.tools.cells[cluster.stats + S.UP_CX_CLOSE_NOTIFY]!++;
-    const reusable = clean && isPersistent(head) && !spent && this.requestDone && stream.resBody !== BODY_CLOSE;
+    if (this.closeNotified) cluster.tools.cells[cluster.stats + S.UP_CX_CLOSE_NOTIFY]!++;
+    const reusable = clean && this.persistent && !spent && this.requestDone && stream.resBody !== BODY_CLOSE;
     this.stream = null;
     // The rest of the answer stood in the buffer that the pause began in; the next answer must be read.
     if (this.paused) this.resume();
