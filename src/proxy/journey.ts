@@ -10,7 +10,7 @@ import type { Pool } from '../cluster/pool.ts';
 import type { Host } from '../cluster/host.ts';
 import { fault, type Fault } from '../core/fault.ts';
 import { FIELD_UPGRADE } from '../core/fields.ts';
-import { FLAG_DC, FLAG_NC, FLAG_NR, FLAG_SI } from '../core/flags.ts';
+import { FLAG_DC, FLAG_DPE, FLAG_NC, FLAG_NR, FLAG_SI } from '../core/flags.ts';
 import { BODY_LENGTH, BODY_NONE, Stream, type UpStream } from '../core/stream.ts';
 import { statusText } from '../http/status-text.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
@@ -139,9 +139,9 @@ export class Journey extends Stream implements TimerTarget {
     this.up?.resume();
   }
 
-  abandon(): void {
+  abandon(why: Fault = GONE): void {
     this.start();
-    this.downReset(GONE);
+    this.downReset(why);
   }
 
   forget(): void {
@@ -150,7 +150,7 @@ export class Journey extends Stream implements TimerTarget {
   }
 
   downReset(why: Fault): void {
-    this.flags |= FLAG_DC;
+    this.flags |= why.kind === 'downstreamProtocol' ? FLAG_DPE : FLAG_DC;
     this.details = why.details;
     this.count(S.DOWN_RQ_RX_RESET);
     this.finish();
@@ -266,7 +266,7 @@ export class Journey extends Stream implements TimerTarget {
     this.idleMs = config.timeouts.streamIdleMs;
     this.requestDeadline = config.timeouts.requestMs > 0 ? this.startAt + config.timeouts.requestMs : 0;
     this.count(S.DOWN_RQ_TOTAL);
-    this.count(S.DOWN_RQ_HTTP1_TOTAL);
+    this.count(this.down!.protocol === 'HTTP/2' ? S.DOWN_RQ_HTTP2_TOTAL : S.DOWN_RQ_HTTP1_TOTAL);
     this.count(S.DOWN_RQ_ACTIVE);
   }
 

@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
 const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
@@ -12,23 +12,23 @@ const formats4 = FORMATS.name;
 const formats8 = FORMATS.serverName;
 const formats10 = FORMATS.cidr;
 const formats12 = FORMATS.size;
-const formats26 = FORMATS.statusFilter;
-const formats30 = FORMATS.exactPath;
-const formats32 = FORMATS.path;
-const formats34 = FORMATS.separatedPrefix;
-const formats36 = FORMATS.regex;
-const formats38 = FORMATS.template;
-const formats40 = FORMATS.method;
-const formats42 = FORMATS.matchedHeader;
-const formats66 = FORMATS.headerName;
-const formats76 = FORMATS.substitution;
-const formats80 = FORMATS.authority;
-const formats82 = FORMATS.editedHeader;
-const formats84 = FORMATS.headerValue;
-const formats102 = FORMATS.optionalAuthority;
-const formats104 = FORMATS.target;
-const formats114 = FORMATS.domain;
-const formats222 = FORMATS.endpointAddress;
+const formats34 = FORMATS.statusFilter;
+const formats38 = FORMATS.exactPath;
+const formats40 = FORMATS.path;
+const formats42 = FORMATS.separatedPrefix;
+const formats44 = FORMATS.regex;
+const formats46 = FORMATS.template;
+const formats48 = FORMATS.method;
+const formats50 = FORMATS.matchedHeader;
+const formats74 = FORMATS.headerName;
+const formats84 = FORMATS.substitution;
+const formats88 = FORMATS.authority;
+const formats90 = FORMATS.editedHeader;
+const formats92 = FORMATS.headerValue;
+const formats110 = FORMATS.optionalAuthority;
+const formats112 = FORMATS.target;
+const formats122 = FORMATS.domain;
+const formats230 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -520,7 +520,7 @@ vErrors.push(err36);
 }
 errors++;
 }
-if(!(data17 === "http1")){
+if(!((data17 === "http1") || (data17 === "http2"))){
 const err37 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.protocols.items.enum}};
 if(vErrors === null){
 vErrors = [err37];
@@ -1015,12 +1015,12 @@ vErrors.push(err75);
 errors++;
 }
 }
-if(data15.requestId !== undefined){
-let data36 = data15.requestId;
+if(data15.http2 !== undefined){
+let data36 = data15.http2;
 if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
 for(const key5 in data36){
-if(!((key5 === "generate") || (key5 === "preserveExternal"))){
-const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
+if(!(func2.call(schema11.properties.listeners.items.properties.http.properties.http2.properties, key5))){
+const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -1030,9 +1030,10 @@ vErrors.push(err76);
 errors++;
 }
 }
-if(data36.generate !== undefined){
-if(typeof data36.generate !== "boolean"){
-const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
+if(data36.maxConcurrentStreams !== undefined){
+let data37 = data36.maxConcurrentStreams;
+if(!(((typeof data37 == "number") && (!(data37 % 1) && !isNaN(data37))) && (isFinite(data37)))){
+const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -1041,10 +1042,9 @@ vErrors.push(err77);
 }
 errors++;
 }
-}
-if(data36.preserveExternal !== undefined){
-if(typeof data36.preserveExternal !== "boolean"){
-const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
+if((typeof data37 == "number") && (isFinite(data37))){
+if(data37 > 2147483647 || isNaN(data37)){
+const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -1053,10 +1053,8 @@ vErrors.push(err78);
 }
 errors++;
 }
-}
-}
-else {
-const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+if(data37 < 1 || isNaN(data37)){
+const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -1066,15 +1064,11 @@ vErrors.push(err79);
 errors++;
 }
 }
-if(data15.accessLog !== undefined){
-let data39 = data15.accessLog;
-if(Array.isArray(data39)){
-const len3 = data39.length;
-for(let i3=0; i3<len3; i3++){
-let data40 = data39[i3];
-if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
-if(data40.path === undefined){
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+}
+if(data36.initialStreamWindow !== undefined){
+let data38 = data36.initialStreamWindow;
+if((!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))) && (typeof data38 !== "string")){
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialStreamWindow.type}};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -1083,9 +1077,9 @@ vErrors.push(err80);
 }
 errors++;
 }
-for(const key6 in data40){
-if(!((((key6 === "path") || (key6 === "format")) || (key6 === "json")) || (key6 === "filter"))){
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+if((typeof data38 == "number") && (isFinite(data38))){
+if(data38 < 0 || isNaN(data38)){
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -1095,11 +1089,9 @@ vErrors.push(err81);
 errors++;
 }
 }
-if(data40.path !== undefined){
-let data41 = data40.path;
-if(typeof data41 === "string"){
-if(!(formats4(data41))){
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+if(typeof data38 === "string"){
+if(!(formats12(data38))){
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -1109,8 +1101,11 @@ vErrors.push(err82);
 errors++;
 }
 }
-else {
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+}
+if(data36.initialConnectionWindow !== undefined){
+let data39 = data36.initialConnectionWindow;
+if((!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))) && (typeof data39 !== "string")){
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialConnectionWindow.type}};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -1119,10 +1114,9 @@ vErrors.push(err83);
 }
 errors++;
 }
-}
-if(data40.format !== undefined){
-if(typeof data40.format !== "string"){
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+if((typeof data39 == "number") && (isFinite(data39))){
+if(data39 < 0 || isNaN(data39)){
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -1132,10 +1126,9 @@ vErrors.push(err84);
 errors++;
 }
 }
-if(data40.json !== undefined){
-let data43 = data40.json;
-if(!(data43 && typeof data43 == "object" && !Array.isArray(data43))){
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(typeof data39 === "string"){
+if(!(formats12(data39))){
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -1145,12 +1138,12 @@ vErrors.push(err85);
 errors++;
 }
 }
-if(data40.filter !== undefined){
-let data44 = data40.filter;
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-for(const key7 in data44){
-if(!(key7 === "status")){
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+}
+if(data36.keepAliveInterval !== undefined){
+let data40 = data36.keepAliveInterval;
+if(typeof data40 === "string"){
+if(!(formats2(data40))){
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -1160,11 +1153,8 @@ vErrors.push(err86);
 errors++;
 }
 }
-if(data44.status !== undefined){
-let data45 = data44.status;
-if(typeof data45 === "string"){
-if(!(formats26(data45))){
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+else {
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -1174,8 +1164,11 @@ vErrors.push(err87);
 errors++;
 }
 }
-else {
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+if(data36.keepAliveTimeout !== undefined){
+let data41 = data36.keepAliveTimeout;
+if(typeof data41 === "string"){
+if(!(formats2(data41))){
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -1185,9 +1178,8 @@ vErrors.push(err88);
 errors++;
 }
 }
-}
 else {
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -1197,9 +1189,10 @@ vErrors.push(err89);
 errors++;
 }
 }
-}
-else {
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+if(data36.maxOutboundFrames !== undefined){
+let data42 = data36.maxOutboundFrames;
+if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -1208,10 +1201,9 @@ vErrors.push(err90);
 }
 errors++;
 }
-}
-}
-else {
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+if((typeof data42 == "number") && (isFinite(data42))){
+if(data42 > 2147483647 || isNaN(data42)){
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -1220,16 +1212,8 @@ vErrors.push(err91);
 }
 errors++;
 }
-}
-if(data15.routes !== undefined){
-let data46 = data15.routes;
-if(Array.isArray(data46)){
-const len4 = data46.length;
-for(let i4=0; i4<len4; i4++){
-let data47 = data46[i4];
-if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
-if(data47.match === undefined){
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+if(data42 < 1 || isNaN(data42)){
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -1238,9 +1222,12 @@ vErrors.push(err92);
 }
 errors++;
 }
-for(const key8 in data47){
-if(!(((((key8 === "name") || (key8 === "match")) || (key8 === "forward")) || (key8 === "redirect")) || (key8 === "respond"))){
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+}
+}
+if(data36.maxOutboundControlFrames !== undefined){
+let data43 = data36.maxOutboundControlFrames;
+if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -1249,12 +1236,9 @@ vErrors.push(err93);
 }
 errors++;
 }
-}
-if(data47.name !== undefined){
-let data48 = data47.name;
-if(typeof data48 === "string"){
-if(!(formats4(data48))){
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+if((typeof data43 == "number") && (isFinite(data43))){
+if(data43 > 2147483647 || isNaN(data43)){
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -1263,9 +1247,8 @@ vErrors.push(err94);
 }
 errors++;
 }
-}
-else {
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data43 < 1 || isNaN(data43)){
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -1275,12 +1258,11 @@ vErrors.push(err95);
 errors++;
 }
 }
-if(data47.match !== undefined){
-let data49 = data47.match;
-if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
-for(const key9 in data49){
-if(!(func2.call(schema12.properties.match.properties, key9))){
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+}
+if(data36.maxConsecutiveEmptyFrames !== undefined){
+let data44 = data36.maxConsecutiveEmptyFrames;
+if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -1289,12 +1271,9 @@ vErrors.push(err96);
 }
 errors++;
 }
-}
-if(data49.path !== undefined){
-let data50 = data49.path;
-if(typeof data50 === "string"){
-if(!(formats30(data50))){
-const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if((typeof data44 == "number") && (isFinite(data44))){
+if(data44 > 2147483647 || isNaN(data44)){
+const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -1303,9 +1282,8 @@ vErrors.push(err97);
 }
 errors++;
 }
-}
-else {
-const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data44 < 0 || isNaN(data44)){
+const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -1315,11 +1293,11 @@ vErrors.push(err98);
 errors++;
 }
 }
-if(data49.prefix !== undefined){
-let data51 = data49.prefix;
-if(typeof data51 === "string"){
-if(!(formats32(data51))){
-const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+}
+if(data36.maxPriorityFramesPerStream !== undefined){
+let data45 = data36.maxPriorityFramesPerStream;
+if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
+const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -1328,9 +1306,9 @@ vErrors.push(err99);
 }
 errors++;
 }
-}
-else {
-const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if((typeof data45 == "number") && (isFinite(data45))){
+if(data45 > 2147483647 || isNaN(data45)){
+const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -1339,12 +1317,8 @@ vErrors.push(err100);
 }
 errors++;
 }
-}
-if(data49.pathSeparatedPrefix !== undefined){
-let data52 = data49.pathSeparatedPrefix;
-if(typeof data52 === "string"){
-if(!(formats34(data52))){
-const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(data45 < 0 || isNaN(data45)){
+const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -1354,8 +1328,11 @@ vErrors.push(err101);
 errors++;
 }
 }
-else {
-const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+}
+if(data36.maxWindowUpdatesPerDataFrame !== undefined){
+let data46 = data36.maxWindowUpdatesPerDataFrame;
+if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
+const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -1364,12 +1341,9 @@ vErrors.push(err102);
 }
 errors++;
 }
-}
-if(data49.regex !== undefined){
-let data53 = data49.regex;
-if(typeof data53 === "string"){
-if(!(formats36(data53))){
-const err103 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if((typeof data46 == "number") && (isFinite(data46))){
+if(data46 > 2147483647 || isNaN(data46)){
+const err103 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -1378,9 +1352,8 @@ vErrors.push(err103);
 }
 errors++;
 }
-}
-else {
-const err104 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data46 < 1 || isNaN(data46)){
+const err104 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -1390,11 +1363,11 @@ vErrors.push(err104);
 errors++;
 }
 }
-if(data49.template !== undefined){
-let data54 = data49.template;
-if(typeof data54 === "string"){
-if(!(formats38(data54))){
-const err105 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+}
+if(data36.maxContinuationFrames !== undefined){
+let data47 = data36.maxContinuationFrames;
+if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
+const err105 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -1403,9 +1376,9 @@ vErrors.push(err105);
 }
 errors++;
 }
-}
-else {
-const err106 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if((typeof data47 == "number") && (isFinite(data47))){
+if(data47 > 2147483647 || isNaN(data47)){
+const err106 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -1414,10 +1387,8 @@ vErrors.push(err106);
 }
 errors++;
 }
-}
-if(data49.caseSensitive !== undefined){
-if(typeof data49.caseSensitive !== "boolean"){
-const err107 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data47 < 0 || isNaN(data47)){
+const err107 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -1427,15 +1398,11 @@ vErrors.push(err107);
 errors++;
 }
 }
-if(data49.methods !== undefined){
-let data56 = data49.methods;
-if(Array.isArray(data56)){
-const len5 = data56.length;
-for(let i5=0; i5<len5; i5++){
-let data57 = data56[i5];
-if(typeof data57 === "string"){
-if(!(formats40(data57))){
-const err108 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+}
+if(data36.prematureResetStreams !== undefined){
+let data48 = data36.prematureResetStreams;
+if(!(((typeof data48 == "number") && (!(data48 % 1) && !isNaN(data48))) && (isFinite(data48)))){
+const err108 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -1444,9 +1411,9 @@ vErrors.push(err108);
 }
 errors++;
 }
-}
-else {
-const err109 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if((typeof data48 == "number") && (isFinite(data48))){
+if(data48 > 2147483647 || isNaN(data48)){
+const err109 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -1455,10 +1422,8 @@ vErrors.push(err109);
 }
 errors++;
 }
-}
-}
-else {
-const err110 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+if(data48 < 0 || isNaN(data48)){
+const err110 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -1468,14 +1433,10 @@ vErrors.push(err110);
 errors++;
 }
 }
-if(data49.headers !== undefined){
-let data58 = data49.headers;
-if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
-for(const key10 in data58){
-const _errs139 = errors;
-if(typeof key10 === "string"){
-if(!(formats42(key10))){
-const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key10};
+}
+}
+else {
+const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -1485,8 +1446,12 @@ vErrors.push(err111);
 errors++;
 }
 }
-else {
-const err112 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key10};
+if(data15.requestId !== undefined){
+let data49 = data15.requestId;
+if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
+for(const key6 in data49){
+if(!((key6 === "generate") || (key6 === "preserveExternal"))){
+const err112 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -1495,9 +1460,10 @@ vErrors.push(err112);
 }
 errors++;
 }
-var valid26 = _errs139 === errors;
-if(!valid26){
-const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key10}};
+}
+if(data49.generate !== undefined){
+if(typeof data49.generate !== "boolean"){
+const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -1507,13 +1473,9 @@ vErrors.push(err113);
 errors++;
 }
 }
-for(const key11 in data58){
-let data59 = data58[key11];
-const _errs143 = errors;
-let valid28 = false;
-const _errs144 = errors;
-if(typeof data59 !== "string"){
-const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data49.preserveExternal !== undefined){
+if(typeof data49.preserveExternal !== "boolean"){
+const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -1522,14 +1484,10 @@ vErrors.push(err114);
 }
 errors++;
 }
-var _valid3 = _errs144 === errors;
-valid28 = valid28 || _valid3;
-if(!valid28){
-const _errs146 = errors;
-if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
-for(const key12 in data59){
-if(!((((((((key12 === "exact") || (key12 === "prefix")) || (key12 === "suffix")) || (key12 === "contains")) || (key12 === "regex")) || (key12 === "range")) || (key12 === "present")) || (key12 === "invert"))){
-const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+}
+}
+else {
+const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -1539,9 +1497,15 @@ vErrors.push(err115);
 errors++;
 }
 }
-if(data59.exact !== undefined){
-if(typeof data59.exact !== "string"){
-const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data15.accessLog !== undefined){
+let data52 = data15.accessLog;
+if(Array.isArray(data52)){
+const len3 = data52.length;
+for(let i3=0; i3<len3; i3++){
+let data53 = data52[i3];
+if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
+if(data53.path === undefined){
+const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -1550,12 +1514,9 @@ vErrors.push(err116);
 }
 errors++;
 }
-}
-if(data59.prefix !== undefined){
-let data61 = data59.prefix;
-if(typeof data61 === "string"){
-if(!(formats4(data61))){
-const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+for(const key7 in data53){
+if(!((((key7 === "path") || (key7 === "format")) || (key7 === "json")) || (key7 === "filter"))){
+const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -1565,8 +1526,11 @@ vErrors.push(err117);
 errors++;
 }
 }
-else {
-const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data53.path !== undefined){
+let data54 = data53.path;
+if(typeof data54 === "string"){
+if(!(formats4(data54))){
+const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -1576,11 +1540,8 @@ vErrors.push(err118);
 errors++;
 }
 }
-if(data59.suffix !== undefined){
-let data62 = data59.suffix;
-if(typeof data62 === "string"){
-if(!(formats4(data62))){
-const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -1590,8 +1551,9 @@ vErrors.push(err119);
 errors++;
 }
 }
-else {
-const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data53.format !== undefined){
+if(typeof data53.format !== "string"){
+const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1601,11 +1563,10 @@ vErrors.push(err120);
 errors++;
 }
 }
-if(data59.contains !== undefined){
-let data63 = data59.contains;
-if(typeof data63 === "string"){
-if(!(formats4(data63))){
-const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data53.json !== undefined){
+let data56 = data53.json;
+if(!(data56 && typeof data56 == "object" && !Array.isArray(data56))){
+const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1615,8 +1576,12 @@ vErrors.push(err121);
 errors++;
 }
 }
-else {
-const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data53.filter !== undefined){
+let data57 = data53.filter;
+if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
+for(const key8 in data57){
+if(!(key8 === "status")){
+const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1626,11 +1591,11 @@ vErrors.push(err122);
 errors++;
 }
 }
-if(data59.regex !== undefined){
-let data64 = data59.regex;
-if(typeof data64 === "string"){
-if(!(formats36(data64))){
-const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data57.status !== undefined){
+let data58 = data57.status;
+if(typeof data58 === "string"){
+if(!(formats34(data58))){
+const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1641,7 +1606,7 @@ errors++;
 }
 }
 else {
-const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1651,11 +1616,9 @@ vErrors.push(err124);
 errors++;
 }
 }
-if(data59.range !== undefined){
-let data65 = data59.range;
-if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
-if(data65.start === undefined){
-const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+}
+else {
+const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1664,8 +1627,10 @@ vErrors.push(err125);
 }
 errors++;
 }
-if(data65.end === undefined){
-const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+}
+else {
+const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1674,9 +1639,10 @@ vErrors.push(err126);
 }
 errors++;
 }
-for(const key13 in data65){
-if(!((key13 === "start") || (key13 === "end"))){
-const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+}
+}
+else {
+const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1686,10 +1652,15 @@ vErrors.push(err127);
 errors++;
 }
 }
-if(data65.start !== undefined){
-let data66 = data65.start;
-if(!(((typeof data66 == "number") && (!(data66 % 1) && !isNaN(data66))) && (isFinite(data66)))){
-const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data15.routes !== undefined){
+let data59 = data15.routes;
+if(Array.isArray(data59)){
+const len4 = data59.length;
+for(let i4=0; i4<len4; i4++){
+let data60 = data59[i4];
+if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
+if(data60.match === undefined){
+const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1698,9 +1669,9 @@ vErrors.push(err128);
 }
 errors++;
 }
-if((typeof data66 == "number") && (isFinite(data66))){
-if(data66 > 9007199254740991 || isNaN(data66)){
-const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+for(const key9 in data60){
+if(!(((((key9 === "name") || (key9 === "match")) || (key9 === "forward")) || (key9 === "redirect")) || (key9 === "respond"))){
+const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1709,8 +1680,12 @@ vErrors.push(err129);
 }
 errors++;
 }
-if(data66 < -9007199254740991 || isNaN(data66)){
-const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data60.name !== undefined){
+let data61 = data60.name;
+if(typeof data61 === "string"){
+if(!(formats4(data61))){
+const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1720,11 +1695,8 @@ vErrors.push(err130);
 errors++;
 }
 }
-}
-if(data65.end !== undefined){
-let data67 = data65.end;
-if(!(((typeof data67 == "number") && (!(data67 % 1) && !isNaN(data67))) && (isFinite(data67)))){
-const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+else {
+const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1733,9 +1705,13 @@ vErrors.push(err131);
 }
 errors++;
 }
-if((typeof data67 == "number") && (isFinite(data67))){
-if(data67 > 9007199254740991 || isNaN(data67)){
-const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data60.match !== undefined){
+let data62 = data60.match;
+if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
+for(const key10 in data62){
+if(!(func2.call(schema12.properties.match.properties, key10))){
+const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1744,8 +1720,12 @@ vErrors.push(err132);
 }
 errors++;
 }
-if(data67 < -9007199254740991 || isNaN(data67)){
-const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data62.path !== undefined){
+let data63 = data62.path;
+if(typeof data63 === "string"){
+if(!(formats38(data63))){
+const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1755,10 +1735,8 @@ vErrors.push(err133);
 errors++;
 }
 }
-}
-}
 else {
-const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1768,9 +1746,11 @@ vErrors.push(err134);
 errors++;
 }
 }
-if(data59.present !== undefined){
-if(typeof data59.present !== "boolean"){
-const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data62.prefix !== undefined){
+let data64 = data62.prefix;
+if(typeof data64 === "string"){
+if(!(formats40(data64))){
+const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1780,9 +1760,8 @@ vErrors.push(err135);
 errors++;
 }
 }
-if(data59.invert !== undefined){
-if(typeof data59.invert !== "boolean"){
-const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1792,9 +1771,11 @@ vErrors.push(err136);
 errors++;
 }
 }
-}
-else {
-const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data62.pathSeparatedPrefix !== undefined){
+let data65 = data62.pathSeparatedPrefix;
+if(typeof data65 === "string"){
+if(!(formats42(data65))){
+const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1803,11 +1784,9 @@ vErrors.push(err137);
 }
 errors++;
 }
-var _valid3 = _errs146 === errors;
-valid28 = valid28 || _valid3;
 }
-if(!valid28){
-const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+else {
+const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1816,21 +1795,12 @@ vErrors.push(err138);
 }
 errors++;
 }
-else {
-errors = _errs143;
-if(vErrors !== null){
-if(_errs143){
-vErrors.length = _errs143;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data62.regex !== undefined){
+let data66 = data62.regex;
+if(typeof data66 === "string"){
+if(!(formats44(data66))){
+const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1840,14 +1810,8 @@ vErrors.push(err139);
 errors++;
 }
 }
-if(data49.query !== undefined){
-let data70 = data49.query;
-if(data70 && typeof data70 == "object" && !Array.isArray(data70)){
-for(const key14 in data70){
-const _errs172 = errors;
-if(typeof key14 === "string"){
-if(!(formats4(key14))){
-const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key14};
+else {
+const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1857,8 +1821,11 @@ vErrors.push(err140);
 errors++;
 }
 }
-else {
-const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
+if(data62.template !== undefined){
+let data67 = data62.template;
+if(typeof data67 === "string"){
+if(!(formats46(data67))){
+const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1867,9 +1834,9 @@ vErrors.push(err141);
 }
 errors++;
 }
-var valid31 = _errs172 === errors;
-if(!valid31){
-const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
+}
+else {
+const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1879,13 +1846,9 @@ vErrors.push(err142);
 errors++;
 }
 }
-for(const key15 in data70){
-let data71 = data70[key15];
-const _errs176 = errors;
-let valid33 = false;
-const _errs177 = errors;
-if(typeof data71 !== "string"){
-const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data62.caseSensitive !== undefined){
+if(typeof data62.caseSensitive !== "boolean"){
+const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1894,14 +1857,16 @@ vErrors.push(err143);
 }
 errors++;
 }
-var _valid4 = _errs177 === errors;
-valid33 = valid33 || _valid4;
-if(!valid33){
-const _errs179 = errors;
-if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
-for(const key16 in data71){
-if(!((((((((key16 === "exact") || (key16 === "prefix")) || (key16 === "suffix")) || (key16 === "contains")) || (key16 === "regex")) || (key16 === "range")) || (key16 === "present")) || (key16 === "invert"))){
-const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+}
+if(data62.methods !== undefined){
+let data69 = data62.methods;
+if(Array.isArray(data69)){
+const len5 = data69.length;
+for(let i5=0; i5<len5; i5++){
+let data70 = data69[i5];
+if(typeof data70 === "string"){
+if(!(formats48(data70))){
+const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1911,9 +1876,8 @@ vErrors.push(err144);
 errors++;
 }
 }
-if(data71.exact !== undefined){
-if(typeof data71.exact !== "string"){
-const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+else {
+const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1923,11 +1887,9 @@ vErrors.push(err145);
 errors++;
 }
 }
-if(data71.prefix !== undefined){
-let data73 = data71.prefix;
-if(typeof data73 === "string"){
-if(!(formats4(data73))){
-const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1937,8 +1899,14 @@ vErrors.push(err146);
 errors++;
 }
 }
-else {
-const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data62.headers !== undefined){
+let data71 = data62.headers;
+if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
+for(const key11 in data71){
+const _errs166 = errors;
+if(typeof key11 === "string"){
+if(!(formats50(key11))){
+const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key11};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1948,11 +1916,8 @@ vErrors.push(err147);
 errors++;
 }
 }
-if(data71.suffix !== undefined){
-let data74 = data71.suffix;
-if(typeof data74 === "string"){
-if(!(formats4(data74))){
-const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key11};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1961,9 +1926,9 @@ vErrors.push(err148);
 }
 errors++;
 }
-}
-else {
-const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+var valid27 = _errs166 === errors;
+if(!valid27){
+const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key11}};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1973,11 +1938,13 @@ vErrors.push(err149);
 errors++;
 }
 }
-if(data71.contains !== undefined){
-let data75 = data71.contains;
-if(typeof data75 === "string"){
-if(!(formats4(data75))){
-const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+for(const key12 in data71){
+let data72 = data71[key12];
+const _errs170 = errors;
+let valid29 = false;
+const _errs171 = errors;
+if(typeof data72 !== "string"){
+const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1986,9 +1953,14 @@ vErrors.push(err150);
 }
 errors++;
 }
-}
-else {
-const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+var _valid3 = _errs171 === errors;
+valid29 = valid29 || _valid3;
+if(!valid29){
+const _errs173 = errors;
+if(data72 && typeof data72 == "object" && !Array.isArray(data72)){
+for(const key13 in data72){
+if(!((((((((key13 === "exact") || (key13 === "prefix")) || (key13 === "suffix")) || (key13 === "contains")) || (key13 === "regex")) || (key13 === "range")) || (key13 === "present")) || (key13 === "invert"))){
+const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1998,11 +1970,9 @@ vErrors.push(err151);
 errors++;
 }
 }
-if(data71.regex !== undefined){
-let data76 = data71.regex;
-if(typeof data76 === "string"){
-if(!(formats36(data76))){
-const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data72.exact !== undefined){
+if(typeof data72.exact !== "string"){
+const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -2012,8 +1982,11 @@ vErrors.push(err152);
 errors++;
 }
 }
-else {
-const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data72.prefix !== undefined){
+let data74 = data72.prefix;
+if(typeof data74 === "string"){
+if(!(formats4(data74))){
+const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -2023,11 +1996,8 @@ vErrors.push(err153);
 errors++;
 }
 }
-if(data71.range !== undefined){
-let data77 = data71.range;
-if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
-if(data77.start === undefined){
-const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2036,8 +2006,12 @@ vErrors.push(err154);
 }
 errors++;
 }
-if(data77.end === undefined){
-const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data72.suffix !== undefined){
+let data75 = data72.suffix;
+if(typeof data75 === "string"){
+if(!(formats4(data75))){
+const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2046,9 +2020,9 @@ vErrors.push(err155);
 }
 errors++;
 }
-for(const key17 in data77){
-if(!((key17 === "start") || (key17 === "end"))){
-const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+}
+else {
+const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2058,10 +2032,11 @@ vErrors.push(err156);
 errors++;
 }
 }
-if(data77.start !== undefined){
-let data78 = data77.start;
-if(!(((typeof data78 == "number") && (!(data78 % 1) && !isNaN(data78))) && (isFinite(data78)))){
-const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data72.contains !== undefined){
+let data76 = data72.contains;
+if(typeof data76 === "string"){
+if(!(formats4(data76))){
+const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2070,9 +2045,9 @@ vErrors.push(err157);
 }
 errors++;
 }
-if((typeof data78 == "number") && (isFinite(data78))){
-if(data78 > 9007199254740991 || isNaN(data78)){
-const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2081,8 +2056,12 @@ vErrors.push(err158);
 }
 errors++;
 }
-if(data78 < -9007199254740991 || isNaN(data78)){
-const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data72.regex !== undefined){
+let data77 = data72.regex;
+if(typeof data77 === "string"){
+if(!(formats44(data77))){
+const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2092,11 +2071,8 @@ vErrors.push(err159);
 errors++;
 }
 }
-}
-if(data77.end !== undefined){
-let data79 = data77.end;
-if(!(((typeof data79 == "number") && (!(data79 % 1) && !isNaN(data79))) && (isFinite(data79)))){
-const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+else {
+const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2105,9 +2081,12 @@ vErrors.push(err160);
 }
 errors++;
 }
-if((typeof data79 == "number") && (isFinite(data79))){
-if(data79 > 9007199254740991 || isNaN(data79)){
-const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data72.range !== undefined){
+let data78 = data72.range;
+if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
+if(data78.start === undefined){
+const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2116,8 +2095,8 @@ vErrors.push(err161);
 }
 errors++;
 }
-if(data79 < -9007199254740991 || isNaN(data79)){
-const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(data78.end === undefined){
+const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2126,11 +2105,9 @@ vErrors.push(err162);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+for(const key14 in data78){
+if(!((key14 === "start") || (key14 === "end"))){
+const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2140,9 +2117,10 @@ vErrors.push(err163);
 errors++;
 }
 }
-if(data71.present !== undefined){
-if(typeof data71.present !== "boolean"){
-const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data78.start !== undefined){
+let data79 = data78.start;
+if(!(((typeof data79 == "number") && (!(data79 % 1) && !isNaN(data79))) && (isFinite(data79)))){
+const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2151,10 +2129,9 @@ vErrors.push(err164);
 }
 errors++;
 }
-}
-if(data71.invert !== undefined){
-if(typeof data71.invert !== "boolean"){
-const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if((typeof data79 == "number") && (isFinite(data79))){
+if(data79 > 9007199254740991 || isNaN(data79)){
+const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2163,10 +2140,8 @@ vErrors.push(err165);
 }
 errors++;
 }
-}
-}
-else {
-const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data79 < -9007199254740991 || isNaN(data79)){
+const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2175,11 +2150,12 @@ vErrors.push(err166);
 }
 errors++;
 }
-var _valid4 = _errs179 === errors;
-valid33 = valid33 || _valid4;
 }
-if(!valid33){
-const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+if(data78.end !== undefined){
+let data80 = data78.end;
+if(!(((typeof data80 == "number") && (!(data80 % 1) && !isNaN(data80))) && (isFinite(data80)))){
+const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2188,21 +2164,9 @@ vErrors.push(err167);
 }
 errors++;
 }
-else {
-errors = _errs176;
-if(vErrors !== null){
-if(_errs176){
-vErrors.length = _errs176;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+if((typeof data80 == "number") && (isFinite(data80))){
+if(data80 > 9007199254740991 || isNaN(data80)){
+const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2211,12 +2175,8 @@ vErrors.push(err168);
 }
 errors++;
 }
-}
-if(data49.fraction !== undefined){
-let data82 = data49.fraction;
-if((typeof data82 == "number") && (isFinite(data82))){
-if(data82 > 1 || isNaN(data82)){
-const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data80 < -9007199254740991 || isNaN(data80)){
+const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2225,8 +2185,11 @@ vErrors.push(err169);
 }
 errors++;
 }
-if(data82 < 0 || isNaN(data82)){
-const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+}
+else {
+const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2236,8 +2199,9 @@ vErrors.push(err170);
 errors++;
 }
 }
-else {
-const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(data72.present !== undefined){
+if(typeof data72.present !== "boolean"){
+const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2247,9 +2211,9 @@ vErrors.push(err171);
 errors++;
 }
 }
-}
-else {
-const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(data72.invert !== undefined){
+if(typeof data72.invert !== "boolean"){
+const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2259,12 +2223,9 @@ vErrors.push(err172);
 errors++;
 }
 }
-if(data47.forward !== undefined){
-let data83 = data47.forward;
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-for(const key18 in data83){
-if(!((((((((key18 === "cluster") || (key18 === "clusters")) || (key18 === "clusterHeader")) || (key18 === "timeout")) || (key18 === "idleTimeout")) || (key18 === "rewrite")) || (key18 === "requestHeaders")) || (key18 === "responseHeaders"))){
-const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+}
+else {
+const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2273,12 +2234,11 @@ vErrors.push(err173);
 }
 errors++;
 }
+var _valid3 = _errs173 === errors;
+valid29 = valid29 || _valid3;
 }
-if(data83.cluster !== undefined){
-let data84 = data83.cluster;
-if(typeof data84 === "string"){
-if(!(formats4(data84))){
-const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(!valid29){
+const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2287,9 +2247,21 @@ vErrors.push(err174);
 }
 errors++;
 }
+else {
+errors = _errs170;
+if(vErrors !== null){
+if(_errs170){
+vErrors.length = _errs170;
 }
 else {
-const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2299,11 +2271,14 @@ vErrors.push(err175);
 errors++;
 }
 }
-if(data83.clusters !== undefined){
-let data85 = data83.clusters;
-if(Array.isArray(data85)){
-if(data85.length < 1){
-const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+if(data62.query !== undefined){
+let data83 = data62.query;
+if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
+for(const key15 in data83){
+const _errs199 = errors;
+if(typeof key15 === "string"){
+if(!(formats4(key15))){
+const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key15};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2312,12 +2287,9 @@ vErrors.push(err176);
 }
 errors++;
 }
-const len6 = data85.length;
-for(let i6=0; i6<len6; i6++){
-let data86 = data85[i6];
-if(data86 && typeof data86 == "object" && !Array.isArray(data86)){
-if(data86.name === undefined){
-const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+else {
+const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key15};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2326,9 +2298,9 @@ vErrors.push(err177);
 }
 errors++;
 }
-for(const key19 in data86){
-if(!((key19 === "name") || (key19 === "weight"))){
-const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+var valid32 = _errs199 === errors;
+if(!valid32){
+const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key15}};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2338,11 +2310,13 @@ vErrors.push(err178);
 errors++;
 }
 }
-if(data86.name !== undefined){
-let data87 = data86.name;
-if(typeof data87 === "string"){
-if(!(formats4(data87))){
-const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key16 in data83){
+let data84 = data83[key16];
+const _errs203 = errors;
+let valid34 = false;
+const _errs204 = errors;
+if(typeof data84 !== "string"){
+const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2351,9 +2325,14 @@ vErrors.push(err179);
 }
 errors++;
 }
-}
-else {
-const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+var _valid4 = _errs204 === errors;
+valid34 = valid34 || _valid4;
+if(!valid34){
+const _errs206 = errors;
+if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
+for(const key17 in data84){
+if(!((((((((key17 === "exact") || (key17 === "prefix")) || (key17 === "suffix")) || (key17 === "contains")) || (key17 === "regex")) || (key17 === "range")) || (key17 === "present")) || (key17 === "invert"))){
+const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2363,10 +2342,9 @@ vErrors.push(err180);
 errors++;
 }
 }
-if(data86.weight !== undefined){
-let data88 = data86.weight;
-if(!(((typeof data88 == "number") && (!(data88 % 1) && !isNaN(data88))) && (isFinite(data88)))){
-const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data84.exact !== undefined){
+if(typeof data84.exact !== "string"){
+const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2375,9 +2353,12 @@ vErrors.push(err181);
 }
 errors++;
 }
-if((typeof data88 == "number") && (isFinite(data88))){
-if(data88 > 4294967295 || isNaN(data88)){
-const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data84.prefix !== undefined){
+let data86 = data84.prefix;
+if(typeof data86 === "string"){
+if(!(formats4(data86))){
+const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2386,8 +2367,9 @@ vErrors.push(err182);
 }
 errors++;
 }
-if(data88 < 0 || isNaN(data88)){
-const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2397,10 +2379,11 @@ vErrors.push(err183);
 errors++;
 }
 }
-}
-}
-else {
-const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data84.suffix !== undefined){
+let data87 = data84.suffix;
+if(typeof data87 === "string"){
+if(!(formats4(data87))){
+const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2410,9 +2393,8 @@ vErrors.push(err184);
 errors++;
 }
 }
-}
 else {
-const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2422,11 +2404,11 @@ vErrors.push(err185);
 errors++;
 }
 }
-if(data83.clusterHeader !== undefined){
-let data89 = data83.clusterHeader;
-if(typeof data89 === "string"){
-if(!(formats66(data89))){
-const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(data84.contains !== undefined){
+let data88 = data84.contains;
+if(typeof data88 === "string"){
+if(!(formats4(data88))){
+const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2437,7 +2419,7 @@ errors++;
 }
 }
 else {
-const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2447,11 +2429,11 @@ vErrors.push(err187);
 errors++;
 }
 }
-if(data83.timeout !== undefined){
-let data90 = data83.timeout;
-if(typeof data90 === "string"){
-if(!(formats2(data90))){
-const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(data84.regex !== undefined){
+let data89 = data84.regex;
+if(typeof data89 === "string"){
+if(!(formats44(data89))){
+const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2462,7 +2444,7 @@ errors++;
 }
 }
 else {
-const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2472,11 +2454,11 @@ vErrors.push(err189);
 errors++;
 }
 }
-if(data83.idleTimeout !== undefined){
-let data91 = data83.idleTimeout;
-if(typeof data91 === "string"){
-if(!(formats2(data91))){
-const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data84.range !== undefined){
+let data90 = data84.range;
+if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
+if(data90.start === undefined){
+const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2485,9 +2467,8 @@ vErrors.push(err190);
 }
 errors++;
 }
-}
-else {
-const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data90.end === undefined){
+const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2496,13 +2477,9 @@ vErrors.push(err191);
 }
 errors++;
 }
-}
-if(data83.rewrite !== undefined){
-let data92 = data83.rewrite;
-if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
-for(const key20 in data92){
-if(!(((((key20 === "prefix") || (key20 === "regex")) || (key20 === "path")) || (key20 === "host")) || (key20 === "hostFrom"))){
-const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+for(const key18 in data90){
+if(!((key18 === "start") || (key18 === "end"))){
+const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2512,11 +2489,10 @@ vErrors.push(err192);
 errors++;
 }
 }
-if(data92.prefix !== undefined){
-let data93 = data92.prefix;
-if(typeof data93 === "string"){
-if(!(formats32(data93))){
-const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data90.start !== undefined){
+let data91 = data90.start;
+if(!(((typeof data91 == "number") && (!(data91 % 1) && !isNaN(data91))) && (isFinite(data91)))){
+const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2525,9 +2501,9 @@ vErrors.push(err193);
 }
 errors++;
 }
-}
-else {
-const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if((typeof data91 == "number") && (isFinite(data91))){
+if(data91 > 9007199254740991 || isNaN(data91)){
+const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2536,12 +2512,8 @@ vErrors.push(err194);
 }
 errors++;
 }
-}
-if(data92.regex !== undefined){
-let data94 = data92.regex;
-if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
-if(data94.pattern === undefined){
-const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+if(data91 < -9007199254740991 || isNaN(data91)){
+const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2550,8 +2522,12 @@ vErrors.push(err195);
 }
 errors++;
 }
-if(data94.substitution === undefined){
-const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+}
+if(data90.end !== undefined){
+let data92 = data90.end;
+if(!(((typeof data92 == "number") && (!(data92 % 1) && !isNaN(data92))) && (isFinite(data92)))){
+const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2560,9 +2536,9 @@ vErrors.push(err196);
 }
 errors++;
 }
-for(const key21 in data94){
-if(!((key21 === "pattern") || (key21 === "substitution"))){
-const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+if((typeof data92 == "number") && (isFinite(data92))){
+if(data92 > 9007199254740991 || isNaN(data92)){
+const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2571,12 +2547,8 @@ vErrors.push(err197);
 }
 errors++;
 }
-}
-if(data94.pattern !== undefined){
-let data95 = data94.pattern;
-if(typeof data95 === "string"){
-if(!(formats36(data95))){
-const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data92 < -9007199254740991 || isNaN(data92)){
+const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2586,8 +2558,10 @@ vErrors.push(err198);
 errors++;
 }
 }
+}
+}
 else {
-const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2597,11 +2571,9 @@ vErrors.push(err199);
 errors++;
 }
 }
-if(data94.substitution !== undefined){
-let data96 = data94.substitution;
-if(typeof data96 === "string"){
-if(!(formats76(data96))){
-const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data84.present !== undefined){
+if(typeof data84.present !== "boolean"){
+const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2611,8 +2583,9 @@ vErrors.push(err200);
 errors++;
 }
 }
-else {
-const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data84.invert !== undefined){
+if(typeof data84.invert !== "boolean"){
+const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2624,7 +2597,7 @@ errors++;
 }
 }
 else {
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2633,12 +2606,11 @@ vErrors.push(err202);
 }
 errors++;
 }
+var _valid4 = _errs206 === errors;
+valid34 = valid34 || _valid4;
 }
-if(data92.path !== undefined){
-let data97 = data92.path;
-if(typeof data97 === "string"){
-if(!(formats32(data97))){
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(!valid34){
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2647,9 +2619,21 @@ vErrors.push(err203);
 }
 errors++;
 }
+else {
+errors = _errs203;
+if(vErrors !== null){
+if(_errs203){
+vErrors.length = _errs203;
 }
 else {
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2659,11 +2643,11 @@ vErrors.push(err204);
 errors++;
 }
 }
-if(data92.host !== undefined){
-let data98 = data92.host;
-if(typeof data98 === "string"){
-if(!(formats80(data98))){
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data62.fraction !== undefined){
+let data95 = data62.fraction;
+if((typeof data95 == "number") && (isFinite(data95))){
+if(data95 > 1 || isNaN(data95)){
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2672,9 +2656,8 @@ vErrors.push(err205);
 }
 errors++;
 }
-}
-else {
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data95 < 0 || isNaN(data95)){
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2684,10 +2667,8 @@ vErrors.push(err206);
 errors++;
 }
 }
-if(data92.hostFrom !== undefined){
-let data99 = data92.hostFrom;
-if(typeof data99 !== "string"){
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+else {
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2696,8 +2677,10 @@ vErrors.push(err207);
 }
 errors++;
 }
-if(!(data99 === "upstream")){
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+}
+else {
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2707,9 +2690,12 @@ vErrors.push(err208);
 errors++;
 }
 }
-}
-else {
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data60.forward !== undefined){
+let data96 = data60.forward;
+if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
+for(const key19 in data96){
+if(!((((((((key19 === "cluster") || (key19 === "clusters")) || (key19 === "clusterHeader")) || (key19 === "timeout")) || (key19 === "idleTimeout")) || (key19 === "rewrite")) || (key19 === "requestHeaders")) || (key19 === "responseHeaders"))){
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2719,12 +2705,11 @@ vErrors.push(err209);
 errors++;
 }
 }
-if(data83.requestHeaders !== undefined){
-let data100 = data83.requestHeaders;
-if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
-for(const key22 in data100){
-if(!(((key22 === "set") || (key22 === "add")) || (key22 === "remove"))){
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+if(data96.cluster !== undefined){
+let data97 = data96.cluster;
+if(typeof data97 === "string"){
+if(!(formats4(data97))){
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2734,14 +2719,8 @@ vErrors.push(err210);
 errors++;
 }
 }
-if(data100.set !== undefined){
-let data101 = data100.set;
-if(data101 && typeof data101 == "object" && !Array.isArray(data101)){
-for(const key23 in data101){
-const _errs248 = errors;
-if(typeof key23 === "string"){
-if(!(formats82(key23))){
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key23};
+else {
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2751,8 +2730,11 @@ vErrors.push(err211);
 errors++;
 }
 }
-else {
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key23};
+if(data96.clusters !== undefined){
+let data98 = data96.clusters;
+if(Array.isArray(data98)){
+if(data98.length < 1){
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2761,9 +2743,12 @@ vErrors.push(err212);
 }
 errors++;
 }
-var valid43 = _errs248 === errors;
-if(!valid43){
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key23}};
+const len6 = data98.length;
+for(let i6=0; i6<len6; i6++){
+let data99 = data98[i6];
+if(data99 && typeof data99 == "object" && !Array.isArray(data99)){
+if(data99.name === undefined){
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2772,12 +2757,9 @@ vErrors.push(err213);
 }
 errors++;
 }
-}
-for(const key24 in data101){
-let data102 = data101[key24];
-if(typeof data102 === "string"){
-if(!(formats84(data102))){
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key20 in data99){
+if(!((key20 === "name") || (key20 === "weight"))){
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2787,8 +2769,11 @@ vErrors.push(err214);
 errors++;
 }
 }
-else {
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data99.name !== undefined){
+let data100 = data99.name;
+if(typeof data100 === "string"){
+if(!(formats4(data100))){
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2798,9 +2783,8 @@ vErrors.push(err215);
 errors++;
 }
 }
-}
 else {
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2810,14 +2794,10 @@ vErrors.push(err216);
 errors++;
 }
 }
-if(data100.add !== undefined){
-let data103 = data100.add;
-if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
-for(const key25 in data103){
-const _errs255 = errors;
-if(typeof key25 === "string"){
-if(!(formats82(key25))){
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key25};
+if(data99.weight !== undefined){
+let data101 = data99.weight;
+if(!(((typeof data101 == "number") && (!(data101 % 1) && !isNaN(data101))) && (isFinite(data101)))){
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2826,9 +2806,9 @@ vErrors.push(err217);
 }
 errors++;
 }
-}
-else {
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key25};
+if((typeof data101 == "number") && (isFinite(data101))){
+if(data101 > 4294967295 || isNaN(data101)){
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2837,9 +2817,8 @@ vErrors.push(err218);
 }
 errors++;
 }
-var valid45 = _errs255 === errors;
-if(!valid45){
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key25}};
+if(data101 < 0 || isNaN(data101)){
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2849,11 +2828,10 @@ vErrors.push(err219);
 errors++;
 }
 }
-for(const key26 in data103){
-let data104 = data103[key26];
-if(typeof data104 === "string"){
-if(!(formats84(data104))){
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+}
+else {
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2863,8 +2841,9 @@ vErrors.push(err220);
 errors++;
 }
 }
+}
 else {
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2874,9 +2853,11 @@ vErrors.push(err221);
 errors++;
 }
 }
-}
-else {
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data96.clusterHeader !== undefined){
+let data102 = data96.clusterHeader;
+if(typeof data102 === "string"){
+if(!(formats74(data102))){
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2886,15 +2867,8 @@ vErrors.push(err222);
 errors++;
 }
 }
-if(data100.remove !== undefined){
-let data105 = data100.remove;
-if(Array.isArray(data105)){
-const len7 = data105.length;
-for(let i7=0; i7<len7; i7++){
-let data106 = data105[i7];
-if(typeof data106 === "string"){
-if(!(formats82(data106))){
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2904,8 +2878,11 @@ vErrors.push(err223);
 errors++;
 }
 }
-else {
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data96.timeout !== undefined){
+let data103 = data96.timeout;
+if(typeof data103 === "string"){
+if(!(formats2(data103))){
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2915,9 +2892,8 @@ vErrors.push(err224);
 errors++;
 }
 }
-}
 else {
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2927,9 +2903,11 @@ vErrors.push(err225);
 errors++;
 }
 }
-}
-else {
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+if(data96.idleTimeout !== undefined){
+let data104 = data96.idleTimeout;
+if(typeof data104 === "string"){
+if(!(formats2(data104))){
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2939,12 +2917,8 @@ vErrors.push(err226);
 errors++;
 }
 }
-if(data83.responseHeaders !== undefined){
-let data107 = data83.responseHeaders;
-if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
-for(const key27 in data107){
-if(!(((key27 === "set") || (key27 === "add")) || (key27 === "remove"))){
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+else {
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2954,14 +2928,12 @@ vErrors.push(err227);
 errors++;
 }
 }
-if(data107.set !== undefined){
-let data108 = data107.set;
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key28 in data108){
-const _errs269 = errors;
-if(typeof key28 === "string"){
-if(!(formats82(key28))){
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
+if(data96.rewrite !== undefined){
+let data105 = data96.rewrite;
+if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
+for(const key21 in data105){
+if(!(((((key21 === "prefix") || (key21 === "regex")) || (key21 === "path")) || (key21 === "host")) || (key21 === "hostFrom"))){
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2971,8 +2943,11 @@ vErrors.push(err228);
 errors++;
 }
 }
-else {
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
+if(data105.prefix !== undefined){
+let data106 = data105.prefix;
+if(typeof data106 === "string"){
+if(!(formats40(data106))){
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2981,9 +2956,9 @@ vErrors.push(err229);
 }
 errors++;
 }
-var valid50 = _errs269 === errors;
-if(!valid50){
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
+}
+else {
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2993,11 +2968,11 @@ vErrors.push(err230);
 errors++;
 }
 }
-for(const key29 in data108){
-let data109 = data108[key29];
-if(typeof data109 === "string"){
-if(!(formats84(data109))){
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data105.regex !== undefined){
+let data107 = data105.regex;
+if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
+if(data107.pattern === undefined){
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -3006,9 +2981,8 @@ vErrors.push(err231);
 }
 errors++;
 }
-}
-else {
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data107.substitution === undefined){
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3017,10 +2991,9 @@ vErrors.push(err232);
 }
 errors++;
 }
-}
-}
-else {
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+for(const key22 in data107){
+if(!((key22 === "pattern") || (key22 === "substitution"))){
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3030,14 +3003,11 @@ vErrors.push(err233);
 errors++;
 }
 }
-if(data107.add !== undefined){
-let data110 = data107.add;
-if(data110 && typeof data110 == "object" && !Array.isArray(data110)){
-for(const key30 in data110){
-const _errs276 = errors;
-if(typeof key30 === "string"){
-if(!(formats82(key30))){
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key30};
+if(data107.pattern !== undefined){
+let data108 = data107.pattern;
+if(typeof data108 === "string"){
+if(!(formats44(data108))){
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3048,7 +3018,7 @@ errors++;
 }
 }
 else {
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3057,9 +3027,12 @@ vErrors.push(err235);
 }
 errors++;
 }
-var valid52 = _errs276 === errors;
-if(!valid52){
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
+}
+if(data107.substitution !== undefined){
+let data109 = data107.substitution;
+if(typeof data109 === "string"){
+if(!(formats84(data109))){
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3069,11 +3042,8 @@ vErrors.push(err236);
 errors++;
 }
 }
-for(const key31 in data110){
-let data111 = data110[key31];
-if(typeof data111 === "string"){
-if(!(formats84(data111))){
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3083,8 +3053,9 @@ vErrors.push(err237);
 errors++;
 }
 }
+}
 else {
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3094,9 +3065,11 @@ vErrors.push(err238);
 errors++;
 }
 }
-}
-else {
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data105.path !== undefined){
+let data110 = data105.path;
+if(typeof data110 === "string"){
+if(!(formats40(data110))){
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3106,15 +3079,8 @@ vErrors.push(err239);
 errors++;
 }
 }
-if(data107.remove !== undefined){
-let data112 = data107.remove;
-if(Array.isArray(data112)){
-const len8 = data112.length;
-for(let i8=0; i8<len8; i8++){
-let data113 = data112[i8];
-if(typeof data113 === "string"){
-if(!(formats82(data113))){
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3124,8 +3090,11 @@ vErrors.push(err240);
 errors++;
 }
 }
-else {
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data105.host !== undefined){
+let data111 = data105.host;
+if(typeof data111 === "string"){
+if(!(formats88(data111))){
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3135,9 +3104,8 @@ vErrors.push(err241);
 errors++;
 }
 }
-}
 else {
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3147,9 +3115,10 @@ vErrors.push(err242);
 errors++;
 }
 }
-}
-else {
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+if(data105.hostFrom !== undefined){
+let data112 = data105.hostFrom;
+if(typeof data112 !== "string"){
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3158,10 +3127,8 @@ vErrors.push(err243);
 }
 errors++;
 }
-}
-}
-else {
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+if(!(data112 === "upstream")){
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3171,12 +3138,9 @@ vErrors.push(err244);
 errors++;
 }
 }
-if(data47.redirect !== undefined){
-let data114 = data47.redirect;
-if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
-for(const key32 in data114){
-if(!(((((((key32 === "scheme") || (key32 === "host")) || (key32 === "port")) || (key32 === "path")) || (key32 === "prefix")) || (key32 === "status")) || (key32 === "stripQuery"))){
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
+}
+else {
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3186,10 +3150,12 @@ vErrors.push(err245);
 errors++;
 }
 }
-if(data114.scheme !== undefined){
-let data115 = data114.scheme;
-if(typeof data115 !== "string"){
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+if(data96.requestHeaders !== undefined){
+let data113 = data96.requestHeaders;
+if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
+for(const key23 in data113){
+if(!(((key23 === "set") || (key23 === "add")) || (key23 === "remove"))){
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3198,8 +3164,15 @@ vErrors.push(err246);
 }
 errors++;
 }
-if(!((data115 === "http") || (data115 === "https"))){
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data113.set !== undefined){
+let data114 = data113.set;
+if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
+for(const key24 in data114){
+const _errs275 = errors;
+if(typeof key24 === "string"){
+if(!(formats90(key24))){
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key24};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3209,11 +3182,8 @@ vErrors.push(err247);
 errors++;
 }
 }
-if(data114.host !== undefined){
-let data116 = data114.host;
-if(typeof data116 === "string"){
-if(!(formats102(data116))){
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+else {
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key24};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3222,9 +3192,9 @@ vErrors.push(err248);
 }
 errors++;
 }
-}
-else {
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+var valid44 = _errs275 === errors;
+if(!valid44){
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key24}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3234,10 +3204,11 @@ vErrors.push(err249);
 errors++;
 }
 }
-if(data114.port !== undefined){
-let data117 = data114.port;
-if(!(((typeof data117 == "number") && (!(data117 % 1) && !isNaN(data117))) && (isFinite(data117)))){
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+for(const key25 in data114){
+let data115 = data114[key25];
+if(typeof data115 === "string"){
+if(!(formats92(data115))){
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3246,9 +3217,9 @@ vErrors.push(err250);
 }
 errors++;
 }
-if((typeof data117 == "number") && (isFinite(data117))){
-if(data117 > 65535 || isNaN(data117)){
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+else {
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3257,8 +3228,10 @@ vErrors.push(err251);
 }
 errors++;
 }
-if(data117 < 0 || isNaN(data117)){
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3268,12 +3241,14 @@ vErrors.push(err252);
 errors++;
 }
 }
-}
-if(data114.path !== undefined){
-let data118 = data114.path;
-if(typeof data118 === "string"){
-if(!(formats104(data118))){
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data113.add !== undefined){
+let data116 = data113.add;
+if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
+for(const key26 in data116){
+const _errs282 = errors;
+if(typeof key26 === "string"){
+if(!(formats90(key26))){
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3284,7 +3259,7 @@ errors++;
 }
 }
 else {
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3293,12 +3268,9 @@ vErrors.push(err254);
 }
 errors++;
 }
-}
-if(data114.prefix !== undefined){
-let data119 = data114.prefix;
-if(typeof data119 === "string"){
-if(!(formats32(data119))){
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+var valid46 = _errs282 === errors;
+if(!valid46){
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key26}};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3308,8 +3280,11 @@ vErrors.push(err255);
 errors++;
 }
 }
-else {
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+for(const key27 in data116){
+let data117 = data116[key27];
+if(typeof data117 === "string"){
+if(!(formats92(data117))){
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3319,10 +3294,8 @@ vErrors.push(err256);
 errors++;
 }
 }
-if(data114.status !== undefined){
-let data120 = data114.status;
-if(!(((typeof data120 == "number") && (!(data120 % 1) && !isNaN(data120))) && (isFinite(data120)))){
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3331,8 +3304,10 @@ vErrors.push(err257);
 }
 errors++;
 }
-if(!(((((data120 === 301) || (data120 === 302)) || (data120 === 303)) || (data120 === 307)) || (data120 === 308))){
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+}
+else {
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3342,9 +3317,15 @@ vErrors.push(err258);
 errors++;
 }
 }
-if(data114.stripQuery !== undefined){
-if(typeof data114.stripQuery !== "boolean"){
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data113.remove !== undefined){
+let data118 = data113.remove;
+if(Array.isArray(data118)){
+const len7 = data118.length;
+for(let i7=0; i7<len7; i7++){
+let data119 = data118[i7];
+if(typeof data119 === "string"){
+if(!(formats90(data119))){
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3354,9 +3335,8 @@ vErrors.push(err259);
 errors++;
 }
 }
-}
 else {
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3366,11 +3346,9 @@ vErrors.push(err260);
 errors++;
 }
 }
-if(data47.respond !== undefined){
-let data122 = data47.respond;
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-if(data122.status === undefined){
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+}
+else {
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3379,9 +3357,10 @@ vErrors.push(err261);
 }
 errors++;
 }
-for(const key33 in data122){
-if(!(((key33 === "status") || (key33 === "headers")) || (key33 === "body"))){
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
+}
+}
+else {
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3391,10 +3370,12 @@ vErrors.push(err262);
 errors++;
 }
 }
-if(data122.status !== undefined){
-let data123 = data122.status;
-if(!(((typeof data123 == "number") && (!(data123 % 1) && !isNaN(data123))) && (isFinite(data123)))){
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data96.responseHeaders !== undefined){
+let data120 = data96.responseHeaders;
+if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
+for(const key28 in data120){
+if(!(((key28 === "set") || (key28 === "add")) || (key28 === "remove"))){
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3403,9 +3384,15 @@ vErrors.push(err263);
 }
 errors++;
 }
-if((typeof data123 == "number") && (isFinite(data123))){
-if(data123 > 599 || isNaN(data123)){
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data120.set !== undefined){
+let data121 = data120.set;
+if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
+for(const key29 in data121){
+const _errs296 = errors;
+if(typeof key29 === "string"){
+if(!(formats90(key29))){
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key29};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3414,8 +3401,9 @@ vErrors.push(err264);
 }
 errors++;
 }
-if(data123 < 200 || isNaN(data123)){
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+else {
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key29};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3424,16 +3412,9 @@ vErrors.push(err265);
 }
 errors++;
 }
-}
-}
-if(data122.headers !== undefined){
-let data124 = data122.headers;
-if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
-for(const key34 in data124){
-const _errs309 = errors;
-if(typeof key34 === "string"){
-if(!(formats82(key34))){
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key34};
+var valid51 = _errs296 === errors;
+if(!valid51){
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key29}};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3443,8 +3424,11 @@ vErrors.push(err266);
 errors++;
 }
 }
-else {
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key34};
+for(const key30 in data121){
+let data122 = data121[key30];
+if(typeof data122 === "string"){
+if(!(formats92(data122))){
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3453,9 +3437,9 @@ vErrors.push(err267);
 }
 errors++;
 }
-var valid58 = _errs309 === errors;
-if(!valid58){
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key34}};
+}
+else {
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3465,11 +3449,9 @@ vErrors.push(err268);
 errors++;
 }
 }
-for(const key35 in data124){
-let data125 = data124[key35];
-if(typeof data125 === "string"){
-if(!(formats84(data125))){
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3479,8 +3461,14 @@ vErrors.push(err269);
 errors++;
 }
 }
-else {
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data120.add !== undefined){
+let data123 = data120.add;
+if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
+for(const key31 in data123){
+const _errs303 = errors;
+if(typeof key31 === "string"){
+if(!(formats90(key31))){
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3490,9 +3478,8 @@ vErrors.push(err270);
 errors++;
 }
 }
-}
 else {
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3501,10 +3488,9 @@ vErrors.push(err271);
 }
 errors++;
 }
-}
-if(data122.body !== undefined){
-if(typeof data122.body !== "string"){
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+var valid53 = _errs303 === errors;
+if(!valid53){
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3514,9 +3500,11 @@ vErrors.push(err272);
 errors++;
 }
 }
-}
-else {
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+for(const key32 in data123){
+let data124 = data123[key32];
+if(typeof data124 === "string"){
+if(!(formats92(data124))){
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3526,9 +3514,8 @@ vErrors.push(err273);
 errors++;
 }
 }
-}
 else {
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3540,7 +3527,7 @@ errors++;
 }
 }
 else {
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3550,11 +3537,15 @@ vErrors.push(err275);
 errors++;
 }
 }
-if(data15.virtualHosts !== undefined){
-let data127 = data15.virtualHosts;
-if(Array.isArray(data127)){
-if(data127.length < 1){
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+if(data120.remove !== undefined){
+let data125 = data120.remove;
+if(Array.isArray(data125)){
+const len8 = data125.length;
+for(let i8=0; i8<len8; i8++){
+let data126 = data125[i8];
+if(typeof data126 === "string"){
+if(!(formats90(data126))){
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3563,12 +3554,9 @@ vErrors.push(err276);
 }
 errors++;
 }
-const len9 = data127.length;
-for(let i9=0; i9<len9; i9++){
-let data128 = data127[i9];
-if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
-if(data128.domains === undefined){
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+else {
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3577,8 +3565,10 @@ vErrors.push(err277);
 }
 errors++;
 }
-if(data128.routes === undefined){
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+}
+}
+else {
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3587,9 +3577,10 @@ vErrors.push(err278);
 }
 errors++;
 }
-for(const key36 in data128){
-if(!(((((key36 === "name") || (key36 === "domains")) || (key36 === "requestHeaders")) || (key36 === "responseHeaders")) || (key36 === "routes"))){
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
+}
+}
+else {
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3599,11 +3590,9 @@ vErrors.push(err279);
 errors++;
 }
 }
-if(data128.name !== undefined){
-let data129 = data128.name;
-if(typeof data129 === "string"){
-if(!(formats4(data129))){
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3613,8 +3602,12 @@ vErrors.push(err280);
 errors++;
 }
 }
-else {
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data60.redirect !== undefined){
+let data127 = data60.redirect;
+if(data127 && typeof data127 == "object" && !Array.isArray(data127)){
+for(const key33 in data127){
+if(!(((((((key33 === "scheme") || (key33 === "host")) || (key33 === "port")) || (key33 === "path")) || (key33 === "prefix")) || (key33 === "status")) || (key33 === "stripQuery"))){
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3624,11 +3617,10 @@ vErrors.push(err281);
 errors++;
 }
 }
-if(data128.domains !== undefined){
-let data130 = data128.domains;
-if(Array.isArray(data130)){
-if(data130.length < 1){
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+if(data127.scheme !== undefined){
+let data128 = data127.scheme;
+if(typeof data128 !== "string"){
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3637,12 +3629,8 @@ vErrors.push(err282);
 }
 errors++;
 }
-const len10 = data130.length;
-for(let i10=0; i10<len10; i10++){
-let data131 = data130[i10];
-if(typeof data131 === "string"){
-if(!(formats114(data131))){
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+if(!((data128 === "http") || (data128 === "https"))){
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3652,8 +3640,11 @@ vErrors.push(err283);
 errors++;
 }
 }
-else {
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+if(data127.host !== undefined){
+let data129 = data127.host;
+if(typeof data129 === "string"){
+if(!(formats110(data129))){
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3663,9 +3654,8 @@ vErrors.push(err284);
 errors++;
 }
 }
-}
 else {
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3675,12 +3665,10 @@ vErrors.push(err285);
 errors++;
 }
 }
-if(data128.requestHeaders !== undefined){
-let data132 = data128.requestHeaders;
-if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
-for(const key37 in data132){
-if(!(((key37 === "set") || (key37 === "add")) || (key37 === "remove"))){
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+if(data127.port !== undefined){
+let data130 = data127.port;
+if(!(((typeof data130 == "number") && (!(data130 % 1) && !isNaN(data130))) && (isFinite(data130)))){
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3689,15 +3677,9 @@ vErrors.push(err286);
 }
 errors++;
 }
-}
-if(data132.set !== undefined){
-let data133 = data132.set;
-if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
-for(const key38 in data133){
-const _errs332 = errors;
-if(typeof key38 === "string"){
-if(!(formats82(key38))){
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
+if((typeof data130 == "number") && (isFinite(data130))){
+if(data130 > 65535 || isNaN(data130)){
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3706,9 +3688,8 @@ vErrors.push(err287);
 }
 errors++;
 }
-}
-else {
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
+if(data130 < 0 || isNaN(data130)){
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3717,9 +3698,13 @@ vErrors.push(err288);
 }
 errors++;
 }
-var valid66 = _errs332 === errors;
-if(!valid66){
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
+}
+}
+if(data127.path !== undefined){
+let data131 = data127.path;
+if(typeof data131 === "string"){
+if(!(formats112(data131))){
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3729,11 +3714,8 @@ vErrors.push(err289);
 errors++;
 }
 }
-for(const key39 in data133){
-let data134 = data133[key39];
-if(typeof data134 === "string"){
-if(!(formats84(data134))){
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3743,8 +3725,11 @@ vErrors.push(err290);
 errors++;
 }
 }
-else {
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data127.prefix !== undefined){
+let data132 = data127.prefix;
+if(typeof data132 === "string"){
+if(!(formats40(data132))){
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3754,9 +3739,8 @@ vErrors.push(err291);
 errors++;
 }
 }
-}
 else {
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3766,14 +3750,10 @@ vErrors.push(err292);
 errors++;
 }
 }
-if(data132.add !== undefined){
-let data135 = data132.add;
-if(data135 && typeof data135 == "object" && !Array.isArray(data135)){
-for(const key40 in data135){
-const _errs339 = errors;
-if(typeof key40 === "string"){
-if(!(formats82(key40))){
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key40};
+if(data127.status !== undefined){
+let data133 = data127.status;
+if(!(((typeof data133 == "number") && (!(data133 % 1) && !isNaN(data133))) && (isFinite(data133)))){
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3782,9 +3762,8 @@ vErrors.push(err293);
 }
 errors++;
 }
-}
-else {
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key40};
+if(!(((((data133 === 301) || (data133 === 302)) || (data133 === 303)) || (data133 === 307)) || (data133 === 308))){
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3793,9 +3772,10 @@ vErrors.push(err294);
 }
 errors++;
 }
-var valid68 = _errs339 === errors;
-if(!valid68){
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key40}};
+}
+if(data127.stripQuery !== undefined){
+if(typeof data127.stripQuery !== "boolean"){
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3805,11 +3785,9 @@ vErrors.push(err295);
 errors++;
 }
 }
-for(const key41 in data135){
-let data136 = data135[key41];
-if(typeof data136 === "string"){
-if(!(formats84(data136))){
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3819,8 +3797,11 @@ vErrors.push(err296);
 errors++;
 }
 }
-else {
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data60.respond !== undefined){
+let data135 = data60.respond;
+if(data135 && typeof data135 == "object" && !Array.isArray(data135)){
+if(data135.status === undefined){
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3829,10 +3810,9 @@ vErrors.push(err297);
 }
 errors++;
 }
-}
-}
-else {
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+for(const key34 in data135){
+if(!(((key34 === "status") || (key34 === "headers")) || (key34 === "body"))){
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3842,15 +3822,10 @@ vErrors.push(err298);
 errors++;
 }
 }
-if(data132.remove !== undefined){
-let data137 = data132.remove;
-if(Array.isArray(data137)){
-const len11 = data137.length;
-for(let i11=0; i11<len11; i11++){
-let data138 = data137[i11];
-if(typeof data138 === "string"){
-if(!(formats82(data138))){
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(data135.status !== undefined){
+let data136 = data135.status;
+if(!(((typeof data136 == "number") && (!(data136 % 1) && !isNaN(data136))) && (isFinite(data136)))){
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3859,9 +3834,9 @@ vErrors.push(err299);
 }
 errors++;
 }
-}
-else {
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if((typeof data136 == "number") && (isFinite(data136))){
+if(data136 > 599 || isNaN(data136)){
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3870,10 +3845,8 @@ vErrors.push(err300);
 }
 errors++;
 }
-}
-}
-else {
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data136 < 200 || isNaN(data136)){
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3884,8 +3857,14 @@ errors++;
 }
 }
 }
-else {
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+if(data135.headers !== undefined){
+let data137 = data135.headers;
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+for(const key35 in data137){
+const _errs336 = errors;
+if(typeof key35 === "string"){
+if(!(formats90(key35))){
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3895,12 +3874,8 @@ vErrors.push(err302);
 errors++;
 }
 }
-if(data128.responseHeaders !== undefined){
-let data139 = data128.responseHeaders;
-if(data139 && typeof data139 == "object" && !Array.isArray(data139)){
-for(const key42 in data139){
-if(!(((key42 === "set") || (key42 === "add")) || (key42 === "remove"))){
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
+else {
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3909,15 +3884,9 @@ vErrors.push(err303);
 }
 errors++;
 }
-}
-if(data139.set !== undefined){
-let data140 = data139.set;
-if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
-for(const key43 in data140){
-const _errs353 = errors;
-if(typeof key43 === "string"){
-if(!(formats82(key43))){
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
+var valid59 = _errs336 === errors;
+if(!valid59){
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key35}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3927,8 +3896,11 @@ vErrors.push(err304);
 errors++;
 }
 }
-else {
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
+for(const key36 in data137){
+let data138 = data137[key36];
+if(typeof data138 === "string"){
+if(!(formats92(data138))){
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3937,9 +3909,9 @@ vErrors.push(err305);
 }
 errors++;
 }
-var valid73 = _errs353 === errors;
-if(!valid73){
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
+}
+else {
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3949,11 +3921,9 @@ vErrors.push(err306);
 errors++;
 }
 }
-for(const key44 in data140){
-let data141 = data140[key44];
-if(typeof data141 === "string"){
-if(!(formats84(data141))){
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3963,8 +3933,9 @@ vErrors.push(err307);
 errors++;
 }
 }
-else {
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data135.body !== undefined){
+if(typeof data135.body !== "string"){
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3976,7 +3947,7 @@ errors++;
 }
 }
 else {
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3986,14 +3957,9 @@ vErrors.push(err309);
 errors++;
 }
 }
-if(data139.add !== undefined){
-let data142 = data139.add;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-for(const key45 in data142){
-const _errs360 = errors;
-if(typeof key45 === "string"){
-if(!(formats82(key45))){
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key45};
+}
+else {
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -4003,8 +3969,9 @@ vErrors.push(err310);
 errors++;
 }
 }
+}
 else {
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key45};
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4013,9 +3980,12 @@ vErrors.push(err311);
 }
 errors++;
 }
-var valid75 = _errs360 === errors;
-if(!valid75){
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key45}};
+}
+if(data15.virtualHosts !== undefined){
+let data140 = data15.virtualHosts;
+if(Array.isArray(data140)){
+if(data140.length < 1){
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4024,12 +3994,12 @@ vErrors.push(err312);
 }
 errors++;
 }
-}
-for(const key46 in data142){
-let data143 = data142[key46];
-if(typeof data143 === "string"){
-if(!(formats84(data143))){
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+const len9 = data140.length;
+for(let i9=0; i9<len9; i9++){
+let data141 = data140[i9];
+if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
+if(data141.domains === undefined){
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4038,9 +4008,8 @@ vErrors.push(err313);
 }
 errors++;
 }
-}
-else {
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data141.routes === undefined){
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4049,10 +4018,9 @@ vErrors.push(err314);
 }
 errors++;
 }
-}
-}
-else {
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+for(const key37 in data141){
+if(!(((((key37 === "name") || (key37 === "domains")) || (key37 === "requestHeaders")) || (key37 === "responseHeaders")) || (key37 === "routes"))){
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4062,15 +4030,11 @@ vErrors.push(err315);
 errors++;
 }
 }
-if(data139.remove !== undefined){
-let data144 = data139.remove;
-if(Array.isArray(data144)){
-const len12 = data144.length;
-for(let i12=0; i12<len12; i12++){
-let data145 = data144[i12];
-if(typeof data145 === "string"){
-if(!(formats82(data145))){
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(data141.name !== undefined){
+let data142 = data141.name;
+if(typeof data142 === "string"){
+if(!(formats4(data142))){
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4081,7 +4045,7 @@ errors++;
 }
 }
 else {
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4091,9 +4055,11 @@ vErrors.push(err317);
 errors++;
 }
 }
-}
-else {
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data141.domains !== undefined){
+let data143 = data141.domains;
+if(Array.isArray(data143)){
+if(data143.length < 1){
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4102,10 +4068,12 @@ vErrors.push(err318);
 }
 errors++;
 }
-}
-}
-else {
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const len10 = data143.length;
+for(let i10=0; i10<len10; i10++){
+let data144 = data143[i10];
+if(typeof data144 === "string"){
+if(!(formats122(data144))){
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4115,15 +4083,8 @@ vErrors.push(err319);
 errors++;
 }
 }
-if(data128.routes !== undefined){
-let data146 = data128.routes;
-if(Array.isArray(data146)){
-const len13 = data146.length;
-for(let i13=0; i13<len13; i13++){
-let data147 = data146[i13];
-if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
-if(data147.match === undefined){
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+else {
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4132,9 +4093,10 @@ vErrors.push(err320);
 }
 errors++;
 }
-for(const key47 in data147){
-if(!(((((key47 === "name") || (key47 === "match")) || (key47 === "forward")) || (key47 === "redirect")) || (key47 === "respond"))){
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47}};
+}
+}
+else {
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4144,11 +4106,12 @@ vErrors.push(err321);
 errors++;
 }
 }
-if(data147.name !== undefined){
-let data148 = data147.name;
-if(typeof data148 === "string"){
-if(!(formats4(data148))){
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data141.requestHeaders !== undefined){
+let data145 = data141.requestHeaders;
+if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
+for(const key38 in data145){
+if(!(((key38 === "set") || (key38 === "add")) || (key38 === "remove"))){
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4158,8 +4121,14 @@ vErrors.push(err322);
 errors++;
 }
 }
-else {
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data145.set !== undefined){
+let data146 = data145.set;
+if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
+for(const key39 in data146){
+const _errs359 = errors;
+if(typeof key39 === "string"){
+if(!(formats90(key39))){
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key39};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4169,12 +4138,8 @@ vErrors.push(err323);
 errors++;
 }
 }
-if(data147.match !== undefined){
-let data149 = data147.match;
-if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
-for(const key48 in data149){
-if(!(func2.call(schema12.properties.match.properties, key48))){
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
+else {
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key39};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4183,12 +4148,9 @@ vErrors.push(err324);
 }
 errors++;
 }
-}
-if(data149.path !== undefined){
-let data150 = data149.path;
-if(typeof data150 === "string"){
-if(!(formats30(data150))){
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+var valid67 = _errs359 === errors;
+if(!valid67){
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key39}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4198,8 +4160,11 @@ vErrors.push(err325);
 errors++;
 }
 }
-else {
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+for(const key40 in data146){
+let data147 = data146[key40];
+if(typeof data147 === "string"){
+if(!(formats92(data147))){
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4209,11 +4174,8 @@ vErrors.push(err326);
 errors++;
 }
 }
-if(data149.prefix !== undefined){
-let data151 = data149.prefix;
-if(typeof data151 === "string"){
-if(!(formats32(data151))){
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4223,8 +4185,9 @@ vErrors.push(err327);
 errors++;
 }
 }
+}
 else {
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4234,11 +4197,14 @@ vErrors.push(err328);
 errors++;
 }
 }
-if(data149.pathSeparatedPrefix !== undefined){
-let data152 = data149.pathSeparatedPrefix;
-if(typeof data152 === "string"){
-if(!(formats34(data152))){
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(data145.add !== undefined){
+let data148 = data145.add;
+if(data148 && typeof data148 == "object" && !Array.isArray(data148)){
+for(const key41 in data148){
+const _errs366 = errors;
+if(typeof key41 === "string"){
+if(!(formats90(key41))){
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4249,7 +4215,7 @@ errors++;
 }
 }
 else {
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4258,12 +4224,9 @@ vErrors.push(err330);
 }
 errors++;
 }
-}
-if(data149.regex !== undefined){
-let data153 = data149.regex;
-if(typeof data153 === "string"){
-if(!(formats36(data153))){
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+var valid69 = _errs366 === errors;
+if(!valid69){
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4273,8 +4236,11 @@ vErrors.push(err331);
 errors++;
 }
 }
-else {
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+for(const key42 in data148){
+let data149 = data148[key42];
+if(typeof data149 === "string"){
+if(!(formats92(data149))){
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4284,11 +4250,8 @@ vErrors.push(err332);
 errors++;
 }
 }
-if(data149.template !== undefined){
-let data154 = data149.template;
-if(typeof data154 === "string"){
-if(!(formats38(data154))){
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4298,8 +4261,9 @@ vErrors.push(err333);
 errors++;
 }
 }
+}
 else {
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4309,9 +4273,15 @@ vErrors.push(err334);
 errors++;
 }
 }
-if(data149.caseSensitive !== undefined){
-if(typeof data149.caseSensitive !== "boolean"){
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data145.remove !== undefined){
+let data150 = data145.remove;
+if(Array.isArray(data150)){
+const len11 = data150.length;
+for(let i11=0; i11<len11; i11++){
+let data151 = data150[i11];
+if(typeof data151 === "string"){
+if(!(formats90(data151))){
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4321,15 +4291,8 @@ vErrors.push(err335);
 errors++;
 }
 }
-if(data149.methods !== undefined){
-let data156 = data149.methods;
-if(Array.isArray(data156)){
-const len14 = data156.length;
-for(let i14=0; i14<len14; i14++){
-let data157 = data156[i14];
-if(typeof data157 === "string"){
-if(!(formats40(data157))){
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+else {
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4339,8 +4302,9 @@ vErrors.push(err336);
 errors++;
 }
 }
+}
 else {
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4352,7 +4316,7 @@ errors++;
 }
 }
 else {
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4362,14 +4326,12 @@ vErrors.push(err338);
 errors++;
 }
 }
-if(data149.headers !== undefined){
-let data158 = data149.headers;
-if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
-for(const key49 in data158){
-const _errs398 = errors;
-if(typeof key49 === "string"){
-if(!(formats42(key49))){
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key49};
+if(data141.responseHeaders !== undefined){
+let data152 = data141.responseHeaders;
+if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
+for(const key43 in data152){
+if(!(((key43 === "set") || (key43 === "add")) || (key43 === "remove"))){
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4379,8 +4341,14 @@ vErrors.push(err339);
 errors++;
 }
 }
-else {
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key49};
+if(data152.set !== undefined){
+let data153 = data152.set;
+if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
+for(const key44 in data153){
+const _errs380 = errors;
+if(typeof key44 === "string"){
+if(!(formats90(key44))){
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key44};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4389,9 +4357,9 @@ vErrors.push(err340);
 }
 errors++;
 }
-var valid86 = _errs398 === errors;
-if(!valid86){
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key49}};
+}
+else {
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key44};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4400,14 +4368,9 @@ vErrors.push(err341);
 }
 errors++;
 }
-}
-for(const key50 in data158){
-let data159 = data158[key50];
-const _errs402 = errors;
-let valid88 = false;
-const _errs403 = errors;
-if(typeof data159 !== "string"){
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+var valid74 = _errs380 === errors;
+if(!valid74){
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key44}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4416,14 +4379,12 @@ vErrors.push(err342);
 }
 errors++;
 }
-var _valid5 = _errs403 === errors;
-valid88 = valid88 || _valid5;
-if(!valid88){
-const _errs405 = errors;
-if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
-for(const key51 in data159){
-if(!((((((((key51 === "exact") || (key51 === "prefix")) || (key51 === "suffix")) || (key51 === "contains")) || (key51 === "regex")) || (key51 === "range")) || (key51 === "present")) || (key51 === "invert"))){
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
+}
+for(const key45 in data153){
+let data154 = data153[key45];
+if(typeof data154 === "string"){
+if(!(formats92(data154))){
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4433,9 +4394,8 @@ vErrors.push(err343);
 errors++;
 }
 }
-if(data159.exact !== undefined){
-if(typeof data159.exact !== "string"){
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+else {
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4445,11 +4405,9 @@ vErrors.push(err344);
 errors++;
 }
 }
-if(data159.prefix !== undefined){
-let data161 = data159.prefix;
-if(typeof data161 === "string"){
-if(!(formats4(data161))){
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4459,8 +4417,14 @@ vErrors.push(err345);
 errors++;
 }
 }
-else {
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data152.add !== undefined){
+let data155 = data152.add;
+if(data155 && typeof data155 == "object" && !Array.isArray(data155)){
+for(const key46 in data155){
+const _errs387 = errors;
+if(typeof key46 === "string"){
+if(!(formats90(key46))){
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4470,11 +4434,8 @@ vErrors.push(err346);
 errors++;
 }
 }
-if(data159.suffix !== undefined){
-let data162 = data159.suffix;
-if(typeof data162 === "string"){
-if(!(formats4(data162))){
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4483,9 +4444,9 @@ vErrors.push(err347);
 }
 errors++;
 }
-}
-else {
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+var valid76 = _errs387 === errors;
+if(!valid76){
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4495,11 +4456,11 @@ vErrors.push(err348);
 errors++;
 }
 }
-if(data159.contains !== undefined){
-let data163 = data159.contains;
-if(typeof data163 === "string"){
-if(!(formats4(data163))){
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+for(const key47 in data155){
+let data156 = data155[key47];
+if(typeof data156 === "string"){
+if(!(formats92(data156))){
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4510,7 +4471,7 @@ errors++;
 }
 }
 else {
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4520,11 +4481,9 @@ vErrors.push(err350);
 errors++;
 }
 }
-if(data159.regex !== undefined){
-let data164 = data159.regex;
-if(typeof data164 === "string"){
-if(!(formats36(data164))){
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+}
+else {
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4534,8 +4493,15 @@ vErrors.push(err351);
 errors++;
 }
 }
-else {
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data152.remove !== undefined){
+let data157 = data152.remove;
+if(Array.isArray(data157)){
+const len12 = data157.length;
+for(let i12=0; i12<len12; i12++){
+let data158 = data157[i12];
+if(typeof data158 === "string"){
+if(!(formats90(data158))){
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4545,11 +4511,8 @@ vErrors.push(err352);
 errors++;
 }
 }
-if(data159.range !== undefined){
-let data165 = data159.range;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-if(data165.start === undefined){
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4558,8 +4521,10 @@ vErrors.push(err353);
 }
 errors++;
 }
-if(data165.end === undefined){
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+}
+else {
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4568,9 +4533,10 @@ vErrors.push(err354);
 }
 errors++;
 }
-for(const key52 in data165){
-if(!((key52 === "start") || (key52 === "end"))){
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
+}
+}
+else {
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4580,10 +4546,15 @@ vErrors.push(err355);
 errors++;
 }
 }
-if(data165.start !== undefined){
-let data166 = data165.start;
-if(!(((typeof data166 == "number") && (!(data166 % 1) && !isNaN(data166))) && (isFinite(data166)))){
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data141.routes !== undefined){
+let data159 = data141.routes;
+if(Array.isArray(data159)){
+const len13 = data159.length;
+for(let i13=0; i13<len13; i13++){
+let data160 = data159[i13];
+if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
+if(data160.match === undefined){
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4592,9 +4563,9 @@ vErrors.push(err356);
 }
 errors++;
 }
-if((typeof data166 == "number") && (isFinite(data166))){
-if(data166 > 9007199254740991 || isNaN(data166)){
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+for(const key48 in data160){
+if(!(((((key48 === "name") || (key48 === "match")) || (key48 === "forward")) || (key48 === "redirect")) || (key48 === "respond"))){
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4603,8 +4574,12 @@ vErrors.push(err357);
 }
 errors++;
 }
-if(data166 < -9007199254740991 || isNaN(data166)){
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data160.name !== undefined){
+let data161 = data160.name;
+if(typeof data161 === "string"){
+if(!(formats4(data161))){
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4614,11 +4589,8 @@ vErrors.push(err358);
 errors++;
 }
 }
-}
-if(data165.end !== undefined){
-let data167 = data165.end;
-if(!(((typeof data167 == "number") && (!(data167 % 1) && !isNaN(data167))) && (isFinite(data167)))){
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+else {
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4627,9 +4599,13 @@ vErrors.push(err359);
 }
 errors++;
 }
-if((typeof data167 == "number") && (isFinite(data167))){
-if(data167 > 9007199254740991 || isNaN(data167)){
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data160.match !== undefined){
+let data162 = data160.match;
+if(data162 && typeof data162 == "object" && !Array.isArray(data162)){
+for(const key49 in data162){
+if(!(func2.call(schema12.properties.match.properties, key49))){
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49}};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4638,8 +4614,12 @@ vErrors.push(err360);
 }
 errors++;
 }
-if(data167 < -9007199254740991 || isNaN(data167)){
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data162.path !== undefined){
+let data163 = data162.path;
+if(typeof data163 === "string"){
+if(!(formats38(data163))){
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4649,10 +4629,8 @@ vErrors.push(err361);
 errors++;
 }
 }
-}
-}
 else {
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4662,9 +4640,11 @@ vErrors.push(err362);
 errors++;
 }
 }
-if(data159.present !== undefined){
-if(typeof data159.present !== "boolean"){
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data162.prefix !== undefined){
+let data164 = data162.prefix;
+if(typeof data164 === "string"){
+if(!(formats40(data164))){
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4674,9 +4654,8 @@ vErrors.push(err363);
 errors++;
 }
 }
-if(data159.invert !== undefined){
-if(typeof data159.invert !== "boolean"){
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4686,9 +4665,11 @@ vErrors.push(err364);
 errors++;
 }
 }
-}
-else {
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data162.pathSeparatedPrefix !== undefined){
+let data165 = data162.pathSeparatedPrefix;
+if(typeof data165 === "string"){
+if(!(formats42(data165))){
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4697,11 +4678,9 @@ vErrors.push(err365);
 }
 errors++;
 }
-var _valid5 = _errs405 === errors;
-valid88 = valid88 || _valid5;
 }
-if(!valid88){
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+else {
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4710,21 +4689,12 @@ vErrors.push(err366);
 }
 errors++;
 }
-else {
-errors = _errs402;
-if(vErrors !== null){
-if(_errs402){
-vErrors.length = _errs402;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data162.regex !== undefined){
+let data166 = data162.regex;
+if(typeof data166 === "string"){
+if(!(formats44(data166))){
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4734,14 +4704,8 @@ vErrors.push(err367);
 errors++;
 }
 }
-if(data149.query !== undefined){
-let data170 = data149.query;
-if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
-for(const key53 in data170){
-const _errs431 = errors;
-if(typeof key53 === "string"){
-if(!(formats4(key53))){
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key53};
+else {
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4751,8 +4715,11 @@ vErrors.push(err368);
 errors++;
 }
 }
-else {
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
+if(data162.template !== undefined){
+let data167 = data162.template;
+if(typeof data167 === "string"){
+if(!(formats46(data167))){
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4761,9 +4728,9 @@ vErrors.push(err369);
 }
 errors++;
 }
-var valid91 = _errs431 === errors;
-if(!valid91){
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
+}
+else {
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4773,13 +4740,9 @@ vErrors.push(err370);
 errors++;
 }
 }
-for(const key54 in data170){
-let data171 = data170[key54];
-const _errs435 = errors;
-let valid93 = false;
-const _errs436 = errors;
-if(typeof data171 !== "string"){
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data162.caseSensitive !== undefined){
+if(typeof data162.caseSensitive !== "boolean"){
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4788,14 +4751,16 @@ vErrors.push(err371);
 }
 errors++;
 }
-var _valid6 = _errs436 === errors;
-valid93 = valid93 || _valid6;
-if(!valid93){
-const _errs438 = errors;
-if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
-for(const key55 in data171){
-if(!((((((((key55 === "exact") || (key55 === "prefix")) || (key55 === "suffix")) || (key55 === "contains")) || (key55 === "regex")) || (key55 === "range")) || (key55 === "present")) || (key55 === "invert"))){
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
+}
+if(data162.methods !== undefined){
+let data169 = data162.methods;
+if(Array.isArray(data169)){
+const len14 = data169.length;
+for(let i14=0; i14<len14; i14++){
+let data170 = data169[i14];
+if(typeof data170 === "string"){
+if(!(formats48(data170))){
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4805,9 +4770,8 @@ vErrors.push(err372);
 errors++;
 }
 }
-if(data171.exact !== undefined){
-if(typeof data171.exact !== "string"){
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+else {
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4817,11 +4781,9 @@ vErrors.push(err373);
 errors++;
 }
 }
-if(data171.prefix !== undefined){
-let data173 = data171.prefix;
-if(typeof data173 === "string"){
-if(!(formats4(data173))){
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4831,8 +4793,14 @@ vErrors.push(err374);
 errors++;
 }
 }
-else {
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data162.headers !== undefined){
+let data171 = data162.headers;
+if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
+for(const key50 in data171){
+const _errs425 = errors;
+if(typeof key50 === "string"){
+if(!(formats50(key50))){
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4842,11 +4810,8 @@ vErrors.push(err375);
 errors++;
 }
 }
-if(data171.suffix !== undefined){
-let data174 = data171.suffix;
-if(typeof data174 === "string"){
-if(!(formats4(data174))){
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4855,9 +4820,9 @@ vErrors.push(err376);
 }
 errors++;
 }
-}
-else {
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+var valid87 = _errs425 === errors;
+if(!valid87){
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key50}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4867,11 +4832,13 @@ vErrors.push(err377);
 errors++;
 }
 }
-if(data171.contains !== undefined){
-let data175 = data171.contains;
-if(typeof data175 === "string"){
-if(!(formats4(data175))){
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+for(const key51 in data171){
+let data172 = data171[key51];
+const _errs429 = errors;
+let valid89 = false;
+const _errs430 = errors;
+if(typeof data172 !== "string"){
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4880,9 +4847,14 @@ vErrors.push(err378);
 }
 errors++;
 }
-}
-else {
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+var _valid5 = _errs430 === errors;
+valid89 = valid89 || _valid5;
+if(!valid89){
+const _errs432 = errors;
+if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
+for(const key52 in data172){
+if(!((((((((key52 === "exact") || (key52 === "prefix")) || (key52 === "suffix")) || (key52 === "contains")) || (key52 === "regex")) || (key52 === "range")) || (key52 === "present")) || (key52 === "invert"))){
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4892,11 +4864,9 @@ vErrors.push(err379);
 errors++;
 }
 }
-if(data171.regex !== undefined){
-let data176 = data171.regex;
-if(typeof data176 === "string"){
-if(!(formats36(data176))){
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data172.exact !== undefined){
+if(typeof data172.exact !== "string"){
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4906,8 +4876,11 @@ vErrors.push(err380);
 errors++;
 }
 }
-else {
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data172.prefix !== undefined){
+let data174 = data172.prefix;
+if(typeof data174 === "string"){
+if(!(formats4(data174))){
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4917,11 +4890,8 @@ vErrors.push(err381);
 errors++;
 }
 }
-if(data171.range !== undefined){
-let data177 = data171.range;
-if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
-if(data177.start === undefined){
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4930,8 +4900,12 @@ vErrors.push(err382);
 }
 errors++;
 }
-if(data177.end === undefined){
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data172.suffix !== undefined){
+let data175 = data172.suffix;
+if(typeof data175 === "string"){
+if(!(formats4(data175))){
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4940,9 +4914,9 @@ vErrors.push(err383);
 }
 errors++;
 }
-for(const key56 in data177){
-if(!((key56 === "start") || (key56 === "end"))){
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
+}
+else {
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4952,10 +4926,11 @@ vErrors.push(err384);
 errors++;
 }
 }
-if(data177.start !== undefined){
-let data178 = data177.start;
-if(!(((typeof data178 == "number") && (!(data178 % 1) && !isNaN(data178))) && (isFinite(data178)))){
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data172.contains !== undefined){
+let data176 = data172.contains;
+if(typeof data176 === "string"){
+if(!(formats4(data176))){
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4964,9 +4939,9 @@ vErrors.push(err385);
 }
 errors++;
 }
-if((typeof data178 == "number") && (isFinite(data178))){
-if(data178 > 9007199254740991 || isNaN(data178)){
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4975,8 +4950,12 @@ vErrors.push(err386);
 }
 errors++;
 }
-if(data178 < -9007199254740991 || isNaN(data178)){
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data172.regex !== undefined){
+let data177 = data172.regex;
+if(typeof data177 === "string"){
+if(!(formats44(data177))){
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4986,11 +4965,8 @@ vErrors.push(err387);
 errors++;
 }
 }
-}
-if(data177.end !== undefined){
-let data179 = data177.end;
-if(!(((typeof data179 == "number") && (!(data179 % 1) && !isNaN(data179))) && (isFinite(data179)))){
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+else {
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4999,9 +4975,12 @@ vErrors.push(err388);
 }
 errors++;
 }
-if((typeof data179 == "number") && (isFinite(data179))){
-if(data179 > 9007199254740991 || isNaN(data179)){
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data172.range !== undefined){
+let data178 = data172.range;
+if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
+if(data178.start === undefined){
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5010,8 +4989,8 @@ vErrors.push(err389);
 }
 errors++;
 }
-if(data179 < -9007199254740991 || isNaN(data179)){
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(data178.end === undefined){
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5020,11 +4999,9 @@ vErrors.push(err390);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+for(const key53 in data178){
+if(!((key53 === "start") || (key53 === "end"))){
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53}};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5034,9 +5011,10 @@ vErrors.push(err391);
 errors++;
 }
 }
-if(data171.present !== undefined){
-if(typeof data171.present !== "boolean"){
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data178.start !== undefined){
+let data179 = data178.start;
+if(!(((typeof data179 == "number") && (!(data179 % 1) && !isNaN(data179))) && (isFinite(data179)))){
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5045,10 +5023,9 @@ vErrors.push(err392);
 }
 errors++;
 }
-}
-if(data171.invert !== undefined){
-if(typeof data171.invert !== "boolean"){
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if((typeof data179 == "number") && (isFinite(data179))){
+if(data179 > 9007199254740991 || isNaN(data179)){
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5057,10 +5034,8 @@ vErrors.push(err393);
 }
 errors++;
 }
-}
-}
-else {
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data179 < -9007199254740991 || isNaN(data179)){
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5069,11 +5044,12 @@ vErrors.push(err394);
 }
 errors++;
 }
-var _valid6 = _errs438 === errors;
-valid93 = valid93 || _valid6;
 }
-if(!valid93){
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+if(data178.end !== undefined){
+let data180 = data178.end;
+if(!(((typeof data180 == "number") && (!(data180 % 1) && !isNaN(data180))) && (isFinite(data180)))){
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5082,21 +5058,9 @@ vErrors.push(err395);
 }
 errors++;
 }
-else {
-errors = _errs435;
-if(vErrors !== null){
-if(_errs435){
-vErrors.length = _errs435;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+if((typeof data180 == "number") && (isFinite(data180))){
+if(data180 > 9007199254740991 || isNaN(data180)){
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5105,12 +5069,8 @@ vErrors.push(err396);
 }
 errors++;
 }
-}
-if(data149.fraction !== undefined){
-let data182 = data149.fraction;
-if((typeof data182 == "number") && (isFinite(data182))){
-if(data182 > 1 || isNaN(data182)){
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data180 < -9007199254740991 || isNaN(data180)){
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5119,8 +5079,11 @@ vErrors.push(err397);
 }
 errors++;
 }
-if(data182 < 0 || isNaN(data182)){
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+}
+else {
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5130,8 +5093,9 @@ vErrors.push(err398);
 errors++;
 }
 }
-else {
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(data172.present !== undefined){
+if(typeof data172.present !== "boolean"){
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5141,9 +5105,9 @@ vErrors.push(err399);
 errors++;
 }
 }
-}
-else {
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(data172.invert !== undefined){
+if(typeof data172.invert !== "boolean"){
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5153,12 +5117,9 @@ vErrors.push(err400);
 errors++;
 }
 }
-if(data147.forward !== undefined){
-let data183 = data147.forward;
-if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
-for(const key57 in data183){
-if(!((((((((key57 === "cluster") || (key57 === "clusters")) || (key57 === "clusterHeader")) || (key57 === "timeout")) || (key57 === "idleTimeout")) || (key57 === "rewrite")) || (key57 === "requestHeaders")) || (key57 === "responseHeaders"))){
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
+}
+else {
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5167,12 +5128,11 @@ vErrors.push(err401);
 }
 errors++;
 }
+var _valid5 = _errs432 === errors;
+valid89 = valid89 || _valid5;
 }
-if(data183.cluster !== undefined){
-let data184 = data183.cluster;
-if(typeof data184 === "string"){
-if(!(formats4(data184))){
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(!valid89){
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5181,9 +5141,21 @@ vErrors.push(err402);
 }
 errors++;
 }
+else {
+errors = _errs429;
+if(vErrors !== null){
+if(_errs429){
+vErrors.length = _errs429;
 }
 else {
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5193,11 +5165,14 @@ vErrors.push(err403);
 errors++;
 }
 }
-if(data183.clusters !== undefined){
-let data185 = data183.clusters;
-if(Array.isArray(data185)){
-if(data185.length < 1){
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+if(data162.query !== undefined){
+let data183 = data162.query;
+if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
+for(const key54 in data183){
+const _errs458 = errors;
+if(typeof key54 === "string"){
+if(!(formats4(key54))){
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key54};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5206,12 +5181,9 @@ vErrors.push(err404);
 }
 errors++;
 }
-const len15 = data185.length;
-for(let i15=0; i15<len15; i15++){
-let data186 = data185[i15];
-if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
-if(data186.name === undefined){
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+else {
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key54};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5220,9 +5192,9 @@ vErrors.push(err405);
 }
 errors++;
 }
-for(const key58 in data186){
-if(!((key58 === "name") || (key58 === "weight"))){
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+var valid92 = _errs458 === errors;
+if(!valid92){
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key54}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5232,11 +5204,13 @@ vErrors.push(err406);
 errors++;
 }
 }
-if(data186.name !== undefined){
-let data187 = data186.name;
-if(typeof data187 === "string"){
-if(!(formats4(data187))){
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key55 in data183){
+let data184 = data183[key55];
+const _errs462 = errors;
+let valid94 = false;
+const _errs463 = errors;
+if(typeof data184 !== "string"){
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5245,9 +5219,14 @@ vErrors.push(err407);
 }
 errors++;
 }
-}
-else {
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+var _valid6 = _errs463 === errors;
+valid94 = valid94 || _valid6;
+if(!valid94){
+const _errs465 = errors;
+if(data184 && typeof data184 == "object" && !Array.isArray(data184)){
+for(const key56 in data184){
+if(!((((((((key56 === "exact") || (key56 === "prefix")) || (key56 === "suffix")) || (key56 === "contains")) || (key56 === "regex")) || (key56 === "range")) || (key56 === "present")) || (key56 === "invert"))){
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5257,10 +5236,9 @@ vErrors.push(err408);
 errors++;
 }
 }
-if(data186.weight !== undefined){
-let data188 = data186.weight;
-if(!(((typeof data188 == "number") && (!(data188 % 1) && !isNaN(data188))) && (isFinite(data188)))){
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data184.exact !== undefined){
+if(typeof data184.exact !== "string"){
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5269,9 +5247,12 @@ vErrors.push(err409);
 }
 errors++;
 }
-if((typeof data188 == "number") && (isFinite(data188))){
-if(data188 > 4294967295 || isNaN(data188)){
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data184.prefix !== undefined){
+let data186 = data184.prefix;
+if(typeof data186 === "string"){
+if(!(formats4(data186))){
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5280,8 +5261,9 @@ vErrors.push(err410);
 }
 errors++;
 }
-if(data188 < 0 || isNaN(data188)){
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5291,10 +5273,11 @@ vErrors.push(err411);
 errors++;
 }
 }
-}
-}
-else {
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data184.suffix !== undefined){
+let data187 = data184.suffix;
+if(typeof data187 === "string"){
+if(!(formats4(data187))){
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5304,9 +5287,8 @@ vErrors.push(err412);
 errors++;
 }
 }
-}
 else {
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5316,11 +5298,11 @@ vErrors.push(err413);
 errors++;
 }
 }
-if(data183.clusterHeader !== undefined){
-let data189 = data183.clusterHeader;
-if(typeof data189 === "string"){
-if(!(formats66(data189))){
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(data184.contains !== undefined){
+let data188 = data184.contains;
+if(typeof data188 === "string"){
+if(!(formats4(data188))){
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5331,7 +5313,7 @@ errors++;
 }
 }
 else {
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5341,11 +5323,11 @@ vErrors.push(err415);
 errors++;
 }
 }
-if(data183.timeout !== undefined){
-let data190 = data183.timeout;
-if(typeof data190 === "string"){
-if(!(formats2(data190))){
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(data184.regex !== undefined){
+let data189 = data184.regex;
+if(typeof data189 === "string"){
+if(!(formats44(data189))){
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5356,7 +5338,7 @@ errors++;
 }
 }
 else {
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5366,11 +5348,11 @@ vErrors.push(err417);
 errors++;
 }
 }
-if(data183.idleTimeout !== undefined){
-let data191 = data183.idleTimeout;
-if(typeof data191 === "string"){
-if(!(formats2(data191))){
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data184.range !== undefined){
+let data190 = data184.range;
+if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
+if(data190.start === undefined){
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5379,9 +5361,8 @@ vErrors.push(err418);
 }
 errors++;
 }
-}
-else {
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data190.end === undefined){
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5390,13 +5371,9 @@ vErrors.push(err419);
 }
 errors++;
 }
-}
-if(data183.rewrite !== undefined){
-let data192 = data183.rewrite;
-if(data192 && typeof data192 == "object" && !Array.isArray(data192)){
-for(const key59 in data192){
-if(!(((((key59 === "prefix") || (key59 === "regex")) || (key59 === "path")) || (key59 === "host")) || (key59 === "hostFrom"))){
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+for(const key57 in data190){
+if(!((key57 === "start") || (key57 === "end"))){
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5406,11 +5383,10 @@ vErrors.push(err420);
 errors++;
 }
 }
-if(data192.prefix !== undefined){
-let data193 = data192.prefix;
-if(typeof data193 === "string"){
-if(!(formats32(data193))){
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data190.start !== undefined){
+let data191 = data190.start;
+if(!(((typeof data191 == "number") && (!(data191 % 1) && !isNaN(data191))) && (isFinite(data191)))){
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5419,9 +5395,9 @@ vErrors.push(err421);
 }
 errors++;
 }
-}
-else {
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if((typeof data191 == "number") && (isFinite(data191))){
+if(data191 > 9007199254740991 || isNaN(data191)){
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5430,12 +5406,8 @@ vErrors.push(err422);
 }
 errors++;
 }
-}
-if(data192.regex !== undefined){
-let data194 = data192.regex;
-if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
-if(data194.pattern === undefined){
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+if(data191 < -9007199254740991 || isNaN(data191)){
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5444,8 +5416,12 @@ vErrors.push(err423);
 }
 errors++;
 }
-if(data194.substitution === undefined){
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+}
+if(data190.end !== undefined){
+let data192 = data190.end;
+if(!(((typeof data192 == "number") && (!(data192 % 1) && !isNaN(data192))) && (isFinite(data192)))){
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5454,9 +5430,9 @@ vErrors.push(err424);
 }
 errors++;
 }
-for(const key60 in data194){
-if(!((key60 === "pattern") || (key60 === "substitution"))){
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
+if((typeof data192 == "number") && (isFinite(data192))){
+if(data192 > 9007199254740991 || isNaN(data192)){
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5465,12 +5441,8 @@ vErrors.push(err425);
 }
 errors++;
 }
-}
-if(data194.pattern !== undefined){
-let data195 = data194.pattern;
-if(typeof data195 === "string"){
-if(!(formats36(data195))){
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data192 < -9007199254740991 || isNaN(data192)){
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5480,8 +5452,10 @@ vErrors.push(err426);
 errors++;
 }
 }
+}
+}
 else {
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5491,11 +5465,9 @@ vErrors.push(err427);
 errors++;
 }
 }
-if(data194.substitution !== undefined){
-let data196 = data194.substitution;
-if(typeof data196 === "string"){
-if(!(formats76(data196))){
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data184.present !== undefined){
+if(typeof data184.present !== "boolean"){
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5505,8 +5477,9 @@ vErrors.push(err428);
 errors++;
 }
 }
-else {
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data184.invert !== undefined){
+if(typeof data184.invert !== "boolean"){
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5518,7 +5491,7 @@ errors++;
 }
 }
 else {
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5527,12 +5500,11 @@ vErrors.push(err430);
 }
 errors++;
 }
+var _valid6 = _errs465 === errors;
+valid94 = valid94 || _valid6;
 }
-if(data192.path !== undefined){
-let data197 = data192.path;
-if(typeof data197 === "string"){
-if(!(formats32(data197))){
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(!valid94){
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5541,9 +5513,21 @@ vErrors.push(err431);
 }
 errors++;
 }
+else {
+errors = _errs462;
+if(vErrors !== null){
+if(_errs462){
+vErrors.length = _errs462;
 }
 else {
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5553,11 +5537,11 @@ vErrors.push(err432);
 errors++;
 }
 }
-if(data192.host !== undefined){
-let data198 = data192.host;
-if(typeof data198 === "string"){
-if(!(formats80(data198))){
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data162.fraction !== undefined){
+let data195 = data162.fraction;
+if((typeof data195 == "number") && (isFinite(data195))){
+if(data195 > 1 || isNaN(data195)){
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5566,9 +5550,8 @@ vErrors.push(err433);
 }
 errors++;
 }
-}
-else {
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data195 < 0 || isNaN(data195)){
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5578,10 +5561,8 @@ vErrors.push(err434);
 errors++;
 }
 }
-if(data192.hostFrom !== undefined){
-let data199 = data192.hostFrom;
-if(typeof data199 !== "string"){
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+else {
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5590,8 +5571,10 @@ vErrors.push(err435);
 }
 errors++;
 }
-if(!(data199 === "upstream")){
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+}
+else {
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5601,9 +5584,12 @@ vErrors.push(err436);
 errors++;
 }
 }
-}
-else {
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data160.forward !== undefined){
+let data196 = data160.forward;
+if(data196 && typeof data196 == "object" && !Array.isArray(data196)){
+for(const key58 in data196){
+if(!((((((((key58 === "cluster") || (key58 === "clusters")) || (key58 === "clusterHeader")) || (key58 === "timeout")) || (key58 === "idleTimeout")) || (key58 === "rewrite")) || (key58 === "requestHeaders")) || (key58 === "responseHeaders"))){
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5613,12 +5599,11 @@ vErrors.push(err437);
 errors++;
 }
 }
-if(data183.requestHeaders !== undefined){
-let data200 = data183.requestHeaders;
-if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
-for(const key61 in data200){
-if(!(((key61 === "set") || (key61 === "add")) || (key61 === "remove"))){
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
+if(data196.cluster !== undefined){
+let data197 = data196.cluster;
+if(typeof data197 === "string"){
+if(!(formats4(data197))){
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -5628,14 +5613,8 @@ vErrors.push(err438);
 errors++;
 }
 }
-if(data200.set !== undefined){
-let data201 = data200.set;
-if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
-for(const key62 in data201){
-const _errs507 = errors;
-if(typeof key62 === "string"){
-if(!(formats82(key62))){
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key62};
+else {
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5645,8 +5624,11 @@ vErrors.push(err439);
 errors++;
 }
 }
-else {
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key62};
+if(data196.clusters !== undefined){
+let data198 = data196.clusters;
+if(Array.isArray(data198)){
+if(data198.length < 1){
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -5655,9 +5637,12 @@ vErrors.push(err440);
 }
 errors++;
 }
-var valid103 = _errs507 === errors;
-if(!valid103){
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key62}};
+const len15 = data198.length;
+for(let i15=0; i15<len15; i15++){
+let data199 = data198[i15];
+if(data199 && typeof data199 == "object" && !Array.isArray(data199)){
+if(data199.name === undefined){
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5666,12 +5651,9 @@ vErrors.push(err441);
 }
 errors++;
 }
-}
-for(const key63 in data201){
-let data202 = data201[key63];
-if(typeof data202 === "string"){
-if(!(formats84(data202))){
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key59 in data199){
+if(!((key59 === "name") || (key59 === "weight"))){
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5681,8 +5663,11 @@ vErrors.push(err442);
 errors++;
 }
 }
-else {
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data199.name !== undefined){
+let data200 = data199.name;
+if(typeof data200 === "string"){
+if(!(formats4(data200))){
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5692,9 +5677,8 @@ vErrors.push(err443);
 errors++;
 }
 }
-}
 else {
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5704,14 +5688,10 @@ vErrors.push(err444);
 errors++;
 }
 }
-if(data200.add !== undefined){
-let data203 = data200.add;
-if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
-for(const key64 in data203){
-const _errs514 = errors;
-if(typeof key64 === "string"){
-if(!(formats82(key64))){
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key64};
+if(data199.weight !== undefined){
+let data201 = data199.weight;
+if(!(((typeof data201 == "number") && (!(data201 % 1) && !isNaN(data201))) && (isFinite(data201)))){
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5720,9 +5700,9 @@ vErrors.push(err445);
 }
 errors++;
 }
-}
-else {
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key64};
+if((typeof data201 == "number") && (isFinite(data201))){
+if(data201 > 4294967295 || isNaN(data201)){
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5731,9 +5711,8 @@ vErrors.push(err446);
 }
 errors++;
 }
-var valid105 = _errs514 === errors;
-if(!valid105){
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key64}};
+if(data201 < 0 || isNaN(data201)){
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5743,11 +5722,10 @@ vErrors.push(err447);
 errors++;
 }
 }
-for(const key65 in data203){
-let data204 = data203[key65];
-if(typeof data204 === "string"){
-if(!(formats84(data204))){
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+}
+else {
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5757,8 +5735,9 @@ vErrors.push(err448);
 errors++;
 }
 }
+}
 else {
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5768,9 +5747,11 @@ vErrors.push(err449);
 errors++;
 }
 }
-}
-else {
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data196.clusterHeader !== undefined){
+let data202 = data196.clusterHeader;
+if(typeof data202 === "string"){
+if(!(formats74(data202))){
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5780,15 +5761,8 @@ vErrors.push(err450);
 errors++;
 }
 }
-if(data200.remove !== undefined){
-let data205 = data200.remove;
-if(Array.isArray(data205)){
-const len16 = data205.length;
-for(let i16=0; i16<len16; i16++){
-let data206 = data205[i16];
-if(typeof data206 === "string"){
-if(!(formats82(data206))){
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5798,8 +5772,11 @@ vErrors.push(err451);
 errors++;
 }
 }
-else {
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data196.timeout !== undefined){
+let data203 = data196.timeout;
+if(typeof data203 === "string"){
+if(!(formats2(data203))){
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5809,9 +5786,8 @@ vErrors.push(err452);
 errors++;
 }
 }
-}
 else {
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5821,9 +5797,11 @@ vErrors.push(err453);
 errors++;
 }
 }
-}
-else {
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+if(data196.idleTimeout !== undefined){
+let data204 = data196.idleTimeout;
+if(typeof data204 === "string"){
+if(!(formats2(data204))){
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5833,12 +5811,8 @@ vErrors.push(err454);
 errors++;
 }
 }
-if(data183.responseHeaders !== undefined){
-let data207 = data183.responseHeaders;
-if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
-for(const key66 in data207){
-if(!(((key66 === "set") || (key66 === "add")) || (key66 === "remove"))){
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
+else {
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5848,14 +5822,12 @@ vErrors.push(err455);
 errors++;
 }
 }
-if(data207.set !== undefined){
-let data208 = data207.set;
-if(data208 && typeof data208 == "object" && !Array.isArray(data208)){
-for(const key67 in data208){
-const _errs528 = errors;
-if(typeof key67 === "string"){
-if(!(formats82(key67))){
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
+if(data196.rewrite !== undefined){
+let data205 = data196.rewrite;
+if(data205 && typeof data205 == "object" && !Array.isArray(data205)){
+for(const key60 in data205){
+if(!(((((key60 === "prefix") || (key60 === "regex")) || (key60 === "path")) || (key60 === "host")) || (key60 === "hostFrom"))){
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5865,8 +5837,11 @@ vErrors.push(err456);
 errors++;
 }
 }
-else {
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
+if(data205.prefix !== undefined){
+let data206 = data205.prefix;
+if(typeof data206 === "string"){
+if(!(formats40(data206))){
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5875,9 +5850,9 @@ vErrors.push(err457);
 }
 errors++;
 }
-var valid110 = _errs528 === errors;
-if(!valid110){
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
+}
+else {
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5887,11 +5862,11 @@ vErrors.push(err458);
 errors++;
 }
 }
-for(const key68 in data208){
-let data209 = data208[key68];
-if(typeof data209 === "string"){
-if(!(formats84(data209))){
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data205.regex !== undefined){
+let data207 = data205.regex;
+if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
+if(data207.pattern === undefined){
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5900,9 +5875,8 @@ vErrors.push(err459);
 }
 errors++;
 }
-}
-else {
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data207.substitution === undefined){
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5911,10 +5885,9 @@ vErrors.push(err460);
 }
 errors++;
 }
-}
-}
-else {
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+for(const key61 in data207){
+if(!((key61 === "pattern") || (key61 === "substitution"))){
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5924,14 +5897,11 @@ vErrors.push(err461);
 errors++;
 }
 }
-if(data207.add !== undefined){
-let data210 = data207.add;
-if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
-for(const key69 in data210){
-const _errs535 = errors;
-if(typeof key69 === "string"){
-if(!(formats82(key69))){
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key69};
+if(data207.pattern !== undefined){
+let data208 = data207.pattern;
+if(typeof data208 === "string"){
+if(!(formats44(data208))){
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5942,7 +5912,7 @@ errors++;
 }
 }
 else {
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key69};
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5951,9 +5921,12 @@ vErrors.push(err463);
 }
 errors++;
 }
-var valid112 = _errs535 === errors;
-if(!valid112){
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key69}};
+}
+if(data207.substitution !== undefined){
+let data209 = data207.substitution;
+if(typeof data209 === "string"){
+if(!(formats84(data209))){
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5963,11 +5936,8 @@ vErrors.push(err464);
 errors++;
 }
 }
-for(const key70 in data210){
-let data211 = data210[key70];
-if(typeof data211 === "string"){
-if(!(formats84(data211))){
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -5977,8 +5947,9 @@ vErrors.push(err465);
 errors++;
 }
 }
+}
 else {
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -5988,9 +5959,11 @@ vErrors.push(err466);
 errors++;
 }
 }
-}
-else {
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data205.path !== undefined){
+let data210 = data205.path;
+if(typeof data210 === "string"){
+if(!(formats40(data210))){
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6000,15 +5973,8 @@ vErrors.push(err467);
 errors++;
 }
 }
-if(data207.remove !== undefined){
-let data212 = data207.remove;
-if(Array.isArray(data212)){
-const len17 = data212.length;
-for(let i17=0; i17<len17; i17++){
-let data213 = data212[i17];
-if(typeof data213 === "string"){
-if(!(formats82(data213))){
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6018,8 +5984,11 @@ vErrors.push(err468);
 errors++;
 }
 }
-else {
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data205.host !== undefined){
+let data211 = data205.host;
+if(typeof data211 === "string"){
+if(!(formats88(data211))){
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6029,9 +5998,8 @@ vErrors.push(err469);
 errors++;
 }
 }
-}
 else {
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6041,9 +6009,10 @@ vErrors.push(err470);
 errors++;
 }
 }
-}
-else {
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+if(data205.hostFrom !== undefined){
+let data212 = data205.hostFrom;
+if(typeof data212 !== "string"){
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6052,10 +6021,8 @@ vErrors.push(err471);
 }
 errors++;
 }
-}
-}
-else {
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+if(!(data212 === "upstream")){
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6065,12 +6032,9 @@ vErrors.push(err472);
 errors++;
 }
 }
-if(data147.redirect !== undefined){
-let data214 = data147.redirect;
-if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
-for(const key71 in data214){
-if(!(((((((key71 === "scheme") || (key71 === "host")) || (key71 === "port")) || (key71 === "path")) || (key71 === "prefix")) || (key71 === "status")) || (key71 === "stripQuery"))){
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71}};
+}
+else {
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6080,10 +6044,12 @@ vErrors.push(err473);
 errors++;
 }
 }
-if(data214.scheme !== undefined){
-let data215 = data214.scheme;
-if(typeof data215 !== "string"){
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+if(data196.requestHeaders !== undefined){
+let data213 = data196.requestHeaders;
+if(data213 && typeof data213 == "object" && !Array.isArray(data213)){
+for(const key62 in data213){
+if(!(((key62 === "set") || (key62 === "add")) || (key62 === "remove"))){
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6092,8 +6058,15 @@ vErrors.push(err474);
 }
 errors++;
 }
-if(!((data215 === "http") || (data215 === "https"))){
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data213.set !== undefined){
+let data214 = data213.set;
+if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
+for(const key63 in data214){
+const _errs534 = errors;
+if(typeof key63 === "string"){
+if(!(formats90(key63))){
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key63};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6103,11 +6076,8 @@ vErrors.push(err475);
 errors++;
 }
 }
-if(data214.host !== undefined){
-let data216 = data214.host;
-if(typeof data216 === "string"){
-if(!(formats102(data216))){
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+else {
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key63};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6116,9 +6086,9 @@ vErrors.push(err476);
 }
 errors++;
 }
-}
-else {
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+var valid104 = _errs534 === errors;
+if(!valid104){
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key63}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6128,10 +6098,11 @@ vErrors.push(err477);
 errors++;
 }
 }
-if(data214.port !== undefined){
-let data217 = data214.port;
-if(!(((typeof data217 == "number") && (!(data217 % 1) && !isNaN(data217))) && (isFinite(data217)))){
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+for(const key64 in data214){
+let data215 = data214[key64];
+if(typeof data215 === "string"){
+if(!(formats92(data215))){
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6140,9 +6111,9 @@ vErrors.push(err478);
 }
 errors++;
 }
-if((typeof data217 == "number") && (isFinite(data217))){
-if(data217 > 65535 || isNaN(data217)){
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+else {
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6151,8 +6122,10 @@ vErrors.push(err479);
 }
 errors++;
 }
-if(data217 < 0 || isNaN(data217)){
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6162,12 +6135,14 @@ vErrors.push(err480);
 errors++;
 }
 }
-}
-if(data214.path !== undefined){
-let data218 = data214.path;
-if(typeof data218 === "string"){
-if(!(formats104(data218))){
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data213.add !== undefined){
+let data216 = data213.add;
+if(data216 && typeof data216 == "object" && !Array.isArray(data216)){
+for(const key65 in data216){
+const _errs541 = errors;
+if(typeof key65 === "string"){
+if(!(formats90(key65))){
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6178,7 +6153,7 @@ errors++;
 }
 }
 else {
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6187,12 +6162,9 @@ vErrors.push(err482);
 }
 errors++;
 }
-}
-if(data214.prefix !== undefined){
-let data219 = data214.prefix;
-if(typeof data219 === "string"){
-if(!(formats32(data219))){
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+var valid106 = _errs541 === errors;
+if(!valid106){
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key65}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6202,8 +6174,11 @@ vErrors.push(err483);
 errors++;
 }
 }
-else {
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+for(const key66 in data216){
+let data217 = data216[key66];
+if(typeof data217 === "string"){
+if(!(formats92(data217))){
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6213,10 +6188,8 @@ vErrors.push(err484);
 errors++;
 }
 }
-if(data214.status !== undefined){
-let data220 = data214.status;
-if(!(((typeof data220 == "number") && (!(data220 % 1) && !isNaN(data220))) && (isFinite(data220)))){
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6225,8 +6198,10 @@ vErrors.push(err485);
 }
 errors++;
 }
-if(!(((((data220 === 301) || (data220 === 302)) || (data220 === 303)) || (data220 === 307)) || (data220 === 308))){
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+}
+else {
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6236,9 +6211,15 @@ vErrors.push(err486);
 errors++;
 }
 }
-if(data214.stripQuery !== undefined){
-if(typeof data214.stripQuery !== "boolean"){
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data213.remove !== undefined){
+let data218 = data213.remove;
+if(Array.isArray(data218)){
+const len16 = data218.length;
+for(let i16=0; i16<len16; i16++){
+let data219 = data218[i16];
+if(typeof data219 === "string"){
+if(!(formats90(data219))){
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6248,9 +6229,8 @@ vErrors.push(err487);
 errors++;
 }
 }
-}
 else {
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6260,11 +6240,9 @@ vErrors.push(err488);
 errors++;
 }
 }
-if(data147.respond !== undefined){
-let data222 = data147.respond;
-if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
-if(data222.status === undefined){
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+}
+else {
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6273,9 +6251,10 @@ vErrors.push(err489);
 }
 errors++;
 }
-for(const key72 in data222){
-if(!(((key72 === "status") || (key72 === "headers")) || (key72 === "body"))){
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
+}
+}
+else {
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6285,10 +6264,12 @@ vErrors.push(err490);
 errors++;
 }
 }
-if(data222.status !== undefined){
-let data223 = data222.status;
-if(!(((typeof data223 == "number") && (!(data223 % 1) && !isNaN(data223))) && (isFinite(data223)))){
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data196.responseHeaders !== undefined){
+let data220 = data196.responseHeaders;
+if(data220 && typeof data220 == "object" && !Array.isArray(data220)){
+for(const key67 in data220){
+if(!(((key67 === "set") || (key67 === "add")) || (key67 === "remove"))){
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6297,9 +6278,15 @@ vErrors.push(err491);
 }
 errors++;
 }
-if((typeof data223 == "number") && (isFinite(data223))){
-if(data223 > 599 || isNaN(data223)){
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data220.set !== undefined){
+let data221 = data220.set;
+if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
+for(const key68 in data221){
+const _errs555 = errors;
+if(typeof key68 === "string"){
+if(!(formats90(key68))){
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key68};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6308,8 +6295,9 @@ vErrors.push(err492);
 }
 errors++;
 }
-if(data223 < 200 || isNaN(data223)){
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+else {
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key68};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6318,16 +6306,9 @@ vErrors.push(err493);
 }
 errors++;
 }
-}
-}
-if(data222.headers !== undefined){
-let data224 = data222.headers;
-if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
-for(const key73 in data224){
-const _errs568 = errors;
-if(typeof key73 === "string"){
-if(!(formats82(key73))){
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
+var valid111 = _errs555 === errors;
+if(!valid111){
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key68}};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6337,8 +6318,11 @@ vErrors.push(err494);
 errors++;
 }
 }
-else {
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
+for(const key69 in data221){
+let data222 = data221[key69];
+if(typeof data222 === "string"){
+if(!(formats92(data222))){
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6347,9 +6331,9 @@ vErrors.push(err495);
 }
 errors++;
 }
-var valid118 = _errs568 === errors;
-if(!valid118){
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
+}
+else {
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6359,11 +6343,9 @@ vErrors.push(err496);
 errors++;
 }
 }
-for(const key74 in data224){
-let data225 = data224[key74];
-if(typeof data225 === "string"){
-if(!(formats84(data225))){
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6373,8 +6355,14 @@ vErrors.push(err497);
 errors++;
 }
 }
-else {
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data220.add !== undefined){
+let data223 = data220.add;
+if(data223 && typeof data223 == "object" && !Array.isArray(data223)){
+for(const key70 in data223){
+const _errs562 = errors;
+if(typeof key70 === "string"){
+if(!(formats90(key70))){
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6384,9 +6372,8 @@ vErrors.push(err498);
 errors++;
 }
 }
-}
 else {
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6395,10 +6382,9 @@ vErrors.push(err499);
 }
 errors++;
 }
-}
-if(data222.body !== undefined){
-if(typeof data222.body !== "string"){
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+var valid113 = _errs562 === errors;
+if(!valid113){
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6408,9 +6394,11 @@ vErrors.push(err500);
 errors++;
 }
 }
-}
-else {
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+for(const key71 in data223){
+let data224 = data223[key71];
+if(typeof data224 === "string"){
+if(!(formats92(data224))){
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6420,9 +6408,8 @@ vErrors.push(err501);
 errors++;
 }
 }
-}
 else {
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6434,7 +6421,7 @@ errors++;
 }
 }
 else {
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6444,9 +6431,15 @@ vErrors.push(err503);
 errors++;
 }
 }
-}
-else {
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+if(data220.remove !== undefined){
+let data225 = data220.remove;
+if(Array.isArray(data225)){
+const len17 = data225.length;
+for(let i17=0; i17<len17; i17++){
+let data226 = data225[i17];
+if(typeof data226 === "string"){
+if(!(formats90(data226))){
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6456,9 +6449,8 @@ vErrors.push(err504);
 errors++;
 }
 }
-}
 else {
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6470,7 +6462,7 @@ errors++;
 }
 }
 else {
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6482,7 +6474,7 @@ errors++;
 }
 }
 else {
-const err507 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6494,7 +6486,7 @@ errors++;
 }
 }
 else {
-const err508 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6504,15 +6496,12 @@ vErrors.push(err508);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data227 = data.clusters;
-if(Array.isArray(data227)){
-const len18 = data227.length;
-for(let i18=0; i18<len18; i18++){
-let data228 = data227[i18];
-if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
-if(data228.name === undefined){
-const err509 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(data160.redirect !== undefined){
+let data227 = data160.redirect;
+if(data227 && typeof data227 == "object" && !Array.isArray(data227)){
+for(const key72 in data227){
+if(!(((((((key72 === "scheme") || (key72 === "host")) || (key72 === "port")) || (key72 === "path")) || (key72 === "prefix")) || (key72 === "status")) || (key72 === "stripQuery"))){
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6521,8 +6510,11 @@ vErrors.push(err509);
 }
 errors++;
 }
-if(data228.endpoints === undefined){
-const err510 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
+}
+if(data227.scheme !== undefined){
+let data228 = data227.scheme;
+if(typeof data228 !== "string"){
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6531,9 +6523,8 @@ vErrors.push(err510);
 }
 errors++;
 }
-for(const key75 in data228){
-if(!((((((((key75 === "name") || (key75 === "type")) || (key75 === "endpoints")) || (key75 === "protocol")) || (key75 === "connectTimeout")) || (key75 === "loadBalancing")) || (key75 === "connections")) || (key75 === "circuitBreakers"))){
-const err511 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
+if(!((data228 === "http") || (data228 === "https"))){
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6543,11 +6534,11 @@ vErrors.push(err511);
 errors++;
 }
 }
-if(data228.name !== undefined){
-let data229 = data228.name;
+if(data227.host !== undefined){
+let data229 = data227.host;
 if(typeof data229 === "string"){
-if(!(formats4(data229))){
-const err512 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(!(formats110(data229))){
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6558,7 +6549,7 @@ errors++;
 }
 }
 else {
-const err513 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6568,10 +6559,10 @@ vErrors.push(err513);
 errors++;
 }
 }
-if(data228.type !== undefined){
-let data230 = data228.type;
-if(typeof data230 !== "string"){
-const err514 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(data227.port !== undefined){
+let data230 = data227.port;
+if(!(((typeof data230 == "number") && (!(data230 % 1) && !isNaN(data230))) && (isFinite(data230)))){
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6580,8 +6571,9 @@ vErrors.push(err514);
 }
 errors++;
 }
-if(!(data230 === "static")){
-const err515 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+if((typeof data230 == "number") && (isFinite(data230))){
+if(data230 > 65535 || isNaN(data230)){
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6590,19 +6582,8 @@ vErrors.push(err515);
 }
 errors++;
 }
-}
-if(data228.endpoints !== undefined){
-let data231 = data228.endpoints;
-if(Array.isArray(data231)){
-const len19 = data231.length;
-for(let i19=0; i19<len19; i19++){
-let data232 = data231[i19];
-const _errs587 = errors;
-let valid125 = false;
-const _errs588 = errors;
-if(typeof data232 === "string"){
-if(!(formats222(data232))){
-const err516 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data230 < 0 || isNaN(data230)){
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6612,8 +6593,12 @@ vErrors.push(err516);
 errors++;
 }
 }
-else {
-const err517 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+}
+if(data227.path !== undefined){
+let data231 = data227.path;
+if(typeof data231 === "string"){
+if(!(formats112(data231))){
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6622,13 +6607,9 @@ vErrors.push(err517);
 }
 errors++;
 }
-var _valid7 = _errs588 === errors;
-valid125 = valid125 || _valid7;
-if(!valid125){
-const _errs590 = errors;
-if(data232 && typeof data232 == "object" && !Array.isArray(data232)){
-if(data232.address === undefined){
-const err518 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+}
+else {
+const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6637,9 +6618,12 @@ vErrors.push(err518);
 }
 errors++;
 }
-for(const key76 in data232){
-if(!((key76 === "address") || (key76 === "weight"))){
-const err519 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
+}
+if(data227.prefix !== undefined){
+let data232 = data227.prefix;
+if(typeof data232 === "string"){
+if(!(formats40(data232))){
+const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6649,11 +6633,8 @@ vErrors.push(err519);
 errors++;
 }
 }
-if(data232.address !== undefined){
-let data233 = data232.address;
-if(typeof data233 === "string"){
-if(!(formats222(data233))){
-const err520 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+else {
+const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -6663,8 +6644,10 @@ vErrors.push(err520);
 errors++;
 }
 }
-else {
-const err521 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(data227.status !== undefined){
+let data233 = data227.status;
+if(!(((typeof data233 == "number") && (!(data233 % 1) && !isNaN(data233))) && (isFinite(data233)))){
+const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -6673,11 +6656,8 @@ vErrors.push(err521);
 }
 errors++;
 }
-}
-if(data232.weight !== undefined){
-let data234 = data232.weight;
-if(!(((typeof data234 == "number") && (!(data234 % 1) && !isNaN(data234))) && (isFinite(data234)))){
-const err522 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(!(((((data233 === 301) || (data233 === 302)) || (data233 === 303)) || (data233 === 307)) || (data233 === 308))){
+const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -6686,9 +6666,10 @@ vErrors.push(err522);
 }
 errors++;
 }
-if((typeof data234 == "number") && (isFinite(data234))){
-if(data234 > 4294967295 || isNaN(data234)){
-const err523 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data227.stripQuery !== undefined){
+if(typeof data227.stripQuery !== "boolean"){
+const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6697,8 +6678,10 @@ vErrors.push(err523);
 }
 errors++;
 }
-if(data234 < 1 || isNaN(data234)){
-const err524 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+}
+else {
+const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -6708,10 +6691,11 @@ vErrors.push(err524);
 errors++;
 }
 }
-}
-}
-else {
-const err525 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data160.respond !== undefined){
+let data235 = data160.respond;
+if(data235 && typeof data235 == "object" && !Array.isArray(data235)){
+if(data235.status === undefined){
+const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -6720,11 +6704,9 @@ vErrors.push(err525);
 }
 errors++;
 }
-var _valid7 = _errs590 === errors;
-valid125 = valid125 || _valid7;
-}
-if(!valid125){
-const err526 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+for(const key73 in data235){
+if(!(((key73 === "status") || (key73 === "headers")) || (key73 === "body"))){
+const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73}};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -6733,21 +6715,11 @@ vErrors.push(err526);
 }
 errors++;
 }
-else {
-errors = _errs587;
-if(vErrors !== null){
-if(_errs587){
-vErrors.length = _errs587;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err527 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(data235.status !== undefined){
+let data236 = data235.status;
+if(!(((typeof data236 == "number") && (!(data236 % 1) && !isNaN(data236))) && (isFinite(data236)))){
+const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6756,11 +6728,9 @@ vErrors.push(err527);
 }
 errors++;
 }
-}
-if(data228.protocol !== undefined){
-let data235 = data228.protocol;
-if(typeof data235 !== "string"){
-const err528 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if((typeof data236 == "number") && (isFinite(data236))){
+if(data236 > 599 || isNaN(data236)){
+const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6769,8 +6739,8 @@ vErrors.push(err528);
 }
 errors++;
 }
-if(!(data235 === "http1")){
-const err529 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+if(data236 < 200 || isNaN(data236)){
+const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6780,11 +6750,15 @@ vErrors.push(err529);
 errors++;
 }
 }
-if(data228.connectTimeout !== undefined){
-let data236 = data228.connectTimeout;
-if(typeof data236 === "string"){
-if(!(formats2(data236))){
-const err530 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+}
+if(data235.headers !== undefined){
+let data237 = data235.headers;
+if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
+for(const key74 in data237){
+const _errs595 = errors;
+if(typeof key74 === "string"){
+if(!(formats90(key74))){
+const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key74};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6795,7 +6769,7 @@ errors++;
 }
 }
 else {
-const err531 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key74};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6804,13 +6778,9 @@ vErrors.push(err531);
 }
 errors++;
 }
-}
-if(data228.loadBalancing !== undefined){
-let data237 = data228.loadBalancing;
-if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
-for(const key77 in data237){
-if(!(key77 === "policy")){
-const err532 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
+var valid119 = _errs595 === errors;
+if(!valid119){
+const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key74}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6820,10 +6790,11 @@ vErrors.push(err532);
 errors++;
 }
 }
-if(data237.policy !== undefined){
-let data238 = data237.policy;
-if(typeof data238 !== "string"){
-const err533 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+for(const key75 in data237){
+let data238 = data237[key75];
+if(typeof data238 === "string"){
+if(!(formats92(data238))){
+const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6832,8 +6803,9 @@ vErrors.push(err533);
 }
 errors++;
 }
-if(!((data238 === "roundRobin") || (data238 === "random"))){
-const err534 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+else {
+const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6845,7 +6817,7 @@ errors++;
 }
 }
 else {
-const err535 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6855,12 +6827,9 @@ vErrors.push(err535);
 errors++;
 }
 }
-if(data228.connections !== undefined){
-let data239 = data228.connections;
-if(data239 && typeof data239 == "object" && !Array.isArray(data239)){
-for(const key78 in data239){
-if(!((key78 === "idleTimeout") || (key78 === "maxRequests"))){
-const err536 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
+if(data235.body !== undefined){
+if(typeof data235.body !== "string"){
+const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6870,11 +6839,9 @@ vErrors.push(err536);
 errors++;
 }
 }
-if(data239.idleTimeout !== undefined){
-let data240 = data239.idleTimeout;
-if(typeof data240 === "string"){
-if(!(formats2(data240))){
-const err537 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+}
+else {
+const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6884,8 +6851,9 @@ vErrors.push(err537);
 errors++;
 }
 }
+}
 else {
-const err538 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6895,10 +6863,9 @@ vErrors.push(err538);
 errors++;
 }
 }
-if(data239.maxRequests !== undefined){
-let data241 = data239.maxRequests;
-if(!(((typeof data241 == "number") && (!(data241 % 1) && !isNaN(data241))) && (isFinite(data241)))){
-const err539 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6907,9 +6874,10 @@ vErrors.push(err539);
 }
 errors++;
 }
-if((typeof data241 == "number") && (isFinite(data241))){
-if(data241 > 2147483647 || isNaN(data241)){
-const err540 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+else {
+const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6918,8 +6886,10 @@ vErrors.push(err540);
 }
 errors++;
 }
-if(data241 < 0 || isNaN(data241)){
-const err541 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6930,9 +6900,8 @@ errors++;
 }
 }
 }
-}
 else {
-const err542 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6942,12 +6911,9 @@ vErrors.push(err542);
 errors++;
 }
 }
-if(data228.circuitBreakers !== undefined){
-let data242 = data228.circuitBreakers;
-if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
-for(const key79 in data242){
-if(!((((key79 === "maxConnections") || (key79 === "maxPendingRequests")) || (key79 === "maxRequests")) || (key79 === "maxRetries"))){
-const err543 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
+}
+else {
+const err543 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -6957,10 +6923,9 @@ vErrors.push(err543);
 errors++;
 }
 }
-if(data242.maxConnections !== undefined){
-let data243 = data242.maxConnections;
-if(!(((typeof data243 == "number") && (!(data243 % 1) && !isNaN(data243))) && (isFinite(data243)))){
-const err544 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err544 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -6969,9 +6934,16 @@ vErrors.push(err544);
 }
 errors++;
 }
-if((typeof data243 == "number") && (isFinite(data243))){
-if(data243 > 2147483647 || isNaN(data243)){
-const err545 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data.clusters !== undefined){
+let data240 = data.clusters;
+if(Array.isArray(data240)){
+const len18 = data240.length;
+for(let i18=0; i18<len18; i18++){
+let data241 = data240[i18];
+if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
+if(data241.name === undefined){
+const err545 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -6980,8 +6952,8 @@ vErrors.push(err545);
 }
 errors++;
 }
-if(data243 < 0 || isNaN(data243)){
-const err546 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(data241.endpoints === undefined){
+const err546 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -6990,12 +6962,9 @@ vErrors.push(err546);
 }
 errors++;
 }
-}
-}
-if(data242.maxPendingRequests !== undefined){
-let data244 = data242.maxPendingRequests;
-if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
-const err547 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+for(const key76 in data241){
+if(!((((((((key76 === "name") || (key76 === "type")) || (key76 === "endpoints")) || (key76 === "protocol")) || (key76 === "connectTimeout")) || (key76 === "loadBalancing")) || (key76 === "connections")) || (key76 === "circuitBreakers"))){
+const err547 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -7004,9 +6973,12 @@ vErrors.push(err547);
 }
 errors++;
 }
-if((typeof data244 == "number") && (isFinite(data244))){
-if(data244 > 2147483647 || isNaN(data244)){
-const err548 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data241.name !== undefined){
+let data242 = data241.name;
+if(typeof data242 === "string"){
+if(!(formats4(data242))){
+const err548 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7015,8 +6987,9 @@ vErrors.push(err548);
 }
 errors++;
 }
-if(data244 < 0 || isNaN(data244)){
-const err549 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err549 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7026,11 +6999,10 @@ vErrors.push(err549);
 errors++;
 }
 }
-}
-if(data242.maxRequests !== undefined){
-let data245 = data242.maxRequests;
-if(!(((typeof data245 == "number") && (!(data245 % 1) && !isNaN(data245))) && (isFinite(data245)))){
-const err550 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data241.type !== undefined){
+let data243 = data241.type;
+if(typeof data243 !== "string"){
+const err550 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7039,9 +7011,8 @@ vErrors.push(err550);
 }
 errors++;
 }
-if((typeof data245 == "number") && (isFinite(data245))){
-if(data245 > 2147483647 || isNaN(data245)){
-const err551 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(!(data243 === "static")){
+const err551 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7050,8 +7021,19 @@ vErrors.push(err551);
 }
 errors++;
 }
-if(data245 < 0 || isNaN(data245)){
-const err552 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data241.endpoints !== undefined){
+let data244 = data241.endpoints;
+if(Array.isArray(data244)){
+const len19 = data244.length;
+for(let i19=0; i19<len19; i19++){
+let data245 = data244[i19];
+const _errs614 = errors;
+let valid126 = false;
+const _errs615 = errors;
+if(typeof data245 === "string"){
+if(!(formats230(data245))){
+const err552 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7061,11 +7043,8 @@ vErrors.push(err552);
 errors++;
 }
 }
-}
-if(data242.maxRetries !== undefined){
-let data246 = data242.maxRetries;
-if(!(((typeof data246 == "number") && (!(data246 % 1) && !isNaN(data246))) && (isFinite(data246)))){
-const err553 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+else {
+const err553 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7074,9 +7053,13 @@ vErrors.push(err553);
 }
 errors++;
 }
-if((typeof data246 == "number") && (isFinite(data246))){
-if(data246 > 2147483647 || isNaN(data246)){
-const err554 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+var _valid7 = _errs615 === errors;
+valid126 = valid126 || _valid7;
+if(!valid126){
+const _errs617 = errors;
+if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
+if(data245.address === undefined){
+const err554 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7085,8 +7068,9 @@ vErrors.push(err554);
 }
 errors++;
 }
-if(data246 < 0 || isNaN(data246)){
-const err555 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+for(const key77 in data245){
+if(!((key77 === "address") || (key77 === "weight"))){
+const err555 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7096,10 +7080,11 @@ vErrors.push(err555);
 errors++;
 }
 }
-}
-}
-else {
-const err556 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(data245.address !== undefined){
+let data246 = data245.address;
+if(typeof data246 === "string"){
+if(!(formats230(data246))){
+const err556 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7109,9 +7094,8 @@ vErrors.push(err556);
 errors++;
 }
 }
-}
 else {
-const err557 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err557 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7121,9 +7105,10 @@ vErrors.push(err557);
 errors++;
 }
 }
-}
-else {
-const err558 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data245.weight !== undefined){
+let data247 = data245.weight;
+if(!(((typeof data247 == "number") && (!(data247 % 1) && !isNaN(data247))) && (isFinite(data247)))){
+const err558 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7132,15 +7117,461 @@ vErrors.push(err558);
 }
 errors++;
 }
-}
-}
-else {
-const err559 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if((typeof data247 == "number") && (isFinite(data247))){
+if(data247 > 4294967295 || isNaN(data247)){
+const err559 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err559];
 }
 else {
 vErrors.push(err559);
+}
+errors++;
+}
+if(data247 < 1 || isNaN(data247)){
+const err560 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(vErrors === null){
+vErrors = [err560];
+}
+else {
+vErrors.push(err560);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err561 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err561];
+}
+else {
+vErrors.push(err561);
+}
+errors++;
+}
+var _valid7 = _errs617 === errors;
+valid126 = valid126 || _valid7;
+}
+if(!valid126){
+const err562 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err562];
+}
+else {
+vErrors.push(err562);
+}
+errors++;
+}
+else {
+errors = _errs614;
+if(vErrors !== null){
+if(_errs614){
+vErrors.length = _errs614;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err563 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err563];
+}
+else {
+vErrors.push(err563);
+}
+errors++;
+}
+}
+if(data241.protocol !== undefined){
+let data248 = data241.protocol;
+if(typeof data248 !== "string"){
+const err564 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err564];
+}
+else {
+vErrors.push(err564);
+}
+errors++;
+}
+if(!(data248 === "http1")){
+const err565 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+if(vErrors === null){
+vErrors = [err565];
+}
+else {
+vErrors.push(err565);
+}
+errors++;
+}
+}
+if(data241.connectTimeout !== undefined){
+let data249 = data241.connectTimeout;
+if(typeof data249 === "string"){
+if(!(formats2(data249))){
+const err566 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err566];
+}
+else {
+vErrors.push(err566);
+}
+errors++;
+}
+}
+else {
+const err567 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err567];
+}
+else {
+vErrors.push(err567);
+}
+errors++;
+}
+}
+if(data241.loadBalancing !== undefined){
+let data250 = data241.loadBalancing;
+if(data250 && typeof data250 == "object" && !Array.isArray(data250)){
+for(const key78 in data250){
+if(!(key78 === "policy")){
+const err568 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
+if(vErrors === null){
+vErrors = [err568];
+}
+else {
+vErrors.push(err568);
+}
+errors++;
+}
+}
+if(data250.policy !== undefined){
+let data251 = data250.policy;
+if(typeof data251 !== "string"){
+const err569 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err569];
+}
+else {
+vErrors.push(err569);
+}
+errors++;
+}
+if(!((data251 === "roundRobin") || (data251 === "random"))){
+const err570 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+if(vErrors === null){
+vErrors = [err570];
+}
+else {
+vErrors.push(err570);
+}
+errors++;
+}
+}
+}
+else {
+const err571 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err571];
+}
+else {
+vErrors.push(err571);
+}
+errors++;
+}
+}
+if(data241.connections !== undefined){
+let data252 = data241.connections;
+if(data252 && typeof data252 == "object" && !Array.isArray(data252)){
+for(const key79 in data252){
+if(!((key79 === "idleTimeout") || (key79 === "maxRequests"))){
+const err572 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
+if(vErrors === null){
+vErrors = [err572];
+}
+else {
+vErrors.push(err572);
+}
+errors++;
+}
+}
+if(data252.idleTimeout !== undefined){
+let data253 = data252.idleTimeout;
+if(typeof data253 === "string"){
+if(!(formats2(data253))){
+const err573 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err573];
+}
+else {
+vErrors.push(err573);
+}
+errors++;
+}
+}
+else {
+const err574 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err574];
+}
+else {
+vErrors.push(err574);
+}
+errors++;
+}
+}
+if(data252.maxRequests !== undefined){
+let data254 = data252.maxRequests;
+if(!(((typeof data254 == "number") && (!(data254 % 1) && !isNaN(data254))) && (isFinite(data254)))){
+const err575 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err575];
+}
+else {
+vErrors.push(err575);
+}
+errors++;
+}
+if((typeof data254 == "number") && (isFinite(data254))){
+if(data254 > 2147483647 || isNaN(data254)){
+const err576 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err576];
+}
+else {
+vErrors.push(err576);
+}
+errors++;
+}
+if(data254 < 0 || isNaN(data254)){
+const err577 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err577];
+}
+else {
+vErrors.push(err577);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err578 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err578];
+}
+else {
+vErrors.push(err578);
+}
+errors++;
+}
+}
+if(data241.circuitBreakers !== undefined){
+let data255 = data241.circuitBreakers;
+if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
+for(const key80 in data255){
+if(!((((key80 === "maxConnections") || (key80 === "maxPendingRequests")) || (key80 === "maxRequests")) || (key80 === "maxRetries"))){
+const err579 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
+if(vErrors === null){
+vErrors = [err579];
+}
+else {
+vErrors.push(err579);
+}
+errors++;
+}
+}
+if(data255.maxConnections !== undefined){
+let data256 = data255.maxConnections;
+if(!(((typeof data256 == "number") && (!(data256 % 1) && !isNaN(data256))) && (isFinite(data256)))){
+const err580 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err580];
+}
+else {
+vErrors.push(err580);
+}
+errors++;
+}
+if((typeof data256 == "number") && (isFinite(data256))){
+if(data256 > 2147483647 || isNaN(data256)){
+const err581 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err581];
+}
+else {
+vErrors.push(err581);
+}
+errors++;
+}
+if(data256 < 0 || isNaN(data256)){
+const err582 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err582];
+}
+else {
+vErrors.push(err582);
+}
+errors++;
+}
+}
+}
+if(data255.maxPendingRequests !== undefined){
+let data257 = data255.maxPendingRequests;
+if(!(((typeof data257 == "number") && (!(data257 % 1) && !isNaN(data257))) && (isFinite(data257)))){
+const err583 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err583];
+}
+else {
+vErrors.push(err583);
+}
+errors++;
+}
+if((typeof data257 == "number") && (isFinite(data257))){
+if(data257 > 2147483647 || isNaN(data257)){
+const err584 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err584];
+}
+else {
+vErrors.push(err584);
+}
+errors++;
+}
+if(data257 < 0 || isNaN(data257)){
+const err585 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err585];
+}
+else {
+vErrors.push(err585);
+}
+errors++;
+}
+}
+}
+if(data255.maxRequests !== undefined){
+let data258 = data255.maxRequests;
+if(!(((typeof data258 == "number") && (!(data258 % 1) && !isNaN(data258))) && (isFinite(data258)))){
+const err586 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err586];
+}
+else {
+vErrors.push(err586);
+}
+errors++;
+}
+if((typeof data258 == "number") && (isFinite(data258))){
+if(data258 > 2147483647 || isNaN(data258)){
+const err587 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err587];
+}
+else {
+vErrors.push(err587);
+}
+errors++;
+}
+if(data258 < 0 || isNaN(data258)){
+const err588 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err588];
+}
+else {
+vErrors.push(err588);
+}
+errors++;
+}
+}
+}
+if(data255.maxRetries !== undefined){
+let data259 = data255.maxRetries;
+if(!(((typeof data259 == "number") && (!(data259 % 1) && !isNaN(data259))) && (isFinite(data259)))){
+const err589 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err589];
+}
+else {
+vErrors.push(err589);
+}
+errors++;
+}
+if((typeof data259 == "number") && (isFinite(data259))){
+if(data259 > 2147483647 || isNaN(data259)){
+const err590 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err590];
+}
+else {
+vErrors.push(err590);
+}
+errors++;
+}
+if(data259 < 0 || isNaN(data259)){
+const err591 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err591];
+}
+else {
+vErrors.push(err591);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err592 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err592];
+}
+else {
+vErrors.push(err592);
+}
+errors++;
+}
+}
+}
+else {
+const err593 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err593];
+}
+else {
+vErrors.push(err593);
+}
+errors++;
+}
+}
+}
+else {
+const err594 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err594];
+}
+else {
+vErrors.push(err594);
+}
+errors++;
+}
+}
+}
+else {
+const err595 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err595];
+}
+else {
+vErrors.push(err595);
 }
 errors++;
 }
