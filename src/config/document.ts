@@ -40,6 +40,7 @@ export interface HttpDocument {
   acceptHttp10?: boolean;
   timeouts?: { idle?: string; requestHeaders?: string; request?: string; streamIdle?: string };
   requestId?: { generate?: boolean; preserveExternal?: boolean };
+  upgrades?: string[];
   accessLog?: AccessLogDocument[];
   /** Exactly one of `routes` and `virtualHosts`. */
   routes?: RouteDocument[];
@@ -70,13 +71,14 @@ export interface RouteDocument {
   respond?: RespondDocument;
 }
 
-/** Exactly one of the first five. */
+/** Exactly one of the first six. */
 export interface MatchDocument {
   path?: string;
   prefix?: string;
   pathSeparatedPrefix?: string;
   regex?: string;
   template?: string;
+  connect?: boolean;
   caseSensitive?: boolean;
   methods?: string[];
   headers?: Record<string, ValueMatchDocument>;
@@ -104,6 +106,7 @@ export interface ForwardDocument {
   clusterHeader?: string;
   timeout?: string;
   idleTimeout?: string;
+  upgrades?: string[];
   rewrite?: RewriteDocument;
   requestHeaders?: HeaderEditsDocument;
   responseHeaders?: HeaderEditsDocument;

@@ -54,6 +54,8 @@ export interface HttpConfig {
     readonly requestMs: number;
     readonly streamIdleMs: number;
   };
+  /** Protocols that may be upgraded to, lower-case. */
+  readonly upgrades: readonly string[];
   readonly requestId: { readonly generate: boolean; readonly preserveExternal: boolean };
   readonly accessLog: readonly AccessLogConfig[];
   readonly virtualHosts: readonly VirtualHostConfig[];
@@ -94,6 +96,7 @@ export type PathMatch =
   | { readonly kind: 'pathSeparatedPrefix'; readonly value: string }
   | { readonly kind: 'regex'; readonly value: string }
   | { readonly kind: 'template'; readonly value: string }
+  | { readonly kind: 'connect' }
   | { readonly kind: 'any' };
 
 export interface MatchConfig {
@@ -130,6 +133,8 @@ export interface ForwardConfig {
   readonly timeoutMs: number;
   /** null: the listener's streamIdle. */
   readonly idleTimeoutMs: number | null;
+  /** null: the listener's. */
+  readonly upgrades: readonly string[] | null;
   readonly rewrite: RewriteConfig;
   readonly requestHeaders: HeaderEdits;
   readonly responseHeaders: HeaderEdits;

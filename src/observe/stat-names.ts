@@ -172,6 +172,8 @@ export const RQ_DIRECT_RESPONSE = 39;
 export const RQ_RESET_AFTER_DOWNSTREAM_RESPONSE_STARTED = 40;
 export const DOWN_RQ_FAILED_PATH_NORMALIZATION = 41;
 export const DOWN_RQ_REDIRECTED_WITH_NORMALIZED_PATH = 42;
+export const DOWN_CX_UPGRADES_TOTAL = 43;
+export const DOWN_CX_UPGRADES_ACTIVE = 44;
 
 export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['downstream_cx_total', 'counter'],
@@ -217,11 +219,13 @@ export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = 
   ['rq_reset_after_downstream_response_started', 'counter'],
   ['downstream_rq_failed_path_normalization', 'counter'],
   ['downstream_rq_redirected_with_normalized_path', 'counter'],
+  ['downstream_cx_upgrades_total', 'counter'],
+  ['downstream_cx_upgrades_active', 'gauge'],
 ];
 
 // http1.* is one for the whole process: kept per listener behind HTTP_STATS, summed by the reader.
-export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 43;
-export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 44;
+export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 45;
+export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 46;
 
 export const HTTP1_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['dropped_headers_with_underscores', 'counter'],

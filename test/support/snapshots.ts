@@ -25,6 +25,7 @@ export function listenerConfig(name: string, port: number, part: Partial<Listene
       maxRequestBodyBytes: 0,
       acceptHttp10: false,
       timeouts: { idleMs: 3_600_000, requestHeadersMs: 10_000, requestMs: 0, streamIdleMs: 300_000 },
+      upgrades: [],
       requestId: { generate: true, preserveExternal: false },
       accessLog: [],
       virtualHosts: [],

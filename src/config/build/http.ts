@@ -8,7 +8,7 @@ import { formatCidr, parseCidr } from '../ip.ts';
 import { ENVOY_DEFAULT_LOG } from '../snapshot.ts';
 import type { AccessLogConfig, HttpConfig, VirtualHostConfig } from '../snapshot.ts';
 import { parseDuration, parseSize, parseStatusFilter } from '../units.ts';
-import { buildHeaderEdits, buildRoute } from './route.ts';
+import { buildHeaderEdits, buildRoute, buildUpgrades } from './route.ts';
 
 export function buildHttp(http: HttpDocument, file: string): HttpConfig {
   const defaults = DEFAULTS.http;
@@ -29,6 +29,7 @@ export function buildHttp(http: HttpDocument, file: string): HttpConfig {
     acceptHttp10: http.acceptHttp10 ?? defaults.acceptHttp10,
     timeouts: buildTimeouts(http.timeouts ?? {}),
     requestId: { ...DEFAULTS.requestId, ...http.requestId },
+    upgrades: buildUpgrades(http.upgrades ?? defaults.upgrades),
     accessLog: (http.accessLog ?? defaults.accessLog).map((log) => buildAccessLog(log, file)),
     virtualHosts: (http.virtualHosts ?? [sole]).map(buildVirtualHost),
   };

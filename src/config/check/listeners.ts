@@ -10,6 +10,7 @@ import { explainSize, parseSize } from '../units.ts';
 import type { CheckScope } from './check.ts';
 import { atMostOne, exactlyOne, Register } from './choices.ts';
 import { checkRoutes } from './routes.ts';
+import { checkNoTunnels } from './tunnels.ts';
 import { checkHeaderEdits } from './headers.ts';
 
 export function checkListeners(root: Place, scope: CheckScope): void {
@@ -24,7 +25,11 @@ export function checkListeners(root: Place, scope: CheckScope): void {
     addAddress(addresses, address.text() ?? '', address.pointer);
     // Two listeners on port 0 get different ports, but would share the name that their address gives them.
     if (text !== null) names.add(text, name.pointer, `the listener name ${JSON.stringify(text)}`);
-    if (listener.has('http')) checkHttp(listener.at('http'), scope);
+    if (listener.has('http')) {
+      checkHttp(listener.at('http'), scope);
+      const engine = listener.has('engine') ? listener.at('engine') : root.at('engine');
+      if (engine.value === 'uws') checkNoTunnels(listener.at('http'), scope);
+    }
     else if (listener.isObject()) scope.problems.push({ code: 'missing-key', pointer: listener.pointer, message: 'listener needs the key "http"', wanted: ['http', 'tcp'] });
   }
 }

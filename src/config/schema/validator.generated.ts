@@ -3,8 +3,8 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
-const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
 const formats2 = FORMATS.duration;
@@ -12,23 +12,24 @@ const formats4 = FORMATS.name;
 const formats8 = FORMATS.serverName;
 const formats10 = FORMATS.cidr;
 const formats12 = FORMATS.size;
-const formats26 = FORMATS.statusFilter;
-const formats30 = FORMATS.exactPath;
-const formats32 = FORMATS.path;
-const formats34 = FORMATS.separatedPrefix;
-const formats36 = FORMATS.regex;
-const formats38 = FORMATS.template;
-const formats40 = FORMATS.method;
-const formats42 = FORMATS.matchedHeader;
-const formats66 = FORMATS.headerName;
-const formats76 = FORMATS.substitution;
-const formats80 = FORMATS.authority;
-const formats82 = FORMATS.editedHeader;
-const formats84 = FORMATS.headerValue;
-const formats102 = FORMATS.optionalAuthority;
-const formats104 = FORMATS.target;
-const formats114 = FORMATS.domain;
-const formats222 = FORMATS.endpointAddress;
+const formats24 = FORMATS.upgrade;
+const formats28 = FORMATS.statusFilter;
+const formats32 = FORMATS.exactPath;
+const formats34 = FORMATS.path;
+const formats36 = FORMATS.separatedPrefix;
+const formats38 = FORMATS.regex;
+const formats40 = FORMATS.template;
+const formats42 = FORMATS.method;
+const formats44 = FORMATS.matchedHeader;
+const formats68 = FORMATS.headerName;
+const formats80 = FORMATS.substitution;
+const formats84 = FORMATS.authority;
+const formats86 = FORMATS.editedHeader;
+const formats88 = FORMATS.headerValue;
+const formats106 = FORMATS.optionalAuthority;
+const formats108 = FORMATS.target;
+const formats118 = FORMATS.domain;
+const formats228 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -1066,15 +1067,15 @@ vErrors.push(err79);
 errors++;
 }
 }
-if(data15.accessLog !== undefined){
-let data39 = data15.accessLog;
+if(data15.upgrades !== undefined){
+let data39 = data15.upgrades;
 if(Array.isArray(data39)){
 const len3 = data39.length;
 for(let i3=0; i3<len3; i3++){
 let data40 = data39[i3];
-if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
-if(data40.path === undefined){
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+if(typeof data40 === "string"){
+if(!(formats24(data40))){
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -1083,9 +1084,9 @@ vErrors.push(err80);
 }
 errors++;
 }
-for(const key6 in data40){
-if(!((((key6 === "path") || (key6 === "format")) || (key6 === "json")) || (key6 === "filter"))){
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+}
+else {
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -1095,11 +1096,9 @@ vErrors.push(err81);
 errors++;
 }
 }
-if(data40.path !== undefined){
-let data41 = data40.path;
-if(typeof data41 === "string"){
-if(!(formats4(data41))){
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -1109,8 +1108,15 @@ vErrors.push(err82);
 errors++;
 }
 }
-else {
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data15.accessLog !== undefined){
+let data41 = data15.accessLog;
+if(Array.isArray(data41)){
+const len4 = data41.length;
+for(let i4=0; i4<len4; i4++){
+let data42 = data41[i4];
+if(data42 && typeof data42 == "object" && !Array.isArray(data42)){
+if(data42.path === undefined){
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -1119,10 +1125,9 @@ vErrors.push(err83);
 }
 errors++;
 }
-}
-if(data40.format !== undefined){
-if(typeof data40.format !== "string"){
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+for(const key6 in data42){
+if(!((((key6 === "path") || (key6 === "format")) || (key6 === "json")) || (key6 === "filter"))){
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -1132,10 +1137,11 @@ vErrors.push(err84);
 errors++;
 }
 }
-if(data40.json !== undefined){
-let data43 = data40.json;
-if(!(data43 && typeof data43 == "object" && !Array.isArray(data43))){
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(data42.path !== undefined){
+let data43 = data42.path;
+if(typeof data43 === "string"){
+if(!(formats4(data43))){
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -1145,12 +1151,8 @@ vErrors.push(err85);
 errors++;
 }
 }
-if(data40.filter !== undefined){
-let data44 = data40.filter;
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-for(const key7 in data44){
-if(!(key7 === "status")){
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+else {
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -1160,11 +1162,9 @@ vErrors.push(err86);
 errors++;
 }
 }
-if(data44.status !== undefined){
-let data45 = data44.status;
-if(typeof data45 === "string"){
-if(!(formats26(data45))){
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(data42.format !== undefined){
+if(typeof data42.format !== "string"){
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -1174,8 +1174,10 @@ vErrors.push(err87);
 errors++;
 }
 }
-else {
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+if(data42.json !== undefined){
+let data45 = data42.json;
+if(!(data45 && typeof data45 == "object" && !Array.isArray(data45))){
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -1185,9 +1187,12 @@ vErrors.push(err88);
 errors++;
 }
 }
-}
-else {
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+if(data42.filter !== undefined){
+let data46 = data42.filter;
+if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
+for(const key7 in data46){
+if(!(key7 === "status")){
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -1197,9 +1202,11 @@ vErrors.push(err89);
 errors++;
 }
 }
-}
-else {
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+if(data46.status !== undefined){
+let data47 = data46.status;
+if(typeof data47 === "string"){
+if(!(formats28(data47))){
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -1209,9 +1216,8 @@ vErrors.push(err90);
 errors++;
 }
 }
-}
 else {
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -1221,15 +1227,9 @@ vErrors.push(err91);
 errors++;
 }
 }
-if(data15.routes !== undefined){
-let data46 = data15.routes;
-if(Array.isArray(data46)){
-const len4 = data46.length;
-for(let i4=0; i4<len4; i4++){
-let data47 = data46[i4];
-if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
-if(data47.match === undefined){
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+}
+else {
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -1238,9 +1238,10 @@ vErrors.push(err92);
 }
 errors++;
 }
-for(const key8 in data47){
-if(!(((((key8 === "name") || (key8 === "match")) || (key8 === "forward")) || (key8 === "redirect")) || (key8 === "respond"))){
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+}
+}
+else {
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -1250,11 +1251,9 @@ vErrors.push(err93);
 errors++;
 }
 }
-if(data47.name !== undefined){
-let data48 = data47.name;
-if(typeof data48 === "string"){
-if(!(formats4(data48))){
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -1264,8 +1263,15 @@ vErrors.push(err94);
 errors++;
 }
 }
-else {
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data15.routes !== undefined){
+let data48 = data15.routes;
+if(Array.isArray(data48)){
+const len5 = data48.length;
+for(let i5=0; i5<len5; i5++){
+let data49 = data48[i5];
+if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
+if(data49.match === undefined){
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -1274,13 +1280,9 @@ vErrors.push(err95);
 }
 errors++;
 }
-}
-if(data47.match !== undefined){
-let data49 = data47.match;
-if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
-for(const key9 in data49){
-if(!(func2.call(schema12.properties.match.properties, key9))){
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+for(const key8 in data49){
+if(!(((((key8 === "name") || (key8 === "match")) || (key8 === "forward")) || (key8 === "redirect")) || (key8 === "respond"))){
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -1290,11 +1292,11 @@ vErrors.push(err96);
 errors++;
 }
 }
-if(data49.path !== undefined){
-let data50 = data49.path;
+if(data49.name !== undefined){
+let data50 = data49.name;
 if(typeof data50 === "string"){
-if(!(formats30(data50))){
-const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(!(formats4(data50))){
+const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -1305,7 +1307,7 @@ errors++;
 }
 }
 else {
-const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -1315,11 +1317,12 @@ vErrors.push(err98);
 errors++;
 }
 }
-if(data49.prefix !== undefined){
-let data51 = data49.prefix;
-if(typeof data51 === "string"){
-if(!(formats32(data51))){
-const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data49.match !== undefined){
+let data51 = data49.match;
+if(data51 && typeof data51 == "object" && !Array.isArray(data51)){
+for(const key9 in data51){
+if(!(func2.call(schema12.properties.match.properties, key9))){
+const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -1329,8 +1332,11 @@ vErrors.push(err99);
 errors++;
 }
 }
-else {
-const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data51.path !== undefined){
+let data52 = data51.path;
+if(typeof data52 === "string"){
+if(!(formats32(data52))){
+const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -1340,11 +1346,8 @@ vErrors.push(err100);
 errors++;
 }
 }
-if(data49.pathSeparatedPrefix !== undefined){
-let data52 = data49.pathSeparatedPrefix;
-if(typeof data52 === "string"){
-if(!(formats34(data52))){
-const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+else {
+const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -1354,8 +1357,11 @@ vErrors.push(err101);
 errors++;
 }
 }
-else {
-const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data51.prefix !== undefined){
+let data53 = data51.prefix;
+if(typeof data53 === "string"){
+if(!(formats34(data53))){
+const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -1365,11 +1371,8 @@ vErrors.push(err102);
 errors++;
 }
 }
-if(data49.regex !== undefined){
-let data53 = data49.regex;
-if(typeof data53 === "string"){
-if(!(formats36(data53))){
-const err103 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err103 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -1379,8 +1382,11 @@ vErrors.push(err103);
 errors++;
 }
 }
-else {
-const err104 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data51.pathSeparatedPrefix !== undefined){
+let data54 = data51.pathSeparatedPrefix;
+if(typeof data54 === "string"){
+if(!(formats36(data54))){
+const err104 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -1390,11 +1396,8 @@ vErrors.push(err104);
 errors++;
 }
 }
-if(data49.template !== undefined){
-let data54 = data49.template;
-if(typeof data54 === "string"){
-if(!(formats38(data54))){
-const err105 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err105 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -1404,8 +1407,11 @@ vErrors.push(err105);
 errors++;
 }
 }
-else {
-const err106 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data51.regex !== undefined){
+let data55 = data51.regex;
+if(typeof data55 === "string"){
+if(!(formats38(data55))){
+const err106 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -1415,9 +1421,8 @@ vErrors.push(err106);
 errors++;
 }
 }
-if(data49.caseSensitive !== undefined){
-if(typeof data49.caseSensitive !== "boolean"){
-const err107 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err107 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -1427,15 +1432,11 @@ vErrors.push(err107);
 errors++;
 }
 }
-if(data49.methods !== undefined){
-let data56 = data49.methods;
-if(Array.isArray(data56)){
-const len5 = data56.length;
-for(let i5=0; i5<len5; i5++){
-let data57 = data56[i5];
-if(typeof data57 === "string"){
-if(!(formats40(data57))){
-const err108 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+if(data51.template !== undefined){
+let data56 = data51.template;
+if(typeof data56 === "string"){
+if(!(formats40(data56))){
+const err108 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -1446,7 +1447,7 @@ errors++;
 }
 }
 else {
-const err109 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+const err109 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -1456,9 +1457,9 @@ vErrors.push(err109);
 errors++;
 }
 }
-}
-else {
-const err110 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+if(data51.connect !== undefined){
+if(typeof data51.connect !== "boolean"){
+const err110 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -1468,14 +1469,9 @@ vErrors.push(err110);
 errors++;
 }
 }
-if(data49.headers !== undefined){
-let data58 = data49.headers;
-if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
-for(const key10 in data58){
-const _errs139 = errors;
-if(typeof key10 === "string"){
-if(!(formats42(key10))){
-const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key10};
+if(data51.caseSensitive !== undefined){
+if(typeof data51.caseSensitive !== "boolean"){
+const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -1485,8 +1481,15 @@ vErrors.push(err111);
 errors++;
 }
 }
-else {
-const err112 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key10};
+if(data51.methods !== undefined){
+let data59 = data51.methods;
+if(Array.isArray(data59)){
+const len6 = data59.length;
+for(let i6=0; i6<len6; i6++){
+let data60 = data59[i6];
+if(typeof data60 === "string"){
+if(!(formats42(data60))){
+const err112 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods/" + i6,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -1495,9 +1498,9 @@ vErrors.push(err112);
 }
 errors++;
 }
-var valid26 = _errs139 === errors;
-if(!valid26){
-const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key10}};
+}
+else {
+const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods/" + i6,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -1507,13 +1510,9 @@ vErrors.push(err113);
 errors++;
 }
 }
-for(const key11 in data58){
-let data59 = data58[key11];
-const _errs143 = errors;
-let valid28 = false;
-const _errs144 = errors;
-if(typeof data59 !== "string"){
-const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -1522,14 +1521,15 @@ vErrors.push(err114);
 }
 errors++;
 }
-var _valid3 = _errs144 === errors;
-valid28 = valid28 || _valid3;
-if(!valid28){
-const _errs146 = errors;
-if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
-for(const key12 in data59){
-if(!((((((((key12 === "exact") || (key12 === "prefix")) || (key12 === "suffix")) || (key12 === "contains")) || (key12 === "regex")) || (key12 === "range")) || (key12 === "present")) || (key12 === "invert"))){
-const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+}
+if(data51.headers !== undefined){
+let data61 = data51.headers;
+if(data61 && typeof data61 == "object" && !Array.isArray(data61)){
+for(const key10 in data61){
+const _errs145 = errors;
+if(typeof key10 === "string"){
+if(!(formats44(key10))){
+const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key10};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -1539,9 +1539,8 @@ vErrors.push(err115);
 errors++;
 }
 }
-if(data59.exact !== undefined){
-if(typeof data59.exact !== "string"){
-const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+else {
+const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key10};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -1550,12 +1549,9 @@ vErrors.push(err116);
 }
 errors++;
 }
-}
-if(data59.prefix !== undefined){
-let data61 = data59.prefix;
-if(typeof data61 === "string"){
-if(!(formats4(data61))){
-const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+var valid28 = _errs145 === errors;
+if(!valid28){
+const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key10}};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -1565,8 +1561,13 @@ vErrors.push(err117);
 errors++;
 }
 }
-else {
-const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+for(const key11 in data61){
+let data62 = data61[key11];
+const _errs149 = errors;
+let valid30 = false;
+const _errs150 = errors;
+if(typeof data62 !== "string"){
+const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -1575,12 +1576,14 @@ vErrors.push(err118);
 }
 errors++;
 }
-}
-if(data59.suffix !== undefined){
-let data62 = data59.suffix;
-if(typeof data62 === "string"){
-if(!(formats4(data62))){
-const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+var _valid3 = _errs150 === errors;
+valid30 = valid30 || _valid3;
+if(!valid30){
+const _errs152 = errors;
+if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
+for(const key12 in data62){
+if(!((((((((key12 === "exact") || (key12 === "prefix")) || (key12 === "suffix")) || (key12 === "contains")) || (key12 === "regex")) || (key12 === "range")) || (key12 === "present")) || (key12 === "invert"))){
+const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -1590,8 +1593,9 @@ vErrors.push(err119);
 errors++;
 }
 }
-else {
-const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data62.exact !== undefined){
+if(typeof data62.exact !== "string"){
+const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1601,11 +1605,11 @@ vErrors.push(err120);
 errors++;
 }
 }
-if(data59.contains !== undefined){
-let data63 = data59.contains;
-if(typeof data63 === "string"){
-if(!(formats4(data63))){
-const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data62.prefix !== undefined){
+let data64 = data62.prefix;
+if(typeof data64 === "string"){
+if(!(formats4(data64))){
+const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1616,7 +1620,7 @@ errors++;
 }
 }
 else {
-const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1626,11 +1630,11 @@ vErrors.push(err122);
 errors++;
 }
 }
-if(data59.regex !== undefined){
-let data64 = data59.regex;
-if(typeof data64 === "string"){
-if(!(formats36(data64))){
-const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data62.suffix !== undefined){
+let data65 = data62.suffix;
+if(typeof data65 === "string"){
+if(!(formats4(data65))){
+const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1641,7 +1645,7 @@ errors++;
 }
 }
 else {
-const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1651,11 +1655,11 @@ vErrors.push(err124);
 errors++;
 }
 }
-if(data59.range !== undefined){
-let data65 = data59.range;
-if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
-if(data65.start === undefined){
-const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data62.contains !== undefined){
+let data66 = data62.contains;
+if(typeof data66 === "string"){
+if(!(formats4(data66))){
+const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1664,8 +1668,9 @@ vErrors.push(err125);
 }
 errors++;
 }
-if(data65.end === undefined){
-const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+else {
+const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1674,9 +1679,12 @@ vErrors.push(err126);
 }
 errors++;
 }
-for(const key13 in data65){
-if(!((key13 === "start") || (key13 === "end"))){
-const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+}
+if(data62.regex !== undefined){
+let data67 = data62.regex;
+if(typeof data67 === "string"){
+if(!(formats38(data67))){
+const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1686,10 +1694,8 @@ vErrors.push(err127);
 errors++;
 }
 }
-if(data65.start !== undefined){
-let data66 = data65.start;
-if(!(((typeof data66 == "number") && (!(data66 % 1) && !isNaN(data66))) && (isFinite(data66)))){
-const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+else {
+const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1698,9 +1704,12 @@ vErrors.push(err128);
 }
 errors++;
 }
-if((typeof data66 == "number") && (isFinite(data66))){
-if(data66 > 9007199254740991 || isNaN(data66)){
-const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data62.range !== undefined){
+let data68 = data62.range;
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+if(data68.start === undefined){
+const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1709,8 +1718,8 @@ vErrors.push(err129);
 }
 errors++;
 }
-if(data66 < -9007199254740991 || isNaN(data66)){
-const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(data68.end === undefined){
+const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1719,12 +1728,9 @@ vErrors.push(err130);
 }
 errors++;
 }
-}
-}
-if(data65.end !== undefined){
-let data67 = data65.end;
-if(!(((typeof data67 == "number") && (!(data67 % 1) && !isNaN(data67))) && (isFinite(data67)))){
-const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+for(const key13 in data68){
+if(!((key13 === "start") || (key13 === "end"))){
+const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1733,9 +1739,11 @@ vErrors.push(err131);
 }
 errors++;
 }
-if((typeof data67 == "number") && (isFinite(data67))){
-if(data67 > 9007199254740991 || isNaN(data67)){
-const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data68.start !== undefined){
+let data69 = data68.start;
+if(!(((typeof data69 == "number") && (!(data69 % 1) && !isNaN(data69))) && (isFinite(data69)))){
+const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1744,8 +1752,9 @@ vErrors.push(err132);
 }
 errors++;
 }
-if(data67 < -9007199254740991 || isNaN(data67)){
-const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data69 == "number") && (isFinite(data69))){
+if(data69 > 9007199254740991 || isNaN(data69)){
+const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1754,11 +1763,8 @@ vErrors.push(err133);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data69 < -9007199254740991 || isNaN(data69)){
+const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1768,9 +1774,11 @@ vErrors.push(err134);
 errors++;
 }
 }
-if(data59.present !== undefined){
-if(typeof data59.present !== "boolean"){
-const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+if(data68.end !== undefined){
+let data70 = data68.end;
+if(!(((typeof data70 == "number") && (!(data70 % 1) && !isNaN(data70))) && (isFinite(data70)))){
+const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1779,10 +1787,9 @@ vErrors.push(err135);
 }
 errors++;
 }
-}
-if(data59.invert !== undefined){
-if(typeof data59.invert !== "boolean"){
-const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if((typeof data70 == "number") && (isFinite(data70))){
+if(data70 > 9007199254740991 || isNaN(data70)){
+const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1791,10 +1798,8 @@ vErrors.push(err136);
 }
 errors++;
 }
-}
-}
-else {
-const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data70 < -9007199254740991 || isNaN(data70)){
+const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1803,11 +1808,11 @@ vErrors.push(err137);
 }
 errors++;
 }
-var _valid3 = _errs146 === errors;
-valid28 = valid28 || _valid3;
 }
-if(!valid28){
-const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+}
+else {
+const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1816,21 +1821,10 @@ vErrors.push(err138);
 }
 errors++;
 }
-else {
-errors = _errs143;
-if(vErrors !== null){
-if(_errs143){
-vErrors.length = _errs143;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data62.present !== undefined){
+if(typeof data62.present !== "boolean"){
+const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1840,14 +1834,9 @@ vErrors.push(err139);
 errors++;
 }
 }
-if(data49.query !== undefined){
-let data70 = data49.query;
-if(data70 && typeof data70 == "object" && !Array.isArray(data70)){
-for(const key14 in data70){
-const _errs172 = errors;
-if(typeof key14 === "string"){
-if(!(formats4(key14))){
-const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key14};
+if(data62.invert !== undefined){
+if(typeof data62.invert !== "boolean"){
+const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1857,8 +1846,9 @@ vErrors.push(err140);
 errors++;
 }
 }
+}
 else {
-const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
+const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1867,9 +1857,11 @@ vErrors.push(err141);
 }
 errors++;
 }
-var valid31 = _errs172 === errors;
-if(!valid31){
-const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
+var _valid3 = _errs152 === errors;
+valid30 = valid30 || _valid3;
+}
+if(!valid30){
+const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1878,14 +1870,21 @@ vErrors.push(err142);
 }
 errors++;
 }
+else {
+errors = _errs149;
+if(vErrors !== null){
+if(_errs149){
+vErrors.length = _errs149;
 }
-for(const key15 in data70){
-let data71 = data70[key15];
-const _errs176 = errors;
-let valid33 = false;
-const _errs177 = errors;
-if(typeof data71 !== "string"){
-const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1894,14 +1893,15 @@ vErrors.push(err143);
 }
 errors++;
 }
-var _valid4 = _errs177 === errors;
-valid33 = valid33 || _valid4;
-if(!valid33){
-const _errs179 = errors;
-if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
-for(const key16 in data71){
-if(!((((((((key16 === "exact") || (key16 === "prefix")) || (key16 === "suffix")) || (key16 === "contains")) || (key16 === "regex")) || (key16 === "range")) || (key16 === "present")) || (key16 === "invert"))){
-const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+}
+if(data51.query !== undefined){
+let data73 = data51.query;
+if(data73 && typeof data73 == "object" && !Array.isArray(data73)){
+for(const key14 in data73){
+const _errs178 = errors;
+if(typeof key14 === "string"){
+if(!(formats4(key14))){
+const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key14};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1911,9 +1911,8 @@ vErrors.push(err144);
 errors++;
 }
 }
-if(data71.exact !== undefined){
-if(typeof data71.exact !== "string"){
-const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+else {
+const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1922,12 +1921,9 @@ vErrors.push(err145);
 }
 errors++;
 }
-}
-if(data71.prefix !== undefined){
-let data73 = data71.prefix;
-if(typeof data73 === "string"){
-if(!(formats4(data73))){
-const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+var valid33 = _errs178 === errors;
+if(!valid33){
+const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1937,8 +1933,13 @@ vErrors.push(err146);
 errors++;
 }
 }
-else {
-const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+for(const key15 in data73){
+let data74 = data73[key15];
+const _errs182 = errors;
+let valid35 = false;
+const _errs183 = errors;
+if(typeof data74 !== "string"){
+const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1947,12 +1948,14 @@ vErrors.push(err147);
 }
 errors++;
 }
-}
-if(data71.suffix !== undefined){
-let data74 = data71.suffix;
-if(typeof data74 === "string"){
-if(!(formats4(data74))){
-const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+var _valid4 = _errs183 === errors;
+valid35 = valid35 || _valid4;
+if(!valid35){
+const _errs185 = errors;
+if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
+for(const key16 in data74){
+if(!((((((((key16 === "exact") || (key16 === "prefix")) || (key16 === "suffix")) || (key16 === "contains")) || (key16 === "regex")) || (key16 === "range")) || (key16 === "present")) || (key16 === "invert"))){
+const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1962,8 +1965,9 @@ vErrors.push(err148);
 errors++;
 }
 }
-else {
-const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data74.exact !== undefined){
+if(typeof data74.exact !== "string"){
+const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1973,11 +1977,11 @@ vErrors.push(err149);
 errors++;
 }
 }
-if(data71.contains !== undefined){
-let data75 = data71.contains;
-if(typeof data75 === "string"){
-if(!(formats4(data75))){
-const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data74.prefix !== undefined){
+let data76 = data74.prefix;
+if(typeof data76 === "string"){
+if(!(formats4(data76))){
+const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1988,7 +1992,7 @@ errors++;
 }
 }
 else {
-const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1998,11 +2002,11 @@ vErrors.push(err151);
 errors++;
 }
 }
-if(data71.regex !== undefined){
-let data76 = data71.regex;
-if(typeof data76 === "string"){
-if(!(formats36(data76))){
-const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data74.suffix !== undefined){
+let data77 = data74.suffix;
+if(typeof data77 === "string"){
+if(!(formats4(data77))){
+const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -2013,7 +2017,7 @@ errors++;
 }
 }
 else {
-const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -2023,11 +2027,11 @@ vErrors.push(err153);
 errors++;
 }
 }
-if(data71.range !== undefined){
-let data77 = data71.range;
-if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
-if(data77.start === undefined){
-const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data74.contains !== undefined){
+let data78 = data74.contains;
+if(typeof data78 === "string"){
+if(!(formats4(data78))){
+const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2036,8 +2040,9 @@ vErrors.push(err154);
 }
 errors++;
 }
-if(data77.end === undefined){
-const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+else {
+const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2046,9 +2051,12 @@ vErrors.push(err155);
 }
 errors++;
 }
-for(const key17 in data77){
-if(!((key17 === "start") || (key17 === "end"))){
-const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+}
+if(data74.regex !== undefined){
+let data79 = data74.regex;
+if(typeof data79 === "string"){
+if(!(formats38(data79))){
+const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2058,10 +2066,8 @@ vErrors.push(err156);
 errors++;
 }
 }
-if(data77.start !== undefined){
-let data78 = data77.start;
-if(!(((typeof data78 == "number") && (!(data78 % 1) && !isNaN(data78))) && (isFinite(data78)))){
-const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+else {
+const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2070,9 +2076,12 @@ vErrors.push(err157);
 }
 errors++;
 }
-if((typeof data78 == "number") && (isFinite(data78))){
-if(data78 > 9007199254740991 || isNaN(data78)){
-const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data74.range !== undefined){
+let data80 = data74.range;
+if(data80 && typeof data80 == "object" && !Array.isArray(data80)){
+if(data80.start === undefined){
+const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2081,8 +2090,8 @@ vErrors.push(err158);
 }
 errors++;
 }
-if(data78 < -9007199254740991 || isNaN(data78)){
-const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(data80.end === undefined){
+const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2091,12 +2100,9 @@ vErrors.push(err159);
 }
 errors++;
 }
-}
-}
-if(data77.end !== undefined){
-let data79 = data77.end;
-if(!(((typeof data79 == "number") && (!(data79 % 1) && !isNaN(data79))) && (isFinite(data79)))){
-const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+for(const key17 in data80){
+if(!((key17 === "start") || (key17 === "end"))){
+const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2105,9 +2111,11 @@ vErrors.push(err160);
 }
 errors++;
 }
-if((typeof data79 == "number") && (isFinite(data79))){
-if(data79 > 9007199254740991 || isNaN(data79)){
-const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data80.start !== undefined){
+let data81 = data80.start;
+if(!(((typeof data81 == "number") && (!(data81 % 1) && !isNaN(data81))) && (isFinite(data81)))){
+const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2116,8 +2124,9 @@ vErrors.push(err161);
 }
 errors++;
 }
-if(data79 < -9007199254740991 || isNaN(data79)){
-const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data81 == "number") && (isFinite(data81))){
+if(data81 > 9007199254740991 || isNaN(data81)){
+const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2126,11 +2135,8 @@ vErrors.push(err162);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data81 < -9007199254740991 || isNaN(data81)){
+const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2140,9 +2146,11 @@ vErrors.push(err163);
 errors++;
 }
 }
-if(data71.present !== undefined){
-if(typeof data71.present !== "boolean"){
-const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+if(data80.end !== undefined){
+let data82 = data80.end;
+if(!(((typeof data82 == "number") && (!(data82 % 1) && !isNaN(data82))) && (isFinite(data82)))){
+const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2151,10 +2159,9 @@ vErrors.push(err164);
 }
 errors++;
 }
-}
-if(data71.invert !== undefined){
-if(typeof data71.invert !== "boolean"){
-const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if((typeof data82 == "number") && (isFinite(data82))){
+if(data82 > 9007199254740991 || isNaN(data82)){
+const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2163,10 +2170,8 @@ vErrors.push(err165);
 }
 errors++;
 }
-}
-}
-else {
-const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data82 < -9007199254740991 || isNaN(data82)){
+const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2175,11 +2180,11 @@ vErrors.push(err166);
 }
 errors++;
 }
-var _valid4 = _errs179 === errors;
-valid33 = valid33 || _valid4;
 }
-if(!valid33){
-const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+}
+else {
+const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2188,21 +2193,10 @@ vErrors.push(err167);
 }
 errors++;
 }
-else {
-errors = _errs176;
-if(vErrors !== null){
-if(_errs176){
-vErrors.length = _errs176;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+if(data74.present !== undefined){
+if(typeof data74.present !== "boolean"){
+const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2212,11 +2206,9 @@ vErrors.push(err168);
 errors++;
 }
 }
-if(data49.fraction !== undefined){
-let data82 = data49.fraction;
-if((typeof data82 == "number") && (isFinite(data82))){
-if(data82 > 1 || isNaN(data82)){
-const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data74.invert !== undefined){
+if(typeof data74.invert !== "boolean"){
+const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2225,8 +2217,10 @@ vErrors.push(err169);
 }
 errors++;
 }
-if(data82 < 0 || isNaN(data82)){
-const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2235,9 +2229,11 @@ vErrors.push(err170);
 }
 errors++;
 }
+var _valid4 = _errs185 === errors;
+valid35 = valid35 || _valid4;
 }
-else {
-const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(!valid35){
+const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2246,10 +2242,21 @@ vErrors.push(err171);
 }
 errors++;
 }
+else {
+errors = _errs182;
+if(vErrors !== null){
+if(_errs182){
+vErrors.length = _errs182;
+}
+else {
+vErrors = null;
+}
+}
+}
 }
 }
 else {
-const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2259,12 +2266,11 @@ vErrors.push(err172);
 errors++;
 }
 }
-if(data47.forward !== undefined){
-let data83 = data47.forward;
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-for(const key18 in data83){
-if(!((((((((key18 === "cluster") || (key18 === "clusters")) || (key18 === "clusterHeader")) || (key18 === "timeout")) || (key18 === "idleTimeout")) || (key18 === "rewrite")) || (key18 === "requestHeaders")) || (key18 === "responseHeaders"))){
-const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+if(data51.fraction !== undefined){
+let data85 = data51.fraction;
+if((typeof data85 == "number") && (isFinite(data85))){
+if(data85 > 1 || isNaN(data85)){
+const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2273,12 +2279,8 @@ vErrors.push(err173);
 }
 errors++;
 }
-}
-if(data83.cluster !== undefined){
-let data84 = data83.cluster;
-if(typeof data84 === "string"){
-if(!(formats4(data84))){
-const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data85 < 0 || isNaN(data85)){
+const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2289,7 +2291,7 @@ errors++;
 }
 }
 else {
-const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2299,11 +2301,9 @@ vErrors.push(err175);
 errors++;
 }
 }
-if(data83.clusters !== undefined){
-let data85 = data83.clusters;
-if(Array.isArray(data85)){
-if(data85.length < 1){
-const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2312,12 +2312,13 @@ vErrors.push(err176);
 }
 errors++;
 }
-const len6 = data85.length;
-for(let i6=0; i6<len6; i6++){
-let data86 = data85[i6];
+}
+if(data49.forward !== undefined){
+let data86 = data49.forward;
 if(data86 && typeof data86 == "object" && !Array.isArray(data86)){
-if(data86.name === undefined){
-const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+for(const key18 in data86){
+if(!(func2.call(schema12.properties.forward.properties, key18))){
+const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2326,9 +2327,12 @@ vErrors.push(err177);
 }
 errors++;
 }
-for(const key19 in data86){
-if(!((key19 === "name") || (key19 === "weight"))){
-const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+}
+if(data86.cluster !== undefined){
+let data87 = data86.cluster;
+if(typeof data87 === "string"){
+if(!(formats4(data87))){
+const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2338,11 +2342,8 @@ vErrors.push(err178);
 errors++;
 }
 }
-if(data86.name !== undefined){
-let data87 = data86.name;
-if(typeof data87 === "string"){
-if(!(formats4(data87))){
-const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2352,8 +2353,11 @@ vErrors.push(err179);
 errors++;
 }
 }
-else {
-const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data86.clusters !== undefined){
+let data88 = data86.clusters;
+if(Array.isArray(data88)){
+if(data88.length < 1){
+const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2362,11 +2366,12 @@ vErrors.push(err180);
 }
 errors++;
 }
-}
-if(data86.weight !== undefined){
-let data88 = data86.weight;
-if(!(((typeof data88 == "number") && (!(data88 % 1) && !isNaN(data88))) && (isFinite(data88)))){
-const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+const len7 = data88.length;
+for(let i7=0; i7<len7; i7++){
+let data89 = data88[i7];
+if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
+if(data89.name === undefined){
+const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2375,9 +2380,9 @@ vErrors.push(err181);
 }
 errors++;
 }
-if((typeof data88 == "number") && (isFinite(data88))){
-if(data88 > 4294967295 || isNaN(data88)){
-const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+for(const key19 in data89){
+if(!((key19 === "name") || (key19 === "weight"))){
+const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2386,8 +2391,12 @@ vErrors.push(err182);
 }
 errors++;
 }
-if(data88 < 0 || isNaN(data88)){
-const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data89.name !== undefined){
+let data90 = data89.name;
+if(typeof data90 === "string"){
+if(!(formats4(data90))){
+const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2397,10 +2406,8 @@ vErrors.push(err183);
 errors++;
 }
 }
-}
-}
 else {
-const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2410,9 +2417,10 @@ vErrors.push(err184);
 errors++;
 }
 }
-}
-else {
-const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data89.weight !== undefined){
+let data91 = data89.weight;
+if(!(((typeof data91 == "number") && (!(data91 % 1) && !isNaN(data91))) && (isFinite(data91)))){
+const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2421,12 +2429,9 @@ vErrors.push(err185);
 }
 errors++;
 }
-}
-if(data83.clusterHeader !== undefined){
-let data89 = data83.clusterHeader;
-if(typeof data89 === "string"){
-if(!(formats66(data89))){
-const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if((typeof data91 == "number") && (isFinite(data91))){
+if(data91 > 4294967295 || isNaN(data91)){
+const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2435,9 +2440,8 @@ vErrors.push(err186);
 }
 errors++;
 }
-}
-else {
-const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if(data91 < 0 || isNaN(data91)){
+const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2447,11 +2451,10 @@ vErrors.push(err187);
 errors++;
 }
 }
-if(data83.timeout !== undefined){
-let data90 = data83.timeout;
-if(typeof data90 === "string"){
-if(!(formats2(data90))){
-const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+}
+}
+else {
+const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2461,8 +2464,9 @@ vErrors.push(err188);
 errors++;
 }
 }
+}
 else {
-const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2472,11 +2476,11 @@ vErrors.push(err189);
 errors++;
 }
 }
-if(data83.idleTimeout !== undefined){
-let data91 = data83.idleTimeout;
-if(typeof data91 === "string"){
-if(!(formats2(data91))){
-const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data86.clusterHeader !== undefined){
+let data92 = data86.clusterHeader;
+if(typeof data92 === "string"){
+if(!(formats68(data92))){
+const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2487,7 +2491,7 @@ errors++;
 }
 }
 else {
-const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2497,12 +2501,11 @@ vErrors.push(err191);
 errors++;
 }
 }
-if(data83.rewrite !== undefined){
-let data92 = data83.rewrite;
-if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
-for(const key20 in data92){
-if(!(((((key20 === "prefix") || (key20 === "regex")) || (key20 === "path")) || (key20 === "host")) || (key20 === "hostFrom"))){
-const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+if(data86.timeout !== undefined){
+let data93 = data86.timeout;
+if(typeof data93 === "string"){
+if(!(formats2(data93))){
+const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2512,11 +2515,8 @@ vErrors.push(err192);
 errors++;
 }
 }
-if(data92.prefix !== undefined){
-let data93 = data92.prefix;
-if(typeof data93 === "string"){
-if(!(formats32(data93))){
-const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2526,8 +2526,11 @@ vErrors.push(err193);
 errors++;
 }
 }
-else {
-const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data86.idleTimeout !== undefined){
+let data94 = data86.idleTimeout;
+if(typeof data94 === "string"){
+if(!(formats2(data94))){
+const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2537,11 +2540,8 @@ vErrors.push(err194);
 errors++;
 }
 }
-if(data92.regex !== undefined){
-let data94 = data92.regex;
-if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
-if(data94.pattern === undefined){
-const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2550,8 +2550,16 @@ vErrors.push(err195);
 }
 errors++;
 }
-if(data94.substitution === undefined){
-const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data86.upgrades !== undefined){
+let data95 = data86.upgrades;
+if(Array.isArray(data95)){
+const len8 = data95.length;
+for(let i8=0; i8<len8; i8++){
+let data96 = data95[i8];
+if(typeof data96 === "string"){
+if(!(formats24(data96))){
+const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2560,9 +2568,9 @@ vErrors.push(err196);
 }
 errors++;
 }
-for(const key21 in data94){
-if(!((key21 === "pattern") || (key21 === "substitution"))){
-const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+}
+else {
+const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2572,11 +2580,9 @@ vErrors.push(err197);
 errors++;
 }
 }
-if(data94.pattern !== undefined){
-let data95 = data94.pattern;
-if(typeof data95 === "string"){
-if(!(formats36(data95))){
-const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+}
+else {
+const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2586,8 +2592,12 @@ vErrors.push(err198);
 errors++;
 }
 }
-else {
-const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data86.rewrite !== undefined){
+let data97 = data86.rewrite;
+if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
+for(const key20 in data97){
+if(!(((((key20 === "prefix") || (key20 === "regex")) || (key20 === "path")) || (key20 === "host")) || (key20 === "hostFrom"))){
+const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2597,11 +2607,11 @@ vErrors.push(err199);
 errors++;
 }
 }
-if(data94.substitution !== undefined){
-let data96 = data94.substitution;
-if(typeof data96 === "string"){
-if(!(formats76(data96))){
-const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data97.prefix !== undefined){
+let data98 = data97.prefix;
+if(typeof data98 === "string"){
+if(!(formats34(data98))){
+const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2612,7 +2622,7 @@ errors++;
 }
 }
 else {
-const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2622,9 +2632,11 @@ vErrors.push(err201);
 errors++;
 }
 }
-}
-else {
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data97.regex !== undefined){
+let data99 = data97.regex;
+if(data99 && typeof data99 == "object" && !Array.isArray(data99)){
+if(data99.pattern === undefined){
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2633,12 +2645,8 @@ vErrors.push(err202);
 }
 errors++;
 }
-}
-if(data92.path !== undefined){
-let data97 = data92.path;
-if(typeof data97 === "string"){
-if(!(formats32(data97))){
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data99.substitution === undefined){
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2647,9 +2655,9 @@ vErrors.push(err203);
 }
 errors++;
 }
-}
-else {
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+for(const key21 in data99){
+if(!((key21 === "pattern") || (key21 === "substitution"))){
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2659,11 +2667,11 @@ vErrors.push(err204);
 errors++;
 }
 }
-if(data92.host !== undefined){
-let data98 = data92.host;
-if(typeof data98 === "string"){
-if(!(formats80(data98))){
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data99.pattern !== undefined){
+let data100 = data99.pattern;
+if(typeof data100 === "string"){
+if(!(formats38(data100))){
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2674,7 +2682,7 @@ errors++;
 }
 }
 else {
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2684,10 +2692,11 @@ vErrors.push(err206);
 errors++;
 }
 }
-if(data92.hostFrom !== undefined){
-let data99 = data92.hostFrom;
-if(typeof data99 !== "string"){
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data99.substitution !== undefined){
+let data101 = data99.substitution;
+if(typeof data101 === "string"){
+if(!(formats80(data101))){
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2696,8 +2705,9 @@ vErrors.push(err207);
 }
 errors++;
 }
-if(!(data99 === "upstream")){
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+else {
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2709,7 +2719,7 @@ errors++;
 }
 }
 else {
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2719,12 +2729,11 @@ vErrors.push(err209);
 errors++;
 }
 }
-if(data83.requestHeaders !== undefined){
-let data100 = data83.requestHeaders;
-if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
-for(const key22 in data100){
-if(!(((key22 === "set") || (key22 === "add")) || (key22 === "remove"))){
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+if(data97.path !== undefined){
+let data102 = data97.path;
+if(typeof data102 === "string"){
+if(!(formats34(data102))){
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2734,14 +2743,8 @@ vErrors.push(err210);
 errors++;
 }
 }
-if(data100.set !== undefined){
-let data101 = data100.set;
-if(data101 && typeof data101 == "object" && !Array.isArray(data101)){
-for(const key23 in data101){
-const _errs248 = errors;
-if(typeof key23 === "string"){
-if(!(formats82(key23))){
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key23};
+else {
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2751,8 +2754,11 @@ vErrors.push(err211);
 errors++;
 }
 }
-else {
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key23};
+if(data97.host !== undefined){
+let data103 = data97.host;
+if(typeof data103 === "string"){
+if(!(formats84(data103))){
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2761,9 +2767,9 @@ vErrors.push(err212);
 }
 errors++;
 }
-var valid43 = _errs248 === errors;
-if(!valid43){
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key23}};
+}
+else {
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2773,11 +2779,10 @@ vErrors.push(err213);
 errors++;
 }
 }
-for(const key24 in data101){
-let data102 = data101[key24];
-if(typeof data102 === "string"){
-if(!(formats84(data102))){
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data97.hostFrom !== undefined){
+let data104 = data97.hostFrom;
+if(typeof data104 !== "string"){
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2786,9 +2791,8 @@ vErrors.push(err214);
 }
 errors++;
 }
-}
-else {
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(!(data104 === "upstream")){
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2800,7 +2804,7 @@ errors++;
 }
 }
 else {
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2810,14 +2814,12 @@ vErrors.push(err216);
 errors++;
 }
 }
-if(data100.add !== undefined){
-let data103 = data100.add;
-if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
-for(const key25 in data103){
-const _errs255 = errors;
-if(typeof key25 === "string"){
-if(!(formats82(key25))){
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key25};
+if(data86.requestHeaders !== undefined){
+let data105 = data86.requestHeaders;
+if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
+for(const key22 in data105){
+if(!(((key22 === "set") || (key22 === "add")) || (key22 === "remove"))){
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2827,8 +2829,14 @@ vErrors.push(err217);
 errors++;
 }
 }
-else {
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key25};
+if(data105.set !== undefined){
+let data106 = data105.set;
+if(data106 && typeof data106 == "object" && !Array.isArray(data106)){
+for(const key23 in data106){
+const _errs258 = errors;
+if(typeof key23 === "string"){
+if(!(formats86(key23))){
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key23};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2837,9 +2845,9 @@ vErrors.push(err218);
 }
 errors++;
 }
-var valid45 = _errs255 === errors;
-if(!valid45){
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key25}};
+}
+else {
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key23};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2848,12 +2856,9 @@ vErrors.push(err219);
 }
 errors++;
 }
-}
-for(const key26 in data103){
-let data104 = data103[key26];
-if(typeof data104 === "string"){
-if(!(formats84(data104))){
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid47 = _errs258 === errors;
+if(!valid47){
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key23}};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2863,8 +2868,11 @@ vErrors.push(err220);
 errors++;
 }
 }
-else {
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key24 in data106){
+let data107 = data106[key24];
+if(typeof data107 === "string"){
+if(!(formats88(data107))){
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2874,9 +2882,8 @@ vErrors.push(err221);
 errors++;
 }
 }
-}
 else {
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2886,15 +2893,9 @@ vErrors.push(err222);
 errors++;
 }
 }
-if(data100.remove !== undefined){
-let data105 = data100.remove;
-if(Array.isArray(data105)){
-const len7 = data105.length;
-for(let i7=0; i7<len7; i7++){
-let data106 = data105[i7];
-if(typeof data106 === "string"){
-if(!(formats82(data106))){
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2904,8 +2905,14 @@ vErrors.push(err223);
 errors++;
 }
 }
-else {
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data105.add !== undefined){
+let data108 = data105.add;
+if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
+for(const key25 in data108){
+const _errs265 = errors;
+if(typeof key25 === "string"){
+if(!(formats86(key25))){
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key25};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2915,9 +2922,8 @@ vErrors.push(err224);
 errors++;
 }
 }
-}
 else {
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key25};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2926,10 +2932,9 @@ vErrors.push(err225);
 }
 errors++;
 }
-}
-}
-else {
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+var valid49 = _errs265 === errors;
+if(!valid49){
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key25}};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2939,12 +2944,11 @@ vErrors.push(err226);
 errors++;
 }
 }
-if(data83.responseHeaders !== undefined){
-let data107 = data83.responseHeaders;
-if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
-for(const key27 in data107){
-if(!(((key27 === "set") || (key27 === "add")) || (key27 === "remove"))){
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+for(const key26 in data108){
+let data109 = data108[key26];
+if(typeof data109 === "string"){
+if(!(formats88(data109))){
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2954,14 +2958,8 @@ vErrors.push(err227);
 errors++;
 }
 }
-if(data107.set !== undefined){
-let data108 = data107.set;
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key28 in data108){
-const _errs269 = errors;
-if(typeof key28 === "string"){
-if(!(formats82(key28))){
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
+else {
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2971,8 +2969,9 @@ vErrors.push(err228);
 errors++;
 }
 }
+}
 else {
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2981,9 +2980,16 @@ vErrors.push(err229);
 }
 errors++;
 }
-var valid50 = _errs269 === errors;
-if(!valid50){
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
+}
+if(data105.remove !== undefined){
+let data110 = data105.remove;
+if(Array.isArray(data110)){
+const len9 = data110.length;
+for(let i9=0; i9<len9; i9++){
+let data111 = data110[i9];
+if(typeof data111 === "string"){
+if(!(formats86(data111))){
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2993,11 +2999,8 @@ vErrors.push(err230);
 errors++;
 }
 }
-for(const key29 in data108){
-let data109 = data108[key29];
-if(typeof data109 === "string"){
-if(!(formats84(data109))){
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -3007,8 +3010,9 @@ vErrors.push(err231);
 errors++;
 }
 }
+}
 else {
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3020,7 +3024,7 @@ errors++;
 }
 }
 else {
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3030,14 +3034,12 @@ vErrors.push(err233);
 errors++;
 }
 }
-if(data107.add !== undefined){
-let data110 = data107.add;
-if(data110 && typeof data110 == "object" && !Array.isArray(data110)){
-for(const key30 in data110){
-const _errs276 = errors;
-if(typeof key30 === "string"){
-if(!(formats82(key30))){
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key30};
+if(data86.responseHeaders !== undefined){
+let data112 = data86.responseHeaders;
+if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
+for(const key27 in data112){
+if(!(((key27 === "set") || (key27 === "add")) || (key27 === "remove"))){
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3047,8 +3049,14 @@ vErrors.push(err234);
 errors++;
 }
 }
-else {
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
+if(data112.set !== undefined){
+let data113 = data112.set;
+if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
+for(const key28 in data113){
+const _errs279 = errors;
+if(typeof key28 === "string"){
+if(!(formats86(key28))){
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3057,9 +3065,9 @@ vErrors.push(err235);
 }
 errors++;
 }
-var valid52 = _errs276 === errors;
-if(!valid52){
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
+}
+else {
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3068,12 +3076,9 @@ vErrors.push(err236);
 }
 errors++;
 }
-}
-for(const key31 in data110){
-let data111 = data110[key31];
-if(typeof data111 === "string"){
-if(!(formats84(data111))){
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid54 = _errs279 === errors;
+if(!valid54){
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3083,8 +3088,11 @@ vErrors.push(err237);
 errors++;
 }
 }
-else {
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key29 in data113){
+let data114 = data113[key29];
+if(typeof data114 === "string"){
+if(!(formats88(data114))){
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3094,9 +3102,8 @@ vErrors.push(err238);
 errors++;
 }
 }
-}
 else {
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3106,15 +3113,9 @@ vErrors.push(err239);
 errors++;
 }
 }
-if(data107.remove !== undefined){
-let data112 = data107.remove;
-if(Array.isArray(data112)){
-const len8 = data112.length;
-for(let i8=0; i8<len8; i8++){
-let data113 = data112[i8];
-if(typeof data113 === "string"){
-if(!(formats82(data113))){
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3124,8 +3125,14 @@ vErrors.push(err240);
 errors++;
 }
 }
-else {
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data112.add !== undefined){
+let data115 = data112.add;
+if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
+for(const key30 in data115){
+const _errs286 = errors;
+if(typeof key30 === "string"){
+if(!(formats86(key30))){
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key30};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3135,9 +3142,8 @@ vErrors.push(err241);
 errors++;
 }
 }
-}
 else {
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3146,10 +3152,9 @@ vErrors.push(err242);
 }
 errors++;
 }
-}
-}
-else {
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+var valid56 = _errs286 === errors;
+if(!valid56){
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3159,9 +3164,11 @@ vErrors.push(err243);
 errors++;
 }
 }
-}
-else {
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+for(const key31 in data115){
+let data116 = data115[key31];
+if(typeof data116 === "string"){
+if(!(formats88(data116))){
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3171,12 +3178,8 @@ vErrors.push(err244);
 errors++;
 }
 }
-if(data47.redirect !== undefined){
-let data114 = data47.redirect;
-if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
-for(const key32 in data114){
-if(!(((((((key32 === "scheme") || (key32 === "host")) || (key32 === "port")) || (key32 === "path")) || (key32 === "prefix")) || (key32 === "status")) || (key32 === "stripQuery"))){
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
+else {
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3186,10 +3189,9 @@ vErrors.push(err245);
 errors++;
 }
 }
-if(data114.scheme !== undefined){
-let data115 = data114.scheme;
-if(typeof data115 !== "string"){
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3198,8 +3200,16 @@ vErrors.push(err246);
 }
 errors++;
 }
-if(!((data115 === "http") || (data115 === "https"))){
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data112.remove !== undefined){
+let data117 = data112.remove;
+if(Array.isArray(data117)){
+const len10 = data117.length;
+for(let i10=0; i10<len10; i10++){
+let data118 = data117[i10];
+if(typeof data118 === "string"){
+if(!(formats86(data118))){
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3209,11 +3219,8 @@ vErrors.push(err247);
 errors++;
 }
 }
-if(data114.host !== undefined){
-let data116 = data114.host;
-if(typeof data116 === "string"){
-if(!(formats102(data116))){
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+else {
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3223,8 +3230,9 @@ vErrors.push(err248);
 errors++;
 }
 }
+}
 else {
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3234,10 +3242,9 @@ vErrors.push(err249);
 errors++;
 }
 }
-if(data114.port !== undefined){
-let data117 = data114.port;
-if(!(((typeof data117 == "number") && (!(data117 % 1) && !isNaN(data117))) && (isFinite(data117)))){
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3246,9 +3253,10 @@ vErrors.push(err250);
 }
 errors++;
 }
-if((typeof data117 == "number") && (isFinite(data117))){
-if(data117 > 65535 || isNaN(data117)){
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+}
+else {
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3257,8 +3265,13 @@ vErrors.push(err251);
 }
 errors++;
 }
-if(data117 < 0 || isNaN(data117)){
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data49.redirect !== undefined){
+let data119 = data49.redirect;
+if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
+for(const key32 in data119){
+if(!(((((((key32 === "scheme") || (key32 === "host")) || (key32 === "port")) || (key32 === "path")) || (key32 === "prefix")) || (key32 === "status")) || (key32 === "stripQuery"))){
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3268,12 +3281,10 @@ vErrors.push(err252);
 errors++;
 }
 }
-}
-if(data114.path !== undefined){
-let data118 = data114.path;
-if(typeof data118 === "string"){
-if(!(formats104(data118))){
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data119.scheme !== undefined){
+let data120 = data119.scheme;
+if(typeof data120 !== "string"){
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3282,9 +3293,8 @@ vErrors.push(err253);
 }
 errors++;
 }
-}
-else {
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(!((data120 === "http") || (data120 === "https"))){
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3294,11 +3304,11 @@ vErrors.push(err254);
 errors++;
 }
 }
-if(data114.prefix !== undefined){
-let data119 = data114.prefix;
-if(typeof data119 === "string"){
-if(!(formats32(data119))){
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data119.host !== undefined){
+let data121 = data119.host;
+if(typeof data121 === "string"){
+if(!(formats106(data121))){
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3309,7 +3319,7 @@ errors++;
 }
 }
 else {
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3319,10 +3329,10 @@ vErrors.push(err256);
 errors++;
 }
 }
-if(data114.status !== undefined){
-let data120 = data114.status;
-if(!(((typeof data120 == "number") && (!(data120 % 1) && !isNaN(data120))) && (isFinite(data120)))){
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data119.port !== undefined){
+let data122 = data119.port;
+if(!(((typeof data122 == "number") && (!(data122 % 1) && !isNaN(data122))) && (isFinite(data122)))){
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3331,8 +3341,9 @@ vErrors.push(err257);
 }
 errors++;
 }
-if(!(((((data120 === 301) || (data120 === 302)) || (data120 === 303)) || (data120 === 307)) || (data120 === 308))){
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+if((typeof data122 == "number") && (isFinite(data122))){
+if(data122 > 65535 || isNaN(data122)){
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3341,10 +3352,8 @@ vErrors.push(err258);
 }
 errors++;
 }
-}
-if(data114.stripQuery !== undefined){
-if(typeof data114.stripQuery !== "boolean"){
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data122 < 0 || isNaN(data122)){
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3355,8 +3364,11 @@ errors++;
 }
 }
 }
-else {
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data119.path !== undefined){
+let data123 = data119.path;
+if(typeof data123 === "string"){
+if(!(formats108(data123))){
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3366,11 +3378,8 @@ vErrors.push(err260);
 errors++;
 }
 }
-if(data47.respond !== undefined){
-let data122 = data47.respond;
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-if(data122.status === undefined){
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+else {
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3379,9 +3388,12 @@ vErrors.push(err261);
 }
 errors++;
 }
-for(const key33 in data122){
-if(!(((key33 === "status") || (key33 === "headers")) || (key33 === "body"))){
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
+}
+if(data119.prefix !== undefined){
+let data124 = data119.prefix;
+if(typeof data124 === "string"){
+if(!(formats34(data124))){
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3391,10 +3403,8 @@ vErrors.push(err262);
 errors++;
 }
 }
-if(data122.status !== undefined){
-let data123 = data122.status;
-if(!(((typeof data123 == "number") && (!(data123 % 1) && !isNaN(data123))) && (isFinite(data123)))){
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3403,9 +3413,11 @@ vErrors.push(err263);
 }
 errors++;
 }
-if((typeof data123 == "number") && (isFinite(data123))){
-if(data123 > 599 || isNaN(data123)){
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data119.status !== undefined){
+let data125 = data119.status;
+if(!(((typeof data125 == "number") && (!(data125 % 1) && !isNaN(data125))) && (isFinite(data125)))){
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3414,8 +3426,8 @@ vErrors.push(err264);
 }
 errors++;
 }
-if(data123 < 200 || isNaN(data123)){
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+if(!(((((data125 === 301) || (data125 === 302)) || (data125 === 303)) || (data125 === 307)) || (data125 === 308))){
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3425,15 +3437,9 @@ vErrors.push(err265);
 errors++;
 }
 }
-}
-if(data122.headers !== undefined){
-let data124 = data122.headers;
-if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
-for(const key34 in data124){
-const _errs309 = errors;
-if(typeof key34 === "string"){
-if(!(formats82(key34))){
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key34};
+if(data119.stripQuery !== undefined){
+if(typeof data119.stripQuery !== "boolean"){
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3443,8 +3449,9 @@ vErrors.push(err266);
 errors++;
 }
 }
+}
 else {
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key34};
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3453,9 +3460,12 @@ vErrors.push(err267);
 }
 errors++;
 }
-var valid58 = _errs309 === errors;
-if(!valid58){
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key34}};
+}
+if(data49.respond !== undefined){
+let data127 = data49.respond;
+if(data127 && typeof data127 == "object" && !Array.isArray(data127)){
+if(data127.status === undefined){
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3464,12 +3474,9 @@ vErrors.push(err268);
 }
 errors++;
 }
-}
-for(const key35 in data124){
-let data125 = data124[key35];
-if(typeof data125 === "string"){
-if(!(formats84(data125))){
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key33 in data127){
+if(!(((key33 === "status") || (key33 === "headers")) || (key33 === "body"))){
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3479,8 +3486,10 @@ vErrors.push(err269);
 errors++;
 }
 }
-else {
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data127.status !== undefined){
+let data128 = data127.status;
+if(!(((typeof data128 == "number") && (!(data128 % 1) && !isNaN(data128))) && (isFinite(data128)))){
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3489,10 +3498,9 @@ vErrors.push(err270);
 }
 errors++;
 }
-}
-}
-else {
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if((typeof data128 == "number") && (isFinite(data128))){
+if(data128 > 599 || isNaN(data128)){
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3501,10 +3509,8 @@ vErrors.push(err271);
 }
 errors++;
 }
-}
-if(data122.body !== undefined){
-if(typeof data122.body !== "string"){
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+if(data128 < 200 || isNaN(data128)){
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3515,8 +3521,14 @@ errors++;
 }
 }
 }
-else {
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+if(data127.headers !== undefined){
+let data129 = data127.headers;
+if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
+for(const key34 in data129){
+const _errs319 = errors;
+if(typeof key34 === "string"){
+if(!(formats86(key34))){
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key34};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3526,9 +3538,8 @@ vErrors.push(err273);
 errors++;
 }
 }
-}
 else {
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key34};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3537,10 +3548,9 @@ vErrors.push(err274);
 }
 errors++;
 }
-}
-}
-else {
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+var valid62 = _errs319 === errors;
+if(!valid62){
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key34}};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3550,11 +3560,11 @@ vErrors.push(err275);
 errors++;
 }
 }
-if(data15.virtualHosts !== undefined){
-let data127 = data15.virtualHosts;
-if(Array.isArray(data127)){
-if(data127.length < 1){
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+for(const key35 in data129){
+let data130 = data129[key35];
+if(typeof data130 === "string"){
+if(!(formats88(data130))){
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3563,12 +3573,9 @@ vErrors.push(err276);
 }
 errors++;
 }
-const len9 = data127.length;
-for(let i9=0; i9<len9; i9++){
-let data128 = data127[i9];
-if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
-if(data128.domains === undefined){
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+else {
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3577,8 +3584,10 @@ vErrors.push(err277);
 }
 errors++;
 }
-if(data128.routes === undefined){
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+}
+}
+else {
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3587,9 +3596,10 @@ vErrors.push(err278);
 }
 errors++;
 }
-for(const key36 in data128){
-if(!(((((key36 === "name") || (key36 === "domains")) || (key36 === "requestHeaders")) || (key36 === "responseHeaders")) || (key36 === "routes"))){
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
+}
+if(data127.body !== undefined){
+if(typeof data127.body !== "string"){
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3599,11 +3609,9 @@ vErrors.push(err279);
 errors++;
 }
 }
-if(data128.name !== undefined){
-let data129 = data128.name;
-if(typeof data129 === "string"){
-if(!(formats4(data129))){
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3613,8 +3621,9 @@ vErrors.push(err280);
 errors++;
 }
 }
+}
 else {
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3624,11 +3633,9 @@ vErrors.push(err281);
 errors++;
 }
 }
-if(data128.domains !== undefined){
-let data130 = data128.domains;
-if(Array.isArray(data130)){
-if(data130.length < 1){
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3637,12 +3644,12 @@ vErrors.push(err282);
 }
 errors++;
 }
-const len10 = data130.length;
-for(let i10=0; i10<len10; i10++){
-let data131 = data130[i10];
-if(typeof data131 === "string"){
-if(!(formats114(data131))){
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+}
+if(data15.virtualHosts !== undefined){
+let data132 = data15.virtualHosts;
+if(Array.isArray(data132)){
+if(data132.length < 1){
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3651,9 +3658,12 @@ vErrors.push(err283);
 }
 errors++;
 }
-}
-else {
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+const len11 = data132.length;
+for(let i11=0; i11<len11; i11++){
+let data133 = data132[i11];
+if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
+if(data133.domains === undefined){
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3662,10 +3672,8 @@ vErrors.push(err284);
 }
 errors++;
 }
-}
-}
-else {
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+if(data133.routes === undefined){
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3674,13 +3682,9 @@ vErrors.push(err285);
 }
 errors++;
 }
-}
-if(data128.requestHeaders !== undefined){
-let data132 = data128.requestHeaders;
-if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
-for(const key37 in data132){
-if(!(((key37 === "set") || (key37 === "add")) || (key37 === "remove"))){
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+for(const key36 in data133){
+if(!(((((key36 === "name") || (key36 === "domains")) || (key36 === "requestHeaders")) || (key36 === "responseHeaders")) || (key36 === "routes"))){
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3690,14 +3694,11 @@ vErrors.push(err286);
 errors++;
 }
 }
-if(data132.set !== undefined){
-let data133 = data132.set;
-if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
-for(const key38 in data133){
-const _errs332 = errors;
-if(typeof key38 === "string"){
-if(!(formats82(key38))){
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
+if(data133.name !== undefined){
+let data134 = data133.name;
+if(typeof data134 === "string"){
+if(!(formats4(data134))){
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3708,7 +3709,7 @@ errors++;
 }
 }
 else {
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3717,9 +3718,12 @@ vErrors.push(err288);
 }
 errors++;
 }
-var valid66 = _errs332 === errors;
-if(!valid66){
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
+}
+if(data133.domains !== undefined){
+let data135 = data133.domains;
+if(Array.isArray(data135)){
+if(data135.length < 1){
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3728,12 +3732,12 @@ vErrors.push(err289);
 }
 errors++;
 }
-}
-for(const key39 in data133){
-let data134 = data133[key39];
-if(typeof data134 === "string"){
-if(!(formats84(data134))){
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+const len12 = data135.length;
+for(let i12=0; i12<len12; i12++){
+let data136 = data135[i12];
+if(typeof data136 === "string"){
+if(!(formats118(data136))){
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3744,7 +3748,7 @@ errors++;
 }
 }
 else {
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3756,7 +3760,7 @@ errors++;
 }
 }
 else {
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3766,14 +3770,12 @@ vErrors.push(err292);
 errors++;
 }
 }
-if(data132.add !== undefined){
-let data135 = data132.add;
-if(data135 && typeof data135 == "object" && !Array.isArray(data135)){
-for(const key40 in data135){
-const _errs339 = errors;
-if(typeof key40 === "string"){
-if(!(formats82(key40))){
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key40};
+if(data133.requestHeaders !== undefined){
+let data137 = data133.requestHeaders;
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+for(const key37 in data137){
+if(!(((key37 === "set") || (key37 === "add")) || (key37 === "remove"))){
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3783,8 +3785,14 @@ vErrors.push(err293);
 errors++;
 }
 }
-else {
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key40};
+if(data137.set !== undefined){
+let data138 = data137.set;
+if(data138 && typeof data138 == "object" && !Array.isArray(data138)){
+for(const key38 in data138){
+const _errs342 = errors;
+if(typeof key38 === "string"){
+if(!(formats86(key38))){
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3793,9 +3801,9 @@ vErrors.push(err294);
 }
 errors++;
 }
-var valid68 = _errs339 === errors;
-if(!valid68){
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key40}};
+}
+else {
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3804,12 +3812,9 @@ vErrors.push(err295);
 }
 errors++;
 }
-}
-for(const key41 in data135){
-let data136 = data135[key41];
-if(typeof data136 === "string"){
-if(!(formats84(data136))){
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid70 = _errs342 === errors;
+if(!valid70){
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3819,8 +3824,11 @@ vErrors.push(err296);
 errors++;
 }
 }
-else {
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key39 in data138){
+let data139 = data138[key39];
+if(typeof data139 === "string"){
+if(!(formats88(data139))){
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3830,9 +3838,8 @@ vErrors.push(err297);
 errors++;
 }
 }
-}
 else {
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3842,15 +3849,9 @@ vErrors.push(err298);
 errors++;
 }
 }
-if(data132.remove !== undefined){
-let data137 = data132.remove;
-if(Array.isArray(data137)){
-const len11 = data137.length;
-for(let i11=0; i11<len11; i11++){
-let data138 = data137[i11];
-if(typeof data138 === "string"){
-if(!(formats82(data138))){
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3860,8 +3861,14 @@ vErrors.push(err299);
 errors++;
 }
 }
-else {
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data137.add !== undefined){
+let data140 = data137.add;
+if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
+for(const key40 in data140){
+const _errs349 = errors;
+if(typeof key40 === "string"){
+if(!(formats86(key40))){
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key40};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3871,9 +3878,8 @@ vErrors.push(err300);
 errors++;
 }
 }
-}
 else {
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key40};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3882,10 +3888,9 @@ vErrors.push(err301);
 }
 errors++;
 }
-}
-}
-else {
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+var valid72 = _errs349 === errors;
+if(!valid72){
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key40}};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3895,12 +3900,11 @@ vErrors.push(err302);
 errors++;
 }
 }
-if(data128.responseHeaders !== undefined){
-let data139 = data128.responseHeaders;
-if(data139 && typeof data139 == "object" && !Array.isArray(data139)){
-for(const key42 in data139){
-if(!(((key42 === "set") || (key42 === "add")) || (key42 === "remove"))){
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
+for(const key41 in data140){
+let data141 = data140[key41];
+if(typeof data141 === "string"){
+if(!(formats88(data141))){
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3910,14 +3914,8 @@ vErrors.push(err303);
 errors++;
 }
 }
-if(data139.set !== undefined){
-let data140 = data139.set;
-if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
-for(const key43 in data140){
-const _errs353 = errors;
-if(typeof key43 === "string"){
-if(!(formats82(key43))){
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
+else {
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3927,8 +3925,9 @@ vErrors.push(err304);
 errors++;
 }
 }
+}
 else {
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3937,9 +3936,16 @@ vErrors.push(err305);
 }
 errors++;
 }
-var valid73 = _errs353 === errors;
-if(!valid73){
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
+}
+if(data137.remove !== undefined){
+let data142 = data137.remove;
+if(Array.isArray(data142)){
+const len13 = data142.length;
+for(let i13=0; i13<len13; i13++){
+let data143 = data142[i13];
+if(typeof data143 === "string"){
+if(!(formats86(data143))){
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3949,11 +3955,8 @@ vErrors.push(err306);
 errors++;
 }
 }
-for(const key44 in data140){
-let data141 = data140[key44];
-if(typeof data141 === "string"){
-if(!(formats84(data141))){
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3963,8 +3966,9 @@ vErrors.push(err307);
 errors++;
 }
 }
+}
 else {
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3976,7 +3980,7 @@ errors++;
 }
 }
 else {
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3986,14 +3990,12 @@ vErrors.push(err309);
 errors++;
 }
 }
-if(data139.add !== undefined){
-let data142 = data139.add;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-for(const key45 in data142){
-const _errs360 = errors;
-if(typeof key45 === "string"){
-if(!(formats82(key45))){
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key45};
+if(data133.responseHeaders !== undefined){
+let data144 = data133.responseHeaders;
+if(data144 && typeof data144 == "object" && !Array.isArray(data144)){
+for(const key42 in data144){
+if(!(((key42 === "set") || (key42 === "add")) || (key42 === "remove"))){
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -4003,8 +4005,14 @@ vErrors.push(err310);
 errors++;
 }
 }
-else {
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key45};
+if(data144.set !== undefined){
+let data145 = data144.set;
+if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
+for(const key43 in data145){
+const _errs363 = errors;
+if(typeof key43 === "string"){
+if(!(formats86(key43))){
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4013,9 +4021,9 @@ vErrors.push(err311);
 }
 errors++;
 }
-var valid75 = _errs360 === errors;
-if(!valid75){
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key45}};
+}
+else {
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4024,12 +4032,9 @@ vErrors.push(err312);
 }
 errors++;
 }
-}
-for(const key46 in data142){
-let data143 = data142[key46];
-if(typeof data143 === "string"){
-if(!(formats84(data143))){
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid77 = _errs363 === errors;
+if(!valid77){
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4039,8 +4044,11 @@ vErrors.push(err313);
 errors++;
 }
 }
-else {
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key44 in data145){
+let data146 = data145[key44];
+if(typeof data146 === "string"){
+if(!(formats88(data146))){
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4050,9 +4058,8 @@ vErrors.push(err314);
 errors++;
 }
 }
-}
 else {
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4062,15 +4069,9 @@ vErrors.push(err315);
 errors++;
 }
 }
-if(data139.remove !== undefined){
-let data144 = data139.remove;
-if(Array.isArray(data144)){
-const len12 = data144.length;
-for(let i12=0; i12<len12; i12++){
-let data145 = data144[i12];
-if(typeof data145 === "string"){
-if(!(formats82(data145))){
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4080,8 +4081,14 @@ vErrors.push(err316);
 errors++;
 }
 }
-else {
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data144.add !== undefined){
+let data147 = data144.add;
+if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
+for(const key45 in data147){
+const _errs370 = errors;
+if(typeof key45 === "string"){
+if(!(formats86(key45))){
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key45};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4091,9 +4098,8 @@ vErrors.push(err317);
 errors++;
 }
 }
-}
 else {
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key45};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4102,10 +4108,9 @@ vErrors.push(err318);
 }
 errors++;
 }
-}
-}
-else {
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+var valid79 = _errs370 === errors;
+if(!valid79){
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key45}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4115,15 +4120,11 @@ vErrors.push(err319);
 errors++;
 }
 }
-if(data128.routes !== undefined){
-let data146 = data128.routes;
-if(Array.isArray(data146)){
-const len13 = data146.length;
-for(let i13=0; i13<len13; i13++){
-let data147 = data146[i13];
-if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
-if(data147.match === undefined){
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+for(const key46 in data147){
+let data148 = data147[key46];
+if(typeof data148 === "string"){
+if(!(formats88(data148))){
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4132,9 +4133,9 @@ vErrors.push(err320);
 }
 errors++;
 }
-for(const key47 in data147){
-if(!(((((key47 === "name") || (key47 === "match")) || (key47 === "forward")) || (key47 === "redirect")) || (key47 === "respond"))){
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47}};
+}
+else {
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4144,11 +4145,9 @@ vErrors.push(err321);
 errors++;
 }
 }
-if(data147.name !== undefined){
-let data148 = data147.name;
-if(typeof data148 === "string"){
-if(!(formats4(data148))){
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4158,8 +4157,15 @@ vErrors.push(err322);
 errors++;
 }
 }
-else {
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data144.remove !== undefined){
+let data149 = data144.remove;
+if(Array.isArray(data149)){
+const len14 = data149.length;
+for(let i14=0; i14<len14; i14++){
+let data150 = data149[i14];
+if(typeof data150 === "string"){
+if(!(formats86(data150))){
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4169,12 +4175,8 @@ vErrors.push(err323);
 errors++;
 }
 }
-if(data147.match !== undefined){
-let data149 = data147.match;
-if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
-for(const key48 in data149){
-if(!(func2.call(schema12.properties.match.properties, key48))){
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
+else {
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4184,11 +4186,9 @@ vErrors.push(err324);
 errors++;
 }
 }
-if(data149.path !== undefined){
-let data150 = data149.path;
-if(typeof data150 === "string"){
-if(!(formats30(data150))){
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+}
+else {
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4198,8 +4198,9 @@ vErrors.push(err325);
 errors++;
 }
 }
+}
 else {
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4209,11 +4210,15 @@ vErrors.push(err326);
 errors++;
 }
 }
-if(data149.prefix !== undefined){
-let data151 = data149.prefix;
-if(typeof data151 === "string"){
-if(!(formats32(data151))){
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data133.routes !== undefined){
+let data151 = data133.routes;
+if(Array.isArray(data151)){
+const len15 = data151.length;
+for(let i15=0; i15<len15; i15++){
+let data152 = data151[i15];
+if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
+if(data152.match === undefined){
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4222,9 +4227,9 @@ vErrors.push(err327);
 }
 errors++;
 }
-}
-else {
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+for(const key47 in data152){
+if(!(((((key47 === "name") || (key47 === "match")) || (key47 === "forward")) || (key47 === "redirect")) || (key47 === "respond"))){
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4234,11 +4239,11 @@ vErrors.push(err328);
 errors++;
 }
 }
-if(data149.pathSeparatedPrefix !== undefined){
-let data152 = data149.pathSeparatedPrefix;
-if(typeof data152 === "string"){
-if(!(formats34(data152))){
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(data152.name !== undefined){
+let data153 = data152.name;
+if(typeof data153 === "string"){
+if(!(formats4(data153))){
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4249,7 +4254,7 @@ errors++;
 }
 }
 else {
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4259,11 +4264,12 @@ vErrors.push(err330);
 errors++;
 }
 }
-if(data149.regex !== undefined){
-let data153 = data149.regex;
-if(typeof data153 === "string"){
-if(!(formats36(data153))){
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data152.match !== undefined){
+let data154 = data152.match;
+if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
+for(const key48 in data154){
+if(!(func2.call(schema12.properties.match.properties, key48))){
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4273,8 +4279,11 @@ vErrors.push(err331);
 errors++;
 }
 }
-else {
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data154.path !== undefined){
+let data155 = data154.path;
+if(typeof data155 === "string"){
+if(!(formats32(data155))){
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4284,11 +4293,8 @@ vErrors.push(err332);
 errors++;
 }
 }
-if(data149.template !== undefined){
-let data154 = data149.template;
-if(typeof data154 === "string"){
-if(!(formats38(data154))){
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4298,8 +4304,11 @@ vErrors.push(err333);
 errors++;
 }
 }
-else {
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data154.prefix !== undefined){
+let data156 = data154.prefix;
+if(typeof data156 === "string"){
+if(!(formats34(data156))){
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4309,9 +4318,8 @@ vErrors.push(err334);
 errors++;
 }
 }
-if(data149.caseSensitive !== undefined){
-if(typeof data149.caseSensitive !== "boolean"){
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4321,15 +4329,11 @@ vErrors.push(err335);
 errors++;
 }
 }
-if(data149.methods !== undefined){
-let data156 = data149.methods;
-if(Array.isArray(data156)){
-const len14 = data156.length;
-for(let i14=0; i14<len14; i14++){
-let data157 = data156[i14];
+if(data154.pathSeparatedPrefix !== undefined){
+let data157 = data154.pathSeparatedPrefix;
 if(typeof data157 === "string"){
-if(!(formats40(data157))){
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+if(!(formats36(data157))){
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4340,7 +4344,7 @@ errors++;
 }
 }
 else {
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4350,9 +4354,11 @@ vErrors.push(err337);
 errors++;
 }
 }
-}
-else {
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+if(data154.regex !== undefined){
+let data158 = data154.regex;
+if(typeof data158 === "string"){
+if(!(formats38(data158))){
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4362,14 +4368,8 @@ vErrors.push(err338);
 errors++;
 }
 }
-if(data149.headers !== undefined){
-let data158 = data149.headers;
-if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
-for(const key49 in data158){
-const _errs398 = errors;
-if(typeof key49 === "string"){
-if(!(formats42(key49))){
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key49};
+else {
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4379,8 +4379,11 @@ vErrors.push(err339);
 errors++;
 }
 }
-else {
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key49};
+if(data154.template !== undefined){
+let data159 = data154.template;
+if(typeof data159 === "string"){
+if(!(formats40(data159))){
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4389,9 +4392,9 @@ vErrors.push(err340);
 }
 errors++;
 }
-var valid86 = _errs398 === errors;
-if(!valid86){
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key49}};
+}
+else {
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4401,13 +4404,9 @@ vErrors.push(err341);
 errors++;
 }
 }
-for(const key50 in data158){
-let data159 = data158[key50];
-const _errs402 = errors;
-let valid88 = false;
-const _errs403 = errors;
-if(typeof data159 !== "string"){
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data154.connect !== undefined){
+if(typeof data154.connect !== "boolean"){
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4416,14 +4415,10 @@ vErrors.push(err342);
 }
 errors++;
 }
-var _valid5 = _errs403 === errors;
-valid88 = valid88 || _valid5;
-if(!valid88){
-const _errs405 = errors;
-if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
-for(const key51 in data159){
-if(!((((((((key51 === "exact") || (key51 === "prefix")) || (key51 === "suffix")) || (key51 === "contains")) || (key51 === "regex")) || (key51 === "range")) || (key51 === "present")) || (key51 === "invert"))){
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
+}
+if(data154.caseSensitive !== undefined){
+if(typeof data154.caseSensitive !== "boolean"){
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4433,9 +4428,15 @@ vErrors.push(err343);
 errors++;
 }
 }
-if(data159.exact !== undefined){
-if(typeof data159.exact !== "string"){
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data154.methods !== undefined){
+let data162 = data154.methods;
+if(Array.isArray(data162)){
+const len16 = data162.length;
+for(let i16=0; i16<len16; i16++){
+let data163 = data162[i16];
+if(typeof data163 === "string"){
+if(!(formats42(data163))){
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4445,11 +4446,8 @@ vErrors.push(err344);
 errors++;
 }
 }
-if(data159.prefix !== undefined){
-let data161 = data159.prefix;
-if(typeof data161 === "string"){
-if(!(formats4(data161))){
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4459,8 +4457,9 @@ vErrors.push(err345);
 errors++;
 }
 }
+}
 else {
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4470,11 +4469,14 @@ vErrors.push(err346);
 errors++;
 }
 }
-if(data159.suffix !== undefined){
-let data162 = data159.suffix;
-if(typeof data162 === "string"){
-if(!(formats4(data162))){
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data154.headers !== undefined){
+let data164 = data154.headers;
+if(data164 && typeof data164 == "object" && !Array.isArray(data164)){
+for(const key49 in data164){
+const _errs410 = errors;
+if(typeof key49 === "string"){
+if(!(formats44(key49))){
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key49};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4485,7 +4487,7 @@ errors++;
 }
 }
 else {
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key49};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4494,12 +4496,9 @@ vErrors.push(err348);
 }
 errors++;
 }
-}
-if(data159.contains !== undefined){
-let data163 = data159.contains;
-if(typeof data163 === "string"){
-if(!(formats4(data163))){
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+var valid90 = _errs410 === errors;
+if(!valid90){
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key49}};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4509,8 +4508,13 @@ vErrors.push(err349);
 errors++;
 }
 }
-else {
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+for(const key50 in data164){
+let data165 = data164[key50];
+const _errs414 = errors;
+let valid92 = false;
+const _errs415 = errors;
+if(typeof data165 !== "string"){
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4519,12 +4523,14 @@ vErrors.push(err350);
 }
 errors++;
 }
-}
-if(data159.regex !== undefined){
-let data164 = data159.regex;
-if(typeof data164 === "string"){
-if(!(formats36(data164))){
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+var _valid5 = _errs415 === errors;
+valid92 = valid92 || _valid5;
+if(!valid92){
+const _errs417 = errors;
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+for(const key51 in data165){
+if(!((((((((key51 === "exact") || (key51 === "prefix")) || (key51 === "suffix")) || (key51 === "contains")) || (key51 === "regex")) || (key51 === "range")) || (key51 === "present")) || (key51 === "invert"))){
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4534,8 +4540,9 @@ vErrors.push(err351);
 errors++;
 }
 }
-else {
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data165.exact !== undefined){
+if(typeof data165.exact !== "string"){
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4545,11 +4552,11 @@ vErrors.push(err352);
 errors++;
 }
 }
-if(data159.range !== undefined){
-let data165 = data159.range;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-if(data165.start === undefined){
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data165.prefix !== undefined){
+let data167 = data165.prefix;
+if(typeof data167 === "string"){
+if(!(formats4(data167))){
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4558,8 +4565,9 @@ vErrors.push(err353);
 }
 errors++;
 }
-if(data165.end === undefined){
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+else {
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4568,9 +4576,12 @@ vErrors.push(err354);
 }
 errors++;
 }
-for(const key52 in data165){
-if(!((key52 === "start") || (key52 === "end"))){
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
+}
+if(data165.suffix !== undefined){
+let data168 = data165.suffix;
+if(typeof data168 === "string"){
+if(!(formats4(data168))){
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4580,10 +4591,8 @@ vErrors.push(err355);
 errors++;
 }
 }
-if(data165.start !== undefined){
-let data166 = data165.start;
-if(!(((typeof data166 == "number") && (!(data166 % 1) && !isNaN(data166))) && (isFinite(data166)))){
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+else {
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4592,9 +4601,12 @@ vErrors.push(err356);
 }
 errors++;
 }
-if((typeof data166 == "number") && (isFinite(data166))){
-if(data166 > 9007199254740991 || isNaN(data166)){
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data165.contains !== undefined){
+let data169 = data165.contains;
+if(typeof data169 === "string"){
+if(!(formats4(data169))){
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4603,8 +4615,9 @@ vErrors.push(err357);
 }
 errors++;
 }
-if(data166 < -9007199254740991 || isNaN(data166)){
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+else {
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4614,11 +4627,11 @@ vErrors.push(err358);
 errors++;
 }
 }
-}
-if(data165.end !== undefined){
-let data167 = data165.end;
-if(!(((typeof data167 == "number") && (!(data167 % 1) && !isNaN(data167))) && (isFinite(data167)))){
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data165.regex !== undefined){
+let data170 = data165.regex;
+if(typeof data170 === "string"){
+if(!(formats38(data170))){
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4627,9 +4640,9 @@ vErrors.push(err359);
 }
 errors++;
 }
-if((typeof data167 == "number") && (isFinite(data167))){
-if(data167 > 9007199254740991 || isNaN(data167)){
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4638,8 +4651,12 @@ vErrors.push(err360);
 }
 errors++;
 }
-if(data167 < -9007199254740991 || isNaN(data167)){
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data165.range !== undefined){
+let data171 = data165.range;
+if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
+if(data171.start === undefined){
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4648,11 +4665,8 @@ vErrors.push(err361);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data171.end === undefined){
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4661,10 +4675,9 @@ vErrors.push(err362);
 }
 errors++;
 }
-}
-if(data159.present !== undefined){
-if(typeof data159.present !== "boolean"){
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+for(const key52 in data171){
+if(!((key52 === "start") || (key52 === "end"))){
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4674,9 +4687,10 @@ vErrors.push(err363);
 errors++;
 }
 }
-if(data159.invert !== undefined){
-if(typeof data159.invert !== "boolean"){
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data171.start !== undefined){
+let data172 = data171.start;
+if(!(((typeof data172 == "number") && (!(data172 % 1) && !isNaN(data172))) && (isFinite(data172)))){
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4685,10 +4699,9 @@ vErrors.push(err364);
 }
 errors++;
 }
-}
-}
-else {
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data172 == "number") && (isFinite(data172))){
+if(data172 > 9007199254740991 || isNaN(data172)){
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4697,11 +4710,8 @@ vErrors.push(err365);
 }
 errors++;
 }
-var _valid5 = _errs405 === errors;
-valid88 = valid88 || _valid5;
-}
-if(!valid88){
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data172 < -9007199254740991 || isNaN(data172)){
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4710,21 +4720,12 @@ vErrors.push(err366);
 }
 errors++;
 }
-else {
-errors = _errs402;
-if(vErrors !== null){
-if(_errs402){
-vErrors.length = _errs402;
-}
-else {
-vErrors = null;
 }
 }
-}
-}
-}
-else {
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data171.end !== undefined){
+let data173 = data171.end;
+if(!(((typeof data173 == "number") && (!(data173 % 1) && !isNaN(data173))) && (isFinite(data173)))){
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4733,15 +4734,9 @@ vErrors.push(err367);
 }
 errors++;
 }
-}
-if(data149.query !== undefined){
-let data170 = data149.query;
-if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
-for(const key53 in data170){
-const _errs431 = errors;
-if(typeof key53 === "string"){
-if(!(formats4(key53))){
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key53};
+if((typeof data173 == "number") && (isFinite(data173))){
+if(data173 > 9007199254740991 || isNaN(data173)){
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4750,9 +4745,8 @@ vErrors.push(err368);
 }
 errors++;
 }
-}
-else {
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
+if(data173 < -9007199254740991 || isNaN(data173)){
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4761,9 +4755,11 @@ vErrors.push(err369);
 }
 errors++;
 }
-var valid91 = _errs431 === errors;
-if(!valid91){
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
+}
+}
+}
+else {
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4773,13 +4769,9 @@ vErrors.push(err370);
 errors++;
 }
 }
-for(const key54 in data170){
-let data171 = data170[key54];
-const _errs435 = errors;
-let valid93 = false;
-const _errs436 = errors;
-if(typeof data171 !== "string"){
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data165.present !== undefined){
+if(typeof data165.present !== "boolean"){
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4788,14 +4780,10 @@ vErrors.push(err371);
 }
 errors++;
 }
-var _valid6 = _errs436 === errors;
-valid93 = valid93 || _valid6;
-if(!valid93){
-const _errs438 = errors;
-if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
-for(const key55 in data171){
-if(!((((((((key55 === "exact") || (key55 === "prefix")) || (key55 === "suffix")) || (key55 === "contains")) || (key55 === "regex")) || (key55 === "range")) || (key55 === "present")) || (key55 === "invert"))){
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
+}
+if(data165.invert !== undefined){
+if(typeof data165.invert !== "boolean"){
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4805,9 +4793,9 @@ vErrors.push(err372);
 errors++;
 }
 }
-if(data171.exact !== undefined){
-if(typeof data171.exact !== "string"){
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4816,12 +4804,11 @@ vErrors.push(err373);
 }
 errors++;
 }
+var _valid5 = _errs417 === errors;
+valid92 = valid92 || _valid5;
 }
-if(data171.prefix !== undefined){
-let data173 = data171.prefix;
-if(typeof data173 === "string"){
-if(!(formats4(data173))){
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(!valid92){
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4830,9 +4817,21 @@ vErrors.push(err374);
 }
 errors++;
 }
+else {
+errors = _errs414;
+if(vErrors !== null){
+if(_errs414){
+vErrors.length = _errs414;
 }
 else {
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4842,11 +4841,14 @@ vErrors.push(err375);
 errors++;
 }
 }
-if(data171.suffix !== undefined){
-let data174 = data171.suffix;
-if(typeof data174 === "string"){
-if(!(formats4(data174))){
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data154.query !== undefined){
+let data176 = data154.query;
+if(data176 && typeof data176 == "object" && !Array.isArray(data176)){
+for(const key53 in data176){
+const _errs443 = errors;
+if(typeof key53 === "string"){
+if(!(formats4(key53))){
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key53};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4857,7 +4859,7 @@ errors++;
 }
 }
 else {
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4866,12 +4868,9 @@ vErrors.push(err377);
 }
 errors++;
 }
-}
-if(data171.contains !== undefined){
-let data175 = data171.contains;
-if(typeof data175 === "string"){
-if(!(formats4(data175))){
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+var valid95 = _errs443 === errors;
+if(!valid95){
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4881,8 +4880,13 @@ vErrors.push(err378);
 errors++;
 }
 }
-else {
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+for(const key54 in data176){
+let data177 = data176[key54];
+const _errs447 = errors;
+let valid97 = false;
+const _errs448 = errors;
+if(typeof data177 !== "string"){
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4891,12 +4895,14 @@ vErrors.push(err379);
 }
 errors++;
 }
-}
-if(data171.regex !== undefined){
-let data176 = data171.regex;
-if(typeof data176 === "string"){
-if(!(formats36(data176))){
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+var _valid6 = _errs448 === errors;
+valid97 = valid97 || _valid6;
+if(!valid97){
+const _errs450 = errors;
+if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
+for(const key55 in data177){
+if(!((((((((key55 === "exact") || (key55 === "prefix")) || (key55 === "suffix")) || (key55 === "contains")) || (key55 === "regex")) || (key55 === "range")) || (key55 === "present")) || (key55 === "invert"))){
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4906,8 +4912,9 @@ vErrors.push(err380);
 errors++;
 }
 }
-else {
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data177.exact !== undefined){
+if(typeof data177.exact !== "string"){
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4917,11 +4924,11 @@ vErrors.push(err381);
 errors++;
 }
 }
-if(data171.range !== undefined){
-let data177 = data171.range;
-if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
-if(data177.start === undefined){
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data177.prefix !== undefined){
+let data179 = data177.prefix;
+if(typeof data179 === "string"){
+if(!(formats4(data179))){
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4930,8 +4937,9 @@ vErrors.push(err382);
 }
 errors++;
 }
-if(data177.end === undefined){
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+else {
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4940,9 +4948,12 @@ vErrors.push(err383);
 }
 errors++;
 }
-for(const key56 in data177){
-if(!((key56 === "start") || (key56 === "end"))){
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
+}
+if(data177.suffix !== undefined){
+let data180 = data177.suffix;
+if(typeof data180 === "string"){
+if(!(formats4(data180))){
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4952,10 +4963,8 @@ vErrors.push(err384);
 errors++;
 }
 }
-if(data177.start !== undefined){
-let data178 = data177.start;
-if(!(((typeof data178 == "number") && (!(data178 % 1) && !isNaN(data178))) && (isFinite(data178)))){
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+else {
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4964,9 +4973,12 @@ vErrors.push(err385);
 }
 errors++;
 }
-if((typeof data178 == "number") && (isFinite(data178))){
-if(data178 > 9007199254740991 || isNaN(data178)){
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data177.contains !== undefined){
+let data181 = data177.contains;
+if(typeof data181 === "string"){
+if(!(formats4(data181))){
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4975,8 +4987,9 @@ vErrors.push(err386);
 }
 errors++;
 }
-if(data178 < -9007199254740991 || isNaN(data178)){
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+else {
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4986,11 +4999,11 @@ vErrors.push(err387);
 errors++;
 }
 }
-}
-if(data177.end !== undefined){
-let data179 = data177.end;
-if(!(((typeof data179 == "number") && (!(data179 % 1) && !isNaN(data179))) && (isFinite(data179)))){
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data177.regex !== undefined){
+let data182 = data177.regex;
+if(typeof data182 === "string"){
+if(!(formats38(data182))){
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4999,9 +5012,9 @@ vErrors.push(err388);
 }
 errors++;
 }
-if((typeof data179 == "number") && (isFinite(data179))){
-if(data179 > 9007199254740991 || isNaN(data179)){
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5010,8 +5023,12 @@ vErrors.push(err389);
 }
 errors++;
 }
-if(data179 < -9007199254740991 || isNaN(data179)){
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data177.range !== undefined){
+let data183 = data177.range;
+if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
+if(data183.start === undefined){
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5020,11 +5037,8 @@ vErrors.push(err390);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data183.end === undefined){
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5033,10 +5047,9 @@ vErrors.push(err391);
 }
 errors++;
 }
-}
-if(data171.present !== undefined){
-if(typeof data171.present !== "boolean"){
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+for(const key56 in data183){
+if(!((key56 === "start") || (key56 === "end"))){
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5046,9 +5059,10 @@ vErrors.push(err392);
 errors++;
 }
 }
-if(data171.invert !== undefined){
-if(typeof data171.invert !== "boolean"){
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data183.start !== undefined){
+let data184 = data183.start;
+if(!(((typeof data184 == "number") && (!(data184 % 1) && !isNaN(data184))) && (isFinite(data184)))){
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5057,10 +5071,9 @@ vErrors.push(err393);
 }
 errors++;
 }
-}
-}
-else {
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data184 == "number") && (isFinite(data184))){
+if(data184 > 9007199254740991 || isNaN(data184)){
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5069,11 +5082,8 @@ vErrors.push(err394);
 }
 errors++;
 }
-var _valid6 = _errs438 === errors;
-valid93 = valid93 || _valid6;
-}
-if(!valid93){
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data184 < -9007199254740991 || isNaN(data184)){
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5082,21 +5092,12 @@ vErrors.push(err395);
 }
 errors++;
 }
-else {
-errors = _errs435;
-if(vErrors !== null){
-if(_errs435){
-vErrors.length = _errs435;
-}
-else {
-vErrors = null;
 }
 }
-}
-}
-}
-else {
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+if(data183.end !== undefined){
+let data185 = data183.end;
+if(!(((typeof data185 == "number") && (!(data185 % 1) && !isNaN(data185))) && (isFinite(data185)))){
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5105,12 +5106,9 @@ vErrors.push(err396);
 }
 errors++;
 }
-}
-if(data149.fraction !== undefined){
-let data182 = data149.fraction;
-if((typeof data182 == "number") && (isFinite(data182))){
-if(data182 > 1 || isNaN(data182)){
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if((typeof data185 == "number") && (isFinite(data185))){
+if(data185 > 9007199254740991 || isNaN(data185)){
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5119,8 +5117,8 @@ vErrors.push(err397);
 }
 errors++;
 }
-if(data182 < 0 || isNaN(data182)){
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(data185 < -9007199254740991 || isNaN(data185)){
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5130,8 +5128,10 @@ vErrors.push(err398);
 errors++;
 }
 }
+}
+}
 else {
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5141,9 +5141,9 @@ vErrors.push(err399);
 errors++;
 }
 }
-}
-else {
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(data177.present !== undefined){
+if(typeof data177.present !== "boolean"){
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5153,12 +5153,9 @@ vErrors.push(err400);
 errors++;
 }
 }
-if(data147.forward !== undefined){
-let data183 = data147.forward;
-if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
-for(const key57 in data183){
-if(!((((((((key57 === "cluster") || (key57 === "clusters")) || (key57 === "clusterHeader")) || (key57 === "timeout")) || (key57 === "idleTimeout")) || (key57 === "rewrite")) || (key57 === "requestHeaders")) || (key57 === "responseHeaders"))){
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
+if(data177.invert !== undefined){
+if(typeof data177.invert !== "boolean"){
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5168,11 +5165,9 @@ vErrors.push(err401);
 errors++;
 }
 }
-if(data183.cluster !== undefined){
-let data184 = data183.cluster;
-if(typeof data184 === "string"){
-if(!(formats4(data184))){
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5181,9 +5176,11 @@ vErrors.push(err402);
 }
 errors++;
 }
+var _valid6 = _errs450 === errors;
+valid97 = valid97 || _valid6;
 }
-else {
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(!valid97){
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5192,12 +5189,21 @@ vErrors.push(err403);
 }
 errors++;
 }
+else {
+errors = _errs447;
+if(vErrors !== null){
+if(_errs447){
+vErrors.length = _errs447;
 }
-if(data183.clusters !== undefined){
-let data185 = data183.clusters;
-if(Array.isArray(data185)){
-if(data185.length < 1){
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5206,12 +5212,12 @@ vErrors.push(err404);
 }
 errors++;
 }
-const len15 = data185.length;
-for(let i15=0; i15<len15; i15++){
-let data186 = data185[i15];
-if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
-if(data186.name === undefined){
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+if(data154.fraction !== undefined){
+let data188 = data154.fraction;
+if((typeof data188 == "number") && (isFinite(data188))){
+if(data188 > 1 || isNaN(data188)){
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5220,9 +5226,8 @@ vErrors.push(err405);
 }
 errors++;
 }
-for(const key58 in data186){
-if(!((key58 === "name") || (key58 === "weight"))){
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+if(data188 < 0 || isNaN(data188)){
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5232,11 +5237,8 @@ vErrors.push(err406);
 errors++;
 }
 }
-if(data186.name !== undefined){
-let data187 = data186.name;
-if(typeof data187 === "string"){
-if(!(formats4(data187))){
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5246,8 +5248,9 @@ vErrors.push(err407);
 errors++;
 }
 }
+}
 else {
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5257,10 +5260,12 @@ vErrors.push(err408);
 errors++;
 }
 }
-if(data186.weight !== undefined){
-let data188 = data186.weight;
-if(!(((typeof data188 == "number") && (!(data188 % 1) && !isNaN(data188))) && (isFinite(data188)))){
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data152.forward !== undefined){
+let data189 = data152.forward;
+if(data189 && typeof data189 == "object" && !Array.isArray(data189)){
+for(const key57 in data189){
+if(!(func2.call(schema12.properties.forward.properties, key57))){
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5269,9 +5274,12 @@ vErrors.push(err409);
 }
 errors++;
 }
-if((typeof data188 == "number") && (isFinite(data188))){
-if(data188 > 4294967295 || isNaN(data188)){
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data189.cluster !== undefined){
+let data190 = data189.cluster;
+if(typeof data190 === "string"){
+if(!(formats4(data190))){
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5280,8 +5288,9 @@ vErrors.push(err410);
 }
 errors++;
 }
-if(data188 < 0 || isNaN(data188)){
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5291,10 +5300,11 @@ vErrors.push(err411);
 errors++;
 }
 }
-}
-}
-else {
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data189.clusters !== undefined){
+let data191 = data189.clusters;
+if(Array.isArray(data191)){
+if(data191.length < 1){
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5303,10 +5313,12 @@ vErrors.push(err412);
 }
 errors++;
 }
-}
-}
-else {
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const len17 = data191.length;
+for(let i17=0; i17<len17; i17++){
+let data192 = data191[i17];
+if(data192 && typeof data192 == "object" && !Array.isArray(data192)){
+if(data192.name === undefined){
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5315,12 +5327,9 @@ vErrors.push(err413);
 }
 errors++;
 }
-}
-if(data183.clusterHeader !== undefined){
-let data189 = data183.clusterHeader;
-if(typeof data189 === "string"){
-if(!(formats66(data189))){
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+for(const key58 in data192){
+if(!((key58 === "name") || (key58 === "weight"))){
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5330,8 +5339,11 @@ vErrors.push(err414);
 errors++;
 }
 }
-else {
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if(data192.name !== undefined){
+let data193 = data192.name;
+if(typeof data193 === "string"){
+if(!(formats4(data193))){
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5341,11 +5353,8 @@ vErrors.push(err415);
 errors++;
 }
 }
-if(data183.timeout !== undefined){
-let data190 = data183.timeout;
-if(typeof data190 === "string"){
-if(!(formats2(data190))){
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5355,8 +5364,10 @@ vErrors.push(err416);
 errors++;
 }
 }
-else {
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+if(data192.weight !== undefined){
+let data194 = data192.weight;
+if(!(((typeof data194 == "number") && (!(data194 % 1) && !isNaN(data194))) && (isFinite(data194)))){
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5365,12 +5376,9 @@ vErrors.push(err417);
 }
 errors++;
 }
-}
-if(data183.idleTimeout !== undefined){
-let data191 = data183.idleTimeout;
-if(typeof data191 === "string"){
-if(!(formats2(data191))){
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if((typeof data194 == "number") && (isFinite(data194))){
+if(data194 > 4294967295 || isNaN(data194)){
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5379,9 +5387,8 @@ vErrors.push(err418);
 }
 errors++;
 }
-}
-else {
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data194 < 0 || isNaN(data194)){
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5391,12 +5398,10 @@ vErrors.push(err419);
 errors++;
 }
 }
-if(data183.rewrite !== undefined){
-let data192 = data183.rewrite;
-if(data192 && typeof data192 == "object" && !Array.isArray(data192)){
-for(const key59 in data192){
-if(!(((((key59 === "prefix") || (key59 === "regex")) || (key59 === "path")) || (key59 === "host")) || (key59 === "hostFrom"))){
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+}
+}
+else {
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5406,11 +5411,9 @@ vErrors.push(err420);
 errors++;
 }
 }
-if(data192.prefix !== undefined){
-let data193 = data192.prefix;
-if(typeof data193 === "string"){
-if(!(formats32(data193))){
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+}
+else {
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5420,8 +5423,11 @@ vErrors.push(err421);
 errors++;
 }
 }
-else {
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data189.clusterHeader !== undefined){
+let data195 = data189.clusterHeader;
+if(typeof data195 === "string"){
+if(!(formats68(data195))){
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5431,11 +5437,8 @@ vErrors.push(err422);
 errors++;
 }
 }
-if(data192.regex !== undefined){
-let data194 = data192.regex;
-if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
-if(data194.pattern === undefined){
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5444,8 +5447,12 @@ vErrors.push(err423);
 }
 errors++;
 }
-if(data194.substitution === undefined){
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data189.timeout !== undefined){
+let data196 = data189.timeout;
+if(typeof data196 === "string"){
+if(!(formats2(data196))){
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5454,9 +5461,9 @@ vErrors.push(err424);
 }
 errors++;
 }
-for(const key60 in data194){
-if(!((key60 === "pattern") || (key60 === "substitution"))){
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
+}
+else {
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5466,11 +5473,11 @@ vErrors.push(err425);
 errors++;
 }
 }
-if(data194.pattern !== undefined){
-let data195 = data194.pattern;
-if(typeof data195 === "string"){
-if(!(formats36(data195))){
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data189.idleTimeout !== undefined){
+let data197 = data189.idleTimeout;
+if(typeof data197 === "string"){
+if(!(formats2(data197))){
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5481,7 +5488,7 @@ errors++;
 }
 }
 else {
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5491,11 +5498,15 @@ vErrors.push(err427);
 errors++;
 }
 }
-if(data194.substitution !== undefined){
-let data196 = data194.substitution;
-if(typeof data196 === "string"){
-if(!(formats76(data196))){
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data189.upgrades !== undefined){
+let data198 = data189.upgrades;
+if(Array.isArray(data198)){
+const len18 = data198.length;
+for(let i18=0; i18<len18; i18++){
+let data199 = data198[i18];
+if(typeof data199 === "string"){
+if(!(formats24(data199))){
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5506,7 +5517,7 @@ errors++;
 }
 }
 else {
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5518,7 +5529,7 @@ errors++;
 }
 }
 else {
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5528,11 +5539,12 @@ vErrors.push(err430);
 errors++;
 }
 }
-if(data192.path !== undefined){
-let data197 = data192.path;
-if(typeof data197 === "string"){
-if(!(formats32(data197))){
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data189.rewrite !== undefined){
+let data200 = data189.rewrite;
+if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
+for(const key59 in data200){
+if(!(((((key59 === "prefix") || (key59 === "regex")) || (key59 === "path")) || (key59 === "host")) || (key59 === "hostFrom"))){
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5542,8 +5554,11 @@ vErrors.push(err431);
 errors++;
 }
 }
-else {
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data200.prefix !== undefined){
+let data201 = data200.prefix;
+if(typeof data201 === "string"){
+if(!(formats34(data201))){
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5553,11 +5568,8 @@ vErrors.push(err432);
 errors++;
 }
 }
-if(data192.host !== undefined){
-let data198 = data192.host;
-if(typeof data198 === "string"){
-if(!(formats80(data198))){
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+else {
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5567,8 +5579,11 @@ vErrors.push(err433);
 errors++;
 }
 }
-else {
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data200.regex !== undefined){
+let data202 = data200.regex;
+if(data202 && typeof data202 == "object" && !Array.isArray(data202)){
+if(data202.pattern === undefined){
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5577,11 +5592,8 @@ vErrors.push(err434);
 }
 errors++;
 }
-}
-if(data192.hostFrom !== undefined){
-let data199 = data192.hostFrom;
-if(typeof data199 !== "string"){
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data202.substitution === undefined){
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5590,8 +5602,9 @@ vErrors.push(err435);
 }
 errors++;
 }
-if(!(data199 === "upstream")){
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+for(const key60 in data202){
+if(!((key60 === "pattern") || (key60 === "substitution"))){
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5601,9 +5614,11 @@ vErrors.push(err436);
 errors++;
 }
 }
-}
-else {
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data202.pattern !== undefined){
+let data203 = data202.pattern;
+if(typeof data203 === "string"){
+if(!(formats38(data203))){
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5613,12 +5628,8 @@ vErrors.push(err437);
 errors++;
 }
 }
-if(data183.requestHeaders !== undefined){
-let data200 = data183.requestHeaders;
-if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
-for(const key61 in data200){
-if(!(((key61 === "set") || (key61 === "add")) || (key61 === "remove"))){
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
+else {
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -5628,14 +5639,11 @@ vErrors.push(err438);
 errors++;
 }
 }
-if(data200.set !== undefined){
-let data201 = data200.set;
-if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
-for(const key62 in data201){
-const _errs507 = errors;
-if(typeof key62 === "string"){
-if(!(formats82(key62))){
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key62};
+if(data202.substitution !== undefined){
+let data204 = data202.substitution;
+if(typeof data204 === "string"){
+if(!(formats80(data204))){
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5646,7 +5654,7 @@ errors++;
 }
 }
 else {
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key62};
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -5655,9 +5663,10 @@ vErrors.push(err440);
 }
 errors++;
 }
-var valid103 = _errs507 === errors;
-if(!valid103){
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key62}};
+}
+}
+else {
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5667,11 +5676,11 @@ vErrors.push(err441);
 errors++;
 }
 }
-for(const key63 in data201){
-let data202 = data201[key63];
-if(typeof data202 === "string"){
-if(!(formats84(data202))){
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data200.path !== undefined){
+let data205 = data200.path;
+if(typeof data205 === "string"){
+if(!(formats34(data205))){
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5682,7 +5691,7 @@ errors++;
 }
 }
 else {
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5692,9 +5701,11 @@ vErrors.push(err443);
 errors++;
 }
 }
-}
-else {
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data200.host !== undefined){
+let data206 = data200.host;
+if(typeof data206 === "string"){
+if(!(formats84(data206))){
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5704,14 +5715,8 @@ vErrors.push(err444);
 errors++;
 }
 }
-if(data200.add !== undefined){
-let data203 = data200.add;
-if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
-for(const key64 in data203){
-const _errs514 = errors;
-if(typeof key64 === "string"){
-if(!(formats82(key64))){
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key64};
+else {
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5721,8 +5726,10 @@ vErrors.push(err445);
 errors++;
 }
 }
-else {
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key64};
+if(data200.hostFrom !== undefined){
+let data207 = data200.hostFrom;
+if(typeof data207 !== "string"){
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5731,9 +5738,8 @@ vErrors.push(err446);
 }
 errors++;
 }
-var valid105 = _errs514 === errors;
-if(!valid105){
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key64}};
+if(!(data207 === "upstream")){
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5743,11 +5749,9 @@ vErrors.push(err447);
 errors++;
 }
 }
-for(const key65 in data203){
-let data204 = data203[key65];
-if(typeof data204 === "string"){
-if(!(formats84(data204))){
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5757,8 +5761,12 @@ vErrors.push(err448);
 errors++;
 }
 }
-else {
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data189.requestHeaders !== undefined){
+let data208 = data189.requestHeaders;
+if(data208 && typeof data208 == "object" && !Array.isArray(data208)){
+for(const key61 in data208){
+if(!(((key61 === "set") || (key61 === "add")) || (key61 === "remove"))){
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5768,9 +5776,14 @@ vErrors.push(err449);
 errors++;
 }
 }
-}
-else {
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data208.set !== undefined){
+let data209 = data208.set;
+if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
+for(const key62 in data209){
+const _errs523 = errors;
+if(typeof key62 === "string"){
+if(!(formats86(key62))){
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key62};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5780,15 +5793,8 @@ vErrors.push(err450);
 errors++;
 }
 }
-if(data200.remove !== undefined){
-let data205 = data200.remove;
-if(Array.isArray(data205)){
-const len16 = data205.length;
-for(let i16=0; i16<len16; i16++){
-let data206 = data205[i16];
-if(typeof data206 === "string"){
-if(!(formats82(data206))){
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key62};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5797,9 +5803,9 @@ vErrors.push(err451);
 }
 errors++;
 }
-}
-else {
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid109 = _errs523 === errors;
+if(!valid109){
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key62}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5809,9 +5815,11 @@ vErrors.push(err452);
 errors++;
 }
 }
-}
-else {
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key63 in data209){
+let data210 = data209[key63];
+if(typeof data210 === "string"){
+if(!(formats88(data210))){
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5821,9 +5829,8 @@ vErrors.push(err453);
 errors++;
 }
 }
-}
 else {
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5833,12 +5840,9 @@ vErrors.push(err454);
 errors++;
 }
 }
-if(data183.responseHeaders !== undefined){
-let data207 = data183.responseHeaders;
-if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
-for(const key66 in data207){
-if(!(((key66 === "set") || (key66 === "add")) || (key66 === "remove"))){
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
+}
+else {
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5848,14 +5852,14 @@ vErrors.push(err455);
 errors++;
 }
 }
-if(data207.set !== undefined){
-let data208 = data207.set;
-if(data208 && typeof data208 == "object" && !Array.isArray(data208)){
-for(const key67 in data208){
-const _errs528 = errors;
-if(typeof key67 === "string"){
-if(!(formats82(key67))){
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
+if(data208.add !== undefined){
+let data211 = data208.add;
+if(data211 && typeof data211 == "object" && !Array.isArray(data211)){
+for(const key64 in data211){
+const _errs530 = errors;
+if(typeof key64 === "string"){
+if(!(formats86(key64))){
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key64};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5866,7 +5870,7 @@ errors++;
 }
 }
 else {
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key64};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5875,9 +5879,9 @@ vErrors.push(err457);
 }
 errors++;
 }
-var valid110 = _errs528 === errors;
-if(!valid110){
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
+var valid111 = _errs530 === errors;
+if(!valid111){
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key64}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5887,11 +5891,11 @@ vErrors.push(err458);
 errors++;
 }
 }
-for(const key68 in data208){
-let data209 = data208[key68];
-if(typeof data209 === "string"){
-if(!(formats84(data209))){
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key65 in data211){
+let data212 = data211[key65];
+if(typeof data212 === "string"){
+if(!(formats88(data212))){
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5902,7 +5906,7 @@ errors++;
 }
 }
 else {
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5914,7 +5918,7 @@ errors++;
 }
 }
 else {
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5924,14 +5928,15 @@ vErrors.push(err461);
 errors++;
 }
 }
-if(data207.add !== undefined){
-let data210 = data207.add;
-if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
-for(const key69 in data210){
-const _errs535 = errors;
-if(typeof key69 === "string"){
-if(!(formats82(key69))){
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key69};
+if(data208.remove !== undefined){
+let data213 = data208.remove;
+if(Array.isArray(data213)){
+const len19 = data213.length;
+for(let i19=0; i19<len19; i19++){
+let data214 = data213[i19];
+if(typeof data214 === "string"){
+if(!(formats86(data214))){
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5942,7 +5947,7 @@ errors++;
 }
 }
 else {
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key69};
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5951,9 +5956,10 @@ vErrors.push(err463);
 }
 errors++;
 }
-var valid112 = _errs535 === errors;
-if(!valid112){
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key69}};
+}
+}
+else {
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5963,11 +5969,9 @@ vErrors.push(err464);
 errors++;
 }
 }
-for(const key70 in data210){
-let data211 = data210[key70];
-if(typeof data211 === "string"){
-if(!(formats84(data211))){
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -5977,8 +5981,12 @@ vErrors.push(err465);
 errors++;
 }
 }
-else {
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data189.responseHeaders !== undefined){
+let data215 = data189.responseHeaders;
+if(data215 && typeof data215 == "object" && !Array.isArray(data215)){
+for(const key66 in data215){
+if(!(((key66 === "set") || (key66 === "add")) || (key66 === "remove"))){
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -5988,9 +5996,14 @@ vErrors.push(err466);
 errors++;
 }
 }
-}
-else {
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data215.set !== undefined){
+let data216 = data215.set;
+if(data216 && typeof data216 == "object" && !Array.isArray(data216)){
+for(const key67 in data216){
+const _errs544 = errors;
+if(typeof key67 === "string"){
+if(!(formats86(key67))){
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6000,15 +6013,8 @@ vErrors.push(err467);
 errors++;
 }
 }
-if(data207.remove !== undefined){
-let data212 = data207.remove;
-if(Array.isArray(data212)){
-const len17 = data212.length;
-for(let i17=0; i17<len17; i17++){
-let data213 = data212[i17];
-if(typeof data213 === "string"){
-if(!(formats82(data213))){
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6017,9 +6023,9 @@ vErrors.push(err468);
 }
 errors++;
 }
-}
-else {
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid116 = _errs544 === errors;
+if(!valid116){
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6029,9 +6035,11 @@ vErrors.push(err469);
 errors++;
 }
 }
-}
-else {
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key68 in data216){
+let data217 = data216[key68];
+if(typeof data217 === "string"){
+if(!(formats88(data217))){
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6041,9 +6049,8 @@ vErrors.push(err470);
 errors++;
 }
 }
-}
 else {
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6055,7 +6062,7 @@ errors++;
 }
 }
 else {
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6065,12 +6072,14 @@ vErrors.push(err472);
 errors++;
 }
 }
-if(data147.redirect !== undefined){
-let data214 = data147.redirect;
-if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
-for(const key71 in data214){
-if(!(((((((key71 === "scheme") || (key71 === "host")) || (key71 === "port")) || (key71 === "path")) || (key71 === "prefix")) || (key71 === "status")) || (key71 === "stripQuery"))){
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71}};
+if(data215.add !== undefined){
+let data218 = data215.add;
+if(data218 && typeof data218 == "object" && !Array.isArray(data218)){
+for(const key69 in data218){
+const _errs551 = errors;
+if(typeof key69 === "string"){
+if(!(formats86(key69))){
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key69};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6080,10 +6089,8 @@ vErrors.push(err473);
 errors++;
 }
 }
-if(data214.scheme !== undefined){
-let data215 = data214.scheme;
-if(typeof data215 !== "string"){
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+else {
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key69};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6092,8 +6099,9 @@ vErrors.push(err474);
 }
 errors++;
 }
-if(!((data215 === "http") || (data215 === "https"))){
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+var valid118 = _errs551 === errors;
+if(!valid118){
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key69}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6103,11 +6111,11 @@ vErrors.push(err475);
 errors++;
 }
 }
-if(data214.host !== undefined){
-let data216 = data214.host;
-if(typeof data216 === "string"){
-if(!(formats102(data216))){
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+for(const key70 in data218){
+let data219 = data218[key70];
+if(typeof data219 === "string"){
+if(!(formats88(data219))){
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6118,7 +6126,7 @@ errors++;
 }
 }
 else {
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6128,10 +6136,9 @@ vErrors.push(err477);
 errors++;
 }
 }
-if(data214.port !== undefined){
-let data217 = data214.port;
-if(!(((typeof data217 == "number") && (!(data217 % 1) && !isNaN(data217))) && (isFinite(data217)))){
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6140,9 +6147,16 @@ vErrors.push(err478);
 }
 errors++;
 }
-if((typeof data217 == "number") && (isFinite(data217))){
-if(data217 > 65535 || isNaN(data217)){
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data215.remove !== undefined){
+let data220 = data215.remove;
+if(Array.isArray(data220)){
+const len20 = data220.length;
+for(let i20=0; i20<len20; i20++){
+let data221 = data220[i20];
+if(typeof data221 === "string"){
+if(!(formats86(data221))){
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6151,8 +6165,9 @@ vErrors.push(err479);
 }
 errors++;
 }
-if(data217 < 0 || isNaN(data217)){
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6163,11 +6178,8 @@ errors++;
 }
 }
 }
-if(data214.path !== undefined){
-let data218 = data214.path;
-if(typeof data218 === "string"){
-if(!(formats104(data218))){
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+else {
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6177,8 +6189,9 @@ vErrors.push(err481);
 errors++;
 }
 }
+}
 else {
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6188,11 +6201,9 @@ vErrors.push(err482);
 errors++;
 }
 }
-if(data214.prefix !== undefined){
-let data219 = data214.prefix;
-if(typeof data219 === "string"){
-if(!(formats32(data219))){
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+}
+else {
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6202,8 +6213,12 @@ vErrors.push(err483);
 errors++;
 }
 }
-else {
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data152.redirect !== undefined){
+let data222 = data152.redirect;
+if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
+for(const key71 in data222){
+if(!(((((((key71 === "scheme") || (key71 === "host")) || (key71 === "port")) || (key71 === "path")) || (key71 === "prefix")) || (key71 === "status")) || (key71 === "stripQuery"))){
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6213,10 +6228,10 @@ vErrors.push(err484);
 errors++;
 }
 }
-if(data214.status !== undefined){
-let data220 = data214.status;
-if(!(((typeof data220 == "number") && (!(data220 % 1) && !isNaN(data220))) && (isFinite(data220)))){
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data222.scheme !== undefined){
+let data223 = data222.scheme;
+if(typeof data223 !== "string"){
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6225,8 +6240,8 @@ vErrors.push(err485);
 }
 errors++;
 }
-if(!(((((data220 === 301) || (data220 === 302)) || (data220 === 303)) || (data220 === 307)) || (data220 === 308))){
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+if(!((data223 === "http") || (data223 === "https"))){
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6236,9 +6251,11 @@ vErrors.push(err486);
 errors++;
 }
 }
-if(data214.stripQuery !== undefined){
-if(typeof data214.stripQuery !== "boolean"){
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data222.host !== undefined){
+let data224 = data222.host;
+if(typeof data224 === "string"){
+if(!(formats106(data224))){
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6248,9 +6265,8 @@ vErrors.push(err487);
 errors++;
 }
 }
-}
 else {
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6260,11 +6276,10 @@ vErrors.push(err488);
 errors++;
 }
 }
-if(data147.respond !== undefined){
-let data222 = data147.respond;
-if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
-if(data222.status === undefined){
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+if(data222.port !== undefined){
+let data225 = data222.port;
+if(!(((typeof data225 == "number") && (!(data225 % 1) && !isNaN(data225))) && (isFinite(data225)))){
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6273,9 +6288,9 @@ vErrors.push(err489);
 }
 errors++;
 }
-for(const key72 in data222){
-if(!(((key72 === "status") || (key72 === "headers")) || (key72 === "body"))){
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
+if((typeof data225 == "number") && (isFinite(data225))){
+if(data225 > 65535 || isNaN(data225)){
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6284,11 +6299,8 @@ vErrors.push(err490);
 }
 errors++;
 }
-}
-if(data222.status !== undefined){
-let data223 = data222.status;
-if(!(((typeof data223 == "number") && (!(data223 % 1) && !isNaN(data223))) && (isFinite(data223)))){
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data225 < 0 || isNaN(data225)){
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6297,9 +6309,13 @@ vErrors.push(err491);
 }
 errors++;
 }
-if((typeof data223 == "number") && (isFinite(data223))){
-if(data223 > 599 || isNaN(data223)){
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+}
+if(data222.path !== undefined){
+let data226 = data222.path;
+if(typeof data226 === "string"){
+if(!(formats108(data226))){
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6308,8 +6324,9 @@ vErrors.push(err492);
 }
 errors++;
 }
-if(data223 < 200 || isNaN(data223)){
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+else {
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6319,15 +6336,11 @@ vErrors.push(err493);
 errors++;
 }
 }
-}
-if(data222.headers !== undefined){
-let data224 = data222.headers;
-if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
-for(const key73 in data224){
-const _errs568 = errors;
-if(typeof key73 === "string"){
-if(!(formats82(key73))){
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
+if(data222.prefix !== undefined){
+let data227 = data222.prefix;
+if(typeof data227 === "string"){
+if(!(formats34(data227))){
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6338,7 +6351,7 @@ errors++;
 }
 }
 else {
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6347,9 +6360,11 @@ vErrors.push(err495);
 }
 errors++;
 }
-var valid118 = _errs568 === errors;
-if(!valid118){
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
+}
+if(data222.status !== undefined){
+let data228 = data222.status;
+if(!(((typeof data228 == "number") && (!(data228 % 1) && !isNaN(data228))) && (isFinite(data228)))){
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6358,12 +6373,8 @@ vErrors.push(err496);
 }
 errors++;
 }
-}
-for(const key74 in data224){
-let data225 = data224[key74];
-if(typeof data225 === "string"){
-if(!(formats84(data225))){
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(!(((((data228 === 301) || (data228 === 302)) || (data228 === 303)) || (data228 === 307)) || (data228 === 308))){
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6373,8 +6384,9 @@ vErrors.push(err497);
 errors++;
 }
 }
-else {
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data222.stripQuery !== undefined){
+if(typeof data222.stripQuery !== "boolean"){
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6386,7 +6398,7 @@ errors++;
 }
 }
 else {
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6396,9 +6408,11 @@ vErrors.push(err499);
 errors++;
 }
 }
-if(data222.body !== undefined){
-if(typeof data222.body !== "string"){
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+if(data152.respond !== undefined){
+let data230 = data152.respond;
+if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
+if(data230.status === undefined){
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6407,10 +6421,9 @@ vErrors.push(err500);
 }
 errors++;
 }
-}
-}
-else {
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+for(const key72 in data230){
+if(!(((key72 === "status") || (key72 === "headers")) || (key72 === "body"))){
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6420,9 +6433,10 @@ vErrors.push(err501);
 errors++;
 }
 }
-}
-else {
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+if(data230.status !== undefined){
+let data231 = data230.status;
+if(!(((typeof data231 == "number") && (!(data231 % 1) && !isNaN(data231))) && (isFinite(data231)))){
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6431,10 +6445,9 @@ vErrors.push(err502);
 }
 errors++;
 }
-}
-}
-else {
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+if((typeof data231 == "number") && (isFinite(data231))){
+if(data231 > 599 || isNaN(data231)){
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6443,10 +6456,8 @@ vErrors.push(err503);
 }
 errors++;
 }
-}
-}
-else {
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+if(data231 < 200 || isNaN(data231)){
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6457,8 +6468,14 @@ errors++;
 }
 }
 }
-else {
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+if(data230.headers !== undefined){
+let data232 = data230.headers;
+if(data232 && typeof data232 == "object" && !Array.isArray(data232)){
+for(const key73 in data232){
+const _errs584 = errors;
+if(typeof key73 === "string"){
+if(!(formats86(key73))){
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6468,9 +6485,8 @@ vErrors.push(err505);
 errors++;
 }
 }
-}
 else {
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6479,10 +6495,9 @@ vErrors.push(err506);
 }
 errors++;
 }
-}
-}
-else {
-const err507 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+var valid124 = _errs584 === errors;
+if(!valid124){
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6492,9 +6507,11 @@ vErrors.push(err507);
 errors++;
 }
 }
-}
-else {
-const err508 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+for(const key74 in data232){
+let data233 = data232[key74];
+if(typeof data233 === "string"){
+if(!(formats88(data233))){
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6504,15 +6521,8 @@ vErrors.push(err508);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data227 = data.clusters;
-if(Array.isArray(data227)){
-const len18 = data227.length;
-for(let i18=0; i18<len18; i18++){
-let data228 = data227[i18];
-if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
-if(data228.name === undefined){
-const err509 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+else {
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6521,8 +6531,10 @@ vErrors.push(err509);
 }
 errors++;
 }
-if(data228.endpoints === undefined){
-const err510 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
+}
+}
+else {
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6531,9 +6543,10 @@ vErrors.push(err510);
 }
 errors++;
 }
-for(const key75 in data228){
-if(!((((((((key75 === "name") || (key75 === "type")) || (key75 === "endpoints")) || (key75 === "protocol")) || (key75 === "connectTimeout")) || (key75 === "loadBalancing")) || (key75 === "connections")) || (key75 === "circuitBreakers"))){
-const err511 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
+}
+if(data230.body !== undefined){
+if(typeof data230.body !== "string"){
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6543,11 +6556,9 @@ vErrors.push(err511);
 errors++;
 }
 }
-if(data228.name !== undefined){
-let data229 = data228.name;
-if(typeof data229 === "string"){
-if(!(formats4(data229))){
-const err512 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6557,8 +6568,9 @@ vErrors.push(err512);
 errors++;
 }
 }
+}
 else {
-const err513 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6568,10 +6580,9 @@ vErrors.push(err513);
 errors++;
 }
 }
-if(data228.type !== undefined){
-let data230 = data228.type;
-if(typeof data230 !== "string"){
-const err514 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6580,8 +6591,10 @@ vErrors.push(err514);
 }
 errors++;
 }
-if(!(data230 === "static")){
-const err515 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+}
+}
+else {
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6591,18 +6604,9 @@ vErrors.push(err515);
 errors++;
 }
 }
-if(data228.endpoints !== undefined){
-let data231 = data228.endpoints;
-if(Array.isArray(data231)){
-const len19 = data231.length;
-for(let i19=0; i19<len19; i19++){
-let data232 = data231[i19];
-const _errs587 = errors;
-let valid125 = false;
-const _errs588 = errors;
-if(typeof data232 === "string"){
-if(!(formats222(data232))){
-const err516 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+}
+else {
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6612,8 +6616,9 @@ vErrors.push(err516);
 errors++;
 }
 }
+}
 else {
-const err517 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6622,13 +6627,10 @@ vErrors.push(err517);
 }
 errors++;
 }
-var _valid7 = _errs588 === errors;
-valid125 = valid125 || _valid7;
-if(!valid125){
-const _errs590 = errors;
-if(data232 && typeof data232 == "object" && !Array.isArray(data232)){
-if(data232.address === undefined){
-const err518 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+}
+}
+else {
+const err518 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6637,9 +6639,10 @@ vErrors.push(err518);
 }
 errors++;
 }
-for(const key76 in data232){
-if(!((key76 === "address") || (key76 === "weight"))){
-const err519 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
+}
+}
+else {
+const err519 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6649,11 +6652,15 @@ vErrors.push(err519);
 errors++;
 }
 }
-if(data232.address !== undefined){
-let data233 = data232.address;
-if(typeof data233 === "string"){
-if(!(formats222(data233))){
-const err520 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data.clusters !== undefined){
+let data235 = data.clusters;
+if(Array.isArray(data235)){
+const len21 = data235.length;
+for(let i21=0; i21<len21; i21++){
+let data236 = data235[i21];
+if(data236 && typeof data236 == "object" && !Array.isArray(data236)){
+if(data236.name === undefined){
+const err520 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -6662,9 +6669,8 @@ vErrors.push(err520);
 }
 errors++;
 }
-}
-else {
-const err521 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(data236.endpoints === undefined){
+const err521 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -6673,11 +6679,9 @@ vErrors.push(err521);
 }
 errors++;
 }
-}
-if(data232.weight !== undefined){
-let data234 = data232.weight;
-if(!(((typeof data234 == "number") && (!(data234 % 1) && !isNaN(data234))) && (isFinite(data234)))){
-const err522 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+for(const key75 in data236){
+if(!((((((((key75 === "name") || (key75 === "type")) || (key75 === "endpoints")) || (key75 === "protocol")) || (key75 === "connectTimeout")) || (key75 === "loadBalancing")) || (key75 === "connections")) || (key75 === "circuitBreakers"))){
+const err522 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -6686,9 +6690,12 @@ vErrors.push(err522);
 }
 errors++;
 }
-if((typeof data234 == "number") && (isFinite(data234))){
-if(data234 > 4294967295 || isNaN(data234)){
-const err523 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data236.name !== undefined){
+let data237 = data236.name;
+if(typeof data237 === "string"){
+if(!(formats4(data237))){
+const err523 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6697,8 +6704,9 @@ vErrors.push(err523);
 }
 errors++;
 }
-if(data234 < 1 || isNaN(data234)){
-const err524 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+else {
+const err524 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -6708,10 +6716,10 @@ vErrors.push(err524);
 errors++;
 }
 }
-}
-}
-else {
-const err525 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data236.type !== undefined){
+let data238 = data236.type;
+if(typeof data238 !== "string"){
+const err525 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -6720,11 +6728,8 @@ vErrors.push(err525);
 }
 errors++;
 }
-var _valid7 = _errs590 === errors;
-valid125 = valid125 || _valid7;
-}
-if(!valid125){
-const err526 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(!(data238 === "static")){
+const err526 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -6733,21 +6738,19 @@ vErrors.push(err526);
 }
 errors++;
 }
-else {
-errors = _errs587;
-if(vErrors !== null){
-if(_errs587){
-vErrors.length = _errs587;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err527 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(data236.endpoints !== undefined){
+let data239 = data236.endpoints;
+if(Array.isArray(data239)){
+const len22 = data239.length;
+for(let i22=0; i22<len22; i22++){
+let data240 = data239[i22];
+const _errs603 = errors;
+let valid131 = false;
+const _errs604 = errors;
+if(typeof data240 === "string"){
+if(!(formats228(data240))){
+const err527 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6757,10 +6760,8 @@ vErrors.push(err527);
 errors++;
 }
 }
-if(data228.protocol !== undefined){
-let data235 = data228.protocol;
-if(typeof data235 !== "string"){
-const err528 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+else {
+const err528 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6769,8 +6770,13 @@ vErrors.push(err528);
 }
 errors++;
 }
-if(!(data235 === "http1")){
-const err529 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+var _valid7 = _errs604 === errors;
+valid131 = valid131 || _valid7;
+if(!valid131){
+const _errs606 = errors;
+if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
+if(data240.address === undefined){
+const err529 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6779,12 +6785,9 @@ vErrors.push(err529);
 }
 errors++;
 }
-}
-if(data228.connectTimeout !== undefined){
-let data236 = data228.connectTimeout;
-if(typeof data236 === "string"){
-if(!(formats2(data236))){
-const err530 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+for(const key76 in data240){
+if(!((key76 === "address") || (key76 === "weight"))){
+const err530 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6794,8 +6797,11 @@ vErrors.push(err530);
 errors++;
 }
 }
-else {
-const err531 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(data240.address !== undefined){
+let data241 = data240.address;
+if(typeof data241 === "string"){
+if(!(formats228(data241))){
+const err531 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6805,12 +6811,8 @@ vErrors.push(err531);
 errors++;
 }
 }
-if(data228.loadBalancing !== undefined){
-let data237 = data228.loadBalancing;
-if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
-for(const key77 in data237){
-if(!(key77 === "policy")){
-const err532 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
+else {
+const err532 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6820,10 +6822,10 @@ vErrors.push(err532);
 errors++;
 }
 }
-if(data237.policy !== undefined){
-let data238 = data237.policy;
-if(typeof data238 !== "string"){
-const err533 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(data240.weight !== undefined){
+let data242 = data240.weight;
+if(!(((typeof data242 == "number") && (!(data242 % 1) && !isNaN(data242))) && (isFinite(data242)))){
+const err533 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6832,8 +6834,9 @@ vErrors.push(err533);
 }
 errors++;
 }
-if(!((data238 === "roundRobin") || (data238 === "random"))){
-const err534 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+if((typeof data242 == "number") && (isFinite(data242))){
+if(data242 > 4294967295 || isNaN(data242)){
+const err534 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6842,10 +6845,8 @@ vErrors.push(err534);
 }
 errors++;
 }
-}
-}
-else {
-const err535 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(data242 < 1 || isNaN(data242)){
+const err535 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6855,12 +6856,10 @@ vErrors.push(err535);
 errors++;
 }
 }
-if(data228.connections !== undefined){
-let data239 = data228.connections;
-if(data239 && typeof data239 == "object" && !Array.isArray(data239)){
-for(const key78 in data239){
-if(!((key78 === "idleTimeout") || (key78 === "maxRequests"))){
-const err536 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
+}
+}
+else {
+const err536 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6869,12 +6868,11 @@ vErrors.push(err536);
 }
 errors++;
 }
+var _valid7 = _errs606 === errors;
+valid131 = valid131 || _valid7;
 }
-if(data239.idleTimeout !== undefined){
-let data240 = data239.idleTimeout;
-if(typeof data240 === "string"){
-if(!(formats2(data240))){
-const err537 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(!valid131){
+const err537 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6883,9 +6881,21 @@ vErrors.push(err537);
 }
 errors++;
 }
+else {
+errors = _errs603;
+if(vErrors !== null){
+if(_errs603){
+vErrors.length = _errs603;
 }
 else {
-const err538 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err538 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6895,10 +6905,10 @@ vErrors.push(err538);
 errors++;
 }
 }
-if(data239.maxRequests !== undefined){
-let data241 = data239.maxRequests;
-if(!(((typeof data241 == "number") && (!(data241 % 1) && !isNaN(data241))) && (isFinite(data241)))){
-const err539 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data236.protocol !== undefined){
+let data243 = data236.protocol;
+if(typeof data243 !== "string"){
+const err539 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6907,9 +6917,8 @@ vErrors.push(err539);
 }
 errors++;
 }
-if((typeof data241 == "number") && (isFinite(data241))){
-if(data241 > 2147483647 || isNaN(data241)){
-const err540 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(!(data243 === "http1")){
+const err540 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6918,8 +6927,12 @@ vErrors.push(err540);
 }
 errors++;
 }
-if(data241 < 0 || isNaN(data241)){
-const err541 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data236.connectTimeout !== undefined){
+let data244 = data236.connectTimeout;
+if(typeof data244 === "string"){
+if(!(formats2(data244))){
+const err541 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6929,10 +6942,8 @@ vErrors.push(err541);
 errors++;
 }
 }
-}
-}
 else {
-const err542 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+const err542 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6942,12 +6953,12 @@ vErrors.push(err542);
 errors++;
 }
 }
-if(data228.circuitBreakers !== undefined){
-let data242 = data228.circuitBreakers;
-if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
-for(const key79 in data242){
-if(!((((key79 === "maxConnections") || (key79 === "maxPendingRequests")) || (key79 === "maxRequests")) || (key79 === "maxRetries"))){
-const err543 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
+if(data236.loadBalancing !== undefined){
+let data245 = data236.loadBalancing;
+if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
+for(const key77 in data245){
+if(!(key77 === "policy")){
+const err543 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -6957,10 +6968,10 @@ vErrors.push(err543);
 errors++;
 }
 }
-if(data242.maxConnections !== undefined){
-let data243 = data242.maxConnections;
-if(!(((typeof data243 == "number") && (!(data243 % 1) && !isNaN(data243))) && (isFinite(data243)))){
-const err544 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if(data245.policy !== undefined){
+let data246 = data245.policy;
+if(typeof data246 !== "string"){
+const err544 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -6969,9 +6980,8 @@ vErrors.push(err544);
 }
 errors++;
 }
-if((typeof data243 == "number") && (isFinite(data243))){
-if(data243 > 2147483647 || isNaN(data243)){
-const err545 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(!((data246 === "roundRobin") || (data246 === "random"))){
+const err545 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -6980,8 +6990,10 @@ vErrors.push(err545);
 }
 errors++;
 }
-if(data243 < 0 || isNaN(data243)){
-const err546 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err546 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -6991,11 +7003,12 @@ vErrors.push(err546);
 errors++;
 }
 }
-}
-if(data242.maxPendingRequests !== undefined){
-let data244 = data242.maxPendingRequests;
-if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
-const err547 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(data236.connections !== undefined){
+let data247 = data236.connections;
+if(data247 && typeof data247 == "object" && !Array.isArray(data247)){
+for(const key78 in data247){
+if(!((key78 === "idleTimeout") || (key78 === "maxRequests"))){
+const err547 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -7004,9 +7017,12 @@ vErrors.push(err547);
 }
 errors++;
 }
-if((typeof data244 == "number") && (isFinite(data244))){
-if(data244 > 2147483647 || isNaN(data244)){
-const err548 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data247.idleTimeout !== undefined){
+let data248 = data247.idleTimeout;
+if(typeof data248 === "string"){
+if(!(formats2(data248))){
+const err548 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7015,8 +7031,9 @@ vErrors.push(err548);
 }
 errors++;
 }
-if(data244 < 0 || isNaN(data244)){
-const err549 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err549 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7026,11 +7043,10 @@ vErrors.push(err549);
 errors++;
 }
 }
-}
-if(data242.maxRequests !== undefined){
-let data245 = data242.maxRequests;
-if(!(((typeof data245 == "number") && (!(data245 % 1) && !isNaN(data245))) && (isFinite(data245)))){
-const err550 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data247.maxRequests !== undefined){
+let data249 = data247.maxRequests;
+if(!(((typeof data249 == "number") && (!(data249 % 1) && !isNaN(data249))) && (isFinite(data249)))){
+const err550 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7039,9 +7055,9 @@ vErrors.push(err550);
 }
 errors++;
 }
-if((typeof data245 == "number") && (isFinite(data245))){
-if(data245 > 2147483647 || isNaN(data245)){
-const err551 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if((typeof data249 == "number") && (isFinite(data249))){
+if(data249 > 2147483647 || isNaN(data249)){
+const err551 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7050,8 +7066,8 @@ vErrors.push(err551);
 }
 errors++;
 }
-if(data245 < 0 || isNaN(data245)){
-const err552 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(data249 < 0 || isNaN(data249)){
+const err552 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7062,10 +7078,9 @@ errors++;
 }
 }
 }
-if(data242.maxRetries !== undefined){
-let data246 = data242.maxRetries;
-if(!(((typeof data246 == "number") && (!(data246 % 1) && !isNaN(data246))) && (isFinite(data246)))){
-const err553 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err553 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7074,9 +7089,13 @@ vErrors.push(err553);
 }
 errors++;
 }
-if((typeof data246 == "number") && (isFinite(data246))){
-if(data246 > 2147483647 || isNaN(data246)){
-const err554 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data236.circuitBreakers !== undefined){
+let data250 = data236.circuitBreakers;
+if(data250 && typeof data250 == "object" && !Array.isArray(data250)){
+for(const key79 in data250){
+if(!((((key79 === "maxConnections") || (key79 === "maxPendingRequests")) || (key79 === "maxRequests")) || (key79 === "maxRetries"))){
+const err554 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7085,8 +7104,11 @@ vErrors.push(err554);
 }
 errors++;
 }
-if(data246 < 0 || isNaN(data246)){
-const err555 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data250.maxConnections !== undefined){
+let data251 = data250.maxConnections;
+if(!(((typeof data251 == "number") && (!(data251 % 1) && !isNaN(data251))) && (isFinite(data251)))){
+const err555 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7095,11 +7117,9 @@ vErrors.push(err555);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err556 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if((typeof data251 == "number") && (isFinite(data251))){
+if(data251 > 2147483647 || isNaN(data251)){
+const err556 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7108,10 +7128,8 @@ vErrors.push(err556);
 }
 errors++;
 }
-}
-}
-else {
-const err557 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data251 < 0 || isNaN(data251)){
+const err557 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7122,8 +7140,10 @@ errors++;
 }
 }
 }
-else {
-const err558 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data250.maxPendingRequests !== undefined){
+let data252 = data250.maxPendingRequests;
+if(!(((typeof data252 == "number") && (!(data252 % 1) && !isNaN(data252))) && (isFinite(data252)))){
+const err558 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7132,15 +7152,143 @@ vErrors.push(err558);
 }
 errors++;
 }
-}
-}
-else {
-const err559 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if((typeof data252 == "number") && (isFinite(data252))){
+if(data252 > 2147483647 || isNaN(data252)){
+const err559 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err559];
 }
 else {
 vErrors.push(err559);
+}
+errors++;
+}
+if(data252 < 0 || isNaN(data252)){
+const err560 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err560];
+}
+else {
+vErrors.push(err560);
+}
+errors++;
+}
+}
+}
+if(data250.maxRequests !== undefined){
+let data253 = data250.maxRequests;
+if(!(((typeof data253 == "number") && (!(data253 % 1) && !isNaN(data253))) && (isFinite(data253)))){
+const err561 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err561];
+}
+else {
+vErrors.push(err561);
+}
+errors++;
+}
+if((typeof data253 == "number") && (isFinite(data253))){
+if(data253 > 2147483647 || isNaN(data253)){
+const err562 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err562];
+}
+else {
+vErrors.push(err562);
+}
+errors++;
+}
+if(data253 < 0 || isNaN(data253)){
+const err563 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err563];
+}
+else {
+vErrors.push(err563);
+}
+errors++;
+}
+}
+}
+if(data250.maxRetries !== undefined){
+let data254 = data250.maxRetries;
+if(!(((typeof data254 == "number") && (!(data254 % 1) && !isNaN(data254))) && (isFinite(data254)))){
+const err564 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err564];
+}
+else {
+vErrors.push(err564);
+}
+errors++;
+}
+if((typeof data254 == "number") && (isFinite(data254))){
+if(data254 > 2147483647 || isNaN(data254)){
+const err565 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err565];
+}
+else {
+vErrors.push(err565);
+}
+errors++;
+}
+if(data254 < 0 || isNaN(data254)){
+const err566 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err566];
+}
+else {
+vErrors.push(err566);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err567 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err567];
+}
+else {
+vErrors.push(err567);
+}
+errors++;
+}
+}
+}
+else {
+const err568 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err568];
+}
+else {
+vErrors.push(err568);
+}
+errors++;
+}
+}
+}
+else {
+const err569 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err569];
+}
+else {
+vErrors.push(err569);
+}
+errors++;
+}
+}
+}
+else {
+const err570 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err570];
+}
+else {
+vErrors.push(err570);
 }
 errors++;
 }
