@@ -48,6 +48,8 @@ export const DEFAULTS = {
     maxRequestBodySize: 0,
     /** Envoy: accept_http_10 false; answers 426. */
     acceptHttp10: false,
+    /** Envoy: upgrade_configs empty; a tunnel is opened only where somebody has said so. */
+    upgrades: [],
     /** Envoy: no access log unless configured. */
     accessLog: [],
   },

@@ -41,6 +41,7 @@ export interface HttpDocument {
   timeouts?: { idle?: string; requestHeaders?: string; request?: string; streamIdle?: string };
   http2?: Http2Document;
   requestId?: { generate?: boolean; preserveExternal?: boolean };
+  upgrades?: string[];
   accessLog?: AccessLogDocument[];
   /** Exactly one of `routes` and `virtualHosts`. */
   routes?: RouteDocument[];
@@ -86,13 +87,14 @@ export interface RouteDocument {
   respond?: RespondDocument;
 }
 
-/** Exactly one of the first five. */
+/** Exactly one of the first six. */
 export interface MatchDocument {
   path?: string;
   prefix?: string;
   pathSeparatedPrefix?: string;
   regex?: string;
   template?: string;
+  connect?: boolean;
   caseSensitive?: boolean;
   methods?: string[];
   headers?: Record<string, ValueMatchDocument>;
@@ -120,6 +122,7 @@ export interface ForwardDocument {
   clusterHeader?: string;
   timeout?: string;
   idleTimeout?: string;
+  upgrades?: string[];
   rewrite?: RewriteDocument;
   requestHeaders?: HeaderEditsDocument;
   responseHeaders?: HeaderEditsDocument;

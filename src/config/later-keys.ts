@@ -5,7 +5,7 @@
 export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   configuration: ['overload'],
   listener: ['proxyProtocol', 'tls', 'tcp'],
-  http: ['upgrades', 'tracing', 'filters', 'localReplies'],
+  http: ['tracing', 'filters', 'localReplies'],
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
   match: ['tls'],

@@ -55,6 +55,8 @@ export interface HttpConfig {
     readonly streamIdleMs: number;
   };
   readonly http2: Http2Config;
+  /** Protocols that may be upgraded to, lower-case. */
+  readonly upgrades: readonly string[];
   readonly requestId: { readonly generate: boolean; readonly preserveExternal: boolean };
   readonly accessLog: readonly AccessLogConfig[];
   readonly virtualHosts: readonly VirtualHostConfig[];
@@ -113,6 +115,7 @@ export type PathMatch =
   | { readonly kind: 'pathSeparatedPrefix'; readonly value: string }
   | { readonly kind: 'regex'; readonly value: string }
   | { readonly kind: 'template'; readonly value: string }
+  | { readonly kind: 'connect' }
   | { readonly kind: 'any' };
 
 export interface MatchConfig {
@@ -149,6 +152,8 @@ export interface ForwardConfig {
   readonly timeoutMs: number;
   /** null: the listener's streamIdle. */
   readonly idleTimeoutMs: number | null;
+  /** null: the listener's. */
+  readonly upgrades: readonly string[] | null;
   readonly rewrite: RewriteConfig;
   readonly requestHeaders: HeaderEdits;
   readonly responseHeaders: HeaderEdits;

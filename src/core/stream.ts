@@ -12,7 +12,15 @@ export const BODY_NONE = 0;
 export const BODY_LENGTH = 1; // exactly `head.contentLength` bytes
 export const BODY_CHUNKED = 2; // unknown length, its end is marked (chunked, END_STREAM)
 export const BODY_CLOSE = 3; // unknown length, ends with the connection (responses only)
-export type BodyKind = 0 | 1 | 2 | 3;
+/**
+ * No end but the tunnel's: bytes both ways behind 101, or behind 200 to CONNECT. Such a request and its answer end one by
+ * one: `last` in either direction is the half-close of that one alone, and the stream is over when both have ended.
+ */
+export const BODY_TUNNEL = 4;
+export type BodyKind = 0 | 1 | 2 | 3 | 4;
+
+/** `Stream.upgrade` of CONNECT. The names of protocols are lower-case, so that none can be mistaken for it. */
+export const UPGRADE_CONNECT = 'CONNECT';
 
 /** The caller's side of a stream: HTTP/1.1 connection, HTTP/2 stream, uWebSockets.js response. */
 export interface DownStream {
@@ -23,6 +31,7 @@ export interface DownStream {
   /**
    * The final head: `stream.status`, `stream.resHead`, `stream.resBody`.
    * `more`: body bytes, or the end, follow in this same callback, so the head may wait for them.
+   * With BODY_TUNNEL the head leaves at once; nothing is read from the caller until the first `resume`.
    * @returns false when the source should pause until `stream.downWritable`.
    */
   writeHead(more: boolean): boolean;
@@ -64,6 +73,8 @@ export abstract class Stream {
   scheme: 'http' | 'https' = 'http';
   reqBody: BodyKind = BODY_NONE;
   reqTrailers: Head | null = null;
+  /** The protocol that the caller wants to change to, lower-case, or UPGRADE_CONNECT; '' for an ordinary request. */
+  upgrade = '';
   /** What goes upstream instead of the received target and authority; '' where they stay as they stand. */
   upstreamPath = '';
   upstreamAuthority = '';
@@ -116,6 +127,7 @@ export abstract class Stream {
   abstract begin(more: boolean): void;
   /** The request broke a rule, in its head (then this stands for `begin`) or behind it: answered with this status where that is still possible. */
   abstract refuse(status: number, details: string, flags: number, location: string): void;
+  /** `last` ends the request; of a tunnel it ends one direction, see BODY_TUNNEL. */
   abstract requestData(buf: Buffer, start: number, end: number, last: boolean): void;
   /** The caller left before its head was complete, or sent none that may be one: nobody to answer. */
   abstract abandon(why?: Fault): void;
@@ -168,6 +180,7 @@ export abstract class Stream {
     this.authority = '';
     this.reqBody = BODY_NONE;
     this.reqTrailers = null;
+    this.upgrade = '';
     this.upstreamPath = '';
     this.upstreamAuthority = '';
     this.status = 0;

@@ -78,6 +78,12 @@ export class HttpListener implements HttpDoor {
     return down;
   }
 
+  /** A connection is now somebody else's. */
+  replace(before: DownConn, after: DownConn): void {
+    this.unlink(before);
+    this.link(after);
+  }
+
   /** A connection of this listener is gone. */
   forget(down: DownConn): void {
     const { cells, breakers, buckets, clock } = this.tools;

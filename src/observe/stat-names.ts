@@ -176,6 +176,8 @@ export const DOWN_CX_HTTP2_TOTAL = 43;
 export const DOWN_CX_HTTP2_ACTIVE = 44;
 export const DOWN_RQ_HTTP2_TOTAL = 45;
 export const DOWN_RQ_TOO_MANY_PREMATURE_RESETS = 46;
+export const DOWN_CX_UPGRADES_TOTAL = 47;
+export const DOWN_CX_UPGRADES_ACTIVE = 48;
 
 export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['downstream_cx_total', 'counter'],
@@ -225,11 +227,13 @@ export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = 
   ['downstream_cx_http2_active', 'gauge'],
   ['downstream_rq_http2_total', 'counter'],
   ['downstream_rq_too_many_premature_resets', 'counter'],
+  ['downstream_cx_upgrades_total', 'counter'],
+  ['downstream_cx_upgrades_active', 'gauge'],
 ];
 
 // http1.* is one for the whole process: kept per listener behind HTTP_STATS, summed by the reader.
-export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 47;
-export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 48;
+export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 49;
+export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 50;
 
 export const HTTP1_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['dropped_headers_with_underscores', 'counter'],

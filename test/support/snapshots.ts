@@ -39,6 +39,7 @@ export function listenerConfig(name: string, port: number, part: Partial<Listene
         maxContinuationFrames: 8,
         prematureResetStreams: 500,
       },
+      upgrades: [],
       requestId: { generate: true, preserveExternal: false },
       accessLog: [],
       virtualHosts: [],

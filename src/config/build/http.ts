@@ -8,7 +8,7 @@ import { formatCidr, parseCidr } from '../ip.ts';
 import { ENVOY_DEFAULT_LOG } from '../snapshot.ts';
 import type { AccessLogConfig, Http2Config, HttpConfig, VirtualHostConfig } from '../snapshot.ts';
 import { parseDuration, parseSize, parseStatusFilter } from '../units.ts';
-import { buildHeaderEdits, buildRoute } from './route.ts';
+import { buildHeaderEdits, buildRoute, buildUpgrades } from './route.ts';
 
 export function buildHttp(http: HttpDocument, file: string): HttpConfig {
   const defaults = DEFAULTS.http;
@@ -30,6 +30,7 @@ export function buildHttp(http: HttpDocument, file: string): HttpConfig {
     timeouts: buildTimeouts(http.timeouts ?? {}),
     http2: buildHttp2(http.http2 ?? {}),
     requestId: { ...DEFAULTS.requestId, ...http.requestId },
+    upgrades: buildUpgrades(http.upgrades ?? defaults.upgrades),
     accessLog: (http.accessLog ?? defaults.accessLog).map((log) => buildAccessLog(log, file)),
     virtualHosts: (http.virtualHosts ?? [sole]).map(buildVirtualHost),
   };

@@ -10,6 +10,7 @@ import { explainSize, parseSize } from '../units.ts';
 import type { CheckScope } from './check.ts';
 import { atMostOne, exactlyOne, Register } from './choices.ts';
 import { checkRoutes } from './routes.ts';
+import { checkNoTunnels } from './tunnels.ts';
 import { checkHeaderEdits } from './headers.ts';
 
 export function checkListeners(root: Place, scope: CheckScope): void {
@@ -32,12 +33,13 @@ export function checkListeners(root: Place, scope: CheckScope): void {
 }
 
 /** uWebSockets.js has no HTTP/2 (uWebSockets.js#178). */
-function checkEngine(listener: Place, root: Place, { problems }: CheckScope): void {
-  const engine = listener.at('engine').text() ?? root.at('engine').text();
-  if (engine !== 'uws') return;
+function checkEngine(listener: Place, root: Place, scope: CheckScope): void {
+  const engine = listener.has('engine') ? listener.at('engine') : root.at('engine');
+  if (engine.value !== 'uws') return;
+  checkNoTunnels(listener.at('http'), scope);
   for (const protocol of listener.at('http').at('protocols').items()) {
     if (protocol.text() !== 'http2') continue;
-    problems.push({ code: 'conflict', pointer: protocol.pointer, message: 'the engine "uws" speaks HTTP/1.1 only: choose "epoll" or "node" for this listener' });
+    scope.problems.push({ code: 'conflict', pointer: protocol.pointer, message: 'the engine "uws" speaks HTTP/1.1 only: choose "epoll" or "node" for this listener' });
   }
 }
 

@@ -4,7 +4,7 @@ import { DEFAULTS } from '../defaults.ts';
 import { MAX_COUNT, MAX_HEADER_FIELDS, MAX_TRUSTED_HOPS } from '../limits.ts';
 import { choice, described, either, flag, freeText, integer, list, object, size, text } from './parts.ts';
 import type { Schema } from './parts.ts';
-import { virtualHostSchema } from './route.ts';
+import { upgrades, virtualHostSchema } from './route.ts';
 
 export const ENGINES = ['auto', 'epoll', 'node', 'uws'] as const;
 /** Keys of which `http` takes exactly one. */
@@ -80,6 +80,7 @@ function http(): Schema {
     timeouts: described('How long to wait for clients.', timeouts(), { default: {} }),
     http2: described('HTTP/2 connections: windows, streams, and what a client may do before it is told to calm down.', http2(), { default: {} }),
     requestId: described('The x-request-id header.', requestId, { default: {} }),
+    upgrades: upgrades('The protocols that clients may upgrade to; the connection then carries their bytes as they come.', defaults.upgrades),
     accessLog: list('Where to write a line for each request.', accessLog(), { default: defaults.accessLog }),
     routes: list(`${one} The routes for every host: short for one virtual host with the domain "*".`, route),
     virtualHosts: list(`${one} Routes by host.`, virtualHostSchema(route), { minItems: 1 }),

@@ -3,8 +3,8 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
-const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
 const formats2 = FORMATS.duration;
@@ -12,23 +12,24 @@ const formats4 = FORMATS.name;
 const formats8 = FORMATS.serverName;
 const formats10 = FORMATS.cidr;
 const formats12 = FORMATS.size;
-const formats34 = FORMATS.statusFilter;
-const formats38 = FORMATS.exactPath;
-const formats40 = FORMATS.path;
-const formats42 = FORMATS.separatedPrefix;
-const formats44 = FORMATS.regex;
-const formats46 = FORMATS.template;
-const formats48 = FORMATS.method;
-const formats50 = FORMATS.matchedHeader;
-const formats74 = FORMATS.headerName;
-const formats84 = FORMATS.substitution;
-const formats88 = FORMATS.authority;
-const formats90 = FORMATS.editedHeader;
-const formats92 = FORMATS.headerValue;
-const formats110 = FORMATS.optionalAuthority;
-const formats112 = FORMATS.target;
-const formats122 = FORMATS.domain;
-const formats230 = FORMATS.endpointAddress;
+const formats32 = FORMATS.upgrade;
+const formats36 = FORMATS.statusFilter;
+const formats40 = FORMATS.exactPath;
+const formats42 = FORMATS.path;
+const formats44 = FORMATS.separatedPrefix;
+const formats46 = FORMATS.regex;
+const formats48 = FORMATS.template;
+const formats50 = FORMATS.method;
+const formats52 = FORMATS.matchedHeader;
+const formats76 = FORMATS.headerName;
+const formats88 = FORMATS.substitution;
+const formats92 = FORMATS.authority;
+const formats94 = FORMATS.editedHeader;
+const formats96 = FORMATS.headerValue;
+const formats114 = FORMATS.optionalAuthority;
+const formats116 = FORMATS.target;
+const formats126 = FORMATS.domain;
+const formats236 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -1497,15 +1498,15 @@ vErrors.push(err115);
 errors++;
 }
 }
-if(data15.accessLog !== undefined){
-let data52 = data15.accessLog;
+if(data15.upgrades !== undefined){
+let data52 = data15.upgrades;
 if(Array.isArray(data52)){
 const len3 = data52.length;
 for(let i3=0; i3<len3; i3++){
 let data53 = data52[i3];
-if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
-if(data53.path === undefined){
-const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+if(typeof data53 === "string"){
+if(!(formats32(data53))){
+const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -1514,9 +1515,9 @@ vErrors.push(err116);
 }
 errors++;
 }
-for(const key7 in data53){
-if(!((((key7 === "path") || (key7 === "format")) || (key7 === "json")) || (key7 === "filter"))){
-const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+}
+else {
+const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -1526,11 +1527,9 @@ vErrors.push(err117);
 errors++;
 }
 }
-if(data53.path !== undefined){
-let data54 = data53.path;
-if(typeof data54 === "string"){
-if(!(formats4(data54))){
-const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -1540,8 +1539,15 @@ vErrors.push(err118);
 errors++;
 }
 }
-else {
-const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data15.accessLog !== undefined){
+let data54 = data15.accessLog;
+if(Array.isArray(data54)){
+const len4 = data54.length;
+for(let i4=0; i4<len4; i4++){
+let data55 = data54[i4];
+if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
+if(data55.path === undefined){
+const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -1550,10 +1556,9 @@ vErrors.push(err119);
 }
 errors++;
 }
-}
-if(data53.format !== undefined){
-if(typeof data53.format !== "string"){
-const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+for(const key7 in data55){
+if(!((((key7 === "path") || (key7 === "format")) || (key7 === "json")) || (key7 === "filter"))){
+const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1563,10 +1568,11 @@ vErrors.push(err120);
 errors++;
 }
 }
-if(data53.json !== undefined){
-let data56 = data53.json;
-if(!(data56 && typeof data56 == "object" && !Array.isArray(data56))){
-const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(data55.path !== undefined){
+let data56 = data55.path;
+if(typeof data56 === "string"){
+if(!(formats4(data56))){
+const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1576,12 +1582,8 @@ vErrors.push(err121);
 errors++;
 }
 }
-if(data53.filter !== undefined){
-let data57 = data53.filter;
-if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
-for(const key8 in data57){
-if(!(key8 === "status")){
-const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+else {
+const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1591,11 +1593,9 @@ vErrors.push(err122);
 errors++;
 }
 }
-if(data57.status !== undefined){
-let data58 = data57.status;
-if(typeof data58 === "string"){
-if(!(formats34(data58))){
-const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(data55.format !== undefined){
+if(typeof data55.format !== "string"){
+const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1605,8 +1605,10 @@ vErrors.push(err123);
 errors++;
 }
 }
-else {
-const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+if(data55.json !== undefined){
+let data58 = data55.json;
+if(!(data58 && typeof data58 == "object" && !Array.isArray(data58))){
+const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1616,9 +1618,12 @@ vErrors.push(err124);
 errors++;
 }
 }
-}
-else {
-const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+if(data55.filter !== undefined){
+let data59 = data55.filter;
+if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
+for(const key8 in data59){
+if(!(key8 === "status")){
+const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1628,9 +1633,11 @@ vErrors.push(err125);
 errors++;
 }
 }
-}
-else {
-const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+if(data59.status !== undefined){
+let data60 = data59.status;
+if(typeof data60 === "string"){
+if(!(formats36(data60))){
+const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1640,9 +1647,8 @@ vErrors.push(err126);
 errors++;
 }
 }
-}
 else {
-const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1652,15 +1658,9 @@ vErrors.push(err127);
 errors++;
 }
 }
-if(data15.routes !== undefined){
-let data59 = data15.routes;
-if(Array.isArray(data59)){
-const len4 = data59.length;
-for(let i4=0; i4<len4; i4++){
-let data60 = data59[i4];
-if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
-if(data60.match === undefined){
-const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+}
+else {
+const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1669,9 +1669,10 @@ vErrors.push(err128);
 }
 errors++;
 }
-for(const key9 in data60){
-if(!(((((key9 === "name") || (key9 === "match")) || (key9 === "forward")) || (key9 === "redirect")) || (key9 === "respond"))){
-const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+}
+}
+else {
+const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1681,11 +1682,9 @@ vErrors.push(err129);
 errors++;
 }
 }
-if(data60.name !== undefined){
-let data61 = data60.name;
-if(typeof data61 === "string"){
-if(!(formats4(data61))){
-const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1695,8 +1694,15 @@ vErrors.push(err130);
 errors++;
 }
 }
-else {
-const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data15.routes !== undefined){
+let data61 = data15.routes;
+if(Array.isArray(data61)){
+const len5 = data61.length;
+for(let i5=0; i5<len5; i5++){
+let data62 = data61[i5];
+if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
+if(data62.match === undefined){
+const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1705,13 +1711,9 @@ vErrors.push(err131);
 }
 errors++;
 }
-}
-if(data60.match !== undefined){
-let data62 = data60.match;
-if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
-for(const key10 in data62){
-if(!(func2.call(schema12.properties.match.properties, key10))){
-const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+for(const key9 in data62){
+if(!(((((key9 === "name") || (key9 === "match")) || (key9 === "forward")) || (key9 === "redirect")) || (key9 === "respond"))){
+const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1721,11 +1723,11 @@ vErrors.push(err132);
 errors++;
 }
 }
-if(data62.path !== undefined){
-let data63 = data62.path;
+if(data62.name !== undefined){
+let data63 = data62.name;
 if(typeof data63 === "string"){
-if(!(formats38(data63))){
-const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(!(formats4(data63))){
+const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1736,7 +1738,7 @@ errors++;
 }
 }
 else {
-const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1746,11 +1748,12 @@ vErrors.push(err134);
 errors++;
 }
 }
-if(data62.prefix !== undefined){
-let data64 = data62.prefix;
-if(typeof data64 === "string"){
-if(!(formats40(data64))){
-const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data62.match !== undefined){
+let data64 = data62.match;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+for(const key10 in data64){
+if(!(func2.call(schema12.properties.match.properties, key10))){
+const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1760,8 +1763,11 @@ vErrors.push(err135);
 errors++;
 }
 }
-else {
-const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data64.path !== undefined){
+let data65 = data64.path;
+if(typeof data65 === "string"){
+if(!(formats40(data65))){
+const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1771,11 +1777,8 @@ vErrors.push(err136);
 errors++;
 }
 }
-if(data62.pathSeparatedPrefix !== undefined){
-let data65 = data62.pathSeparatedPrefix;
-if(typeof data65 === "string"){
-if(!(formats42(data65))){
-const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+else {
+const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1785,8 +1788,11 @@ vErrors.push(err137);
 errors++;
 }
 }
-else {
-const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data64.prefix !== undefined){
+let data66 = data64.prefix;
+if(typeof data66 === "string"){
+if(!(formats42(data66))){
+const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1796,11 +1802,8 @@ vErrors.push(err138);
 errors++;
 }
 }
-if(data62.regex !== undefined){
-let data66 = data62.regex;
-if(typeof data66 === "string"){
-if(!(formats44(data66))){
-const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1810,8 +1813,11 @@ vErrors.push(err139);
 errors++;
 }
 }
-else {
-const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data64.pathSeparatedPrefix !== undefined){
+let data67 = data64.pathSeparatedPrefix;
+if(typeof data67 === "string"){
+if(!(formats44(data67))){
+const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1821,11 +1827,8 @@ vErrors.push(err140);
 errors++;
 }
 }
-if(data62.template !== undefined){
-let data67 = data62.template;
-if(typeof data67 === "string"){
-if(!(formats46(data67))){
-const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1835,8 +1838,11 @@ vErrors.push(err141);
 errors++;
 }
 }
-else {
-const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data64.regex !== undefined){
+let data68 = data64.regex;
+if(typeof data68 === "string"){
+if(!(formats46(data68))){
+const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1846,9 +1852,8 @@ vErrors.push(err142);
 errors++;
 }
 }
-if(data62.caseSensitive !== undefined){
-if(typeof data62.caseSensitive !== "boolean"){
-const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1858,15 +1863,11 @@ vErrors.push(err143);
 errors++;
 }
 }
-if(data62.methods !== undefined){
-let data69 = data62.methods;
-if(Array.isArray(data69)){
-const len5 = data69.length;
-for(let i5=0; i5<len5; i5++){
-let data70 = data69[i5];
-if(typeof data70 === "string"){
-if(!(formats48(data70))){
-const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+if(data64.template !== undefined){
+let data69 = data64.template;
+if(typeof data69 === "string"){
+if(!(formats48(data69))){
+const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1877,7 +1878,7 @@ errors++;
 }
 }
 else {
-const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1887,9 +1888,9 @@ vErrors.push(err145);
 errors++;
 }
 }
-}
-else {
-const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+if(data64.connect !== undefined){
+if(typeof data64.connect !== "boolean"){
+const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1899,14 +1900,9 @@ vErrors.push(err146);
 errors++;
 }
 }
-if(data62.headers !== undefined){
-let data71 = data62.headers;
-if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
-for(const key11 in data71){
-const _errs166 = errors;
-if(typeof key11 === "string"){
-if(!(formats50(key11))){
-const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key11};
+if(data64.caseSensitive !== undefined){
+if(typeof data64.caseSensitive !== "boolean"){
+const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1916,8 +1912,15 @@ vErrors.push(err147);
 errors++;
 }
 }
-else {
-const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key11};
+if(data64.methods !== undefined){
+let data72 = data64.methods;
+if(Array.isArray(data72)){
+const len6 = data72.length;
+for(let i6=0; i6<len6; i6++){
+let data73 = data72[i6];
+if(typeof data73 === "string"){
+if(!(formats50(data73))){
+const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods/" + i6,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1926,9 +1929,9 @@ vErrors.push(err148);
 }
 errors++;
 }
-var valid27 = _errs166 === errors;
-if(!valid27){
-const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key11}};
+}
+else {
+const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods/" + i6,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1938,13 +1941,9 @@ vErrors.push(err149);
 errors++;
 }
 }
-for(const key12 in data71){
-let data72 = data71[key12];
-const _errs170 = errors;
-let valid29 = false;
-const _errs171 = errors;
-if(typeof data72 !== "string"){
-const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1953,14 +1952,15 @@ vErrors.push(err150);
 }
 errors++;
 }
-var _valid3 = _errs171 === errors;
-valid29 = valid29 || _valid3;
-if(!valid29){
-const _errs173 = errors;
-if(data72 && typeof data72 == "object" && !Array.isArray(data72)){
-for(const key13 in data72){
-if(!((((((((key13 === "exact") || (key13 === "prefix")) || (key13 === "suffix")) || (key13 === "contains")) || (key13 === "regex")) || (key13 === "range")) || (key13 === "present")) || (key13 === "invert"))){
-const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+}
+if(data64.headers !== undefined){
+let data74 = data64.headers;
+if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
+for(const key11 in data74){
+const _errs172 = errors;
+if(typeof key11 === "string"){
+if(!(formats52(key11))){
+const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key11};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1970,9 +1970,8 @@ vErrors.push(err151);
 errors++;
 }
 }
-if(data72.exact !== undefined){
-if(typeof data72.exact !== "string"){
-const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+else {
+const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key11};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -1981,12 +1980,9 @@ vErrors.push(err152);
 }
 errors++;
 }
-}
-if(data72.prefix !== undefined){
-let data74 = data72.prefix;
-if(typeof data74 === "string"){
-if(!(formats4(data74))){
-const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+var valid29 = _errs172 === errors;
+if(!valid29){
+const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key11}};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -1996,8 +1992,13 @@ vErrors.push(err153);
 errors++;
 }
 }
-else {
-const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+for(const key12 in data74){
+let data75 = data74[key12];
+const _errs176 = errors;
+let valid31 = false;
+const _errs177 = errors;
+if(typeof data75 !== "string"){
+const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2006,12 +2007,14 @@ vErrors.push(err154);
 }
 errors++;
 }
-}
-if(data72.suffix !== undefined){
-let data75 = data72.suffix;
-if(typeof data75 === "string"){
-if(!(formats4(data75))){
-const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+var _valid3 = _errs177 === errors;
+valid31 = valid31 || _valid3;
+if(!valid31){
+const _errs179 = errors;
+if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
+for(const key13 in data75){
+if(!((((((((key13 === "exact") || (key13 === "prefix")) || (key13 === "suffix")) || (key13 === "contains")) || (key13 === "regex")) || (key13 === "range")) || (key13 === "present")) || (key13 === "invert"))){
+const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2021,8 +2024,9 @@ vErrors.push(err155);
 errors++;
 }
 }
-else {
-const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data75.exact !== undefined){
+if(typeof data75.exact !== "string"){
+const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2032,11 +2036,11 @@ vErrors.push(err156);
 errors++;
 }
 }
-if(data72.contains !== undefined){
-let data76 = data72.contains;
-if(typeof data76 === "string"){
-if(!(formats4(data76))){
-const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data75.prefix !== undefined){
+let data77 = data75.prefix;
+if(typeof data77 === "string"){
+if(!(formats4(data77))){
+const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2047,7 +2051,7 @@ errors++;
 }
 }
 else {
-const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2057,11 +2061,11 @@ vErrors.push(err158);
 errors++;
 }
 }
-if(data72.regex !== undefined){
-let data77 = data72.regex;
-if(typeof data77 === "string"){
-if(!(formats44(data77))){
-const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data75.suffix !== undefined){
+let data78 = data75.suffix;
+if(typeof data78 === "string"){
+if(!(formats4(data78))){
+const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2072,7 +2076,7 @@ errors++;
 }
 }
 else {
-const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2082,11 +2086,11 @@ vErrors.push(err160);
 errors++;
 }
 }
-if(data72.range !== undefined){
-let data78 = data72.range;
-if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
-if(data78.start === undefined){
-const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data75.contains !== undefined){
+let data79 = data75.contains;
+if(typeof data79 === "string"){
+if(!(formats4(data79))){
+const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2095,8 +2099,9 @@ vErrors.push(err161);
 }
 errors++;
 }
-if(data78.end === undefined){
-const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+else {
+const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2105,9 +2110,12 @@ vErrors.push(err162);
 }
 errors++;
 }
-for(const key14 in data78){
-if(!((key14 === "start") || (key14 === "end"))){
-const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
+}
+if(data75.regex !== undefined){
+let data80 = data75.regex;
+if(typeof data80 === "string"){
+if(!(formats46(data80))){
+const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2117,10 +2125,8 @@ vErrors.push(err163);
 errors++;
 }
 }
-if(data78.start !== undefined){
-let data79 = data78.start;
-if(!(((typeof data79 == "number") && (!(data79 % 1) && !isNaN(data79))) && (isFinite(data79)))){
-const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+else {
+const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2129,9 +2135,12 @@ vErrors.push(err164);
 }
 errors++;
 }
-if((typeof data79 == "number") && (isFinite(data79))){
-if(data79 > 9007199254740991 || isNaN(data79)){
-const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data75.range !== undefined){
+let data81 = data75.range;
+if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
+if(data81.start === undefined){
+const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2140,8 +2149,8 @@ vErrors.push(err165);
 }
 errors++;
 }
-if(data79 < -9007199254740991 || isNaN(data79)){
-const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(data81.end === undefined){
+const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2150,12 +2159,9 @@ vErrors.push(err166);
 }
 errors++;
 }
-}
-}
-if(data78.end !== undefined){
-let data80 = data78.end;
-if(!(((typeof data80 == "number") && (!(data80 % 1) && !isNaN(data80))) && (isFinite(data80)))){
-const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+for(const key14 in data81){
+if(!((key14 === "start") || (key14 === "end"))){
+const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2164,9 +2170,11 @@ vErrors.push(err167);
 }
 errors++;
 }
-if((typeof data80 == "number") && (isFinite(data80))){
-if(data80 > 9007199254740991 || isNaN(data80)){
-const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data81.start !== undefined){
+let data82 = data81.start;
+if(!(((typeof data82 == "number") && (!(data82 % 1) && !isNaN(data82))) && (isFinite(data82)))){
+const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2175,8 +2183,9 @@ vErrors.push(err168);
 }
 errors++;
 }
-if(data80 < -9007199254740991 || isNaN(data80)){
-const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data82 == "number") && (isFinite(data82))){
+if(data82 > 9007199254740991 || isNaN(data82)){
+const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2185,11 +2194,8 @@ vErrors.push(err169);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data82 < -9007199254740991 || isNaN(data82)){
+const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2199,9 +2205,11 @@ vErrors.push(err170);
 errors++;
 }
 }
-if(data72.present !== undefined){
-if(typeof data72.present !== "boolean"){
-const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+if(data81.end !== undefined){
+let data83 = data81.end;
+if(!(((typeof data83 == "number") && (!(data83 % 1) && !isNaN(data83))) && (isFinite(data83)))){
+const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2210,10 +2218,9 @@ vErrors.push(err171);
 }
 errors++;
 }
-}
-if(data72.invert !== undefined){
-if(typeof data72.invert !== "boolean"){
-const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if((typeof data83 == "number") && (isFinite(data83))){
+if(data83 > 9007199254740991 || isNaN(data83)){
+const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2222,10 +2229,8 @@ vErrors.push(err172);
 }
 errors++;
 }
-}
-}
-else {
-const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data83 < -9007199254740991 || isNaN(data83)){
+const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2234,11 +2239,11 @@ vErrors.push(err173);
 }
 errors++;
 }
-var _valid3 = _errs173 === errors;
-valid29 = valid29 || _valid3;
 }
-if(!valid29){
-const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+}
+else {
+const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2247,21 +2252,10 @@ vErrors.push(err174);
 }
 errors++;
 }
-else {
-errors = _errs170;
-if(vErrors !== null){
-if(_errs170){
-vErrors.length = _errs170;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data75.present !== undefined){
+if(typeof data75.present !== "boolean"){
+const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2271,14 +2265,9 @@ vErrors.push(err175);
 errors++;
 }
 }
-if(data62.query !== undefined){
-let data83 = data62.query;
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-for(const key15 in data83){
-const _errs199 = errors;
-if(typeof key15 === "string"){
-if(!(formats4(key15))){
-const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key15};
+if(data75.invert !== undefined){
+if(typeof data75.invert !== "boolean"){
+const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2288,8 +2277,9 @@ vErrors.push(err176);
 errors++;
 }
 }
+}
 else {
-const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key15};
+const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2298,9 +2288,11 @@ vErrors.push(err177);
 }
 errors++;
 }
-var valid32 = _errs199 === errors;
-if(!valid32){
-const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key15}};
+var _valid3 = _errs179 === errors;
+valid31 = valid31 || _valid3;
+}
+if(!valid31){
+const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2309,14 +2301,21 @@ vErrors.push(err178);
 }
 errors++;
 }
+else {
+errors = _errs176;
+if(vErrors !== null){
+if(_errs176){
+vErrors.length = _errs176;
 }
-for(const key16 in data83){
-let data84 = data83[key16];
-const _errs203 = errors;
-let valid34 = false;
-const _errs204 = errors;
-if(typeof data84 !== "string"){
-const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2325,14 +2324,15 @@ vErrors.push(err179);
 }
 errors++;
 }
-var _valid4 = _errs204 === errors;
-valid34 = valid34 || _valid4;
-if(!valid34){
-const _errs206 = errors;
-if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
-for(const key17 in data84){
-if(!((((((((key17 === "exact") || (key17 === "prefix")) || (key17 === "suffix")) || (key17 === "contains")) || (key17 === "regex")) || (key17 === "range")) || (key17 === "present")) || (key17 === "invert"))){
-const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+}
+if(data64.query !== undefined){
+let data86 = data64.query;
+if(data86 && typeof data86 == "object" && !Array.isArray(data86)){
+for(const key15 in data86){
+const _errs205 = errors;
+if(typeof key15 === "string"){
+if(!(formats4(key15))){
+const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key15};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2342,9 +2342,8 @@ vErrors.push(err180);
 errors++;
 }
 }
-if(data84.exact !== undefined){
-if(typeof data84.exact !== "string"){
-const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+else {
+const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key15};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2353,12 +2352,9 @@ vErrors.push(err181);
 }
 errors++;
 }
-}
-if(data84.prefix !== undefined){
-let data86 = data84.prefix;
-if(typeof data86 === "string"){
-if(!(formats4(data86))){
-const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+var valid34 = _errs205 === errors;
+if(!valid34){
+const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key15}};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2368,8 +2364,13 @@ vErrors.push(err182);
 errors++;
 }
 }
-else {
-const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+for(const key16 in data86){
+let data87 = data86[key16];
+const _errs209 = errors;
+let valid36 = false;
+const _errs210 = errors;
+if(typeof data87 !== "string"){
+const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2378,12 +2379,14 @@ vErrors.push(err183);
 }
 errors++;
 }
-}
-if(data84.suffix !== undefined){
-let data87 = data84.suffix;
-if(typeof data87 === "string"){
-if(!(formats4(data87))){
-const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+var _valid4 = _errs210 === errors;
+valid36 = valid36 || _valid4;
+if(!valid36){
+const _errs212 = errors;
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+for(const key17 in data87){
+if(!((((((((key17 === "exact") || (key17 === "prefix")) || (key17 === "suffix")) || (key17 === "contains")) || (key17 === "regex")) || (key17 === "range")) || (key17 === "present")) || (key17 === "invert"))){
+const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2393,8 +2396,9 @@ vErrors.push(err184);
 errors++;
 }
 }
-else {
-const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data87.exact !== undefined){
+if(typeof data87.exact !== "string"){
+const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2404,11 +2408,11 @@ vErrors.push(err185);
 errors++;
 }
 }
-if(data84.contains !== undefined){
-let data88 = data84.contains;
-if(typeof data88 === "string"){
-if(!(formats4(data88))){
-const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data87.prefix !== undefined){
+let data89 = data87.prefix;
+if(typeof data89 === "string"){
+if(!(formats4(data89))){
+const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2419,7 +2423,7 @@ errors++;
 }
 }
 else {
-const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2429,11 +2433,11 @@ vErrors.push(err187);
 errors++;
 }
 }
-if(data84.regex !== undefined){
-let data89 = data84.regex;
-if(typeof data89 === "string"){
-if(!(formats44(data89))){
-const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data87.suffix !== undefined){
+let data90 = data87.suffix;
+if(typeof data90 === "string"){
+if(!(formats4(data90))){
+const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2444,7 +2448,7 @@ errors++;
 }
 }
 else {
-const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2454,11 +2458,11 @@ vErrors.push(err189);
 errors++;
 }
 }
-if(data84.range !== undefined){
-let data90 = data84.range;
-if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
-if(data90.start === undefined){
-const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data87.contains !== undefined){
+let data91 = data87.contains;
+if(typeof data91 === "string"){
+if(!(formats4(data91))){
+const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2467,8 +2471,9 @@ vErrors.push(err190);
 }
 errors++;
 }
-if(data90.end === undefined){
-const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+else {
+const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2477,9 +2482,12 @@ vErrors.push(err191);
 }
 errors++;
 }
-for(const key18 in data90){
-if(!((key18 === "start") || (key18 === "end"))){
-const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+}
+if(data87.regex !== undefined){
+let data92 = data87.regex;
+if(typeof data92 === "string"){
+if(!(formats46(data92))){
+const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2489,10 +2497,8 @@ vErrors.push(err192);
 errors++;
 }
 }
-if(data90.start !== undefined){
-let data91 = data90.start;
-if(!(((typeof data91 == "number") && (!(data91 % 1) && !isNaN(data91))) && (isFinite(data91)))){
-const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+else {
+const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2501,9 +2507,12 @@ vErrors.push(err193);
 }
 errors++;
 }
-if((typeof data91 == "number") && (isFinite(data91))){
-if(data91 > 9007199254740991 || isNaN(data91)){
-const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data87.range !== undefined){
+let data93 = data87.range;
+if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
+if(data93.start === undefined){
+const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2512,8 +2521,8 @@ vErrors.push(err194);
 }
 errors++;
 }
-if(data91 < -9007199254740991 || isNaN(data91)){
-const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(data93.end === undefined){
+const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2522,12 +2531,9 @@ vErrors.push(err195);
 }
 errors++;
 }
-}
-}
-if(data90.end !== undefined){
-let data92 = data90.end;
-if(!(((typeof data92 == "number") && (!(data92 % 1) && !isNaN(data92))) && (isFinite(data92)))){
-const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+for(const key18 in data93){
+if(!((key18 === "start") || (key18 === "end"))){
+const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2536,9 +2542,11 @@ vErrors.push(err196);
 }
 errors++;
 }
-if((typeof data92 == "number") && (isFinite(data92))){
-if(data92 > 9007199254740991 || isNaN(data92)){
-const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data93.start !== undefined){
+let data94 = data93.start;
+if(!(((typeof data94 == "number") && (!(data94 % 1) && !isNaN(data94))) && (isFinite(data94)))){
+const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2547,8 +2555,9 @@ vErrors.push(err197);
 }
 errors++;
 }
-if(data92 < -9007199254740991 || isNaN(data92)){
-const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data94 == "number") && (isFinite(data94))){
+if(data94 > 9007199254740991 || isNaN(data94)){
+const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2557,11 +2566,8 @@ vErrors.push(err198);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data94 < -9007199254740991 || isNaN(data94)){
+const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2571,9 +2577,11 @@ vErrors.push(err199);
 errors++;
 }
 }
-if(data84.present !== undefined){
-if(typeof data84.present !== "boolean"){
-const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+if(data93.end !== undefined){
+let data95 = data93.end;
+if(!(((typeof data95 == "number") && (!(data95 % 1) && !isNaN(data95))) && (isFinite(data95)))){
+const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2582,10 +2590,9 @@ vErrors.push(err200);
 }
 errors++;
 }
-}
-if(data84.invert !== undefined){
-if(typeof data84.invert !== "boolean"){
-const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if((typeof data95 == "number") && (isFinite(data95))){
+if(data95 > 9007199254740991 || isNaN(data95)){
+const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2594,10 +2601,8 @@ vErrors.push(err201);
 }
 errors++;
 }
-}
-}
-else {
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data95 < -9007199254740991 || isNaN(data95)){
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2606,11 +2611,11 @@ vErrors.push(err202);
 }
 errors++;
 }
-var _valid4 = _errs206 === errors;
-valid34 = valid34 || _valid4;
 }
-if(!valid34){
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+}
+else {
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2619,21 +2624,10 @@ vErrors.push(err203);
 }
 errors++;
 }
-else {
-errors = _errs203;
-if(vErrors !== null){
-if(_errs203){
-vErrors.length = _errs203;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+if(data87.present !== undefined){
+if(typeof data87.present !== "boolean"){
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2643,11 +2637,9 @@ vErrors.push(err204);
 errors++;
 }
 }
-if(data62.fraction !== undefined){
-let data95 = data62.fraction;
-if((typeof data95 == "number") && (isFinite(data95))){
-if(data95 > 1 || isNaN(data95)){
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data87.invert !== undefined){
+if(typeof data87.invert !== "boolean"){
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2656,8 +2648,10 @@ vErrors.push(err205);
 }
 errors++;
 }
-if(data95 < 0 || isNaN(data95)){
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2666,9 +2660,11 @@ vErrors.push(err206);
 }
 errors++;
 }
+var _valid4 = _errs212 === errors;
+valid36 = valid36 || _valid4;
 }
-else {
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(!valid36){
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2677,10 +2673,21 @@ vErrors.push(err207);
 }
 errors++;
 }
+else {
+errors = _errs209;
+if(vErrors !== null){
+if(_errs209){
+vErrors.length = _errs209;
+}
+else {
+vErrors = null;
+}
+}
+}
 }
 }
 else {
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2690,12 +2697,11 @@ vErrors.push(err208);
 errors++;
 }
 }
-if(data60.forward !== undefined){
-let data96 = data60.forward;
-if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
-for(const key19 in data96){
-if(!((((((((key19 === "cluster") || (key19 === "clusters")) || (key19 === "clusterHeader")) || (key19 === "timeout")) || (key19 === "idleTimeout")) || (key19 === "rewrite")) || (key19 === "requestHeaders")) || (key19 === "responseHeaders"))){
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+if(data64.fraction !== undefined){
+let data98 = data64.fraction;
+if((typeof data98 == "number") && (isFinite(data98))){
+if(data98 > 1 || isNaN(data98)){
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2704,12 +2710,8 @@ vErrors.push(err209);
 }
 errors++;
 }
-}
-if(data96.cluster !== undefined){
-let data97 = data96.cluster;
-if(typeof data97 === "string"){
-if(!(formats4(data97))){
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data98 < 0 || isNaN(data98)){
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2720,7 +2722,7 @@ errors++;
 }
 }
 else {
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2730,11 +2732,9 @@ vErrors.push(err211);
 errors++;
 }
 }
-if(data96.clusters !== undefined){
-let data98 = data96.clusters;
-if(Array.isArray(data98)){
-if(data98.length < 1){
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2743,12 +2743,13 @@ vErrors.push(err212);
 }
 errors++;
 }
-const len6 = data98.length;
-for(let i6=0; i6<len6; i6++){
-let data99 = data98[i6];
+}
+if(data62.forward !== undefined){
+let data99 = data62.forward;
 if(data99 && typeof data99 == "object" && !Array.isArray(data99)){
-if(data99.name === undefined){
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+for(const key19 in data99){
+if(!(func2.call(schema12.properties.forward.properties, key19))){
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2757,9 +2758,12 @@ vErrors.push(err213);
 }
 errors++;
 }
-for(const key20 in data99){
-if(!((key20 === "name") || (key20 === "weight"))){
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+}
+if(data99.cluster !== undefined){
+let data100 = data99.cluster;
+if(typeof data100 === "string"){
+if(!(formats4(data100))){
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2769,11 +2773,8 @@ vErrors.push(err214);
 errors++;
 }
 }
-if(data99.name !== undefined){
-let data100 = data99.name;
-if(typeof data100 === "string"){
-if(!(formats4(data100))){
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2783,8 +2784,11 @@ vErrors.push(err215);
 errors++;
 }
 }
-else {
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data99.clusters !== undefined){
+let data101 = data99.clusters;
+if(Array.isArray(data101)){
+if(data101.length < 1){
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2793,11 +2797,12 @@ vErrors.push(err216);
 }
 errors++;
 }
-}
-if(data99.weight !== undefined){
-let data101 = data99.weight;
-if(!(((typeof data101 == "number") && (!(data101 % 1) && !isNaN(data101))) && (isFinite(data101)))){
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+const len7 = data101.length;
+for(let i7=0; i7<len7; i7++){
+let data102 = data101[i7];
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+if(data102.name === undefined){
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2806,9 +2811,9 @@ vErrors.push(err217);
 }
 errors++;
 }
-if((typeof data101 == "number") && (isFinite(data101))){
-if(data101 > 4294967295 || isNaN(data101)){
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+for(const key20 in data102){
+if(!((key20 === "name") || (key20 === "weight"))){
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2817,8 +2822,12 @@ vErrors.push(err218);
 }
 errors++;
 }
-if(data101 < 0 || isNaN(data101)){
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data102.name !== undefined){
+let data103 = data102.name;
+if(typeof data103 === "string"){
+if(!(formats4(data103))){
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2828,10 +2837,8 @@ vErrors.push(err219);
 errors++;
 }
 }
-}
-}
 else {
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2841,9 +2848,10 @@ vErrors.push(err220);
 errors++;
 }
 }
-}
-else {
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data102.weight !== undefined){
+let data104 = data102.weight;
+if(!(((typeof data104 == "number") && (!(data104 % 1) && !isNaN(data104))) && (isFinite(data104)))){
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2852,12 +2860,9 @@ vErrors.push(err221);
 }
 errors++;
 }
-}
-if(data96.clusterHeader !== undefined){
-let data102 = data96.clusterHeader;
-if(typeof data102 === "string"){
-if(!(formats74(data102))){
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if((typeof data104 == "number") && (isFinite(data104))){
+if(data104 > 4294967295 || isNaN(data104)){
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2866,9 +2871,8 @@ vErrors.push(err222);
 }
 errors++;
 }
-}
-else {
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if(data104 < 0 || isNaN(data104)){
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2878,11 +2882,10 @@ vErrors.push(err223);
 errors++;
 }
 }
-if(data96.timeout !== undefined){
-let data103 = data96.timeout;
-if(typeof data103 === "string"){
-if(!(formats2(data103))){
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+}
+}
+else {
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2892,8 +2895,9 @@ vErrors.push(err224);
 errors++;
 }
 }
+}
 else {
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2903,11 +2907,11 @@ vErrors.push(err225);
 errors++;
 }
 }
-if(data96.idleTimeout !== undefined){
-let data104 = data96.idleTimeout;
-if(typeof data104 === "string"){
-if(!(formats2(data104))){
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data99.clusterHeader !== undefined){
+let data105 = data99.clusterHeader;
+if(typeof data105 === "string"){
+if(!(formats76(data105))){
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2918,7 +2922,7 @@ errors++;
 }
 }
 else {
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2928,12 +2932,11 @@ vErrors.push(err227);
 errors++;
 }
 }
-if(data96.rewrite !== undefined){
-let data105 = data96.rewrite;
-if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
-for(const key21 in data105){
-if(!(((((key21 === "prefix") || (key21 === "regex")) || (key21 === "path")) || (key21 === "host")) || (key21 === "hostFrom"))){
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+if(data99.timeout !== undefined){
+let data106 = data99.timeout;
+if(typeof data106 === "string"){
+if(!(formats2(data106))){
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2943,11 +2946,8 @@ vErrors.push(err228);
 errors++;
 }
 }
-if(data105.prefix !== undefined){
-let data106 = data105.prefix;
-if(typeof data106 === "string"){
-if(!(formats40(data106))){
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2957,8 +2957,11 @@ vErrors.push(err229);
 errors++;
 }
 }
-else {
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data99.idleTimeout !== undefined){
+let data107 = data99.idleTimeout;
+if(typeof data107 === "string"){
+if(!(formats2(data107))){
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2968,11 +2971,8 @@ vErrors.push(err230);
 errors++;
 }
 }
-if(data105.regex !== undefined){
-let data107 = data105.regex;
-if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
-if(data107.pattern === undefined){
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -2981,8 +2981,16 @@ vErrors.push(err231);
 }
 errors++;
 }
-if(data107.substitution === undefined){
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data99.upgrades !== undefined){
+let data108 = data99.upgrades;
+if(Array.isArray(data108)){
+const len8 = data108.length;
+for(let i8=0; i8<len8; i8++){
+let data109 = data108[i8];
+if(typeof data109 === "string"){
+if(!(formats32(data109))){
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -2991,9 +2999,9 @@ vErrors.push(err232);
 }
 errors++;
 }
-for(const key22 in data107){
-if(!((key22 === "pattern") || (key22 === "substitution"))){
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+}
+else {
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3003,11 +3011,9 @@ vErrors.push(err233);
 errors++;
 }
 }
-if(data107.pattern !== undefined){
-let data108 = data107.pattern;
-if(typeof data108 === "string"){
-if(!(formats44(data108))){
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+}
+else {
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3017,8 +3023,12 @@ vErrors.push(err234);
 errors++;
 }
 }
-else {
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data99.rewrite !== undefined){
+let data110 = data99.rewrite;
+if(data110 && typeof data110 == "object" && !Array.isArray(data110)){
+for(const key21 in data110){
+if(!(((((key21 === "prefix") || (key21 === "regex")) || (key21 === "path")) || (key21 === "host")) || (key21 === "hostFrom"))){
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3028,11 +3038,11 @@ vErrors.push(err235);
 errors++;
 }
 }
-if(data107.substitution !== undefined){
-let data109 = data107.substitution;
-if(typeof data109 === "string"){
-if(!(formats84(data109))){
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data110.prefix !== undefined){
+let data111 = data110.prefix;
+if(typeof data111 === "string"){
+if(!(formats42(data111))){
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3043,7 +3053,7 @@ errors++;
 }
 }
 else {
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3053,9 +3063,11 @@ vErrors.push(err237);
 errors++;
 }
 }
-}
-else {
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data110.regex !== undefined){
+let data112 = data110.regex;
+if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
+if(data112.pattern === undefined){
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3064,12 +3076,8 @@ vErrors.push(err238);
 }
 errors++;
 }
-}
-if(data105.path !== undefined){
-let data110 = data105.path;
-if(typeof data110 === "string"){
-if(!(formats40(data110))){
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data112.substitution === undefined){
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3078,9 +3086,9 @@ vErrors.push(err239);
 }
 errors++;
 }
-}
-else {
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+for(const key22 in data112){
+if(!((key22 === "pattern") || (key22 === "substitution"))){
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3090,11 +3098,11 @@ vErrors.push(err240);
 errors++;
 }
 }
-if(data105.host !== undefined){
-let data111 = data105.host;
-if(typeof data111 === "string"){
-if(!(formats88(data111))){
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data112.pattern !== undefined){
+let data113 = data112.pattern;
+if(typeof data113 === "string"){
+if(!(formats46(data113))){
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3105,7 +3113,7 @@ errors++;
 }
 }
 else {
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3115,10 +3123,11 @@ vErrors.push(err242);
 errors++;
 }
 }
-if(data105.hostFrom !== undefined){
-let data112 = data105.hostFrom;
-if(typeof data112 !== "string"){
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data112.substitution !== undefined){
+let data114 = data112.substitution;
+if(typeof data114 === "string"){
+if(!(formats88(data114))){
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3127,8 +3136,9 @@ vErrors.push(err243);
 }
 errors++;
 }
-if(!(data112 === "upstream")){
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+else {
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3140,7 +3150,7 @@ errors++;
 }
 }
 else {
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3150,12 +3160,11 @@ vErrors.push(err245);
 errors++;
 }
 }
-if(data96.requestHeaders !== undefined){
-let data113 = data96.requestHeaders;
-if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
-for(const key23 in data113){
-if(!(((key23 === "set") || (key23 === "add")) || (key23 === "remove"))){
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
+if(data110.path !== undefined){
+let data115 = data110.path;
+if(typeof data115 === "string"){
+if(!(formats42(data115))){
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3165,14 +3174,8 @@ vErrors.push(err246);
 errors++;
 }
 }
-if(data113.set !== undefined){
-let data114 = data113.set;
-if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
-for(const key24 in data114){
-const _errs275 = errors;
-if(typeof key24 === "string"){
-if(!(formats90(key24))){
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key24};
+else {
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3182,8 +3185,11 @@ vErrors.push(err247);
 errors++;
 }
 }
-else {
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key24};
+if(data110.host !== undefined){
+let data116 = data110.host;
+if(typeof data116 === "string"){
+if(!(formats92(data116))){
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3192,9 +3198,9 @@ vErrors.push(err248);
 }
 errors++;
 }
-var valid44 = _errs275 === errors;
-if(!valid44){
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key24}};
+}
+else {
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3204,11 +3210,10 @@ vErrors.push(err249);
 errors++;
 }
 }
-for(const key25 in data114){
-let data115 = data114[key25];
-if(typeof data115 === "string"){
-if(!(formats92(data115))){
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data110.hostFrom !== undefined){
+let data117 = data110.hostFrom;
+if(typeof data117 !== "string"){
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3217,9 +3222,8 @@ vErrors.push(err250);
 }
 errors++;
 }
-}
-else {
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(!(data117 === "upstream")){
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3231,7 +3235,7 @@ errors++;
 }
 }
 else {
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3241,14 +3245,12 @@ vErrors.push(err252);
 errors++;
 }
 }
-if(data113.add !== undefined){
-let data116 = data113.add;
-if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
-for(const key26 in data116){
-const _errs282 = errors;
-if(typeof key26 === "string"){
-if(!(formats90(key26))){
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key26};
+if(data99.requestHeaders !== undefined){
+let data118 = data99.requestHeaders;
+if(data118 && typeof data118 == "object" && !Array.isArray(data118)){
+for(const key23 in data118){
+if(!(((key23 === "set") || (key23 === "add")) || (key23 === "remove"))){
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3258,8 +3260,14 @@ vErrors.push(err253);
 errors++;
 }
 }
-else {
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key26};
+if(data118.set !== undefined){
+let data119 = data118.set;
+if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
+for(const key24 in data119){
+const _errs285 = errors;
+if(typeof key24 === "string"){
+if(!(formats94(key24))){
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key24};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3268,9 +3276,9 @@ vErrors.push(err254);
 }
 errors++;
 }
-var valid46 = _errs282 === errors;
-if(!valid46){
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key26}};
+}
+else {
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key24};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3279,12 +3287,9 @@ vErrors.push(err255);
 }
 errors++;
 }
-}
-for(const key27 in data116){
-let data117 = data116[key27];
-if(typeof data117 === "string"){
-if(!(formats92(data117))){
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid48 = _errs285 === errors;
+if(!valid48){
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key24}};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3294,8 +3299,11 @@ vErrors.push(err256);
 errors++;
 }
 }
-else {
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key25 in data119){
+let data120 = data119[key25];
+if(typeof data120 === "string"){
+if(!(formats96(data120))){
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3305,9 +3313,8 @@ vErrors.push(err257);
 errors++;
 }
 }
-}
 else {
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3317,15 +3324,9 @@ vErrors.push(err258);
 errors++;
 }
 }
-if(data113.remove !== undefined){
-let data118 = data113.remove;
-if(Array.isArray(data118)){
-const len7 = data118.length;
-for(let i7=0; i7<len7; i7++){
-let data119 = data118[i7];
-if(typeof data119 === "string"){
-if(!(formats90(data119))){
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3335,8 +3336,14 @@ vErrors.push(err259);
 errors++;
 }
 }
-else {
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data118.add !== undefined){
+let data121 = data118.add;
+if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
+for(const key26 in data121){
+const _errs292 = errors;
+if(typeof key26 === "string"){
+if(!(formats94(key26))){
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3346,9 +3353,8 @@ vErrors.push(err260);
 errors++;
 }
 }
-}
 else {
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3357,10 +3363,9 @@ vErrors.push(err261);
 }
 errors++;
 }
-}
-}
-else {
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+var valid50 = _errs292 === errors;
+if(!valid50){
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key26}};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3370,12 +3375,11 @@ vErrors.push(err262);
 errors++;
 }
 }
-if(data96.responseHeaders !== undefined){
-let data120 = data96.responseHeaders;
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-for(const key28 in data120){
-if(!(((key28 === "set") || (key28 === "add")) || (key28 === "remove"))){
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
+for(const key27 in data121){
+let data122 = data121[key27];
+if(typeof data122 === "string"){
+if(!(formats96(data122))){
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3385,14 +3389,8 @@ vErrors.push(err263);
 errors++;
 }
 }
-if(data120.set !== undefined){
-let data121 = data120.set;
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-for(const key29 in data121){
-const _errs296 = errors;
-if(typeof key29 === "string"){
-if(!(formats90(key29))){
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key29};
+else {
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3402,8 +3400,9 @@ vErrors.push(err264);
 errors++;
 }
 }
+}
 else {
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key29};
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3412,9 +3411,16 @@ vErrors.push(err265);
 }
 errors++;
 }
-var valid51 = _errs296 === errors;
-if(!valid51){
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key29}};
+}
+if(data118.remove !== undefined){
+let data123 = data118.remove;
+if(Array.isArray(data123)){
+const len9 = data123.length;
+for(let i9=0; i9<len9; i9++){
+let data124 = data123[i9];
+if(typeof data124 === "string"){
+if(!(formats94(data124))){
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3424,11 +3430,8 @@ vErrors.push(err266);
 errors++;
 }
 }
-for(const key30 in data121){
-let data122 = data121[key30];
-if(typeof data122 === "string"){
-if(!(formats92(data122))){
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3438,8 +3441,9 @@ vErrors.push(err267);
 errors++;
 }
 }
+}
 else {
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3451,7 +3455,7 @@ errors++;
 }
 }
 else {
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3461,14 +3465,12 @@ vErrors.push(err269);
 errors++;
 }
 }
-if(data120.add !== undefined){
-let data123 = data120.add;
-if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
-for(const key31 in data123){
-const _errs303 = errors;
-if(typeof key31 === "string"){
-if(!(formats90(key31))){
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
+if(data99.responseHeaders !== undefined){
+let data125 = data99.responseHeaders;
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+for(const key28 in data125){
+if(!(((key28 === "set") || (key28 === "add")) || (key28 === "remove"))){
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3478,8 +3480,14 @@ vErrors.push(err270);
 errors++;
 }
 }
-else {
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
+if(data125.set !== undefined){
+let data126 = data125.set;
+if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
+for(const key29 in data126){
+const _errs306 = errors;
+if(typeof key29 === "string"){
+if(!(formats94(key29))){
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key29};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3488,9 +3496,9 @@ vErrors.push(err271);
 }
 errors++;
 }
-var valid53 = _errs303 === errors;
-if(!valid53){
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
+}
+else {
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key29};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3499,12 +3507,9 @@ vErrors.push(err272);
 }
 errors++;
 }
-}
-for(const key32 in data123){
-let data124 = data123[key32];
-if(typeof data124 === "string"){
-if(!(formats92(data124))){
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid55 = _errs306 === errors;
+if(!valid55){
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key29}};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3514,8 +3519,11 @@ vErrors.push(err273);
 errors++;
 }
 }
-else {
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key30 in data126){
+let data127 = data126[key30];
+if(typeof data127 === "string"){
+if(!(formats96(data127))){
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3525,9 +3533,8 @@ vErrors.push(err274);
 errors++;
 }
 }
-}
 else {
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3537,15 +3544,9 @@ vErrors.push(err275);
 errors++;
 }
 }
-if(data120.remove !== undefined){
-let data125 = data120.remove;
-if(Array.isArray(data125)){
-const len8 = data125.length;
-for(let i8=0; i8<len8; i8++){
-let data126 = data125[i8];
-if(typeof data126 === "string"){
-if(!(formats90(data126))){
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3555,8 +3556,14 @@ vErrors.push(err276);
 errors++;
 }
 }
-else {
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data125.add !== undefined){
+let data128 = data125.add;
+if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
+for(const key31 in data128){
+const _errs313 = errors;
+if(typeof key31 === "string"){
+if(!(formats94(key31))){
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3566,9 +3573,8 @@ vErrors.push(err277);
 errors++;
 }
 }
-}
 else {
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3577,10 +3583,9 @@ vErrors.push(err278);
 }
 errors++;
 }
-}
-}
-else {
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+var valid57 = _errs313 === errors;
+if(!valid57){
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3590,9 +3595,11 @@ vErrors.push(err279);
 errors++;
 }
 }
-}
-else {
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+for(const key32 in data128){
+let data129 = data128[key32];
+if(typeof data129 === "string"){
+if(!(formats96(data129))){
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3602,12 +3609,8 @@ vErrors.push(err280);
 errors++;
 }
 }
-if(data60.redirect !== undefined){
-let data127 = data60.redirect;
-if(data127 && typeof data127 == "object" && !Array.isArray(data127)){
-for(const key33 in data127){
-if(!(((((((key33 === "scheme") || (key33 === "host")) || (key33 === "port")) || (key33 === "path")) || (key33 === "prefix")) || (key33 === "status")) || (key33 === "stripQuery"))){
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
+else {
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3617,10 +3620,9 @@ vErrors.push(err281);
 errors++;
 }
 }
-if(data127.scheme !== undefined){
-let data128 = data127.scheme;
-if(typeof data128 !== "string"){
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3629,8 +3631,16 @@ vErrors.push(err282);
 }
 errors++;
 }
-if(!((data128 === "http") || (data128 === "https"))){
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data125.remove !== undefined){
+let data130 = data125.remove;
+if(Array.isArray(data130)){
+const len10 = data130.length;
+for(let i10=0; i10<len10; i10++){
+let data131 = data130[i10];
+if(typeof data131 === "string"){
+if(!(formats94(data131))){
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3640,11 +3650,8 @@ vErrors.push(err283);
 errors++;
 }
 }
-if(data127.host !== undefined){
-let data129 = data127.host;
-if(typeof data129 === "string"){
-if(!(formats110(data129))){
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+else {
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3654,8 +3661,9 @@ vErrors.push(err284);
 errors++;
 }
 }
+}
 else {
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3665,10 +3673,9 @@ vErrors.push(err285);
 errors++;
 }
 }
-if(data127.port !== undefined){
-let data130 = data127.port;
-if(!(((typeof data130 == "number") && (!(data130 % 1) && !isNaN(data130))) && (isFinite(data130)))){
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3677,9 +3684,10 @@ vErrors.push(err286);
 }
 errors++;
 }
-if((typeof data130 == "number") && (isFinite(data130))){
-if(data130 > 65535 || isNaN(data130)){
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+}
+else {
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3688,8 +3696,13 @@ vErrors.push(err287);
 }
 errors++;
 }
-if(data130 < 0 || isNaN(data130)){
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data62.redirect !== undefined){
+let data132 = data62.redirect;
+if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
+for(const key33 in data132){
+if(!(((((((key33 === "scheme") || (key33 === "host")) || (key33 === "port")) || (key33 === "path")) || (key33 === "prefix")) || (key33 === "status")) || (key33 === "stripQuery"))){
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3699,12 +3712,10 @@ vErrors.push(err288);
 errors++;
 }
 }
-}
-if(data127.path !== undefined){
-let data131 = data127.path;
-if(typeof data131 === "string"){
-if(!(formats112(data131))){
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data132.scheme !== undefined){
+let data133 = data132.scheme;
+if(typeof data133 !== "string"){
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3713,9 +3724,8 @@ vErrors.push(err289);
 }
 errors++;
 }
-}
-else {
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(!((data133 === "http") || (data133 === "https"))){
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3725,11 +3735,11 @@ vErrors.push(err290);
 errors++;
 }
 }
-if(data127.prefix !== undefined){
-let data132 = data127.prefix;
-if(typeof data132 === "string"){
-if(!(formats40(data132))){
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data132.host !== undefined){
+let data134 = data132.host;
+if(typeof data134 === "string"){
+if(!(formats114(data134))){
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3740,7 +3750,7 @@ errors++;
 }
 }
 else {
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3750,10 +3760,10 @@ vErrors.push(err292);
 errors++;
 }
 }
-if(data127.status !== undefined){
-let data133 = data127.status;
-if(!(((typeof data133 == "number") && (!(data133 % 1) && !isNaN(data133))) && (isFinite(data133)))){
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data132.port !== undefined){
+let data135 = data132.port;
+if(!(((typeof data135 == "number") && (!(data135 % 1) && !isNaN(data135))) && (isFinite(data135)))){
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3762,8 +3772,9 @@ vErrors.push(err293);
 }
 errors++;
 }
-if(!(((((data133 === 301) || (data133 === 302)) || (data133 === 303)) || (data133 === 307)) || (data133 === 308))){
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+if((typeof data135 == "number") && (isFinite(data135))){
+if(data135 > 65535 || isNaN(data135)){
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3772,10 +3783,8 @@ vErrors.push(err294);
 }
 errors++;
 }
-}
-if(data127.stripQuery !== undefined){
-if(typeof data127.stripQuery !== "boolean"){
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data135 < 0 || isNaN(data135)){
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3786,8 +3795,11 @@ errors++;
 }
 }
 }
-else {
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data132.path !== undefined){
+let data136 = data132.path;
+if(typeof data136 === "string"){
+if(!(formats116(data136))){
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3797,11 +3809,8 @@ vErrors.push(err296);
 errors++;
 }
 }
-if(data60.respond !== undefined){
-let data135 = data60.respond;
-if(data135 && typeof data135 == "object" && !Array.isArray(data135)){
-if(data135.status === undefined){
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+else {
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3810,9 +3819,12 @@ vErrors.push(err297);
 }
 errors++;
 }
-for(const key34 in data135){
-if(!(((key34 === "status") || (key34 === "headers")) || (key34 === "body"))){
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34}};
+}
+if(data132.prefix !== undefined){
+let data137 = data132.prefix;
+if(typeof data137 === "string"){
+if(!(formats42(data137))){
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3822,10 +3834,8 @@ vErrors.push(err298);
 errors++;
 }
 }
-if(data135.status !== undefined){
-let data136 = data135.status;
-if(!(((typeof data136 == "number") && (!(data136 % 1) && !isNaN(data136))) && (isFinite(data136)))){
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3834,9 +3844,11 @@ vErrors.push(err299);
 }
 errors++;
 }
-if((typeof data136 == "number") && (isFinite(data136))){
-if(data136 > 599 || isNaN(data136)){
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data132.status !== undefined){
+let data138 = data132.status;
+if(!(((typeof data138 == "number") && (!(data138 % 1) && !isNaN(data138))) && (isFinite(data138)))){
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3845,8 +3857,8 @@ vErrors.push(err300);
 }
 errors++;
 }
-if(data136 < 200 || isNaN(data136)){
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+if(!(((((data138 === 301) || (data138 === 302)) || (data138 === 303)) || (data138 === 307)) || (data138 === 308))){
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3856,15 +3868,9 @@ vErrors.push(err301);
 errors++;
 }
 }
-}
-if(data135.headers !== undefined){
-let data137 = data135.headers;
-if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
-for(const key35 in data137){
-const _errs336 = errors;
-if(typeof key35 === "string"){
-if(!(formats90(key35))){
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key35};
+if(data132.stripQuery !== undefined){
+if(typeof data132.stripQuery !== "boolean"){
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3874,8 +3880,9 @@ vErrors.push(err302);
 errors++;
 }
 }
+}
 else {
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key35};
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3884,9 +3891,12 @@ vErrors.push(err303);
 }
 errors++;
 }
-var valid59 = _errs336 === errors;
-if(!valid59){
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key35}};
+}
+if(data62.respond !== undefined){
+let data140 = data62.respond;
+if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
+if(data140.status === undefined){
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3895,12 +3905,9 @@ vErrors.push(err304);
 }
 errors++;
 }
-}
-for(const key36 in data137){
-let data138 = data137[key36];
-if(typeof data138 === "string"){
-if(!(formats92(data138))){
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key34 in data140){
+if(!(((key34 === "status") || (key34 === "headers")) || (key34 === "body"))){
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34}};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3910,8 +3917,10 @@ vErrors.push(err305);
 errors++;
 }
 }
-else {
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data140.status !== undefined){
+let data141 = data140.status;
+if(!(((typeof data141 == "number") && (!(data141 % 1) && !isNaN(data141))) && (isFinite(data141)))){
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3920,10 +3929,9 @@ vErrors.push(err306);
 }
 errors++;
 }
-}
-}
-else {
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if((typeof data141 == "number") && (isFinite(data141))){
+if(data141 > 599 || isNaN(data141)){
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3932,10 +3940,8 @@ vErrors.push(err307);
 }
 errors++;
 }
-}
-if(data135.body !== undefined){
-if(typeof data135.body !== "string"){
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+if(data141 < 200 || isNaN(data141)){
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3946,8 +3952,14 @@ errors++;
 }
 }
 }
-else {
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+if(data140.headers !== undefined){
+let data142 = data140.headers;
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+for(const key35 in data142){
+const _errs346 = errors;
+if(typeof key35 === "string"){
+if(!(formats94(key35))){
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3957,9 +3969,8 @@ vErrors.push(err309);
 errors++;
 }
 }
-}
 else {
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3968,10 +3979,9 @@ vErrors.push(err310);
 }
 errors++;
 }
-}
-}
-else {
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+var valid63 = _errs346 === errors;
+if(!valid63){
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key35}};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -3981,11 +3991,11 @@ vErrors.push(err311);
 errors++;
 }
 }
-if(data15.virtualHosts !== undefined){
-let data140 = data15.virtualHosts;
-if(Array.isArray(data140)){
-if(data140.length < 1){
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+for(const key36 in data142){
+let data143 = data142[key36];
+if(typeof data143 === "string"){
+if(!(formats96(data143))){
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -3994,12 +4004,9 @@ vErrors.push(err312);
 }
 errors++;
 }
-const len9 = data140.length;
-for(let i9=0; i9<len9; i9++){
-let data141 = data140[i9];
-if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
-if(data141.domains === undefined){
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+else {
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4008,8 +4015,10 @@ vErrors.push(err313);
 }
 errors++;
 }
-if(data141.routes === undefined){
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+}
+}
+else {
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4018,9 +4027,10 @@ vErrors.push(err314);
 }
 errors++;
 }
-for(const key37 in data141){
-if(!(((((key37 === "name") || (key37 === "domains")) || (key37 === "requestHeaders")) || (key37 === "responseHeaders")) || (key37 === "routes"))){
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+}
+if(data140.body !== undefined){
+if(typeof data140.body !== "string"){
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4030,11 +4040,9 @@ vErrors.push(err315);
 errors++;
 }
 }
-if(data141.name !== undefined){
-let data142 = data141.name;
-if(typeof data142 === "string"){
-if(!(formats4(data142))){
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4044,8 +4052,9 @@ vErrors.push(err316);
 errors++;
 }
 }
+}
 else {
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4055,11 +4064,9 @@ vErrors.push(err317);
 errors++;
 }
 }
-if(data141.domains !== undefined){
-let data143 = data141.domains;
-if(Array.isArray(data143)){
-if(data143.length < 1){
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4068,12 +4075,12 @@ vErrors.push(err318);
 }
 errors++;
 }
-const len10 = data143.length;
-for(let i10=0; i10<len10; i10++){
-let data144 = data143[i10];
-if(typeof data144 === "string"){
-if(!(formats122(data144))){
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+}
+if(data15.virtualHosts !== undefined){
+let data145 = data15.virtualHosts;
+if(Array.isArray(data145)){
+if(data145.length < 1){
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4082,9 +4089,12 @@ vErrors.push(err319);
 }
 errors++;
 }
-}
-else {
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+const len11 = data145.length;
+for(let i11=0; i11<len11; i11++){
+let data146 = data145[i11];
+if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
+if(data146.domains === undefined){
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4093,10 +4103,8 @@ vErrors.push(err320);
 }
 errors++;
 }
-}
-}
-else {
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+if(data146.routes === undefined){
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4105,13 +4113,9 @@ vErrors.push(err321);
 }
 errors++;
 }
-}
-if(data141.requestHeaders !== undefined){
-let data145 = data141.requestHeaders;
-if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
-for(const key38 in data145){
-if(!(((key38 === "set") || (key38 === "add")) || (key38 === "remove"))){
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38}};
+for(const key37 in data146){
+if(!(((((key37 === "name") || (key37 === "domains")) || (key37 === "requestHeaders")) || (key37 === "responseHeaders")) || (key37 === "routes"))){
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4121,14 +4125,11 @@ vErrors.push(err322);
 errors++;
 }
 }
-if(data145.set !== undefined){
-let data146 = data145.set;
-if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
-for(const key39 in data146){
-const _errs359 = errors;
-if(typeof key39 === "string"){
-if(!(formats90(key39))){
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key39};
+if(data146.name !== undefined){
+let data147 = data146.name;
+if(typeof data147 === "string"){
+if(!(formats4(data147))){
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4139,7 +4140,7 @@ errors++;
 }
 }
 else {
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key39};
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4148,9 +4149,12 @@ vErrors.push(err324);
 }
 errors++;
 }
-var valid67 = _errs359 === errors;
-if(!valid67){
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key39}};
+}
+if(data146.domains !== undefined){
+let data148 = data146.domains;
+if(Array.isArray(data148)){
+if(data148.length < 1){
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4159,12 +4163,12 @@ vErrors.push(err325);
 }
 errors++;
 }
-}
-for(const key40 in data146){
-let data147 = data146[key40];
-if(typeof data147 === "string"){
-if(!(formats92(data147))){
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+const len12 = data148.length;
+for(let i12=0; i12<len12; i12++){
+let data149 = data148[i12];
+if(typeof data149 === "string"){
+if(!(formats126(data149))){
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4175,7 +4179,7 @@ errors++;
 }
 }
 else {
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4187,7 +4191,7 @@ errors++;
 }
 }
 else {
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4197,14 +4201,12 @@ vErrors.push(err328);
 errors++;
 }
 }
-if(data145.add !== undefined){
-let data148 = data145.add;
-if(data148 && typeof data148 == "object" && !Array.isArray(data148)){
-for(const key41 in data148){
-const _errs366 = errors;
-if(typeof key41 === "string"){
-if(!(formats90(key41))){
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
+if(data146.requestHeaders !== undefined){
+let data150 = data146.requestHeaders;
+if(data150 && typeof data150 == "object" && !Array.isArray(data150)){
+for(const key38 in data150){
+if(!(((key38 === "set") || (key38 === "add")) || (key38 === "remove"))){
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4214,8 +4216,14 @@ vErrors.push(err329);
 errors++;
 }
 }
-else {
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
+if(data150.set !== undefined){
+let data151 = data150.set;
+if(data151 && typeof data151 == "object" && !Array.isArray(data151)){
+for(const key39 in data151){
+const _errs369 = errors;
+if(typeof key39 === "string"){
+if(!(formats94(key39))){
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key39};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4224,9 +4232,9 @@ vErrors.push(err330);
 }
 errors++;
 }
-var valid69 = _errs366 === errors;
-if(!valid69){
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
+}
+else {
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key39};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4235,12 +4243,9 @@ vErrors.push(err331);
 }
 errors++;
 }
-}
-for(const key42 in data148){
-let data149 = data148[key42];
-if(typeof data149 === "string"){
-if(!(formats92(data149))){
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid71 = _errs369 === errors;
+if(!valid71){
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key39}};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4250,8 +4255,11 @@ vErrors.push(err332);
 errors++;
 }
 }
-else {
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key40 in data151){
+let data152 = data151[key40];
+if(typeof data152 === "string"){
+if(!(formats96(data152))){
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4261,9 +4269,8 @@ vErrors.push(err333);
 errors++;
 }
 }
-}
 else {
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4273,15 +4280,9 @@ vErrors.push(err334);
 errors++;
 }
 }
-if(data145.remove !== undefined){
-let data150 = data145.remove;
-if(Array.isArray(data150)){
-const len11 = data150.length;
-for(let i11=0; i11<len11; i11++){
-let data151 = data150[i11];
-if(typeof data151 === "string"){
-if(!(formats90(data151))){
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4291,8 +4292,14 @@ vErrors.push(err335);
 errors++;
 }
 }
-else {
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data150.add !== undefined){
+let data153 = data150.add;
+if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
+for(const key41 in data153){
+const _errs376 = errors;
+if(typeof key41 === "string"){
+if(!(formats94(key41))){
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4302,9 +4309,8 @@ vErrors.push(err336);
 errors++;
 }
 }
-}
 else {
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4313,10 +4319,9 @@ vErrors.push(err337);
 }
 errors++;
 }
-}
-}
-else {
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+var valid73 = _errs376 === errors;
+if(!valid73){
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4326,12 +4331,11 @@ vErrors.push(err338);
 errors++;
 }
 }
-if(data141.responseHeaders !== undefined){
-let data152 = data141.responseHeaders;
-if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
-for(const key43 in data152){
-if(!(((key43 === "set") || (key43 === "add")) || (key43 === "remove"))){
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
+for(const key42 in data153){
+let data154 = data153[key42];
+if(typeof data154 === "string"){
+if(!(formats96(data154))){
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4341,14 +4345,8 @@ vErrors.push(err339);
 errors++;
 }
 }
-if(data152.set !== undefined){
-let data153 = data152.set;
-if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
-for(const key44 in data153){
-const _errs380 = errors;
-if(typeof key44 === "string"){
-if(!(formats90(key44))){
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key44};
+else {
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4358,8 +4356,9 @@ vErrors.push(err340);
 errors++;
 }
 }
+}
 else {
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key44};
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4368,9 +4367,16 @@ vErrors.push(err341);
 }
 errors++;
 }
-var valid74 = _errs380 === errors;
-if(!valid74){
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key44}};
+}
+if(data150.remove !== undefined){
+let data155 = data150.remove;
+if(Array.isArray(data155)){
+const len13 = data155.length;
+for(let i13=0; i13<len13; i13++){
+let data156 = data155[i13];
+if(typeof data156 === "string"){
+if(!(formats94(data156))){
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4380,11 +4386,8 @@ vErrors.push(err342);
 errors++;
 }
 }
-for(const key45 in data153){
-let data154 = data153[key45];
-if(typeof data154 === "string"){
-if(!(formats92(data154))){
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4394,8 +4397,9 @@ vErrors.push(err343);
 errors++;
 }
 }
+}
 else {
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4407,7 +4411,7 @@ errors++;
 }
 }
 else {
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4417,14 +4421,12 @@ vErrors.push(err345);
 errors++;
 }
 }
-if(data152.add !== undefined){
-let data155 = data152.add;
-if(data155 && typeof data155 == "object" && !Array.isArray(data155)){
-for(const key46 in data155){
-const _errs387 = errors;
-if(typeof key46 === "string"){
-if(!(formats90(key46))){
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
+if(data146.responseHeaders !== undefined){
+let data157 = data146.responseHeaders;
+if(data157 && typeof data157 == "object" && !Array.isArray(data157)){
+for(const key43 in data157){
+if(!(((key43 === "set") || (key43 === "add")) || (key43 === "remove"))){
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4434,8 +4436,14 @@ vErrors.push(err346);
 errors++;
 }
 }
-else {
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
+if(data157.set !== undefined){
+let data158 = data157.set;
+if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
+for(const key44 in data158){
+const _errs390 = errors;
+if(typeof key44 === "string"){
+if(!(formats94(key44))){
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key44};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4444,9 +4452,9 @@ vErrors.push(err347);
 }
 errors++;
 }
-var valid76 = _errs387 === errors;
-if(!valid76){
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
+}
+else {
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key44};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4455,12 +4463,9 @@ vErrors.push(err348);
 }
 errors++;
 }
-}
-for(const key47 in data155){
-let data156 = data155[key47];
-if(typeof data156 === "string"){
-if(!(formats92(data156))){
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid78 = _errs390 === errors;
+if(!valid78){
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key44}};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4470,8 +4475,11 @@ vErrors.push(err349);
 errors++;
 }
 }
-else {
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key45 in data158){
+let data159 = data158[key45];
+if(typeof data159 === "string"){
+if(!(formats96(data159))){
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4481,9 +4489,8 @@ vErrors.push(err350);
 errors++;
 }
 }
-}
 else {
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4493,15 +4500,9 @@ vErrors.push(err351);
 errors++;
 }
 }
-if(data152.remove !== undefined){
-let data157 = data152.remove;
-if(Array.isArray(data157)){
-const len12 = data157.length;
-for(let i12=0; i12<len12; i12++){
-let data158 = data157[i12];
-if(typeof data158 === "string"){
-if(!(formats90(data158))){
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4511,8 +4512,14 @@ vErrors.push(err352);
 errors++;
 }
 }
-else {
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data157.add !== undefined){
+let data160 = data157.add;
+if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
+for(const key46 in data160){
+const _errs397 = errors;
+if(typeof key46 === "string"){
+if(!(formats94(key46))){
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4522,9 +4529,8 @@ vErrors.push(err353);
 errors++;
 }
 }
-}
 else {
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4533,10 +4539,9 @@ vErrors.push(err354);
 }
 errors++;
 }
-}
-}
-else {
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+var valid80 = _errs397 === errors;
+if(!valid80){
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4546,15 +4551,11 @@ vErrors.push(err355);
 errors++;
 }
 }
-if(data141.routes !== undefined){
-let data159 = data141.routes;
-if(Array.isArray(data159)){
-const len13 = data159.length;
-for(let i13=0; i13<len13; i13++){
-let data160 = data159[i13];
-if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
-if(data160.match === undefined){
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+for(const key47 in data160){
+let data161 = data160[key47];
+if(typeof data161 === "string"){
+if(!(formats96(data161))){
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4563,9 +4564,9 @@ vErrors.push(err356);
 }
 errors++;
 }
-for(const key48 in data160){
-if(!(((((key48 === "name") || (key48 === "match")) || (key48 === "forward")) || (key48 === "redirect")) || (key48 === "respond"))){
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
+}
+else {
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4575,11 +4576,9 @@ vErrors.push(err357);
 errors++;
 }
 }
-if(data160.name !== undefined){
-let data161 = data160.name;
-if(typeof data161 === "string"){
-if(!(formats4(data161))){
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4589,8 +4588,15 @@ vErrors.push(err358);
 errors++;
 }
 }
-else {
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data157.remove !== undefined){
+let data162 = data157.remove;
+if(Array.isArray(data162)){
+const len14 = data162.length;
+for(let i14=0; i14<len14; i14++){
+let data163 = data162[i14];
+if(typeof data163 === "string"){
+if(!(formats94(data163))){
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4600,12 +4606,8 @@ vErrors.push(err359);
 errors++;
 }
 }
-if(data160.match !== undefined){
-let data162 = data160.match;
-if(data162 && typeof data162 == "object" && !Array.isArray(data162)){
-for(const key49 in data162){
-if(!(func2.call(schema12.properties.match.properties, key49))){
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49}};
+else {
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4615,11 +4617,9 @@ vErrors.push(err360);
 errors++;
 }
 }
-if(data162.path !== undefined){
-let data163 = data162.path;
-if(typeof data163 === "string"){
-if(!(formats38(data163))){
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+}
+else {
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4629,8 +4629,9 @@ vErrors.push(err361);
 errors++;
 }
 }
+}
 else {
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4640,11 +4641,15 @@ vErrors.push(err362);
 errors++;
 }
 }
-if(data162.prefix !== undefined){
-let data164 = data162.prefix;
-if(typeof data164 === "string"){
-if(!(formats40(data164))){
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data146.routes !== undefined){
+let data164 = data146.routes;
+if(Array.isArray(data164)){
+const len15 = data164.length;
+for(let i15=0; i15<len15; i15++){
+let data165 = data164[i15];
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+if(data165.match === undefined){
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4653,9 +4658,9 @@ vErrors.push(err363);
 }
 errors++;
 }
-}
-else {
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+for(const key48 in data165){
+if(!(((((key48 === "name") || (key48 === "match")) || (key48 === "forward")) || (key48 === "redirect")) || (key48 === "respond"))){
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4665,11 +4670,11 @@ vErrors.push(err364);
 errors++;
 }
 }
-if(data162.pathSeparatedPrefix !== undefined){
-let data165 = data162.pathSeparatedPrefix;
-if(typeof data165 === "string"){
-if(!(formats42(data165))){
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(data165.name !== undefined){
+let data166 = data165.name;
+if(typeof data166 === "string"){
+if(!(formats4(data166))){
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4680,7 +4685,7 @@ errors++;
 }
 }
 else {
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4690,11 +4695,12 @@ vErrors.push(err366);
 errors++;
 }
 }
-if(data162.regex !== undefined){
-let data166 = data162.regex;
-if(typeof data166 === "string"){
-if(!(formats44(data166))){
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data165.match !== undefined){
+let data167 = data165.match;
+if(data167 && typeof data167 == "object" && !Array.isArray(data167)){
+for(const key49 in data167){
+if(!(func2.call(schema12.properties.match.properties, key49))){
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49}};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4704,8 +4710,11 @@ vErrors.push(err367);
 errors++;
 }
 }
-else {
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data167.path !== undefined){
+let data168 = data167.path;
+if(typeof data168 === "string"){
+if(!(formats40(data168))){
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4715,11 +4724,8 @@ vErrors.push(err368);
 errors++;
 }
 }
-if(data162.template !== undefined){
-let data167 = data162.template;
-if(typeof data167 === "string"){
-if(!(formats46(data167))){
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4729,8 +4735,11 @@ vErrors.push(err369);
 errors++;
 }
 }
-else {
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data167.prefix !== undefined){
+let data169 = data167.prefix;
+if(typeof data169 === "string"){
+if(!(formats42(data169))){
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4740,9 +4749,8 @@ vErrors.push(err370);
 errors++;
 }
 }
-if(data162.caseSensitive !== undefined){
-if(typeof data162.caseSensitive !== "boolean"){
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4752,15 +4760,11 @@ vErrors.push(err371);
 errors++;
 }
 }
-if(data162.methods !== undefined){
-let data169 = data162.methods;
-if(Array.isArray(data169)){
-const len14 = data169.length;
-for(let i14=0; i14<len14; i14++){
-let data170 = data169[i14];
+if(data167.pathSeparatedPrefix !== undefined){
+let data170 = data167.pathSeparatedPrefix;
 if(typeof data170 === "string"){
-if(!(formats48(data170))){
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+if(!(formats44(data170))){
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4771,7 +4775,7 @@ errors++;
 }
 }
 else {
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4781,9 +4785,11 @@ vErrors.push(err373);
 errors++;
 }
 }
-}
-else {
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+if(data167.regex !== undefined){
+let data171 = data167.regex;
+if(typeof data171 === "string"){
+if(!(formats46(data171))){
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4793,14 +4799,8 @@ vErrors.push(err374);
 errors++;
 }
 }
-if(data162.headers !== undefined){
-let data171 = data162.headers;
-if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
-for(const key50 in data171){
-const _errs425 = errors;
-if(typeof key50 === "string"){
-if(!(formats50(key50))){
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key50};
+else {
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4810,8 +4810,11 @@ vErrors.push(err375);
 errors++;
 }
 }
-else {
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key50};
+if(data167.template !== undefined){
+let data172 = data167.template;
+if(typeof data172 === "string"){
+if(!(formats48(data172))){
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4820,9 +4823,9 @@ vErrors.push(err376);
 }
 errors++;
 }
-var valid87 = _errs425 === errors;
-if(!valid87){
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key50}};
+}
+else {
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4832,13 +4835,9 @@ vErrors.push(err377);
 errors++;
 }
 }
-for(const key51 in data171){
-let data172 = data171[key51];
-const _errs429 = errors;
-let valid89 = false;
-const _errs430 = errors;
-if(typeof data172 !== "string"){
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data167.connect !== undefined){
+if(typeof data167.connect !== "boolean"){
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4847,14 +4846,10 @@ vErrors.push(err378);
 }
 errors++;
 }
-var _valid5 = _errs430 === errors;
-valid89 = valid89 || _valid5;
-if(!valid89){
-const _errs432 = errors;
-if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
-for(const key52 in data172){
-if(!((((((((key52 === "exact") || (key52 === "prefix")) || (key52 === "suffix")) || (key52 === "contains")) || (key52 === "regex")) || (key52 === "range")) || (key52 === "present")) || (key52 === "invert"))){
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
+}
+if(data167.caseSensitive !== undefined){
+if(typeof data167.caseSensitive !== "boolean"){
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4864,9 +4859,15 @@ vErrors.push(err379);
 errors++;
 }
 }
-if(data172.exact !== undefined){
-if(typeof data172.exact !== "string"){
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data167.methods !== undefined){
+let data175 = data167.methods;
+if(Array.isArray(data175)){
+const len16 = data175.length;
+for(let i16=0; i16<len16; i16++){
+let data176 = data175[i16];
+if(typeof data176 === "string"){
+if(!(formats50(data176))){
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4876,11 +4877,8 @@ vErrors.push(err380);
 errors++;
 }
 }
-if(data172.prefix !== undefined){
-let data174 = data172.prefix;
-if(typeof data174 === "string"){
-if(!(formats4(data174))){
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4890,8 +4888,9 @@ vErrors.push(err381);
 errors++;
 }
 }
+}
 else {
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4901,11 +4900,14 @@ vErrors.push(err382);
 errors++;
 }
 }
-if(data172.suffix !== undefined){
-let data175 = data172.suffix;
-if(typeof data175 === "string"){
-if(!(formats4(data175))){
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data167.headers !== undefined){
+let data177 = data167.headers;
+if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
+for(const key50 in data177){
+const _errs437 = errors;
+if(typeof key50 === "string"){
+if(!(formats52(key50))){
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4916,7 +4918,7 @@ errors++;
 }
 }
 else {
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4925,12 +4927,9 @@ vErrors.push(err384);
 }
 errors++;
 }
-}
-if(data172.contains !== undefined){
-let data176 = data172.contains;
-if(typeof data176 === "string"){
-if(!(formats4(data176))){
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+var valid91 = _errs437 === errors;
+if(!valid91){
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key50}};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4940,8 +4939,13 @@ vErrors.push(err385);
 errors++;
 }
 }
-else {
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+for(const key51 in data177){
+let data178 = data177[key51];
+const _errs441 = errors;
+let valid93 = false;
+const _errs442 = errors;
+if(typeof data178 !== "string"){
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4950,12 +4954,14 @@ vErrors.push(err386);
 }
 errors++;
 }
-}
-if(data172.regex !== undefined){
-let data177 = data172.regex;
-if(typeof data177 === "string"){
-if(!(formats44(data177))){
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+var _valid5 = _errs442 === errors;
+valid93 = valid93 || _valid5;
+if(!valid93){
+const _errs444 = errors;
+if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
+for(const key52 in data178){
+if(!((((((((key52 === "exact") || (key52 === "prefix")) || (key52 === "suffix")) || (key52 === "contains")) || (key52 === "regex")) || (key52 === "range")) || (key52 === "present")) || (key52 === "invert"))){
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4965,8 +4971,9 @@ vErrors.push(err387);
 errors++;
 }
 }
-else {
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data178.exact !== undefined){
+if(typeof data178.exact !== "string"){
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4976,11 +4983,11 @@ vErrors.push(err388);
 errors++;
 }
 }
-if(data172.range !== undefined){
-let data178 = data172.range;
-if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
-if(data178.start === undefined){
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data178.prefix !== undefined){
+let data180 = data178.prefix;
+if(typeof data180 === "string"){
+if(!(formats4(data180))){
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -4989,8 +4996,9 @@ vErrors.push(err389);
 }
 errors++;
 }
-if(data178.end === undefined){
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+else {
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -4999,9 +5007,12 @@ vErrors.push(err390);
 }
 errors++;
 }
-for(const key53 in data178){
-if(!((key53 === "start") || (key53 === "end"))){
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53}};
+}
+if(data178.suffix !== undefined){
+let data181 = data178.suffix;
+if(typeof data181 === "string"){
+if(!(formats4(data181))){
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5011,10 +5022,8 @@ vErrors.push(err391);
 errors++;
 }
 }
-if(data178.start !== undefined){
-let data179 = data178.start;
-if(!(((typeof data179 == "number") && (!(data179 % 1) && !isNaN(data179))) && (isFinite(data179)))){
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+else {
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5023,9 +5032,12 @@ vErrors.push(err392);
 }
 errors++;
 }
-if((typeof data179 == "number") && (isFinite(data179))){
-if(data179 > 9007199254740991 || isNaN(data179)){
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data178.contains !== undefined){
+let data182 = data178.contains;
+if(typeof data182 === "string"){
+if(!(formats4(data182))){
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5034,8 +5046,9 @@ vErrors.push(err393);
 }
 errors++;
 }
-if(data179 < -9007199254740991 || isNaN(data179)){
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+else {
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5045,11 +5058,11 @@ vErrors.push(err394);
 errors++;
 }
 }
-}
-if(data178.end !== undefined){
-let data180 = data178.end;
-if(!(((typeof data180 == "number") && (!(data180 % 1) && !isNaN(data180))) && (isFinite(data180)))){
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data178.regex !== undefined){
+let data183 = data178.regex;
+if(typeof data183 === "string"){
+if(!(formats46(data183))){
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5058,9 +5071,9 @@ vErrors.push(err395);
 }
 errors++;
 }
-if((typeof data180 == "number") && (isFinite(data180))){
-if(data180 > 9007199254740991 || isNaN(data180)){
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5069,8 +5082,12 @@ vErrors.push(err396);
 }
 errors++;
 }
-if(data180 < -9007199254740991 || isNaN(data180)){
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data178.range !== undefined){
+let data184 = data178.range;
+if(data184 && typeof data184 == "object" && !Array.isArray(data184)){
+if(data184.start === undefined){
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5079,11 +5096,8 @@ vErrors.push(err397);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data184.end === undefined){
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5092,10 +5106,9 @@ vErrors.push(err398);
 }
 errors++;
 }
-}
-if(data172.present !== undefined){
-if(typeof data172.present !== "boolean"){
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+for(const key53 in data184){
+if(!((key53 === "start") || (key53 === "end"))){
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53}};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5105,9 +5118,10 @@ vErrors.push(err399);
 errors++;
 }
 }
-if(data172.invert !== undefined){
-if(typeof data172.invert !== "boolean"){
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data184.start !== undefined){
+let data185 = data184.start;
+if(!(((typeof data185 == "number") && (!(data185 % 1) && !isNaN(data185))) && (isFinite(data185)))){
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5116,10 +5130,9 @@ vErrors.push(err400);
 }
 errors++;
 }
-}
-}
-else {
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data185 == "number") && (isFinite(data185))){
+if(data185 > 9007199254740991 || isNaN(data185)){
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5128,11 +5141,8 @@ vErrors.push(err401);
 }
 errors++;
 }
-var _valid5 = _errs432 === errors;
-valid89 = valid89 || _valid5;
-}
-if(!valid89){
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data185 < -9007199254740991 || isNaN(data185)){
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5141,21 +5151,12 @@ vErrors.push(err402);
 }
 errors++;
 }
-else {
-errors = _errs429;
-if(vErrors !== null){
-if(_errs429){
-vErrors.length = _errs429;
-}
-else {
-vErrors = null;
 }
 }
-}
-}
-}
-else {
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data184.end !== undefined){
+let data186 = data184.end;
+if(!(((typeof data186 == "number") && (!(data186 % 1) && !isNaN(data186))) && (isFinite(data186)))){
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5164,15 +5165,9 @@ vErrors.push(err403);
 }
 errors++;
 }
-}
-if(data162.query !== undefined){
-let data183 = data162.query;
-if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
-for(const key54 in data183){
-const _errs458 = errors;
-if(typeof key54 === "string"){
-if(!(formats4(key54))){
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key54};
+if((typeof data186 == "number") && (isFinite(data186))){
+if(data186 > 9007199254740991 || isNaN(data186)){
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5181,9 +5176,8 @@ vErrors.push(err404);
 }
 errors++;
 }
-}
-else {
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key54};
+if(data186 < -9007199254740991 || isNaN(data186)){
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5192,9 +5186,11 @@ vErrors.push(err405);
 }
 errors++;
 }
-var valid92 = _errs458 === errors;
-if(!valid92){
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key54}};
+}
+}
+}
+else {
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5204,13 +5200,9 @@ vErrors.push(err406);
 errors++;
 }
 }
-for(const key55 in data183){
-let data184 = data183[key55];
-const _errs462 = errors;
-let valid94 = false;
-const _errs463 = errors;
-if(typeof data184 !== "string"){
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data178.present !== undefined){
+if(typeof data178.present !== "boolean"){
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5219,14 +5211,10 @@ vErrors.push(err407);
 }
 errors++;
 }
-var _valid6 = _errs463 === errors;
-valid94 = valid94 || _valid6;
-if(!valid94){
-const _errs465 = errors;
-if(data184 && typeof data184 == "object" && !Array.isArray(data184)){
-for(const key56 in data184){
-if(!((((((((key56 === "exact") || (key56 === "prefix")) || (key56 === "suffix")) || (key56 === "contains")) || (key56 === "regex")) || (key56 === "range")) || (key56 === "present")) || (key56 === "invert"))){
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
+}
+if(data178.invert !== undefined){
+if(typeof data178.invert !== "boolean"){
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5236,9 +5224,9 @@ vErrors.push(err408);
 errors++;
 }
 }
-if(data184.exact !== undefined){
-if(typeof data184.exact !== "string"){
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5247,12 +5235,11 @@ vErrors.push(err409);
 }
 errors++;
 }
+var _valid5 = _errs444 === errors;
+valid93 = valid93 || _valid5;
 }
-if(data184.prefix !== undefined){
-let data186 = data184.prefix;
-if(typeof data186 === "string"){
-if(!(formats4(data186))){
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(!valid93){
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5261,9 +5248,21 @@ vErrors.push(err410);
 }
 errors++;
 }
+else {
+errors = _errs441;
+if(vErrors !== null){
+if(_errs441){
+vErrors.length = _errs441;
 }
 else {
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5273,11 +5272,14 @@ vErrors.push(err411);
 errors++;
 }
 }
-if(data184.suffix !== undefined){
-let data187 = data184.suffix;
-if(typeof data187 === "string"){
-if(!(formats4(data187))){
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data167.query !== undefined){
+let data189 = data167.query;
+if(data189 && typeof data189 == "object" && !Array.isArray(data189)){
+for(const key54 in data189){
+const _errs470 = errors;
+if(typeof key54 === "string"){
+if(!(formats4(key54))){
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key54};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5288,7 +5290,7 @@ errors++;
 }
 }
 else {
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key54};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5297,12 +5299,9 @@ vErrors.push(err413);
 }
 errors++;
 }
-}
-if(data184.contains !== undefined){
-let data188 = data184.contains;
-if(typeof data188 === "string"){
-if(!(formats4(data188))){
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+var valid96 = _errs470 === errors;
+if(!valid96){
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key54}};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5312,8 +5311,13 @@ vErrors.push(err414);
 errors++;
 }
 }
-else {
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+for(const key55 in data189){
+let data190 = data189[key55];
+const _errs474 = errors;
+let valid98 = false;
+const _errs475 = errors;
+if(typeof data190 !== "string"){
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5322,12 +5326,14 @@ vErrors.push(err415);
 }
 errors++;
 }
-}
-if(data184.regex !== undefined){
-let data189 = data184.regex;
-if(typeof data189 === "string"){
-if(!(formats44(data189))){
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+var _valid6 = _errs475 === errors;
+valid98 = valid98 || _valid6;
+if(!valid98){
+const _errs477 = errors;
+if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
+for(const key56 in data190){
+if(!((((((((key56 === "exact") || (key56 === "prefix")) || (key56 === "suffix")) || (key56 === "contains")) || (key56 === "regex")) || (key56 === "range")) || (key56 === "present")) || (key56 === "invert"))){
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5337,8 +5343,9 @@ vErrors.push(err416);
 errors++;
 }
 }
-else {
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data190.exact !== undefined){
+if(typeof data190.exact !== "string"){
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5348,11 +5355,11 @@ vErrors.push(err417);
 errors++;
 }
 }
-if(data184.range !== undefined){
-let data190 = data184.range;
-if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
-if(data190.start === undefined){
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data190.prefix !== undefined){
+let data192 = data190.prefix;
+if(typeof data192 === "string"){
+if(!(formats4(data192))){
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5361,8 +5368,9 @@ vErrors.push(err418);
 }
 errors++;
 }
-if(data190.end === undefined){
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+else {
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5371,9 +5379,12 @@ vErrors.push(err419);
 }
 errors++;
 }
-for(const key57 in data190){
-if(!((key57 === "start") || (key57 === "end"))){
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
+}
+if(data190.suffix !== undefined){
+let data193 = data190.suffix;
+if(typeof data193 === "string"){
+if(!(formats4(data193))){
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5383,10 +5394,8 @@ vErrors.push(err420);
 errors++;
 }
 }
-if(data190.start !== undefined){
-let data191 = data190.start;
-if(!(((typeof data191 == "number") && (!(data191 % 1) && !isNaN(data191))) && (isFinite(data191)))){
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+else {
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5395,9 +5404,12 @@ vErrors.push(err421);
 }
 errors++;
 }
-if((typeof data191 == "number") && (isFinite(data191))){
-if(data191 > 9007199254740991 || isNaN(data191)){
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data190.contains !== undefined){
+let data194 = data190.contains;
+if(typeof data194 === "string"){
+if(!(formats4(data194))){
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5406,8 +5418,9 @@ vErrors.push(err422);
 }
 errors++;
 }
-if(data191 < -9007199254740991 || isNaN(data191)){
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+else {
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5417,11 +5430,11 @@ vErrors.push(err423);
 errors++;
 }
 }
-}
-if(data190.end !== undefined){
-let data192 = data190.end;
-if(!(((typeof data192 == "number") && (!(data192 % 1) && !isNaN(data192))) && (isFinite(data192)))){
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data190.regex !== undefined){
+let data195 = data190.regex;
+if(typeof data195 === "string"){
+if(!(formats46(data195))){
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5430,9 +5443,9 @@ vErrors.push(err424);
 }
 errors++;
 }
-if((typeof data192 == "number") && (isFinite(data192))){
-if(data192 > 9007199254740991 || isNaN(data192)){
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5441,8 +5454,12 @@ vErrors.push(err425);
 }
 errors++;
 }
-if(data192 < -9007199254740991 || isNaN(data192)){
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data190.range !== undefined){
+let data196 = data190.range;
+if(data196 && typeof data196 == "object" && !Array.isArray(data196)){
+if(data196.start === undefined){
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5451,11 +5468,8 @@ vErrors.push(err426);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data196.end === undefined){
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5464,10 +5478,9 @@ vErrors.push(err427);
 }
 errors++;
 }
-}
-if(data184.present !== undefined){
-if(typeof data184.present !== "boolean"){
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+for(const key57 in data196){
+if(!((key57 === "start") || (key57 === "end"))){
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5477,9 +5490,10 @@ vErrors.push(err428);
 errors++;
 }
 }
-if(data184.invert !== undefined){
-if(typeof data184.invert !== "boolean"){
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data196.start !== undefined){
+let data197 = data196.start;
+if(!(((typeof data197 == "number") && (!(data197 % 1) && !isNaN(data197))) && (isFinite(data197)))){
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5488,10 +5502,9 @@ vErrors.push(err429);
 }
 errors++;
 }
-}
-}
-else {
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data197 == "number") && (isFinite(data197))){
+if(data197 > 9007199254740991 || isNaN(data197)){
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5500,11 +5513,8 @@ vErrors.push(err430);
 }
 errors++;
 }
-var _valid6 = _errs465 === errors;
-valid94 = valid94 || _valid6;
-}
-if(!valid94){
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data197 < -9007199254740991 || isNaN(data197)){
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5513,21 +5523,12 @@ vErrors.push(err431);
 }
 errors++;
 }
-else {
-errors = _errs462;
-if(vErrors !== null){
-if(_errs462){
-vErrors.length = _errs462;
-}
-else {
-vErrors = null;
 }
 }
-}
-}
-}
-else {
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+if(data196.end !== undefined){
+let data198 = data196.end;
+if(!(((typeof data198 == "number") && (!(data198 % 1) && !isNaN(data198))) && (isFinite(data198)))){
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5536,12 +5537,9 @@ vErrors.push(err432);
 }
 errors++;
 }
-}
-if(data162.fraction !== undefined){
-let data195 = data162.fraction;
-if((typeof data195 == "number") && (isFinite(data195))){
-if(data195 > 1 || isNaN(data195)){
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if((typeof data198 == "number") && (isFinite(data198))){
+if(data198 > 9007199254740991 || isNaN(data198)){
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5550,8 +5548,8 @@ vErrors.push(err433);
 }
 errors++;
 }
-if(data195 < 0 || isNaN(data195)){
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(data198 < -9007199254740991 || isNaN(data198)){
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5561,8 +5559,10 @@ vErrors.push(err434);
 errors++;
 }
 }
+}
+}
 else {
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5572,9 +5572,9 @@ vErrors.push(err435);
 errors++;
 }
 }
-}
-else {
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(data190.present !== undefined){
+if(typeof data190.present !== "boolean"){
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5584,12 +5584,9 @@ vErrors.push(err436);
 errors++;
 }
 }
-if(data160.forward !== undefined){
-let data196 = data160.forward;
-if(data196 && typeof data196 == "object" && !Array.isArray(data196)){
-for(const key58 in data196){
-if(!((((((((key58 === "cluster") || (key58 === "clusters")) || (key58 === "clusterHeader")) || (key58 === "timeout")) || (key58 === "idleTimeout")) || (key58 === "rewrite")) || (key58 === "requestHeaders")) || (key58 === "responseHeaders"))){
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+if(data190.invert !== undefined){
+if(typeof data190.invert !== "boolean"){
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5599,11 +5596,9 @@ vErrors.push(err437);
 errors++;
 }
 }
-if(data196.cluster !== undefined){
-let data197 = data196.cluster;
-if(typeof data197 === "string"){
-if(!(formats4(data197))){
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -5612,9 +5607,11 @@ vErrors.push(err438);
 }
 errors++;
 }
+var _valid6 = _errs477 === errors;
+valid98 = valid98 || _valid6;
 }
-else {
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(!valid98){
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5623,12 +5620,21 @@ vErrors.push(err439);
 }
 errors++;
 }
+else {
+errors = _errs474;
+if(vErrors !== null){
+if(_errs474){
+vErrors.length = _errs474;
 }
-if(data196.clusters !== undefined){
-let data198 = data196.clusters;
-if(Array.isArray(data198)){
-if(data198.length < 1){
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -5637,12 +5643,12 @@ vErrors.push(err440);
 }
 errors++;
 }
-const len15 = data198.length;
-for(let i15=0; i15<len15; i15++){
-let data199 = data198[i15];
-if(data199 && typeof data199 == "object" && !Array.isArray(data199)){
-if(data199.name === undefined){
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+if(data167.fraction !== undefined){
+let data201 = data167.fraction;
+if((typeof data201 == "number") && (isFinite(data201))){
+if(data201 > 1 || isNaN(data201)){
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5651,9 +5657,8 @@ vErrors.push(err441);
 }
 errors++;
 }
-for(const key59 in data199){
-if(!((key59 === "name") || (key59 === "weight"))){
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+if(data201 < 0 || isNaN(data201)){
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5663,11 +5668,8 @@ vErrors.push(err442);
 errors++;
 }
 }
-if(data199.name !== undefined){
-let data200 = data199.name;
-if(typeof data200 === "string"){
-if(!(formats4(data200))){
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5677,8 +5679,9 @@ vErrors.push(err443);
 errors++;
 }
 }
+}
 else {
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5688,10 +5691,12 @@ vErrors.push(err444);
 errors++;
 }
 }
-if(data199.weight !== undefined){
-let data201 = data199.weight;
-if(!(((typeof data201 == "number") && (!(data201 % 1) && !isNaN(data201))) && (isFinite(data201)))){
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data165.forward !== undefined){
+let data202 = data165.forward;
+if(data202 && typeof data202 == "object" && !Array.isArray(data202)){
+for(const key58 in data202){
+if(!(func2.call(schema12.properties.forward.properties, key58))){
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5700,9 +5705,12 @@ vErrors.push(err445);
 }
 errors++;
 }
-if((typeof data201 == "number") && (isFinite(data201))){
-if(data201 > 4294967295 || isNaN(data201)){
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data202.cluster !== undefined){
+let data203 = data202.cluster;
+if(typeof data203 === "string"){
+if(!(formats4(data203))){
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5711,8 +5719,9 @@ vErrors.push(err446);
 }
 errors++;
 }
-if(data201 < 0 || isNaN(data201)){
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5722,10 +5731,11 @@ vErrors.push(err447);
 errors++;
 }
 }
-}
-}
-else {
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data202.clusters !== undefined){
+let data204 = data202.clusters;
+if(Array.isArray(data204)){
+if(data204.length < 1){
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5734,10 +5744,12 @@ vErrors.push(err448);
 }
 errors++;
 }
-}
-}
-else {
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const len17 = data204.length;
+for(let i17=0; i17<len17; i17++){
+let data205 = data204[i17];
+if(data205 && typeof data205 == "object" && !Array.isArray(data205)){
+if(data205.name === undefined){
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5746,12 +5758,9 @@ vErrors.push(err449);
 }
 errors++;
 }
-}
-if(data196.clusterHeader !== undefined){
-let data202 = data196.clusterHeader;
-if(typeof data202 === "string"){
-if(!(formats74(data202))){
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+for(const key59 in data205){
+if(!((key59 === "name") || (key59 === "weight"))){
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5761,8 +5770,11 @@ vErrors.push(err450);
 errors++;
 }
 }
-else {
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if(data205.name !== undefined){
+let data206 = data205.name;
+if(typeof data206 === "string"){
+if(!(formats4(data206))){
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5772,11 +5784,8 @@ vErrors.push(err451);
 errors++;
 }
 }
-if(data196.timeout !== undefined){
-let data203 = data196.timeout;
-if(typeof data203 === "string"){
-if(!(formats2(data203))){
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5786,8 +5795,10 @@ vErrors.push(err452);
 errors++;
 }
 }
-else {
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+if(data205.weight !== undefined){
+let data207 = data205.weight;
+if(!(((typeof data207 == "number") && (!(data207 % 1) && !isNaN(data207))) && (isFinite(data207)))){
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5796,12 +5807,9 @@ vErrors.push(err453);
 }
 errors++;
 }
-}
-if(data196.idleTimeout !== undefined){
-let data204 = data196.idleTimeout;
-if(typeof data204 === "string"){
-if(!(formats2(data204))){
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if((typeof data207 == "number") && (isFinite(data207))){
+if(data207 > 4294967295 || isNaN(data207)){
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5810,9 +5818,8 @@ vErrors.push(err454);
 }
 errors++;
 }
-}
-else {
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data207 < 0 || isNaN(data207)){
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5822,12 +5829,10 @@ vErrors.push(err455);
 errors++;
 }
 }
-if(data196.rewrite !== undefined){
-let data205 = data196.rewrite;
-if(data205 && typeof data205 == "object" && !Array.isArray(data205)){
-for(const key60 in data205){
-if(!(((((key60 === "prefix") || (key60 === "regex")) || (key60 === "path")) || (key60 === "host")) || (key60 === "hostFrom"))){
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
+}
+}
+else {
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5837,11 +5842,9 @@ vErrors.push(err456);
 errors++;
 }
 }
-if(data205.prefix !== undefined){
-let data206 = data205.prefix;
-if(typeof data206 === "string"){
-if(!(formats40(data206))){
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+}
+else {
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5851,8 +5854,11 @@ vErrors.push(err457);
 errors++;
 }
 }
-else {
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data202.clusterHeader !== undefined){
+let data208 = data202.clusterHeader;
+if(typeof data208 === "string"){
+if(!(formats76(data208))){
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5862,11 +5868,8 @@ vErrors.push(err458);
 errors++;
 }
 }
-if(data205.regex !== undefined){
-let data207 = data205.regex;
-if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
-if(data207.pattern === undefined){
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5875,8 +5878,12 @@ vErrors.push(err459);
 }
 errors++;
 }
-if(data207.substitution === undefined){
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data202.timeout !== undefined){
+let data209 = data202.timeout;
+if(typeof data209 === "string"){
+if(!(formats2(data209))){
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5885,9 +5892,9 @@ vErrors.push(err460);
 }
 errors++;
 }
-for(const key61 in data207){
-if(!((key61 === "pattern") || (key61 === "substitution"))){
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
+}
+else {
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5897,11 +5904,11 @@ vErrors.push(err461);
 errors++;
 }
 }
-if(data207.pattern !== undefined){
-let data208 = data207.pattern;
-if(typeof data208 === "string"){
-if(!(formats44(data208))){
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data202.idleTimeout !== undefined){
+let data210 = data202.idleTimeout;
+if(typeof data210 === "string"){
+if(!(formats2(data210))){
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5912,7 +5919,7 @@ errors++;
 }
 }
 else {
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5922,11 +5929,15 @@ vErrors.push(err463);
 errors++;
 }
 }
-if(data207.substitution !== undefined){
-let data209 = data207.substitution;
-if(typeof data209 === "string"){
-if(!(formats84(data209))){
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data202.upgrades !== undefined){
+let data211 = data202.upgrades;
+if(Array.isArray(data211)){
+const len18 = data211.length;
+for(let i18=0; i18<len18; i18++){
+let data212 = data211[i18];
+if(typeof data212 === "string"){
+if(!(formats32(data212))){
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5937,7 +5948,7 @@ errors++;
 }
 }
 else {
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -5949,7 +5960,7 @@ errors++;
 }
 }
 else {
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -5959,11 +5970,12 @@ vErrors.push(err466);
 errors++;
 }
 }
-if(data205.path !== undefined){
-let data210 = data205.path;
-if(typeof data210 === "string"){
-if(!(formats40(data210))){
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data202.rewrite !== undefined){
+let data213 = data202.rewrite;
+if(data213 && typeof data213 == "object" && !Array.isArray(data213)){
+for(const key60 in data213){
+if(!(((((key60 === "prefix") || (key60 === "regex")) || (key60 === "path")) || (key60 === "host")) || (key60 === "hostFrom"))){
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -5973,8 +5985,11 @@ vErrors.push(err467);
 errors++;
 }
 }
-else {
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data213.prefix !== undefined){
+let data214 = data213.prefix;
+if(typeof data214 === "string"){
+if(!(formats42(data214))){
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -5984,11 +5999,8 @@ vErrors.push(err468);
 errors++;
 }
 }
-if(data205.host !== undefined){
-let data211 = data205.host;
-if(typeof data211 === "string"){
-if(!(formats88(data211))){
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+else {
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -5998,8 +6010,11 @@ vErrors.push(err469);
 errors++;
 }
 }
-else {
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data213.regex !== undefined){
+let data215 = data213.regex;
+if(data215 && typeof data215 == "object" && !Array.isArray(data215)){
+if(data215.pattern === undefined){
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6008,11 +6023,8 @@ vErrors.push(err470);
 }
 errors++;
 }
-}
-if(data205.hostFrom !== undefined){
-let data212 = data205.hostFrom;
-if(typeof data212 !== "string"){
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data215.substitution === undefined){
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6021,8 +6033,9 @@ vErrors.push(err471);
 }
 errors++;
 }
-if(!(data212 === "upstream")){
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+for(const key61 in data215){
+if(!((key61 === "pattern") || (key61 === "substitution"))){
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6032,9 +6045,11 @@ vErrors.push(err472);
 errors++;
 }
 }
-}
-else {
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data215.pattern !== undefined){
+let data216 = data215.pattern;
+if(typeof data216 === "string"){
+if(!(formats46(data216))){
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6044,12 +6059,8 @@ vErrors.push(err473);
 errors++;
 }
 }
-if(data196.requestHeaders !== undefined){
-let data213 = data196.requestHeaders;
-if(data213 && typeof data213 == "object" && !Array.isArray(data213)){
-for(const key62 in data213){
-if(!(((key62 === "set") || (key62 === "add")) || (key62 === "remove"))){
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
+else {
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6059,14 +6070,11 @@ vErrors.push(err474);
 errors++;
 }
 }
-if(data213.set !== undefined){
-let data214 = data213.set;
-if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
-for(const key63 in data214){
-const _errs534 = errors;
-if(typeof key63 === "string"){
-if(!(formats90(key63))){
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key63};
+if(data215.substitution !== undefined){
+let data217 = data215.substitution;
+if(typeof data217 === "string"){
+if(!(formats88(data217))){
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6077,7 +6085,7 @@ errors++;
 }
 }
 else {
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key63};
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6086,9 +6094,10 @@ vErrors.push(err476);
 }
 errors++;
 }
-var valid104 = _errs534 === errors;
-if(!valid104){
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key63}};
+}
+}
+else {
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6098,11 +6107,11 @@ vErrors.push(err477);
 errors++;
 }
 }
-for(const key64 in data214){
-let data215 = data214[key64];
-if(typeof data215 === "string"){
-if(!(formats92(data215))){
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data213.path !== undefined){
+let data218 = data213.path;
+if(typeof data218 === "string"){
+if(!(formats42(data218))){
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6113,7 +6122,7 @@ errors++;
 }
 }
 else {
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6123,9 +6132,11 @@ vErrors.push(err479);
 errors++;
 }
 }
-}
-else {
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data213.host !== undefined){
+let data219 = data213.host;
+if(typeof data219 === "string"){
+if(!(formats92(data219))){
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6135,14 +6146,8 @@ vErrors.push(err480);
 errors++;
 }
 }
-if(data213.add !== undefined){
-let data216 = data213.add;
-if(data216 && typeof data216 == "object" && !Array.isArray(data216)){
-for(const key65 in data216){
-const _errs541 = errors;
-if(typeof key65 === "string"){
-if(!(formats90(key65))){
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key65};
+else {
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6152,8 +6157,10 @@ vErrors.push(err481);
 errors++;
 }
 }
-else {
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key65};
+if(data213.hostFrom !== undefined){
+let data220 = data213.hostFrom;
+if(typeof data220 !== "string"){
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6162,9 +6169,8 @@ vErrors.push(err482);
 }
 errors++;
 }
-var valid106 = _errs541 === errors;
-if(!valid106){
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key65}};
+if(!(data220 === "upstream")){
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6174,11 +6180,9 @@ vErrors.push(err483);
 errors++;
 }
 }
-for(const key66 in data216){
-let data217 = data216[key66];
-if(typeof data217 === "string"){
-if(!(formats92(data217))){
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6188,8 +6192,12 @@ vErrors.push(err484);
 errors++;
 }
 }
-else {
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data202.requestHeaders !== undefined){
+let data221 = data202.requestHeaders;
+if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
+for(const key62 in data221){
+if(!(((key62 === "set") || (key62 === "add")) || (key62 === "remove"))){
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6199,9 +6207,14 @@ vErrors.push(err485);
 errors++;
 }
 }
-}
-else {
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data221.set !== undefined){
+let data222 = data221.set;
+if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
+for(const key63 in data222){
+const _errs550 = errors;
+if(typeof key63 === "string"){
+if(!(formats94(key63))){
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key63};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6211,15 +6224,8 @@ vErrors.push(err486);
 errors++;
 }
 }
-if(data213.remove !== undefined){
-let data218 = data213.remove;
-if(Array.isArray(data218)){
-const len16 = data218.length;
-for(let i16=0; i16<len16; i16++){
-let data219 = data218[i16];
-if(typeof data219 === "string"){
-if(!(formats90(data219))){
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key63};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6228,9 +6234,9 @@ vErrors.push(err487);
 }
 errors++;
 }
-}
-else {
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid110 = _errs550 === errors;
+if(!valid110){
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key63}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6240,9 +6246,11 @@ vErrors.push(err488);
 errors++;
 }
 }
-}
-else {
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key64 in data222){
+let data223 = data222[key64];
+if(typeof data223 === "string"){
+if(!(formats96(data223))){
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6252,9 +6260,8 @@ vErrors.push(err489);
 errors++;
 }
 }
-}
 else {
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6264,12 +6271,9 @@ vErrors.push(err490);
 errors++;
 }
 }
-if(data196.responseHeaders !== undefined){
-let data220 = data196.responseHeaders;
-if(data220 && typeof data220 == "object" && !Array.isArray(data220)){
-for(const key67 in data220){
-if(!(((key67 === "set") || (key67 === "add")) || (key67 === "remove"))){
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
+}
+else {
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6279,14 +6283,14 @@ vErrors.push(err491);
 errors++;
 }
 }
-if(data220.set !== undefined){
-let data221 = data220.set;
-if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
-for(const key68 in data221){
-const _errs555 = errors;
-if(typeof key68 === "string"){
-if(!(formats90(key68))){
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key68};
+if(data221.add !== undefined){
+let data224 = data221.add;
+if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
+for(const key65 in data224){
+const _errs557 = errors;
+if(typeof key65 === "string"){
+if(!(formats94(key65))){
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6297,7 +6301,7 @@ errors++;
 }
 }
 else {
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key68};
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6306,9 +6310,9 @@ vErrors.push(err493);
 }
 errors++;
 }
-var valid111 = _errs555 === errors;
-if(!valid111){
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key68}};
+var valid112 = _errs557 === errors;
+if(!valid112){
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key65}};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6318,11 +6322,11 @@ vErrors.push(err494);
 errors++;
 }
 }
-for(const key69 in data221){
-let data222 = data221[key69];
-if(typeof data222 === "string"){
-if(!(formats92(data222))){
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key66 in data224){
+let data225 = data224[key66];
+if(typeof data225 === "string"){
+if(!(formats96(data225))){
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6333,7 +6337,7 @@ errors++;
 }
 }
 else {
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6345,7 +6349,7 @@ errors++;
 }
 }
 else {
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6355,14 +6359,15 @@ vErrors.push(err497);
 errors++;
 }
 }
-if(data220.add !== undefined){
-let data223 = data220.add;
-if(data223 && typeof data223 == "object" && !Array.isArray(data223)){
-for(const key70 in data223){
-const _errs562 = errors;
-if(typeof key70 === "string"){
-if(!(formats90(key70))){
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
+if(data221.remove !== undefined){
+let data226 = data221.remove;
+if(Array.isArray(data226)){
+const len19 = data226.length;
+for(let i19=0; i19<len19; i19++){
+let data227 = data226[i19];
+if(typeof data227 === "string"){
+if(!(formats94(data227))){
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6373,7 +6378,7 @@ errors++;
 }
 }
 else {
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6382,9 +6387,10 @@ vErrors.push(err499);
 }
 errors++;
 }
-var valid113 = _errs562 === errors;
-if(!valid113){
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
+}
+}
+else {
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6394,11 +6400,9 @@ vErrors.push(err500);
 errors++;
 }
 }
-for(const key71 in data223){
-let data224 = data223[key71];
-if(typeof data224 === "string"){
-if(!(formats92(data224))){
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6408,8 +6412,12 @@ vErrors.push(err501);
 errors++;
 }
 }
-else {
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data202.responseHeaders !== undefined){
+let data228 = data202.responseHeaders;
+if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
+for(const key67 in data228){
+if(!(((key67 === "set") || (key67 === "add")) || (key67 === "remove"))){
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6419,9 +6427,14 @@ vErrors.push(err502);
 errors++;
 }
 }
-}
-else {
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data228.set !== undefined){
+let data229 = data228.set;
+if(data229 && typeof data229 == "object" && !Array.isArray(data229)){
+for(const key68 in data229){
+const _errs571 = errors;
+if(typeof key68 === "string"){
+if(!(formats94(key68))){
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key68};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6431,15 +6444,8 @@ vErrors.push(err503);
 errors++;
 }
 }
-if(data220.remove !== undefined){
-let data225 = data220.remove;
-if(Array.isArray(data225)){
-const len17 = data225.length;
-for(let i17=0; i17<len17; i17++){
-let data226 = data225[i17];
-if(typeof data226 === "string"){
-if(!(formats90(data226))){
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key68};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6448,9 +6454,9 @@ vErrors.push(err504);
 }
 errors++;
 }
-}
-else {
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid117 = _errs571 === errors;
+if(!valid117){
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key68}};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6460,9 +6466,11 @@ vErrors.push(err505);
 errors++;
 }
 }
-}
-else {
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key69 in data229){
+let data230 = data229[key69];
+if(typeof data230 === "string"){
+if(!(formats96(data230))){
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6472,9 +6480,8 @@ vErrors.push(err506);
 errors++;
 }
 }
-}
 else {
-const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6486,7 +6493,7 @@ errors++;
 }
 }
 else {
-const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6496,12 +6503,14 @@ vErrors.push(err508);
 errors++;
 }
 }
-if(data160.redirect !== undefined){
-let data227 = data160.redirect;
-if(data227 && typeof data227 == "object" && !Array.isArray(data227)){
-for(const key72 in data227){
-if(!(((((((key72 === "scheme") || (key72 === "host")) || (key72 === "port")) || (key72 === "path")) || (key72 === "prefix")) || (key72 === "status")) || (key72 === "stripQuery"))){
-const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
+if(data228.add !== undefined){
+let data231 = data228.add;
+if(data231 && typeof data231 == "object" && !Array.isArray(data231)){
+for(const key70 in data231){
+const _errs578 = errors;
+if(typeof key70 === "string"){
+if(!(formats94(key70))){
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6511,10 +6520,8 @@ vErrors.push(err509);
 errors++;
 }
 }
-if(data227.scheme !== undefined){
-let data228 = data227.scheme;
-if(typeof data228 !== "string"){
-const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+else {
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6523,8 +6530,9 @@ vErrors.push(err510);
 }
 errors++;
 }
-if(!((data228 === "http") || (data228 === "https"))){
-const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+var valid119 = _errs578 === errors;
+if(!valid119){
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6534,11 +6542,11 @@ vErrors.push(err511);
 errors++;
 }
 }
-if(data227.host !== undefined){
-let data229 = data227.host;
-if(typeof data229 === "string"){
-if(!(formats110(data229))){
-const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+for(const key71 in data231){
+let data232 = data231[key71];
+if(typeof data232 === "string"){
+if(!(formats96(data232))){
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6549,7 +6557,7 @@ errors++;
 }
 }
 else {
-const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6559,10 +6567,9 @@ vErrors.push(err513);
 errors++;
 }
 }
-if(data227.port !== undefined){
-let data230 = data227.port;
-if(!(((typeof data230 == "number") && (!(data230 % 1) && !isNaN(data230))) && (isFinite(data230)))){
-const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6571,9 +6578,16 @@ vErrors.push(err514);
 }
 errors++;
 }
-if((typeof data230 == "number") && (isFinite(data230))){
-if(data230 > 65535 || isNaN(data230)){
-const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data228.remove !== undefined){
+let data233 = data228.remove;
+if(Array.isArray(data233)){
+const len20 = data233.length;
+for(let i20=0; i20<len20; i20++){
+let data234 = data233[i20];
+if(typeof data234 === "string"){
+if(!(formats94(data234))){
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6582,8 +6596,9 @@ vErrors.push(err515);
 }
 errors++;
 }
-if(data230 < 0 || isNaN(data230)){
-const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6594,11 +6609,8 @@ errors++;
 }
 }
 }
-if(data227.path !== undefined){
-let data231 = data227.path;
-if(typeof data231 === "string"){
-if(!(formats112(data231))){
-const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+else {
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6608,8 +6620,9 @@ vErrors.push(err517);
 errors++;
 }
 }
+}
 else {
-const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6619,11 +6632,9 @@ vErrors.push(err518);
 errors++;
 }
 }
-if(data227.prefix !== undefined){
-let data232 = data227.prefix;
-if(typeof data232 === "string"){
-if(!(formats40(data232))){
-const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+}
+else {
+const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6633,8 +6644,12 @@ vErrors.push(err519);
 errors++;
 }
 }
-else {
-const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data165.redirect !== undefined){
+let data235 = data165.redirect;
+if(data235 && typeof data235 == "object" && !Array.isArray(data235)){
+for(const key72 in data235){
+if(!(((((((key72 === "scheme") || (key72 === "host")) || (key72 === "port")) || (key72 === "path")) || (key72 === "prefix")) || (key72 === "status")) || (key72 === "stripQuery"))){
+const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -6644,10 +6659,10 @@ vErrors.push(err520);
 errors++;
 }
 }
-if(data227.status !== undefined){
-let data233 = data227.status;
-if(!(((typeof data233 == "number") && (!(data233 % 1) && !isNaN(data233))) && (isFinite(data233)))){
-const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data235.scheme !== undefined){
+let data236 = data235.scheme;
+if(typeof data236 !== "string"){
+const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -6656,8 +6671,8 @@ vErrors.push(err521);
 }
 errors++;
 }
-if(!(((((data233 === 301) || (data233 === 302)) || (data233 === 303)) || (data233 === 307)) || (data233 === 308))){
-const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+if(!((data236 === "http") || (data236 === "https"))){
+const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -6667,9 +6682,11 @@ vErrors.push(err522);
 errors++;
 }
 }
-if(data227.stripQuery !== undefined){
-if(typeof data227.stripQuery !== "boolean"){
-const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data235.host !== undefined){
+let data237 = data235.host;
+if(typeof data237 === "string"){
+if(!(formats114(data237))){
+const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6679,9 +6696,8 @@ vErrors.push(err523);
 errors++;
 }
 }
-}
 else {
-const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -6691,11 +6707,10 @@ vErrors.push(err524);
 errors++;
 }
 }
-if(data160.respond !== undefined){
-let data235 = data160.respond;
-if(data235 && typeof data235 == "object" && !Array.isArray(data235)){
-if(data235.status === undefined){
-const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+if(data235.port !== undefined){
+let data238 = data235.port;
+if(!(((typeof data238 == "number") && (!(data238 % 1) && !isNaN(data238))) && (isFinite(data238)))){
+const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -6704,9 +6719,9 @@ vErrors.push(err525);
 }
 errors++;
 }
-for(const key73 in data235){
-if(!(((key73 === "status") || (key73 === "headers")) || (key73 === "body"))){
-const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73}};
+if((typeof data238 == "number") && (isFinite(data238))){
+if(data238 > 65535 || isNaN(data238)){
+const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -6715,11 +6730,8 @@ vErrors.push(err526);
 }
 errors++;
 }
-}
-if(data235.status !== undefined){
-let data236 = data235.status;
-if(!(((typeof data236 == "number") && (!(data236 % 1) && !isNaN(data236))) && (isFinite(data236)))){
-const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data238 < 0 || isNaN(data238)){
+const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6728,9 +6740,13 @@ vErrors.push(err527);
 }
 errors++;
 }
-if((typeof data236 == "number") && (isFinite(data236))){
-if(data236 > 599 || isNaN(data236)){
-const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+}
+if(data235.path !== undefined){
+let data239 = data235.path;
+if(typeof data239 === "string"){
+if(!(formats116(data239))){
+const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6739,8 +6755,9 @@ vErrors.push(err528);
 }
 errors++;
 }
-if(data236 < 200 || isNaN(data236)){
-const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+else {
+const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6750,15 +6767,11 @@ vErrors.push(err529);
 errors++;
 }
 }
-}
-if(data235.headers !== undefined){
-let data237 = data235.headers;
-if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
-for(const key74 in data237){
-const _errs595 = errors;
-if(typeof key74 === "string"){
-if(!(formats90(key74))){
-const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key74};
+if(data235.prefix !== undefined){
+let data240 = data235.prefix;
+if(typeof data240 === "string"){
+if(!(formats42(data240))){
+const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6769,7 +6782,7 @@ errors++;
 }
 }
 else {
-const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key74};
+const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6778,9 +6791,11 @@ vErrors.push(err531);
 }
 errors++;
 }
-var valid119 = _errs595 === errors;
-if(!valid119){
-const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key74}};
+}
+if(data235.status !== undefined){
+let data241 = data235.status;
+if(!(((typeof data241 == "number") && (!(data241 % 1) && !isNaN(data241))) && (isFinite(data241)))){
+const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6789,12 +6804,8 @@ vErrors.push(err532);
 }
 errors++;
 }
-}
-for(const key75 in data237){
-let data238 = data237[key75];
-if(typeof data238 === "string"){
-if(!(formats92(data238))){
-const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(!(((((data241 === 301) || (data241 === 302)) || (data241 === 303)) || (data241 === 307)) || (data241 === 308))){
+const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6804,8 +6815,9 @@ vErrors.push(err533);
 errors++;
 }
 }
-else {
-const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data235.stripQuery !== undefined){
+if(typeof data235.stripQuery !== "boolean"){
+const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6817,7 +6829,7 @@ errors++;
 }
 }
 else {
-const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6827,9 +6839,11 @@ vErrors.push(err535);
 errors++;
 }
 }
-if(data235.body !== undefined){
-if(typeof data235.body !== "string"){
-const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+if(data165.respond !== undefined){
+let data243 = data165.respond;
+if(data243 && typeof data243 == "object" && !Array.isArray(data243)){
+if(data243.status === undefined){
+const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6838,10 +6852,9 @@ vErrors.push(err536);
 }
 errors++;
 }
-}
-}
-else {
-const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+for(const key73 in data243){
+if(!(((key73 === "status") || (key73 === "headers")) || (key73 === "body"))){
+const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6851,9 +6864,10 @@ vErrors.push(err537);
 errors++;
 }
 }
-}
-else {
-const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+if(data243.status !== undefined){
+let data244 = data243.status;
+if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
+const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6862,10 +6876,9 @@ vErrors.push(err538);
 }
 errors++;
 }
-}
-}
-else {
-const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+if((typeof data244 == "number") && (isFinite(data244))){
+if(data244 > 599 || isNaN(data244)){
+const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6874,10 +6887,8 @@ vErrors.push(err539);
 }
 errors++;
 }
-}
-}
-else {
-const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+if(data244 < 200 || isNaN(data244)){
+const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6888,8 +6899,14 @@ errors++;
 }
 }
 }
-else {
-const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+if(data243.headers !== undefined){
+let data245 = data243.headers;
+if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
+for(const key74 in data245){
+const _errs611 = errors;
+if(typeof key74 === "string"){
+if(!(formats94(key74))){
+const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key74};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6899,9 +6916,8 @@ vErrors.push(err541);
 errors++;
 }
 }
-}
 else {
-const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key74};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6910,10 +6926,9 @@ vErrors.push(err542);
 }
 errors++;
 }
-}
-}
-else {
-const err543 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+var valid125 = _errs611 === errors;
+if(!valid125){
+const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key74}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -6923,9 +6938,11 @@ vErrors.push(err543);
 errors++;
 }
 }
-}
-else {
-const err544 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+for(const key75 in data245){
+let data246 = data245[key75];
+if(typeof data246 === "string"){
+if(!(formats96(data246))){
+const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -6935,15 +6952,8 @@ vErrors.push(err544);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data240 = data.clusters;
-if(Array.isArray(data240)){
-const len18 = data240.length;
-for(let i18=0; i18<len18; i18++){
-let data241 = data240[i18];
-if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
-if(data241.name === undefined){
-const err545 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+else {
+const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -6952,8 +6962,10 @@ vErrors.push(err545);
 }
 errors++;
 }
-if(data241.endpoints === undefined){
-const err546 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
+}
+}
+else {
+const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -6962,9 +6974,10 @@ vErrors.push(err546);
 }
 errors++;
 }
-for(const key76 in data241){
-if(!((((((((key76 === "name") || (key76 === "type")) || (key76 === "endpoints")) || (key76 === "protocol")) || (key76 === "connectTimeout")) || (key76 === "loadBalancing")) || (key76 === "connections")) || (key76 === "circuitBreakers"))){
-const err547 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
+}
+if(data243.body !== undefined){
+if(typeof data243.body !== "string"){
+const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -6974,11 +6987,9 @@ vErrors.push(err547);
 errors++;
 }
 }
-if(data241.name !== undefined){
-let data242 = data241.name;
-if(typeof data242 === "string"){
-if(!(formats4(data242))){
-const err548 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -6988,8 +6999,9 @@ vErrors.push(err548);
 errors++;
 }
 }
+}
 else {
-const err549 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -6999,10 +7011,9 @@ vErrors.push(err549);
 errors++;
 }
 }
-if(data241.type !== undefined){
-let data243 = data241.type;
-if(typeof data243 !== "string"){
-const err550 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7011,8 +7022,10 @@ vErrors.push(err550);
 }
 errors++;
 }
-if(!(data243 === "static")){
-const err551 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+}
+}
+else {
+const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7022,18 +7035,9 @@ vErrors.push(err551);
 errors++;
 }
 }
-if(data241.endpoints !== undefined){
-let data244 = data241.endpoints;
-if(Array.isArray(data244)){
-const len19 = data244.length;
-for(let i19=0; i19<len19; i19++){
-let data245 = data244[i19];
-const _errs614 = errors;
-let valid126 = false;
-const _errs615 = errors;
-if(typeof data245 === "string"){
-if(!(formats230(data245))){
-const err552 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+}
+else {
+const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7043,8 +7047,9 @@ vErrors.push(err552);
 errors++;
 }
 }
+}
 else {
-const err553 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7053,13 +7058,10 @@ vErrors.push(err553);
 }
 errors++;
 }
-var _valid7 = _errs615 === errors;
-valid126 = valid126 || _valid7;
-if(!valid126){
-const _errs617 = errors;
-if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
-if(data245.address === undefined){
-const err554 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+}
+}
+else {
+const err554 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7068,9 +7070,10 @@ vErrors.push(err554);
 }
 errors++;
 }
-for(const key77 in data245){
-if(!((key77 === "address") || (key77 === "weight"))){
-const err555 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
+}
+}
+else {
+const err555 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7080,11 +7083,15 @@ vErrors.push(err555);
 errors++;
 }
 }
-if(data245.address !== undefined){
-let data246 = data245.address;
-if(typeof data246 === "string"){
-if(!(formats230(data246))){
-const err556 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data.clusters !== undefined){
+let data248 = data.clusters;
+if(Array.isArray(data248)){
+const len21 = data248.length;
+for(let i21=0; i21<len21; i21++){
+let data249 = data248[i21];
+if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
+if(data249.name === undefined){
+const err556 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7093,9 +7100,8 @@ vErrors.push(err556);
 }
 errors++;
 }
-}
-else {
-const err557 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(data249.endpoints === undefined){
+const err557 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7104,11 +7110,9 @@ vErrors.push(err557);
 }
 errors++;
 }
-}
-if(data245.weight !== undefined){
-let data247 = data245.weight;
-if(!(((typeof data247 == "number") && (!(data247 % 1) && !isNaN(data247))) && (isFinite(data247)))){
-const err558 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+for(const key76 in data249){
+if(!((((((((key76 === "name") || (key76 === "type")) || (key76 === "endpoints")) || (key76 === "protocol")) || (key76 === "connectTimeout")) || (key76 === "loadBalancing")) || (key76 === "connections")) || (key76 === "circuitBreakers"))){
+const err558 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7117,9 +7121,12 @@ vErrors.push(err558);
 }
 errors++;
 }
-if((typeof data247 == "number") && (isFinite(data247))){
-if(data247 > 4294967295 || isNaN(data247)){
-const err559 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data249.name !== undefined){
+let data250 = data249.name;
+if(typeof data250 === "string"){
+if(!(formats4(data250))){
+const err559 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err559];
 }
@@ -7128,8 +7135,9 @@ vErrors.push(err559);
 }
 errors++;
 }
-if(data247 < 1 || isNaN(data247)){
-const err560 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+else {
+const err560 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err560];
 }
@@ -7139,10 +7147,10 @@ vErrors.push(err560);
 errors++;
 }
 }
-}
-}
-else {
-const err561 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data249.type !== undefined){
+let data251 = data249.type;
+if(typeof data251 !== "string"){
+const err561 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err561];
 }
@@ -7151,11 +7159,8 @@ vErrors.push(err561);
 }
 errors++;
 }
-var _valid7 = _errs617 === errors;
-valid126 = valid126 || _valid7;
-}
-if(!valid126){
-const err562 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(!(data251 === "static")){
+const err562 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
 if(vErrors === null){
 vErrors = [err562];
 }
@@ -7164,21 +7169,19 @@ vErrors.push(err562);
 }
 errors++;
 }
-else {
-errors = _errs614;
-if(vErrors !== null){
-if(_errs614){
-vErrors.length = _errs614;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err563 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(data249.endpoints !== undefined){
+let data252 = data249.endpoints;
+if(Array.isArray(data252)){
+const len22 = data252.length;
+for(let i22=0; i22<len22; i22++){
+let data253 = data252[i22];
+const _errs630 = errors;
+let valid132 = false;
+const _errs631 = errors;
+if(typeof data253 === "string"){
+if(!(formats236(data253))){
+const err563 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err563];
 }
@@ -7188,10 +7191,8 @@ vErrors.push(err563);
 errors++;
 }
 }
-if(data241.protocol !== undefined){
-let data248 = data241.protocol;
-if(typeof data248 !== "string"){
-const err564 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+else {
+const err564 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err564];
 }
@@ -7200,8 +7201,13 @@ vErrors.push(err564);
 }
 errors++;
 }
-if(!(data248 === "http1")){
-const err565 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+var _valid7 = _errs631 === errors;
+valid132 = valid132 || _valid7;
+if(!valid132){
+const _errs633 = errors;
+if(data253 && typeof data253 == "object" && !Array.isArray(data253)){
+if(data253.address === undefined){
+const err565 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
 if(vErrors === null){
 vErrors = [err565];
 }
@@ -7210,12 +7216,9 @@ vErrors.push(err565);
 }
 errors++;
 }
-}
-if(data241.connectTimeout !== undefined){
-let data249 = data241.connectTimeout;
-if(typeof data249 === "string"){
-if(!(formats2(data249))){
-const err566 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+for(const key77 in data253){
+if(!((key77 === "address") || (key77 === "weight"))){
+const err566 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
 if(vErrors === null){
 vErrors = [err566];
 }
@@ -7225,8 +7228,11 @@ vErrors.push(err566);
 errors++;
 }
 }
-else {
-const err567 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(data253.address !== undefined){
+let data254 = data253.address;
+if(typeof data254 === "string"){
+if(!(formats236(data254))){
+const err567 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err567];
 }
@@ -7236,12 +7242,8 @@ vErrors.push(err567);
 errors++;
 }
 }
-if(data241.loadBalancing !== undefined){
-let data250 = data241.loadBalancing;
-if(data250 && typeof data250 == "object" && !Array.isArray(data250)){
-for(const key78 in data250){
-if(!(key78 === "policy")){
-const err568 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
+else {
+const err568 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err568];
 }
@@ -7251,10 +7253,10 @@ vErrors.push(err568);
 errors++;
 }
 }
-if(data250.policy !== undefined){
-let data251 = data250.policy;
-if(typeof data251 !== "string"){
-const err569 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(data253.weight !== undefined){
+let data255 = data253.weight;
+if(!(((typeof data255 == "number") && (!(data255 % 1) && !isNaN(data255))) && (isFinite(data255)))){
+const err569 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err569];
 }
@@ -7263,8 +7265,9 @@ vErrors.push(err569);
 }
 errors++;
 }
-if(!((data251 === "roundRobin") || (data251 === "random"))){
-const err570 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+if((typeof data255 == "number") && (isFinite(data255))){
+if(data255 > 4294967295 || isNaN(data255)){
+const err570 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err570];
 }
@@ -7273,10 +7276,8 @@ vErrors.push(err570);
 }
 errors++;
 }
-}
-}
-else {
-const err571 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(data255 < 1 || isNaN(data255)){
+const err571 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err571];
 }
@@ -7286,12 +7287,10 @@ vErrors.push(err571);
 errors++;
 }
 }
-if(data241.connections !== undefined){
-let data252 = data241.connections;
-if(data252 && typeof data252 == "object" && !Array.isArray(data252)){
-for(const key79 in data252){
-if(!((key79 === "idleTimeout") || (key79 === "maxRequests"))){
-const err572 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
+}
+}
+else {
+const err572 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -7300,12 +7299,11 @@ vErrors.push(err572);
 }
 errors++;
 }
+var _valid7 = _errs633 === errors;
+valid132 = valid132 || _valid7;
 }
-if(data252.idleTimeout !== undefined){
-let data253 = data252.idleTimeout;
-if(typeof data253 === "string"){
-if(!(formats2(data253))){
-const err573 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(!valid132){
+const err573 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -7314,9 +7312,21 @@ vErrors.push(err573);
 }
 errors++;
 }
+else {
+errors = _errs630;
+if(vErrors !== null){
+if(_errs630){
+vErrors.length = _errs630;
 }
 else {
-const err574 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err574 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err574];
 }
@@ -7326,10 +7336,10 @@ vErrors.push(err574);
 errors++;
 }
 }
-if(data252.maxRequests !== undefined){
-let data254 = data252.maxRequests;
-if(!(((typeof data254 == "number") && (!(data254 % 1) && !isNaN(data254))) && (isFinite(data254)))){
-const err575 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data249.protocol !== undefined){
+let data256 = data249.protocol;
+if(typeof data256 !== "string"){
+const err575 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err575];
 }
@@ -7338,9 +7348,8 @@ vErrors.push(err575);
 }
 errors++;
 }
-if((typeof data254 == "number") && (isFinite(data254))){
-if(data254 > 2147483647 || isNaN(data254)){
-const err576 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(!(data256 === "http1")){
+const err576 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
 if(vErrors === null){
 vErrors = [err576];
 }
@@ -7349,8 +7358,12 @@ vErrors.push(err576);
 }
 errors++;
 }
-if(data254 < 0 || isNaN(data254)){
-const err577 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data249.connectTimeout !== undefined){
+let data257 = data249.connectTimeout;
+if(typeof data257 === "string"){
+if(!(formats2(data257))){
+const err577 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err577];
 }
@@ -7360,10 +7373,8 @@ vErrors.push(err577);
 errors++;
 }
 }
-}
-}
 else {
-const err578 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+const err578 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -7373,12 +7384,12 @@ vErrors.push(err578);
 errors++;
 }
 }
-if(data241.circuitBreakers !== undefined){
-let data255 = data241.circuitBreakers;
-if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
-for(const key80 in data255){
-if(!((((key80 === "maxConnections") || (key80 === "maxPendingRequests")) || (key80 === "maxRequests")) || (key80 === "maxRetries"))){
-const err579 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
+if(data249.loadBalancing !== undefined){
+let data258 = data249.loadBalancing;
+if(data258 && typeof data258 == "object" && !Array.isArray(data258)){
+for(const key78 in data258){
+if(!(key78 === "policy")){
+const err579 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -7388,10 +7399,10 @@ vErrors.push(err579);
 errors++;
 }
 }
-if(data255.maxConnections !== undefined){
-let data256 = data255.maxConnections;
-if(!(((typeof data256 == "number") && (!(data256 % 1) && !isNaN(data256))) && (isFinite(data256)))){
-const err580 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if(data258.policy !== undefined){
+let data259 = data258.policy;
+if(typeof data259 !== "string"){
+const err580 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -7400,9 +7411,8 @@ vErrors.push(err580);
 }
 errors++;
 }
-if((typeof data256 == "number") && (isFinite(data256))){
-if(data256 > 2147483647 || isNaN(data256)){
-const err581 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(!((data259 === "roundRobin") || (data259 === "random"))){
+const err581 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -7411,8 +7421,10 @@ vErrors.push(err581);
 }
 errors++;
 }
-if(data256 < 0 || isNaN(data256)){
-const err582 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err582 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -7422,11 +7434,12 @@ vErrors.push(err582);
 errors++;
 }
 }
-}
-if(data255.maxPendingRequests !== undefined){
-let data257 = data255.maxPendingRequests;
-if(!(((typeof data257 == "number") && (!(data257 % 1) && !isNaN(data257))) && (isFinite(data257)))){
-const err583 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(data249.connections !== undefined){
+let data260 = data249.connections;
+if(data260 && typeof data260 == "object" && !Array.isArray(data260)){
+for(const key79 in data260){
+if(!((key79 === "idleTimeout") || (key79 === "maxRequests"))){
+const err583 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -7435,9 +7448,12 @@ vErrors.push(err583);
 }
 errors++;
 }
-if((typeof data257 == "number") && (isFinite(data257))){
-if(data257 > 2147483647 || isNaN(data257)){
-const err584 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data260.idleTimeout !== undefined){
+let data261 = data260.idleTimeout;
+if(typeof data261 === "string"){
+if(!(formats2(data261))){
+const err584 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -7446,8 +7462,9 @@ vErrors.push(err584);
 }
 errors++;
 }
-if(data257 < 0 || isNaN(data257)){
-const err585 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err585 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -7457,11 +7474,10 @@ vErrors.push(err585);
 errors++;
 }
 }
-}
-if(data255.maxRequests !== undefined){
-let data258 = data255.maxRequests;
-if(!(((typeof data258 == "number") && (!(data258 % 1) && !isNaN(data258))) && (isFinite(data258)))){
-const err586 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data260.maxRequests !== undefined){
+let data262 = data260.maxRequests;
+if(!(((typeof data262 == "number") && (!(data262 % 1) && !isNaN(data262))) && (isFinite(data262)))){
+const err586 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -7470,9 +7486,9 @@ vErrors.push(err586);
 }
 errors++;
 }
-if((typeof data258 == "number") && (isFinite(data258))){
-if(data258 > 2147483647 || isNaN(data258)){
-const err587 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if((typeof data262 == "number") && (isFinite(data262))){
+if(data262 > 2147483647 || isNaN(data262)){
+const err587 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -7481,8 +7497,8 @@ vErrors.push(err587);
 }
 errors++;
 }
-if(data258 < 0 || isNaN(data258)){
-const err588 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(data262 < 0 || isNaN(data262)){
+const err588 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -7493,10 +7509,9 @@ errors++;
 }
 }
 }
-if(data255.maxRetries !== undefined){
-let data259 = data255.maxRetries;
-if(!(((typeof data259 == "number") && (!(data259 % 1) && !isNaN(data259))) && (isFinite(data259)))){
-const err589 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err589 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -7505,9 +7520,13 @@ vErrors.push(err589);
 }
 errors++;
 }
-if((typeof data259 == "number") && (isFinite(data259))){
-if(data259 > 2147483647 || isNaN(data259)){
-const err590 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data249.circuitBreakers !== undefined){
+let data263 = data249.circuitBreakers;
+if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
+for(const key80 in data263){
+if(!((((key80 === "maxConnections") || (key80 === "maxPendingRequests")) || (key80 === "maxRequests")) || (key80 === "maxRetries"))){
+const err590 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -7516,8 +7535,11 @@ vErrors.push(err590);
 }
 errors++;
 }
-if(data259 < 0 || isNaN(data259)){
-const err591 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data263.maxConnections !== undefined){
+let data264 = data263.maxConnections;
+if(!(((typeof data264 == "number") && (!(data264 % 1) && !isNaN(data264))) && (isFinite(data264)))){
+const err591 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -7526,11 +7548,9 @@ vErrors.push(err591);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err592 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if((typeof data264 == "number") && (isFinite(data264))){
+if(data264 > 2147483647 || isNaN(data264)){
+const err592 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -7539,10 +7559,8 @@ vErrors.push(err592);
 }
 errors++;
 }
-}
-}
-else {
-const err593 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data264 < 0 || isNaN(data264)){
+const err593 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -7553,8 +7571,10 @@ errors++;
 }
 }
 }
-else {
-const err594 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data263.maxPendingRequests !== undefined){
+let data265 = data263.maxPendingRequests;
+if(!(((typeof data265 == "number") && (!(data265 % 1) && !isNaN(data265))) && (isFinite(data265)))){
+const err594 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -7563,15 +7583,143 @@ vErrors.push(err594);
 }
 errors++;
 }
-}
-}
-else {
-const err595 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if((typeof data265 == "number") && (isFinite(data265))){
+if(data265 > 2147483647 || isNaN(data265)){
+const err595 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err595];
 }
 else {
 vErrors.push(err595);
+}
+errors++;
+}
+if(data265 < 0 || isNaN(data265)){
+const err596 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err596];
+}
+else {
+vErrors.push(err596);
+}
+errors++;
+}
+}
+}
+if(data263.maxRequests !== undefined){
+let data266 = data263.maxRequests;
+if(!(((typeof data266 == "number") && (!(data266 % 1) && !isNaN(data266))) && (isFinite(data266)))){
+const err597 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err597];
+}
+else {
+vErrors.push(err597);
+}
+errors++;
+}
+if((typeof data266 == "number") && (isFinite(data266))){
+if(data266 > 2147483647 || isNaN(data266)){
+const err598 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err598];
+}
+else {
+vErrors.push(err598);
+}
+errors++;
+}
+if(data266 < 0 || isNaN(data266)){
+const err599 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err599];
+}
+else {
+vErrors.push(err599);
+}
+errors++;
+}
+}
+}
+if(data263.maxRetries !== undefined){
+let data267 = data263.maxRetries;
+if(!(((typeof data267 == "number") && (!(data267 % 1) && !isNaN(data267))) && (isFinite(data267)))){
+const err600 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err600];
+}
+else {
+vErrors.push(err600);
+}
+errors++;
+}
+if((typeof data267 == "number") && (isFinite(data267))){
+if(data267 > 2147483647 || isNaN(data267)){
+const err601 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err601];
+}
+else {
+vErrors.push(err601);
+}
+errors++;
+}
+if(data267 < 0 || isNaN(data267)){
+const err602 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err602];
+}
+else {
+vErrors.push(err602);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err603 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err603];
+}
+else {
+vErrors.push(err603);
+}
+errors++;
+}
+}
+}
+else {
+const err604 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err604];
+}
+else {
+vErrors.push(err604);
+}
+errors++;
+}
+}
+}
+else {
+const err605 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err605];
+}
+else {
+vErrors.push(err605);
+}
+errors++;
+}
+}
+}
+else {
+const err606 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err606];
+}
+else {
+vErrors.push(err606);
 }
 errors++;
 }
