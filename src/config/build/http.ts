@@ -1,13 +1,11 @@
 // The HTTP settings of a listener → snapshot form. Primary thread; pure.
 
-import { dirname, isAbsolute, join } from 'node:path';
-
 import { DEFAULTS } from '../defaults.ts';
-import type { AccessLogDocument, HttpDocument, VirtualHostDocument } from '../document.ts';
+import type { HttpDocument, VirtualHostDocument } from '../document.ts';
 import { formatCidr, parseCidr } from '../ip.ts';
-import { ENVOY_DEFAULT_LOG } from '../snapshot.ts';
-import type { AccessLogConfig, HttpConfig, VirtualHostConfig } from '../snapshot.ts';
-import { parseDuration, parseSize, parseStatusFilter } from '../units.ts';
+import type { HttpConfig, VirtualHostConfig } from '../snapshot.ts';
+import { parseDuration, parseSize } from '../units.ts';
+import { buildAccessLog } from './access-log.ts';
 import { buildHeaderEdits, buildRoute } from './route.ts';
 
 export function buildHttp(http: HttpDocument, file: string): HttpConfig {
@@ -46,17 +44,6 @@ function buildTimeouts(timeouts: NonNullable<HttpDocument['timeouts']>): HttpCon
     requestHeadersMs: parseDuration(timeouts.requestHeaders ?? defaults.requestHeaders),
     requestMs: parseDuration(timeouts.request ?? defaults.request),
     streamIdleMs: parseDuration(timeouts.streamIdle ?? defaults.streamIdle),
-  };
-}
-
-function buildAccessLog(log: AccessLogDocument, file: string): AccessLogConfig {
-  const format = log.format ?? ENVOY_DEFAULT_LOG;
-  const status = log.filter?.status;
-  return {
-    path: isAbsolute(log.path) ? log.path : join(dirname(file), log.path),
-    format: log.json ? null : format.endsWith('\n') ? format : `${format}\n`,
-    json: log.json ?? null,
-    filter: status === undefined ? null : { status: parseStatusFilter(status) },
   };
 }
 

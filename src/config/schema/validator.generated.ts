@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"proxyProtocol":{"type":"boolean"},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1}]}},"idleTimeout":{"type":"string","format":"duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
 const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
@@ -28,7 +28,8 @@ const formats84 = FORMATS.headerValue;
 const formats102 = FORMATS.optionalAuthority;
 const formats104 = FORMATS.target;
 const formats114 = FORMATS.domain;
-const formats222 = FORMATS.endpointAddress;
+const formats224 = FORMATS.serverNamePattern;
+const formats238 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -360,7 +361,7 @@ vErrors.push(err23);
 errors++;
 }
 for(const key2 in data10){
-if(!(((((key2 === "name") || (key2 === "address")) || (key2 === "maxConnections")) || (key2 === "engine")) || (key2 === "http"))){
+if(!(((((((key2 === "name") || (key2 === "address")) || (key2 === "maxConnections")) || (key2 === "engine")) || (key2 === "proxyProtocol")) || (key2 === "http")) || (key2 === "tcp"))){
 const err24 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
 if(vErrors === null){
 vErrors = [err24];
@@ -479,12 +480,9 @@ vErrors.push(err33);
 errors++;
 }
 }
-if(data10.http !== undefined){
-let data15 = data10.http;
-if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
-for(const key3 in data15){
-if(!(func2.call(schema11.properties.listeners.items.properties.http.properties, key3))){
-const err34 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
+if(data10.proxyProtocol !== undefined){
+if(typeof data10.proxyProtocol !== "boolean"){
+const err34 = {instancePath:instancePath+"/listeners/" + i0+"/proxyProtocol",schemaPath:"#/properties/listeners/items/properties/proxyProtocol/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -494,11 +492,12 @@ vErrors.push(err34);
 errors++;
 }
 }
-if(data15.protocols !== undefined){
-let data16 = data15.protocols;
-if(Array.isArray(data16)){
-if(data16.length < 1){
-const err35 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
+if(data10.http !== undefined){
+let data16 = data10.http;
+if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
+for(const key3 in data16){
+if(!(func2.call(schema11.properties.listeners.items.properties.http.properties, key3))){
+const err35 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -507,11 +506,12 @@ vErrors.push(err35);
 }
 errors++;
 }
-const len1 = data16.length;
-for(let i1=0; i1<len1; i1++){
-let data17 = data16[i1];
-if(typeof data17 !== "string"){
-const err36 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
+}
+if(data16.protocols !== undefined){
+let data17 = data16.protocols;
+if(Array.isArray(data17)){
+if(data17.length < 1){
+const err36 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -520,8 +520,11 @@ vErrors.push(err36);
 }
 errors++;
 }
-if(!(data17 === "http1")){
-const err37 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.protocols.items.enum}};
+const len1 = data17.length;
+for(let i1=0; i1<len1; i1++){
+let data18 = data17[i1];
+if(typeof data18 !== "string"){
+const err37 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -530,10 +533,8 @@ vErrors.push(err37);
 }
 errors++;
 }
-}
-}
-else {
-const err38 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
+if(!(data18 === "http1")){
+const err38 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.protocols.items.enum}};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -543,14 +544,9 @@ vErrors.push(err38);
 errors++;
 }
 }
-if(data15.serverName !== undefined){
-let data18 = data15.serverName;
-const _errs48 = errors;
-let valid10 = false;
-const _errs49 = errors;
-if(typeof data18 === "string"){
-if(!(formats8(data18))){
-const err39 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
+}
+else {
+const err39 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -560,8 +556,14 @@ vErrors.push(err39);
 errors++;
 }
 }
-else {
-const err40 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data16.serverName !== undefined){
+let data19 = data16.serverName;
+const _errs50 = errors;
+let valid10 = false;
+const _errs51 = errors;
+if(typeof data19 === "string"){
+if(!(formats8(data19))){
+const err40 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -570,12 +572,9 @@ vErrors.push(err40);
 }
 errors++;
 }
-var _valid2 = _errs49 === errors;
-valid10 = valid10 || _valid2;
-if(!valid10){
-const _errs51 = errors;
-if(false !== data18){
-const err41 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+}
+else {
+const err41 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -586,9 +585,10 @@ errors++;
 }
 var _valid2 = _errs51 === errors;
 valid10 = valid10 || _valid2;
-}
 if(!valid10){
-const err42 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
+const _errs53 = errors;
+if(false !== data19){
+const err42 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -597,21 +597,11 @@ vErrors.push(err42);
 }
 errors++;
 }
-else {
-errors = _errs48;
-if(vErrors !== null){
-if(_errs48){
-vErrors.length = _errs48;
+var _valid2 = _errs53 === errors;
+valid10 = valid10 || _valid2;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data15.useRemoteAddress !== undefined){
-if(typeof data15.useRemoteAddress !== "boolean"){
-const err43 = {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",schemaPath:"#/properties/listeners/items/properties/http/properties/useRemoteAddress/type",keyword:"type",params:{type: "boolean"}};
+if(!valid10){
+const err43 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -620,11 +610,21 @@ vErrors.push(err43);
 }
 errors++;
 }
+else {
+errors = _errs50;
+if(vErrors !== null){
+if(_errs50){
+vErrors.length = _errs50;
 }
-if(data15.xffNumTrustedHops !== undefined){
-let data20 = data15.xffNumTrustedHops;
-if(!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))){
-const err44 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/type",keyword:"type",params:{type: "integer"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data16.useRemoteAddress !== undefined){
+if(typeof data16.useRemoteAddress !== "boolean"){
+const err44 = {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",schemaPath:"#/properties/listeners/items/properties/http/properties/useRemoteAddress/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -633,9 +633,11 @@ vErrors.push(err44);
 }
 errors++;
 }
-if((typeof data20 == "number") && (isFinite(data20))){
-if(data20 > 100 || isNaN(data20)){
-const err45 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+}
+if(data16.xffNumTrustedHops !== undefined){
+let data21 = data16.xffNumTrustedHops;
+if(!(((typeof data21 == "number") && (!(data21 % 1) && !isNaN(data21))) && (isFinite(data21)))){
+const err45 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -644,8 +646,9 @@ vErrors.push(err45);
 }
 errors++;
 }
-if(data20 < 0 || isNaN(data20)){
-const err46 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data21 == "number") && (isFinite(data21))){
+if(data21 > 100 || isNaN(data21)){
+const err46 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -654,17 +657,8 @@ vErrors.push(err46);
 }
 errors++;
 }
-}
-}
-if(data15.trustedCidrs !== undefined){
-let data21 = data15.trustedCidrs;
-if(Array.isArray(data21)){
-const len2 = data21.length;
-for(let i2=0; i2<len2; i2++){
-let data22 = data21[i2];
-if(typeof data22 === "string"){
-if(!(formats10(data22))){
-const err47 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i2,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
+if(data21 < 0 || isNaN(data21)){
+const err47 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -674,8 +668,16 @@ vErrors.push(err47);
 errors++;
 }
 }
-else {
-const err48 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i2,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
+}
+if(data16.trustedCidrs !== undefined){
+let data22 = data16.trustedCidrs;
+if(Array.isArray(data22)){
+const len2 = data22.length;
+for(let i2=0; i2<len2; i2++){
+let data23 = data22[i2];
+if(typeof data23 === "string"){
+if(!(formats10(data23))){
+const err48 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i2,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -685,9 +687,8 @@ vErrors.push(err48);
 errors++;
 }
 }
-}
 else {
-const err49 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
+const err49 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i2,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -697,9 +698,9 @@ vErrors.push(err49);
 errors++;
 }
 }
-if(data15.normalizePath !== undefined){
-if(typeof data15.normalizePath !== "boolean"){
-const err50 = {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",schemaPath:"#/properties/listeners/items/properties/http/properties/normalizePath/type",keyword:"type",params:{type: "boolean"}};
+}
+else {
+const err50 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -709,9 +710,9 @@ vErrors.push(err50);
 errors++;
 }
 }
-if(data15.mergeSlashes !== undefined){
-if(typeof data15.mergeSlashes !== "boolean"){
-const err51 = {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/mergeSlashes/type",keyword:"type",params:{type: "boolean"}};
+if(data16.normalizePath !== undefined){
+if(typeof data16.normalizePath !== "boolean"){
+const err51 = {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",schemaPath:"#/properties/listeners/items/properties/http/properties/normalizePath/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -721,10 +722,9 @@ vErrors.push(err51);
 errors++;
 }
 }
-if(data15.pathWithEscapedSlashes !== undefined){
-let data25 = data15.pathWithEscapedSlashes;
-if(typeof data25 !== "string"){
-const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
+if(data16.mergeSlashes !== undefined){
+if(typeof data16.mergeSlashes !== "boolean"){
+const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/mergeSlashes/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -733,8 +733,11 @@ vErrors.push(err52);
 }
 errors++;
 }
-if(!((((data25 === "keep") || (data25 === "reject")) || (data25 === "unescapeAndRedirect")) || (data25 === "unescapeAndForward"))){
-const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
+}
+if(data16.pathWithEscapedSlashes !== undefined){
+let data26 = data16.pathWithEscapedSlashes;
+if(typeof data26 !== "string"){
+const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -743,11 +746,8 @@ vErrors.push(err53);
 }
 errors++;
 }
-}
-if(data15.headersWithUnderscores !== undefined){
-let data26 = data15.headersWithUnderscores;
-if(typeof data26 !== "string"){
-const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
+if(!((((data26 === "keep") || (data26 === "reject")) || (data26 === "unescapeAndRedirect")) || (data26 === "unescapeAndForward"))){
+const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -756,8 +756,11 @@ vErrors.push(err54);
 }
 errors++;
 }
-if(!(((data26 === "allow") || (data26 === "drop")) || (data26 === "reject"))){
-const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
+}
+if(data16.headersWithUnderscores !== undefined){
+let data27 = data16.headersWithUnderscores;
+if(typeof data27 !== "string"){
+const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -766,11 +769,8 @@ vErrors.push(err55);
 }
 errors++;
 }
-}
-if(data15.maxRequestHeadersSize !== undefined){
-let data27 = data15.maxRequestHeadersSize;
-if((!(((typeof data27 == "number") && (!(data27 % 1) && !isNaN(data27))) && (isFinite(data27)))) && (typeof data27 !== "string")){
-const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestHeadersSize.type}};
+if(!(((data27 === "allow") || (data27 === "drop")) || (data27 === "reject"))){
+const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -779,9 +779,11 @@ vErrors.push(err56);
 }
 errors++;
 }
-if((typeof data27 == "number") && (isFinite(data27))){
-if(data27 < 0 || isNaN(data27)){
-const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data16.maxRequestHeadersSize !== undefined){
+let data28 = data16.maxRequestHeadersSize;
+if((!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))) && (typeof data28 !== "string")){
+const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestHeadersSize.type}};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -790,10 +792,9 @@ vErrors.push(err57);
 }
 errors++;
 }
-}
-if(typeof data27 === "string"){
-if(!(formats12(data27))){
-const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/format",keyword:"format",params:{format: "size"}};
+if((typeof data28 == "number") && (isFinite(data28))){
+if(data28 < 0 || isNaN(data28)){
+const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -803,11 +804,9 @@ vErrors.push(err58);
 errors++;
 }
 }
-}
-if(data15.maxRequestHeaders !== undefined){
-let data28 = data15.maxRequestHeaders;
-if(!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))){
-const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
+if(typeof data28 === "string"){
+if(!(formats12(data28))){
+const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -816,9 +815,12 @@ vErrors.push(err59);
 }
 errors++;
 }
-if((typeof data28 == "number") && (isFinite(data28))){
-if(data28 > 8192 || isNaN(data28)){
-const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
+}
+}
+if(data16.maxRequestHeaders !== undefined){
+let data29 = data16.maxRequestHeaders;
+if(!(((typeof data29 == "number") && (!(data29 % 1) && !isNaN(data29))) && (isFinite(data29)))){
+const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -827,8 +829,9 @@ vErrors.push(err60);
 }
 errors++;
 }
-if(data28 < 1 || isNaN(data28)){
-const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if((typeof data29 == "number") && (isFinite(data29))){
+if(data29 > 8192 || isNaN(data29)){
+const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -837,12 +840,8 @@ vErrors.push(err61);
 }
 errors++;
 }
-}
-}
-if(data15.maxRequestBodySize !== undefined){
-let data29 = data15.maxRequestBodySize;
-if((!(((typeof data29 == "number") && (!(data29 % 1) && !isNaN(data29))) && (isFinite(data29)))) && (typeof data29 !== "string")){
-const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestBodySize.type}};
+if(data29 < 1 || isNaN(data29)){
+const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -851,9 +850,12 @@ vErrors.push(err62);
 }
 errors++;
 }
-if((typeof data29 == "number") && (isFinite(data29))){
-if(data29 < 0 || isNaN(data29)){
-const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+if(data16.maxRequestBodySize !== undefined){
+let data30 = data16.maxRequestBodySize;
+if((!(((typeof data30 == "number") && (!(data30 % 1) && !isNaN(data30))) && (isFinite(data30)))) && (typeof data30 !== "string")){
+const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestBodySize.type}};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -862,10 +864,9 @@ vErrors.push(err63);
 }
 errors++;
 }
-}
-if(typeof data29 === "string"){
-if(!(formats12(data29))){
-const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/format",keyword:"format",params:{format: "size"}};
+if((typeof data30 == "number") && (isFinite(data30))){
+if(data30 < 0 || isNaN(data30)){
+const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -875,10 +876,9 @@ vErrors.push(err64);
 errors++;
 }
 }
-}
-if(data15.acceptHttp10 !== undefined){
-if(typeof data15.acceptHttp10 !== "boolean"){
-const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",schemaPath:"#/properties/listeners/items/properties/http/properties/acceptHttp10/type",keyword:"type",params:{type: "boolean"}};
+if(typeof data30 === "string"){
+if(!(formats12(data30))){
+const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -888,12 +888,10 @@ vErrors.push(err65);
 errors++;
 }
 }
-if(data15.timeouts !== undefined){
-let data31 = data15.timeouts;
-if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
-for(const key4 in data31){
-if(!((((key4 === "idle") || (key4 === "requestHeaders")) || (key4 === "request")) || (key4 === "streamIdle"))){
-const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
+}
+if(data16.acceptHttp10 !== undefined){
+if(typeof data16.acceptHttp10 !== "boolean"){
+const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",schemaPath:"#/properties/listeners/items/properties/http/properties/acceptHttp10/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -903,11 +901,12 @@ vErrors.push(err66);
 errors++;
 }
 }
-if(data31.idle !== undefined){
-let data32 = data31.idle;
-if(typeof data32 === "string"){
-if(!(formats2(data32))){
-const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/format",keyword:"format",params:{format: "duration"}};
+if(data16.timeouts !== undefined){
+let data32 = data16.timeouts;
+if(data32 && typeof data32 == "object" && !Array.isArray(data32)){
+for(const key4 in data32){
+if(!((((key4 === "idle") || (key4 === "requestHeaders")) || (key4 === "request")) || (key4 === "streamIdle"))){
+const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -917,8 +916,11 @@ vErrors.push(err67);
 errors++;
 }
 }
-else {
-const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/type",keyword:"type",params:{type: "string"}};
+if(data32.idle !== undefined){
+let data33 = data32.idle;
+if(typeof data33 === "string"){
+if(!(formats2(data33))){
+const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -928,11 +930,8 @@ vErrors.push(err68);
 errors++;
 }
 }
-if(data31.requestHeaders !== undefined){
-let data33 = data31.requestHeaders;
-if(typeof data33 === "string"){
-if(!(formats2(data33))){
-const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/format",keyword:"format",params:{format: "duration"}};
+else {
+const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -942,8 +941,11 @@ vErrors.push(err69);
 errors++;
 }
 }
-else {
-const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/type",keyword:"type",params:{type: "string"}};
+if(data32.requestHeaders !== undefined){
+let data34 = data32.requestHeaders;
+if(typeof data34 === "string"){
+if(!(formats2(data34))){
+const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -953,11 +955,8 @@ vErrors.push(err70);
 errors++;
 }
 }
-if(data31.request !== undefined){
-let data34 = data31.request;
-if(typeof data34 === "string"){
-if(!(formats2(data34))){
-const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/format",keyword:"format",params:{format: "duration"}};
+else {
+const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -967,8 +966,11 @@ vErrors.push(err71);
 errors++;
 }
 }
-else {
-const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/type",keyword:"type",params:{type: "string"}};
+if(data32.request !== undefined){
+let data35 = data32.request;
+if(typeof data35 === "string"){
+if(!(formats2(data35))){
+const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -978,11 +980,8 @@ vErrors.push(err72);
 errors++;
 }
 }
-if(data31.streamIdle !== undefined){
-let data35 = data31.streamIdle;
-if(typeof data35 === "string"){
-if(!(formats2(data35))){
-const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/format",keyword:"format",params:{format: "duration"}};
+else {
+const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -992,8 +991,11 @@ vErrors.push(err73);
 errors++;
 }
 }
-else {
-const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/type",keyword:"type",params:{type: "string"}};
+if(data32.streamIdle !== undefined){
+let data36 = data32.streamIdle;
+if(typeof data36 === "string"){
+if(!(formats2(data36))){
+const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -1003,9 +1005,8 @@ vErrors.push(err74);
 errors++;
 }
 }
-}
 else {
-const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
+const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -1015,12 +1016,9 @@ vErrors.push(err75);
 errors++;
 }
 }
-if(data15.requestId !== undefined){
-let data36 = data15.requestId;
-if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
-for(const key5 in data36){
-if(!((key5 === "generate") || (key5 === "preserveExternal"))){
-const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
+}
+else {
+const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -1030,9 +1028,12 @@ vErrors.push(err76);
 errors++;
 }
 }
-if(data36.generate !== undefined){
-if(typeof data36.generate !== "boolean"){
-const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
+if(data16.requestId !== undefined){
+let data37 = data16.requestId;
+if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
+for(const key5 in data37){
+if(!((key5 === "generate") || (key5 === "preserveExternal"))){
+const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -1042,9 +1043,9 @@ vErrors.push(err77);
 errors++;
 }
 }
-if(data36.preserveExternal !== undefined){
-if(typeof data36.preserveExternal !== "boolean"){
-const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
+if(data37.generate !== undefined){
+if(typeof data37.generate !== "boolean"){
+const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -1054,9 +1055,9 @@ vErrors.push(err78);
 errors++;
 }
 }
-}
-else {
-const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+if(data37.preserveExternal !== undefined){
+if(typeof data37.preserveExternal !== "boolean"){
+const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -1066,15 +1067,9 @@ vErrors.push(err79);
 errors++;
 }
 }
-if(data15.accessLog !== undefined){
-let data39 = data15.accessLog;
-if(Array.isArray(data39)){
-const len3 = data39.length;
-for(let i3=0; i3<len3; i3++){
-let data40 = data39[i3];
-if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
-if(data40.path === undefined){
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+}
+else {
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -1083,9 +1078,16 @@ vErrors.push(err80);
 }
 errors++;
 }
-for(const key6 in data40){
-if(!((((key6 === "path") || (key6 === "format")) || (key6 === "json")) || (key6 === "filter"))){
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+}
+if(data16.accessLog !== undefined){
+let data40 = data16.accessLog;
+if(Array.isArray(data40)){
+const len3 = data40.length;
+for(let i3=0; i3<len3; i3++){
+let data41 = data40[i3];
+if(data41 && typeof data41 == "object" && !Array.isArray(data41)){
+if(data41.path === undefined){
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -1094,12 +1096,9 @@ vErrors.push(err81);
 }
 errors++;
 }
-}
-if(data40.path !== undefined){
-let data41 = data40.path;
-if(typeof data41 === "string"){
-if(!(formats4(data41))){
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+for(const key6 in data41){
+if(!((((key6 === "path") || (key6 === "format")) || (key6 === "json")) || (key6 === "filter"))){
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -1109,8 +1108,11 @@ vErrors.push(err82);
 errors++;
 }
 }
-else {
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data41.path !== undefined){
+let data42 = data41.path;
+if(typeof data42 === "string"){
+if(!(formats4(data42))){
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -1120,9 +1122,8 @@ vErrors.push(err83);
 errors++;
 }
 }
-if(data40.format !== undefined){
-if(typeof data40.format !== "string"){
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+else {
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -1132,10 +1133,9 @@ vErrors.push(err84);
 errors++;
 }
 }
-if(data40.json !== undefined){
-let data43 = data40.json;
-if(!(data43 && typeof data43 == "object" && !Array.isArray(data43))){
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(data41.format !== undefined){
+if(typeof data41.format !== "string"){
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -1145,12 +1145,10 @@ vErrors.push(err85);
 errors++;
 }
 }
-if(data40.filter !== undefined){
-let data44 = data40.filter;
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-for(const key7 in data44){
-if(!(key7 === "status")){
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+if(data41.json !== undefined){
+let data44 = data41.json;
+if(!(data44 && typeof data44 == "object" && !Array.isArray(data44))){
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -1160,11 +1158,12 @@ vErrors.push(err86);
 errors++;
 }
 }
-if(data44.status !== undefined){
-let data45 = data44.status;
-if(typeof data45 === "string"){
-if(!(formats26(data45))){
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(data41.filter !== undefined){
+let data45 = data41.filter;
+if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
+for(const key7 in data45){
+if(!(key7 === "status")){
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -1174,8 +1173,11 @@ vErrors.push(err87);
 errors++;
 }
 }
-else {
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+if(data45.status !== undefined){
+let data46 = data45.status;
+if(typeof data46 === "string"){
+if(!(formats26(data46))){
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -1185,9 +1187,8 @@ vErrors.push(err88);
 errors++;
 }
 }
-}
 else {
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -1199,7 +1200,7 @@ errors++;
 }
 }
 else {
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -1211,7 +1212,7 @@ errors++;
 }
 }
 else {
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -1221,15 +1222,9 @@ vErrors.push(err91);
 errors++;
 }
 }
-if(data15.routes !== undefined){
-let data46 = data15.routes;
-if(Array.isArray(data46)){
-const len4 = data46.length;
-for(let i4=0; i4<len4; i4++){
-let data47 = data46[i4];
-if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
-if(data47.match === undefined){
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+}
+else {
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -1238,9 +1233,16 @@ vErrors.push(err92);
 }
 errors++;
 }
-for(const key8 in data47){
-if(!(((((key8 === "name") || (key8 === "match")) || (key8 === "forward")) || (key8 === "redirect")) || (key8 === "respond"))){
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+}
+if(data16.routes !== undefined){
+let data47 = data16.routes;
+if(Array.isArray(data47)){
+const len4 = data47.length;
+for(let i4=0; i4<len4; i4++){
+let data48 = data47[i4];
+if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
+if(data48.match === undefined){
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -1249,12 +1251,9 @@ vErrors.push(err93);
 }
 errors++;
 }
-}
-if(data47.name !== undefined){
-let data48 = data47.name;
-if(typeof data48 === "string"){
-if(!(formats4(data48))){
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key8 in data48){
+if(!(((((key8 === "name") || (key8 === "match")) || (key8 === "forward")) || (key8 === "redirect")) || (key8 === "respond"))){
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -1264,8 +1263,11 @@ vErrors.push(err94);
 errors++;
 }
 }
-else {
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data48.name !== undefined){
+let data49 = data48.name;
+if(typeof data49 === "string"){
+if(!(formats4(data49))){
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -1275,12 +1277,8 @@ vErrors.push(err95);
 errors++;
 }
 }
-if(data47.match !== undefined){
-let data49 = data47.match;
-if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
-for(const key9 in data49){
-if(!(func2.call(schema12.properties.match.properties, key9))){
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+else {
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -1290,11 +1288,12 @@ vErrors.push(err96);
 errors++;
 }
 }
-if(data49.path !== undefined){
-let data50 = data49.path;
-if(typeof data50 === "string"){
-if(!(formats30(data50))){
-const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(data48.match !== undefined){
+let data50 = data48.match;
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
+for(const key9 in data50){
+if(!(func2.call(schema12.properties.match.properties, key9))){
+const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -1304,8 +1303,11 @@ vErrors.push(err97);
 errors++;
 }
 }
-else {
-const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data50.path !== undefined){
+let data51 = data50.path;
+if(typeof data51 === "string"){
+if(!(formats30(data51))){
+const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -1315,11 +1317,8 @@ vErrors.push(err98);
 errors++;
 }
 }
-if(data49.prefix !== undefined){
-let data51 = data49.prefix;
-if(typeof data51 === "string"){
-if(!(formats32(data51))){
-const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -1329,8 +1328,11 @@ vErrors.push(err99);
 errors++;
 }
 }
-else {
-const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data50.prefix !== undefined){
+let data52 = data50.prefix;
+if(typeof data52 === "string"){
+if(!(formats32(data52))){
+const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -1340,11 +1342,8 @@ vErrors.push(err100);
 errors++;
 }
 }
-if(data49.pathSeparatedPrefix !== undefined){
-let data52 = data49.pathSeparatedPrefix;
-if(typeof data52 === "string"){
-if(!(formats34(data52))){
-const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+else {
+const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -1354,8 +1353,11 @@ vErrors.push(err101);
 errors++;
 }
 }
-else {
-const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data50.pathSeparatedPrefix !== undefined){
+let data53 = data50.pathSeparatedPrefix;
+if(typeof data53 === "string"){
+if(!(formats34(data53))){
+const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -1365,11 +1367,8 @@ vErrors.push(err102);
 errors++;
 }
 }
-if(data49.regex !== undefined){
-let data53 = data49.regex;
-if(typeof data53 === "string"){
-if(!(formats36(data53))){
-const err103 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err103 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -1379,8 +1378,11 @@ vErrors.push(err103);
 errors++;
 }
 }
-else {
-const err104 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data50.regex !== undefined){
+let data54 = data50.regex;
+if(typeof data54 === "string"){
+if(!(formats36(data54))){
+const err104 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -1390,11 +1392,8 @@ vErrors.push(err104);
 errors++;
 }
 }
-if(data49.template !== undefined){
-let data54 = data49.template;
-if(typeof data54 === "string"){
-if(!(formats38(data54))){
-const err105 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err105 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -1404,8 +1403,11 @@ vErrors.push(err105);
 errors++;
 }
 }
-else {
-const err106 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data50.template !== undefined){
+let data55 = data50.template;
+if(typeof data55 === "string"){
+if(!(formats38(data55))){
+const err106 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -1415,9 +1417,8 @@ vErrors.push(err106);
 errors++;
 }
 }
-if(data49.caseSensitive !== undefined){
-if(typeof data49.caseSensitive !== "boolean"){
-const err107 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err107 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -1427,15 +1428,9 @@ vErrors.push(err107);
 errors++;
 }
 }
-if(data49.methods !== undefined){
-let data56 = data49.methods;
-if(Array.isArray(data56)){
-const len5 = data56.length;
-for(let i5=0; i5<len5; i5++){
-let data57 = data56[i5];
-if(typeof data57 === "string"){
-if(!(formats40(data57))){
-const err108 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+if(data50.caseSensitive !== undefined){
+if(typeof data50.caseSensitive !== "boolean"){
+const err108 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -1445,8 +1440,15 @@ vErrors.push(err108);
 errors++;
 }
 }
-else {
-const err109 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data50.methods !== undefined){
+let data57 = data50.methods;
+if(Array.isArray(data57)){
+const len5 = data57.length;
+for(let i5=0; i5<len5; i5++){
+let data58 = data57[i5];
+if(typeof data58 === "string"){
+if(!(formats40(data58))){
+const err109 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -1456,9 +1458,8 @@ vErrors.push(err109);
 errors++;
 }
 }
-}
 else {
-const err110 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err110 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -1468,14 +1469,9 @@ vErrors.push(err110);
 errors++;
 }
 }
-if(data49.headers !== undefined){
-let data58 = data49.headers;
-if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
-for(const key10 in data58){
-const _errs139 = errors;
-if(typeof key10 === "string"){
-if(!(formats42(key10))){
-const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key10};
+}
+else {
+const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -1485,8 +1481,14 @@ vErrors.push(err111);
 errors++;
 }
 }
-else {
-const err112 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key10};
+if(data50.headers !== undefined){
+let data59 = data50.headers;
+if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
+for(const key10 in data59){
+const _errs141 = errors;
+if(typeof key10 === "string"){
+if(!(formats42(key10))){
+const err112 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key10};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -1495,9 +1497,9 @@ vErrors.push(err112);
 }
 errors++;
 }
-var valid26 = _errs139 === errors;
-if(!valid26){
-const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key10}};
+}
+else {
+const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key10};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -1506,14 +1508,9 @@ vErrors.push(err113);
 }
 errors++;
 }
-}
-for(const key11 in data58){
-let data59 = data58[key11];
-const _errs143 = errors;
-let valid28 = false;
-const _errs144 = errors;
-if(typeof data59 !== "string"){
-const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+var valid26 = _errs141 === errors;
+if(!valid26){
+const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key10}};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -1522,14 +1519,14 @@ vErrors.push(err114);
 }
 errors++;
 }
-var _valid3 = _errs144 === errors;
-valid28 = valid28 || _valid3;
-if(!valid28){
+}
+for(const key11 in data59){
+let data60 = data59[key11];
+const _errs145 = errors;
+let valid28 = false;
 const _errs146 = errors;
-if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
-for(const key12 in data59){
-if(!((((((((key12 === "exact") || (key12 === "prefix")) || (key12 === "suffix")) || (key12 === "contains")) || (key12 === "regex")) || (key12 === "range")) || (key12 === "present")) || (key12 === "invert"))){
-const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+if(typeof data60 !== "string"){
+const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -1538,10 +1535,14 @@ vErrors.push(err115);
 }
 errors++;
 }
-}
-if(data59.exact !== undefined){
-if(typeof data59.exact !== "string"){
-const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+var _valid3 = _errs146 === errors;
+valid28 = valid28 || _valid3;
+if(!valid28){
+const _errs148 = errors;
+if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
+for(const key12 in data60){
+if(!((((((((key12 === "exact") || (key12 === "prefix")) || (key12 === "suffix")) || (key12 === "contains")) || (key12 === "regex")) || (key12 === "range")) || (key12 === "present")) || (key12 === "invert"))){
+const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -1551,11 +1552,9 @@ vErrors.push(err116);
 errors++;
 }
 }
-if(data59.prefix !== undefined){
-let data61 = data59.prefix;
-if(typeof data61 === "string"){
-if(!(formats4(data61))){
-const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data60.exact !== undefined){
+if(typeof data60.exact !== "string"){
+const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -1565,8 +1564,11 @@ vErrors.push(err117);
 errors++;
 }
 }
-else {
-const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data60.prefix !== undefined){
+let data62 = data60.prefix;
+if(typeof data62 === "string"){
+if(!(formats4(data62))){
+const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -1576,11 +1578,8 @@ vErrors.push(err118);
 errors++;
 }
 }
-if(data59.suffix !== undefined){
-let data62 = data59.suffix;
-if(typeof data62 === "string"){
-if(!(formats4(data62))){
-const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -1590,8 +1589,11 @@ vErrors.push(err119);
 errors++;
 }
 }
-else {
-const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data60.suffix !== undefined){
+let data63 = data60.suffix;
+if(typeof data63 === "string"){
+if(!(formats4(data63))){
+const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1601,11 +1603,8 @@ vErrors.push(err120);
 errors++;
 }
 }
-if(data59.contains !== undefined){
-let data63 = data59.contains;
-if(typeof data63 === "string"){
-if(!(formats4(data63))){
-const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1615,8 +1614,11 @@ vErrors.push(err121);
 errors++;
 }
 }
-else {
-const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data60.contains !== undefined){
+let data64 = data60.contains;
+if(typeof data64 === "string"){
+if(!(formats4(data64))){
+const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1626,11 +1628,8 @@ vErrors.push(err122);
 errors++;
 }
 }
-if(data59.regex !== undefined){
-let data64 = data59.regex;
-if(typeof data64 === "string"){
-if(!(formats36(data64))){
-const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1640,8 +1639,11 @@ vErrors.push(err123);
 errors++;
 }
 }
-else {
-const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data60.regex !== undefined){
+let data65 = data60.regex;
+if(typeof data65 === "string"){
+if(!(formats36(data65))){
+const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1651,11 +1653,8 @@ vErrors.push(err124);
 errors++;
 }
 }
-if(data59.range !== undefined){
-let data65 = data59.range;
-if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
-if(data65.start === undefined){
-const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1664,8 +1663,12 @@ vErrors.push(err125);
 }
 errors++;
 }
-if(data65.end === undefined){
-const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data60.range !== undefined){
+let data66 = data60.range;
+if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
+if(data66.start === undefined){
+const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1674,9 +1677,8 @@ vErrors.push(err126);
 }
 errors++;
 }
-for(const key13 in data65){
-if(!((key13 === "start") || (key13 === "end"))){
-const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+if(data66.end === undefined){
+const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1685,11 +1687,9 @@ vErrors.push(err127);
 }
 errors++;
 }
-}
-if(data65.start !== undefined){
-let data66 = data65.start;
-if(!(((typeof data66 == "number") && (!(data66 % 1) && !isNaN(data66))) && (isFinite(data66)))){
-const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+for(const key13 in data66){
+if(!((key13 === "start") || (key13 === "end"))){
+const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1698,9 +1698,11 @@ vErrors.push(err128);
 }
 errors++;
 }
-if((typeof data66 == "number") && (isFinite(data66))){
-if(data66 > 9007199254740991 || isNaN(data66)){
-const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data66.start !== undefined){
+let data67 = data66.start;
+if(!(((typeof data67 == "number") && (!(data67 % 1) && !isNaN(data67))) && (isFinite(data67)))){
+const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1709,8 +1711,9 @@ vErrors.push(err129);
 }
 errors++;
 }
-if(data66 < -9007199254740991 || isNaN(data66)){
-const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data67 == "number") && (isFinite(data67))){
+if(data67 > 9007199254740991 || isNaN(data67)){
+const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1719,12 +1722,8 @@ vErrors.push(err130);
 }
 errors++;
 }
-}
-}
-if(data65.end !== undefined){
-let data67 = data65.end;
-if(!(((typeof data67 == "number") && (!(data67 % 1) && !isNaN(data67))) && (isFinite(data67)))){
-const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data67 < -9007199254740991 || isNaN(data67)){
+const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1733,9 +1732,12 @@ vErrors.push(err131);
 }
 errors++;
 }
-if((typeof data67 == "number") && (isFinite(data67))){
-if(data67 > 9007199254740991 || isNaN(data67)){
-const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+if(data66.end !== undefined){
+let data68 = data66.end;
+if(!(((typeof data68 == "number") && (!(data68 % 1) && !isNaN(data68))) && (isFinite(data68)))){
+const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1744,8 +1746,9 @@ vErrors.push(err132);
 }
 errors++;
 }
-if(data67 < -9007199254740991 || isNaN(data67)){
-const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data68 == "number") && (isFinite(data68))){
+if(data68 > 9007199254740991 || isNaN(data68)){
+const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1754,11 +1757,8 @@ vErrors.push(err133);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data68 < -9007199254740991 || isNaN(data68)){
+const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1768,9 +1768,10 @@ vErrors.push(err134);
 errors++;
 }
 }
-if(data59.present !== undefined){
-if(typeof data59.present !== "boolean"){
-const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+}
+else {
+const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1780,9 +1781,9 @@ vErrors.push(err135);
 errors++;
 }
 }
-if(data59.invert !== undefined){
-if(typeof data59.invert !== "boolean"){
-const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data60.present !== undefined){
+if(typeof data60.present !== "boolean"){
+const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1792,9 +1793,9 @@ vErrors.push(err136);
 errors++;
 }
 }
-}
-else {
-const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data60.invert !== undefined){
+if(typeof data60.invert !== "boolean"){
+const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1803,11 +1804,10 @@ vErrors.push(err137);
 }
 errors++;
 }
-var _valid3 = _errs146 === errors;
-valid28 = valid28 || _valid3;
 }
-if(!valid28){
-const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1816,11 +1816,24 @@ vErrors.push(err138);
 }
 errors++;
 }
+var _valid3 = _errs148 === errors;
+valid28 = valid28 || _valid3;
+}
+if(!valid28){
+const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err139];
+}
 else {
-errors = _errs143;
+vErrors.push(err139);
+}
+errors++;
+}
+else {
+errors = _errs145;
 if(vErrors !== null){
-if(_errs143){
-vErrors.length = _errs143;
+if(_errs145){
+vErrors.length = _errs145;
 }
 else {
 vErrors = null;
@@ -1830,24 +1843,7 @@ vErrors = null;
 }
 }
 else {
-const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err139];
-}
-else {
-vErrors.push(err139);
-}
-errors++;
-}
-}
-if(data49.query !== undefined){
-let data70 = data49.query;
-if(data70 && typeof data70 == "object" && !Array.isArray(data70)){
-for(const key14 in data70){
-const _errs172 = errors;
-if(typeof key14 === "string"){
-if(!(formats4(key14))){
-const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key14};
+const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1857,8 +1853,14 @@ vErrors.push(err140);
 errors++;
 }
 }
-else {
-const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
+if(data50.query !== undefined){
+let data71 = data50.query;
+if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
+for(const key14 in data71){
+const _errs174 = errors;
+if(typeof key14 === "string"){
+if(!(formats4(key14))){
+const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key14};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1867,9 +1869,9 @@ vErrors.push(err141);
 }
 errors++;
 }
-var valid31 = _errs172 === errors;
-if(!valid31){
-const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
+}
+else {
+const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1878,14 +1880,9 @@ vErrors.push(err142);
 }
 errors++;
 }
-}
-for(const key15 in data70){
-let data71 = data70[key15];
-const _errs176 = errors;
-let valid33 = false;
-const _errs177 = errors;
-if(typeof data71 !== "string"){
-const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+var valid31 = _errs174 === errors;
+if(!valid31){
+const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1894,14 +1891,14 @@ vErrors.push(err143);
 }
 errors++;
 }
-var _valid4 = _errs177 === errors;
-valid33 = valid33 || _valid4;
-if(!valid33){
+}
+for(const key15 in data71){
+let data72 = data71[key15];
+const _errs178 = errors;
+let valid33 = false;
 const _errs179 = errors;
-if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
-for(const key16 in data71){
-if(!((((((((key16 === "exact") || (key16 === "prefix")) || (key16 === "suffix")) || (key16 === "contains")) || (key16 === "regex")) || (key16 === "range")) || (key16 === "present")) || (key16 === "invert"))){
-const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+if(typeof data72 !== "string"){
+const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1910,10 +1907,14 @@ vErrors.push(err144);
 }
 errors++;
 }
-}
-if(data71.exact !== undefined){
-if(typeof data71.exact !== "string"){
-const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+var _valid4 = _errs179 === errors;
+valid33 = valid33 || _valid4;
+if(!valid33){
+const _errs181 = errors;
+if(data72 && typeof data72 == "object" && !Array.isArray(data72)){
+for(const key16 in data72){
+if(!((((((((key16 === "exact") || (key16 === "prefix")) || (key16 === "suffix")) || (key16 === "contains")) || (key16 === "regex")) || (key16 === "range")) || (key16 === "present")) || (key16 === "invert"))){
+const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1923,11 +1924,9 @@ vErrors.push(err145);
 errors++;
 }
 }
-if(data71.prefix !== undefined){
-let data73 = data71.prefix;
-if(typeof data73 === "string"){
-if(!(formats4(data73))){
-const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data72.exact !== undefined){
+if(typeof data72.exact !== "string"){
+const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1937,8 +1936,11 @@ vErrors.push(err146);
 errors++;
 }
 }
-else {
-const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data72.prefix !== undefined){
+let data74 = data72.prefix;
+if(typeof data74 === "string"){
+if(!(formats4(data74))){
+const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1948,11 +1950,8 @@ vErrors.push(err147);
 errors++;
 }
 }
-if(data71.suffix !== undefined){
-let data74 = data71.suffix;
-if(typeof data74 === "string"){
-if(!(formats4(data74))){
-const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1962,8 +1961,11 @@ vErrors.push(err148);
 errors++;
 }
 }
-else {
-const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data72.suffix !== undefined){
+let data75 = data72.suffix;
+if(typeof data75 === "string"){
+if(!(formats4(data75))){
+const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1973,11 +1975,8 @@ vErrors.push(err149);
 errors++;
 }
 }
-if(data71.contains !== undefined){
-let data75 = data71.contains;
-if(typeof data75 === "string"){
-if(!(formats4(data75))){
-const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1987,8 +1986,11 @@ vErrors.push(err150);
 errors++;
 }
 }
-else {
-const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data72.contains !== undefined){
+let data76 = data72.contains;
+if(typeof data76 === "string"){
+if(!(formats4(data76))){
+const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1998,11 +2000,8 @@ vErrors.push(err151);
 errors++;
 }
 }
-if(data71.regex !== undefined){
-let data76 = data71.regex;
-if(typeof data76 === "string"){
-if(!(formats36(data76))){
-const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -2012,8 +2011,11 @@ vErrors.push(err152);
 errors++;
 }
 }
-else {
-const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data72.regex !== undefined){
+let data77 = data72.regex;
+if(typeof data77 === "string"){
+if(!(formats36(data77))){
+const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -2023,11 +2025,8 @@ vErrors.push(err153);
 errors++;
 }
 }
-if(data71.range !== undefined){
-let data77 = data71.range;
-if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
-if(data77.start === undefined){
-const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2036,8 +2035,12 @@ vErrors.push(err154);
 }
 errors++;
 }
-if(data77.end === undefined){
-const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data72.range !== undefined){
+let data78 = data72.range;
+if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
+if(data78.start === undefined){
+const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2046,9 +2049,8 @@ vErrors.push(err155);
 }
 errors++;
 }
-for(const key17 in data77){
-if(!((key17 === "start") || (key17 === "end"))){
-const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+if(data78.end === undefined){
+const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2057,11 +2059,9 @@ vErrors.push(err156);
 }
 errors++;
 }
-}
-if(data77.start !== undefined){
-let data78 = data77.start;
-if(!(((typeof data78 == "number") && (!(data78 % 1) && !isNaN(data78))) && (isFinite(data78)))){
-const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+for(const key17 in data78){
+if(!((key17 === "start") || (key17 === "end"))){
+const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2070,9 +2070,11 @@ vErrors.push(err157);
 }
 errors++;
 }
-if((typeof data78 == "number") && (isFinite(data78))){
-if(data78 > 9007199254740991 || isNaN(data78)){
-const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data78.start !== undefined){
+let data79 = data78.start;
+if(!(((typeof data79 == "number") && (!(data79 % 1) && !isNaN(data79))) && (isFinite(data79)))){
+const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2081,8 +2083,9 @@ vErrors.push(err158);
 }
 errors++;
 }
-if(data78 < -9007199254740991 || isNaN(data78)){
-const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data79 == "number") && (isFinite(data79))){
+if(data79 > 9007199254740991 || isNaN(data79)){
+const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2091,12 +2094,8 @@ vErrors.push(err159);
 }
 errors++;
 }
-}
-}
-if(data77.end !== undefined){
-let data79 = data77.end;
-if(!(((typeof data79 == "number") && (!(data79 % 1) && !isNaN(data79))) && (isFinite(data79)))){
-const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data79 < -9007199254740991 || isNaN(data79)){
+const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2105,9 +2104,12 @@ vErrors.push(err160);
 }
 errors++;
 }
-if((typeof data79 == "number") && (isFinite(data79))){
-if(data79 > 9007199254740991 || isNaN(data79)){
-const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+if(data78.end !== undefined){
+let data80 = data78.end;
+if(!(((typeof data80 == "number") && (!(data80 % 1) && !isNaN(data80))) && (isFinite(data80)))){
+const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2116,8 +2118,9 @@ vErrors.push(err161);
 }
 errors++;
 }
-if(data79 < -9007199254740991 || isNaN(data79)){
-const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data80 == "number") && (isFinite(data80))){
+if(data80 > 9007199254740991 || isNaN(data80)){
+const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2126,11 +2129,8 @@ vErrors.push(err162);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data80 < -9007199254740991 || isNaN(data80)){
+const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2140,9 +2140,10 @@ vErrors.push(err163);
 errors++;
 }
 }
-if(data71.present !== undefined){
-if(typeof data71.present !== "boolean"){
-const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+}
+else {
+const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2152,9 +2153,9 @@ vErrors.push(err164);
 errors++;
 }
 }
-if(data71.invert !== undefined){
-if(typeof data71.invert !== "boolean"){
-const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data72.present !== undefined){
+if(typeof data72.present !== "boolean"){
+const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2164,9 +2165,9 @@ vErrors.push(err165);
 errors++;
 }
 }
-}
-else {
-const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data72.invert !== undefined){
+if(typeof data72.invert !== "boolean"){
+const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2175,11 +2176,10 @@ vErrors.push(err166);
 }
 errors++;
 }
-var _valid4 = _errs179 === errors;
-valid33 = valid33 || _valid4;
 }
-if(!valid33){
-const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2188,11 +2188,24 @@ vErrors.push(err167);
 }
 errors++;
 }
+var _valid4 = _errs181 === errors;
+valid33 = valid33 || _valid4;
+}
+if(!valid33){
+const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err168];
+}
 else {
-errors = _errs176;
+vErrors.push(err168);
+}
+errors++;
+}
+else {
+errors = _errs178;
 if(vErrors !== null){
-if(_errs176){
-vErrors.length = _errs176;
+if(_errs178){
+vErrors.length = _errs178;
 }
 else {
 vErrors = null;
@@ -2202,21 +2215,7 @@ vErrors = null;
 }
 }
 else {
-const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err168];
-}
-else {
-vErrors.push(err168);
-}
-errors++;
-}
-}
-if(data49.fraction !== undefined){
-let data82 = data49.fraction;
-if((typeof data82 == "number") && (isFinite(data82))){
-if(data82 > 1 || isNaN(data82)){
-const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2225,8 +2224,12 @@ vErrors.push(err169);
 }
 errors++;
 }
-if(data82 < 0 || isNaN(data82)){
-const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data50.fraction !== undefined){
+let data83 = data50.fraction;
+if((typeof data83 == "number") && (isFinite(data83))){
+if(data83 > 1 || isNaN(data83)){
+const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2235,9 +2238,8 @@ vErrors.push(err170);
 }
 errors++;
 }
-}
-else {
-const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(data83 < 0 || isNaN(data83)){
+const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2247,9 +2249,8 @@ vErrors.push(err171);
 errors++;
 }
 }
-}
 else {
-const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2259,12 +2260,9 @@ vErrors.push(err172);
 errors++;
 }
 }
-if(data47.forward !== undefined){
-let data83 = data47.forward;
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-for(const key18 in data83){
-if(!((((((((key18 === "cluster") || (key18 === "clusters")) || (key18 === "clusterHeader")) || (key18 === "timeout")) || (key18 === "idleTimeout")) || (key18 === "rewrite")) || (key18 === "requestHeaders")) || (key18 === "responseHeaders"))){
-const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+}
+else {
+const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2274,11 +2272,12 @@ vErrors.push(err173);
 errors++;
 }
 }
-if(data83.cluster !== undefined){
-let data84 = data83.cluster;
-if(typeof data84 === "string"){
-if(!(formats4(data84))){
-const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data48.forward !== undefined){
+let data84 = data48.forward;
+if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
+for(const key18 in data84){
+if(!((((((((key18 === "cluster") || (key18 === "clusters")) || (key18 === "clusterHeader")) || (key18 === "timeout")) || (key18 === "idleTimeout")) || (key18 === "rewrite")) || (key18 === "requestHeaders")) || (key18 === "responseHeaders"))){
+const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2288,8 +2287,11 @@ vErrors.push(err174);
 errors++;
 }
 }
-else {
-const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data84.cluster !== undefined){
+let data85 = data84.cluster;
+if(typeof data85 === "string"){
+if(!(formats4(data85))){
+const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2299,11 +2301,8 @@ vErrors.push(err175);
 errors++;
 }
 }
-if(data83.clusters !== undefined){
-let data85 = data83.clusters;
-if(Array.isArray(data85)){
-if(data85.length < 1){
-const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2312,12 +2311,12 @@ vErrors.push(err176);
 }
 errors++;
 }
-const len6 = data85.length;
-for(let i6=0; i6<len6; i6++){
-let data86 = data85[i6];
-if(data86 && typeof data86 == "object" && !Array.isArray(data86)){
-if(data86.name === undefined){
-const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+if(data84.clusters !== undefined){
+let data86 = data84.clusters;
+if(Array.isArray(data86)){
+if(data86.length < 1){
+const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2326,9 +2325,12 @@ vErrors.push(err177);
 }
 errors++;
 }
-for(const key19 in data86){
-if(!((key19 === "name") || (key19 === "weight"))){
-const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+const len6 = data86.length;
+for(let i6=0; i6<len6; i6++){
+let data87 = data86[i6];
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+if(data87.name === undefined){
+const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2337,12 +2339,9 @@ vErrors.push(err178);
 }
 errors++;
 }
-}
-if(data86.name !== undefined){
-let data87 = data86.name;
-if(typeof data87 === "string"){
-if(!(formats4(data87))){
-const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key19 in data87){
+if(!((key19 === "name") || (key19 === "weight"))){
+const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2352,8 +2351,11 @@ vErrors.push(err179);
 errors++;
 }
 }
-else {
-const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data87.name !== undefined){
+let data88 = data87.name;
+if(typeof data88 === "string"){
+if(!(formats4(data88))){
+const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2363,10 +2365,8 @@ vErrors.push(err180);
 errors++;
 }
 }
-if(data86.weight !== undefined){
-let data88 = data86.weight;
-if(!(((typeof data88 == "number") && (!(data88 % 1) && !isNaN(data88))) && (isFinite(data88)))){
-const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2375,9 +2375,11 @@ vErrors.push(err181);
 }
 errors++;
 }
-if((typeof data88 == "number") && (isFinite(data88))){
-if(data88 > 4294967295 || isNaN(data88)){
-const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data87.weight !== undefined){
+let data89 = data87.weight;
+if(!(((typeof data89 == "number") && (!(data89 % 1) && !isNaN(data89))) && (isFinite(data89)))){
+const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2386,8 +2388,9 @@ vErrors.push(err182);
 }
 errors++;
 }
-if(data88 < 0 || isNaN(data88)){
-const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data89 == "number") && (isFinite(data89))){
+if(data89 > 4294967295 || isNaN(data89)){
+const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2396,11 +2399,8 @@ vErrors.push(err183);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data89 < 0 || isNaN(data89)){
+const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2411,8 +2411,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2422,11 +2423,9 @@ vErrors.push(err185);
 errors++;
 }
 }
-if(data83.clusterHeader !== undefined){
-let data89 = data83.clusterHeader;
-if(typeof data89 === "string"){
-if(!(formats66(data89))){
-const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+}
+else {
+const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2436,8 +2435,11 @@ vErrors.push(err186);
 errors++;
 }
 }
-else {
-const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if(data84.clusterHeader !== undefined){
+let data90 = data84.clusterHeader;
+if(typeof data90 === "string"){
+if(!(formats66(data90))){
+const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2447,11 +2449,8 @@ vErrors.push(err187);
 errors++;
 }
 }
-if(data83.timeout !== undefined){
-let data90 = data83.timeout;
-if(typeof data90 === "string"){
-if(!(formats2(data90))){
-const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2461,8 +2460,11 @@ vErrors.push(err188);
 errors++;
 }
 }
-else {
-const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+if(data84.timeout !== undefined){
+let data91 = data84.timeout;
+if(typeof data91 === "string"){
+if(!(formats2(data91))){
+const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2472,11 +2474,8 @@ vErrors.push(err189);
 errors++;
 }
 }
-if(data83.idleTimeout !== undefined){
-let data91 = data83.idleTimeout;
-if(typeof data91 === "string"){
-if(!(formats2(data91))){
-const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2486,8 +2485,11 @@ vErrors.push(err190);
 errors++;
 }
 }
-else {
-const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data84.idleTimeout !== undefined){
+let data92 = data84.idleTimeout;
+if(typeof data92 === "string"){
+if(!(formats2(data92))){
+const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2497,12 +2499,8 @@ vErrors.push(err191);
 errors++;
 }
 }
-if(data83.rewrite !== undefined){
-let data92 = data83.rewrite;
-if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
-for(const key20 in data92){
-if(!(((((key20 === "prefix") || (key20 === "regex")) || (key20 === "path")) || (key20 === "host")) || (key20 === "hostFrom"))){
-const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+else {
+const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2512,11 +2510,12 @@ vErrors.push(err192);
 errors++;
 }
 }
-if(data92.prefix !== undefined){
-let data93 = data92.prefix;
-if(typeof data93 === "string"){
-if(!(formats32(data93))){
-const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data84.rewrite !== undefined){
+let data93 = data84.rewrite;
+if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
+for(const key20 in data93){
+if(!(((((key20 === "prefix") || (key20 === "regex")) || (key20 === "path")) || (key20 === "host")) || (key20 === "hostFrom"))){
+const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2526,8 +2525,11 @@ vErrors.push(err193);
 errors++;
 }
 }
-else {
-const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data93.prefix !== undefined){
+let data94 = data93.prefix;
+if(typeof data94 === "string"){
+if(!(formats32(data94))){
+const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2537,11 +2539,8 @@ vErrors.push(err194);
 errors++;
 }
 }
-if(data92.regex !== undefined){
-let data94 = data92.regex;
-if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
-if(data94.pattern === undefined){
-const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2550,8 +2549,12 @@ vErrors.push(err195);
 }
 errors++;
 }
-if(data94.substitution === undefined){
-const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data93.regex !== undefined){
+let data95 = data93.regex;
+if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
+if(data95.pattern === undefined){
+const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2560,9 +2563,8 @@ vErrors.push(err196);
 }
 errors++;
 }
-for(const key21 in data94){
-if(!((key21 === "pattern") || (key21 === "substitution"))){
-const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+if(data95.substitution === undefined){
+const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2571,12 +2573,9 @@ vErrors.push(err197);
 }
 errors++;
 }
-}
-if(data94.pattern !== undefined){
-let data95 = data94.pattern;
-if(typeof data95 === "string"){
-if(!(formats36(data95))){
-const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+for(const key21 in data95){
+if(!((key21 === "pattern") || (key21 === "substitution"))){
+const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2586,8 +2585,11 @@ vErrors.push(err198);
 errors++;
 }
 }
-else {
-const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data95.pattern !== undefined){
+let data96 = data95.pattern;
+if(typeof data96 === "string"){
+if(!(formats36(data96))){
+const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2597,11 +2599,8 @@ vErrors.push(err199);
 errors++;
 }
 }
-if(data94.substitution !== undefined){
-let data96 = data94.substitution;
-if(typeof data96 === "string"){
-if(!(formats76(data96))){
-const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+else {
+const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2611,8 +2610,11 @@ vErrors.push(err200);
 errors++;
 }
 }
-else {
-const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data95.substitution !== undefined){
+let data97 = data95.substitution;
+if(typeof data97 === "string"){
+if(!(formats76(data97))){
+const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2622,9 +2624,8 @@ vErrors.push(err201);
 errors++;
 }
 }
-}
 else {
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2634,11 +2635,9 @@ vErrors.push(err202);
 errors++;
 }
 }
-if(data92.path !== undefined){
-let data97 = data92.path;
-if(typeof data97 === "string"){
-if(!(formats32(data97))){
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+}
+else {
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2648,8 +2647,11 @@ vErrors.push(err203);
 errors++;
 }
 }
-else {
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data93.path !== undefined){
+let data98 = data93.path;
+if(typeof data98 === "string"){
+if(!(formats32(data98))){
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2659,11 +2661,8 @@ vErrors.push(err204);
 errors++;
 }
 }
-if(data92.host !== undefined){
-let data98 = data92.host;
-if(typeof data98 === "string"){
-if(!(formats80(data98))){
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+else {
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2673,8 +2672,11 @@ vErrors.push(err205);
 errors++;
 }
 }
-else {
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data93.host !== undefined){
+let data99 = data93.host;
+if(typeof data99 === "string"){
+if(!(formats80(data99))){
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2684,10 +2686,8 @@ vErrors.push(err206);
 errors++;
 }
 }
-if(data92.hostFrom !== undefined){
-let data99 = data92.hostFrom;
-if(typeof data99 !== "string"){
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+else {
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2696,8 +2696,11 @@ vErrors.push(err207);
 }
 errors++;
 }
-if(!(data99 === "upstream")){
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+if(data93.hostFrom !== undefined){
+let data100 = data93.hostFrom;
+if(typeof data100 !== "string"){
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2706,10 +2709,8 @@ vErrors.push(err208);
 }
 errors++;
 }
-}
-}
-else {
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(!(data100 === "upstream")){
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2719,12 +2720,9 @@ vErrors.push(err209);
 errors++;
 }
 }
-if(data83.requestHeaders !== undefined){
-let data100 = data83.requestHeaders;
-if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
-for(const key22 in data100){
-if(!(((key22 === "set") || (key22 === "add")) || (key22 === "remove"))){
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+}
+else {
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2734,14 +2732,12 @@ vErrors.push(err210);
 errors++;
 }
 }
-if(data100.set !== undefined){
-let data101 = data100.set;
+if(data84.requestHeaders !== undefined){
+let data101 = data84.requestHeaders;
 if(data101 && typeof data101 == "object" && !Array.isArray(data101)){
-for(const key23 in data101){
-const _errs248 = errors;
-if(typeof key23 === "string"){
-if(!(formats82(key23))){
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key23};
+for(const key22 in data101){
+if(!(((key22 === "set") || (key22 === "add")) || (key22 === "remove"))){
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2751,8 +2747,14 @@ vErrors.push(err211);
 errors++;
 }
 }
-else {
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key23};
+if(data101.set !== undefined){
+let data102 = data101.set;
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+for(const key23 in data102){
+const _errs250 = errors;
+if(typeof key23 === "string"){
+if(!(formats82(key23))){
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key23};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2761,9 +2763,9 @@ vErrors.push(err212);
 }
 errors++;
 }
-var valid43 = _errs248 === errors;
-if(!valid43){
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key23}};
+}
+else {
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key23};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2772,12 +2774,9 @@ vErrors.push(err213);
 }
 errors++;
 }
-}
-for(const key24 in data101){
-let data102 = data101[key24];
-if(typeof data102 === "string"){
-if(!(formats84(data102))){
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid43 = _errs250 === errors;
+if(!valid43){
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key23}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2787,8 +2786,11 @@ vErrors.push(err214);
 errors++;
 }
 }
-else {
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key24 in data102){
+let data103 = data102[key24];
+if(typeof data103 === "string"){
+if(!(formats84(data103))){
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2798,9 +2800,8 @@ vErrors.push(err215);
 errors++;
 }
 }
-}
 else {
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2810,14 +2811,9 @@ vErrors.push(err216);
 errors++;
 }
 }
-if(data100.add !== undefined){
-let data103 = data100.add;
-if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
-for(const key25 in data103){
-const _errs255 = errors;
-if(typeof key25 === "string"){
-if(!(formats82(key25))){
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key25};
+}
+else {
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2827,8 +2823,14 @@ vErrors.push(err217);
 errors++;
 }
 }
-else {
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key25};
+if(data101.add !== undefined){
+let data104 = data101.add;
+if(data104 && typeof data104 == "object" && !Array.isArray(data104)){
+for(const key25 in data104){
+const _errs257 = errors;
+if(typeof key25 === "string"){
+if(!(formats82(key25))){
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key25};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2837,9 +2839,9 @@ vErrors.push(err218);
 }
 errors++;
 }
-var valid45 = _errs255 === errors;
-if(!valid45){
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key25}};
+}
+else {
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key25};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2848,12 +2850,9 @@ vErrors.push(err219);
 }
 errors++;
 }
-}
-for(const key26 in data103){
-let data104 = data103[key26];
-if(typeof data104 === "string"){
-if(!(formats84(data104))){
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid45 = _errs257 === errors;
+if(!valid45){
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key25}};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2863,8 +2862,11 @@ vErrors.push(err220);
 errors++;
 }
 }
-else {
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key26 in data104){
+let data105 = data104[key26];
+if(typeof data105 === "string"){
+if(!(formats84(data105))){
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2874,9 +2876,8 @@ vErrors.push(err221);
 errors++;
 }
 }
-}
 else {
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2886,15 +2887,9 @@ vErrors.push(err222);
 errors++;
 }
 }
-if(data100.remove !== undefined){
-let data105 = data100.remove;
-if(Array.isArray(data105)){
-const len7 = data105.length;
-for(let i7=0; i7<len7; i7++){
-let data106 = data105[i7];
-if(typeof data106 === "string"){
-if(!(formats82(data106))){
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2904,8 +2899,15 @@ vErrors.push(err223);
 errors++;
 }
 }
-else {
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data101.remove !== undefined){
+let data106 = data101.remove;
+if(Array.isArray(data106)){
+const len7 = data106.length;
+for(let i7=0; i7<len7; i7++){
+let data107 = data106[i7];
+if(typeof data107 === "string"){
+if(!(formats82(data107))){
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2915,9 +2917,8 @@ vErrors.push(err224);
 errors++;
 }
 }
-}
 else {
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2929,7 +2930,7 @@ errors++;
 }
 }
 else {
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2939,12 +2940,9 @@ vErrors.push(err226);
 errors++;
 }
 }
-if(data83.responseHeaders !== undefined){
-let data107 = data83.responseHeaders;
-if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
-for(const key27 in data107){
-if(!(((key27 === "set") || (key27 === "add")) || (key27 === "remove"))){
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+}
+else {
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2954,14 +2952,12 @@ vErrors.push(err227);
 errors++;
 }
 }
-if(data107.set !== undefined){
-let data108 = data107.set;
+if(data84.responseHeaders !== undefined){
+let data108 = data84.responseHeaders;
 if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key28 in data108){
-const _errs269 = errors;
-if(typeof key28 === "string"){
-if(!(formats82(key28))){
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
+for(const key27 in data108){
+if(!(((key27 === "set") || (key27 === "add")) || (key27 === "remove"))){
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2971,8 +2967,14 @@ vErrors.push(err228);
 errors++;
 }
 }
-else {
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
+if(data108.set !== undefined){
+let data109 = data108.set;
+if(data109 && typeof data109 == "object" && !Array.isArray(data109)){
+for(const key28 in data109){
+const _errs271 = errors;
+if(typeof key28 === "string"){
+if(!(formats82(key28))){
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2981,9 +2983,9 @@ vErrors.push(err229);
 }
 errors++;
 }
-var valid50 = _errs269 === errors;
-if(!valid50){
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
+}
+else {
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2992,12 +2994,9 @@ vErrors.push(err230);
 }
 errors++;
 }
-}
-for(const key29 in data108){
-let data109 = data108[key29];
-if(typeof data109 === "string"){
-if(!(formats84(data109))){
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid50 = _errs271 === errors;
+if(!valid50){
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -3007,8 +3006,11 @@ vErrors.push(err231);
 errors++;
 }
 }
-else {
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key29 in data109){
+let data110 = data109[key29];
+if(typeof data110 === "string"){
+if(!(formats84(data110))){
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3018,9 +3020,8 @@ vErrors.push(err232);
 errors++;
 }
 }
-}
 else {
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3030,14 +3031,9 @@ vErrors.push(err233);
 errors++;
 }
 }
-if(data107.add !== undefined){
-let data110 = data107.add;
-if(data110 && typeof data110 == "object" && !Array.isArray(data110)){
-for(const key30 in data110){
-const _errs276 = errors;
-if(typeof key30 === "string"){
-if(!(formats82(key30))){
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key30};
+}
+else {
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3047,8 +3043,14 @@ vErrors.push(err234);
 errors++;
 }
 }
-else {
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
+if(data108.add !== undefined){
+let data111 = data108.add;
+if(data111 && typeof data111 == "object" && !Array.isArray(data111)){
+for(const key30 in data111){
+const _errs278 = errors;
+if(typeof key30 === "string"){
+if(!(formats82(key30))){
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key30};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3057,9 +3059,9 @@ vErrors.push(err235);
 }
 errors++;
 }
-var valid52 = _errs276 === errors;
-if(!valid52){
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
+}
+else {
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3068,12 +3070,9 @@ vErrors.push(err236);
 }
 errors++;
 }
-}
-for(const key31 in data110){
-let data111 = data110[key31];
-if(typeof data111 === "string"){
-if(!(formats84(data111))){
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid52 = _errs278 === errors;
+if(!valid52){
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3083,8 +3082,11 @@ vErrors.push(err237);
 errors++;
 }
 }
-else {
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key31 in data111){
+let data112 = data111[key31];
+if(typeof data112 === "string"){
+if(!(formats84(data112))){
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3094,9 +3096,8 @@ vErrors.push(err238);
 errors++;
 }
 }
-}
 else {
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3106,15 +3107,9 @@ vErrors.push(err239);
 errors++;
 }
 }
-if(data107.remove !== undefined){
-let data112 = data107.remove;
-if(Array.isArray(data112)){
-const len8 = data112.length;
-for(let i8=0; i8<len8; i8++){
-let data113 = data112[i8];
-if(typeof data113 === "string"){
-if(!(formats82(data113))){
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3124,8 +3119,15 @@ vErrors.push(err240);
 errors++;
 }
 }
-else {
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data108.remove !== undefined){
+let data113 = data108.remove;
+if(Array.isArray(data113)){
+const len8 = data113.length;
+for(let i8=0; i8<len8; i8++){
+let data114 = data113[i8];
+if(typeof data114 === "string"){
+if(!(formats82(data114))){
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3135,9 +3137,8 @@ vErrors.push(err241);
 errors++;
 }
 }
-}
 else {
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3149,7 +3150,7 @@ errors++;
 }
 }
 else {
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3161,7 +3162,7 @@ errors++;
 }
 }
 else {
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3171,12 +3172,9 @@ vErrors.push(err244);
 errors++;
 }
 }
-if(data47.redirect !== undefined){
-let data114 = data47.redirect;
-if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
-for(const key32 in data114){
-if(!(((((((key32 === "scheme") || (key32 === "host")) || (key32 === "port")) || (key32 === "path")) || (key32 === "prefix")) || (key32 === "status")) || (key32 === "stripQuery"))){
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
+}
+else {
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3186,10 +3184,12 @@ vErrors.push(err245);
 errors++;
 }
 }
-if(data114.scheme !== undefined){
-let data115 = data114.scheme;
-if(typeof data115 !== "string"){
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+if(data48.redirect !== undefined){
+let data115 = data48.redirect;
+if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
+for(const key32 in data115){
+if(!(((((((key32 === "scheme") || (key32 === "host")) || (key32 === "port")) || (key32 === "path")) || (key32 === "prefix")) || (key32 === "status")) || (key32 === "stripQuery"))){
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3198,8 +3198,11 @@ vErrors.push(err246);
 }
 errors++;
 }
-if(!((data115 === "http") || (data115 === "https"))){
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data115.scheme !== undefined){
+let data116 = data115.scheme;
+if(typeof data116 !== "string"){
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3208,12 +3211,8 @@ vErrors.push(err247);
 }
 errors++;
 }
-}
-if(data114.host !== undefined){
-let data116 = data114.host;
-if(typeof data116 === "string"){
-if(!(formats102(data116))){
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(!((data116 === "http") || (data116 === "https"))){
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3223,8 +3222,11 @@ vErrors.push(err248);
 errors++;
 }
 }
-else {
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data115.host !== undefined){
+let data117 = data115.host;
+if(typeof data117 === "string"){
+if(!(formats102(data117))){
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3234,10 +3236,8 @@ vErrors.push(err249);
 errors++;
 }
 }
-if(data114.port !== undefined){
-let data117 = data114.port;
-if(!(((typeof data117 == "number") && (!(data117 % 1) && !isNaN(data117))) && (isFinite(data117)))){
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+else {
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3246,9 +3246,11 @@ vErrors.push(err250);
 }
 errors++;
 }
-if((typeof data117 == "number") && (isFinite(data117))){
-if(data117 > 65535 || isNaN(data117)){
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data115.port !== undefined){
+let data118 = data115.port;
+if(!(((typeof data118 == "number") && (!(data118 % 1) && !isNaN(data118))) && (isFinite(data118)))){
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3257,8 +3259,9 @@ vErrors.push(err251);
 }
 errors++;
 }
-if(data117 < 0 || isNaN(data117)){
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data118 == "number") && (isFinite(data118))){
+if(data118 > 65535 || isNaN(data118)){
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3267,13 +3270,8 @@ vErrors.push(err252);
 }
 errors++;
 }
-}
-}
-if(data114.path !== undefined){
-let data118 = data114.path;
-if(typeof data118 === "string"){
-if(!(formats104(data118))){
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data118 < 0 || isNaN(data118)){
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3283,8 +3281,12 @@ vErrors.push(err253);
 errors++;
 }
 }
-else {
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+}
+if(data115.path !== undefined){
+let data119 = data115.path;
+if(typeof data119 === "string"){
+if(!(formats104(data119))){
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3294,11 +3296,8 @@ vErrors.push(err254);
 errors++;
 }
 }
-if(data114.prefix !== undefined){
-let data119 = data114.prefix;
-if(typeof data119 === "string"){
-if(!(formats32(data119))){
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3308,8 +3307,11 @@ vErrors.push(err255);
 errors++;
 }
 }
-else {
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data115.prefix !== undefined){
+let data120 = data115.prefix;
+if(typeof data120 === "string"){
+if(!(formats32(data120))){
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3319,10 +3321,8 @@ vErrors.push(err256);
 errors++;
 }
 }
-if(data114.status !== undefined){
-let data120 = data114.status;
-if(!(((typeof data120 == "number") && (!(data120 % 1) && !isNaN(data120))) && (isFinite(data120)))){
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3331,8 +3331,11 @@ vErrors.push(err257);
 }
 errors++;
 }
-if(!(((((data120 === 301) || (data120 === 302)) || (data120 === 303)) || (data120 === 307)) || (data120 === 308))){
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+if(data115.status !== undefined){
+let data121 = data115.status;
+if(!(((typeof data121 == "number") && (!(data121 % 1) && !isNaN(data121))) && (isFinite(data121)))){
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3341,10 +3344,8 @@ vErrors.push(err258);
 }
 errors++;
 }
-}
-if(data114.stripQuery !== undefined){
-if(typeof data114.stripQuery !== "boolean"){
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(!(((((data121 === 301) || (data121 === 302)) || (data121 === 303)) || (data121 === 307)) || (data121 === 308))){
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3354,9 +3355,9 @@ vErrors.push(err259);
 errors++;
 }
 }
-}
-else {
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data115.stripQuery !== undefined){
+if(typeof data115.stripQuery !== "boolean"){
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3366,11 +3367,9 @@ vErrors.push(err260);
 errors++;
 }
 }
-if(data47.respond !== undefined){
-let data122 = data47.respond;
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-if(data122.status === undefined){
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+}
+else {
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3379,9 +3378,12 @@ vErrors.push(err261);
 }
 errors++;
 }
-for(const key33 in data122){
-if(!(((key33 === "status") || (key33 === "headers")) || (key33 === "body"))){
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
+}
+if(data48.respond !== undefined){
+let data123 = data48.respond;
+if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
+if(data123.status === undefined){
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3390,11 +3392,9 @@ vErrors.push(err262);
 }
 errors++;
 }
-}
-if(data122.status !== undefined){
-let data123 = data122.status;
-if(!(((typeof data123 == "number") && (!(data123 % 1) && !isNaN(data123))) && (isFinite(data123)))){
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+for(const key33 in data123){
+if(!(((key33 === "status") || (key33 === "headers")) || (key33 === "body"))){
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3403,9 +3403,11 @@ vErrors.push(err263);
 }
 errors++;
 }
-if((typeof data123 == "number") && (isFinite(data123))){
-if(data123 > 599 || isNaN(data123)){
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data123.status !== undefined){
+let data124 = data123.status;
+if(!(((typeof data124 == "number") && (!(data124 % 1) && !isNaN(data124))) && (isFinite(data124)))){
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3414,8 +3416,9 @@ vErrors.push(err264);
 }
 errors++;
 }
-if(data123 < 200 || isNaN(data123)){
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+if((typeof data124 == "number") && (isFinite(data124))){
+if(data124 > 599 || isNaN(data124)){
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3424,16 +3427,8 @@ vErrors.push(err265);
 }
 errors++;
 }
-}
-}
-if(data122.headers !== undefined){
-let data124 = data122.headers;
-if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
-for(const key34 in data124){
-const _errs309 = errors;
-if(typeof key34 === "string"){
-if(!(formats82(key34))){
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key34};
+if(data124 < 200 || isNaN(data124)){
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3443,8 +3438,15 @@ vErrors.push(err266);
 errors++;
 }
 }
-else {
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key34};
+}
+if(data123.headers !== undefined){
+let data125 = data123.headers;
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+for(const key34 in data125){
+const _errs311 = errors;
+if(typeof key34 === "string"){
+if(!(formats82(key34))){
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key34};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3453,9 +3455,9 @@ vErrors.push(err267);
 }
 errors++;
 }
-var valid58 = _errs309 === errors;
-if(!valid58){
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key34}};
+}
+else {
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key34};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3464,12 +3466,9 @@ vErrors.push(err268);
 }
 errors++;
 }
-}
-for(const key35 in data124){
-let data125 = data124[key35];
-if(typeof data125 === "string"){
-if(!(formats84(data125))){
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid58 = _errs311 === errors;
+if(!valid58){
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key34}};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3479,8 +3478,11 @@ vErrors.push(err269);
 errors++;
 }
 }
-else {
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key35 in data125){
+let data126 = data125[key35];
+if(typeof data126 === "string"){
+if(!(formats84(data126))){
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3490,9 +3492,8 @@ vErrors.push(err270);
 errors++;
 }
 }
-}
 else {
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3502,9 +3503,9 @@ vErrors.push(err271);
 errors++;
 }
 }
-if(data122.body !== undefined){
-if(typeof data122.body !== "string"){
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3514,9 +3515,9 @@ vErrors.push(err272);
 errors++;
 }
 }
-}
-else {
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+if(data123.body !== undefined){
+if(typeof data123.body !== "string"){
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3528,7 +3529,7 @@ errors++;
 }
 }
 else {
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3540,7 +3541,7 @@ errors++;
 }
 }
 else {
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3550,11 +3551,9 @@ vErrors.push(err275);
 errors++;
 }
 }
-if(data15.virtualHosts !== undefined){
-let data127 = data15.virtualHosts;
-if(Array.isArray(data127)){
-if(data127.length < 1){
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3563,12 +3562,12 @@ vErrors.push(err276);
 }
 errors++;
 }
-const len9 = data127.length;
-for(let i9=0; i9<len9; i9++){
-let data128 = data127[i9];
-if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
-if(data128.domains === undefined){
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+if(data16.virtualHosts !== undefined){
+let data128 = data16.virtualHosts;
+if(Array.isArray(data128)){
+if(data128.length < 1){
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3577,8 +3576,12 @@ vErrors.push(err277);
 }
 errors++;
 }
-if(data128.routes === undefined){
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+const len9 = data128.length;
+for(let i9=0; i9<len9; i9++){
+let data129 = data128[i9];
+if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
+if(data129.domains === undefined){
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3587,9 +3590,8 @@ vErrors.push(err278);
 }
 errors++;
 }
-for(const key36 in data128){
-if(!(((((key36 === "name") || (key36 === "domains")) || (key36 === "requestHeaders")) || (key36 === "responseHeaders")) || (key36 === "routes"))){
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
+if(data129.routes === undefined){
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3598,12 +3600,9 @@ vErrors.push(err279);
 }
 errors++;
 }
-}
-if(data128.name !== undefined){
-let data129 = data128.name;
-if(typeof data129 === "string"){
-if(!(formats4(data129))){
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key36 in data129){
+if(!(((((key36 === "name") || (key36 === "domains")) || (key36 === "requestHeaders")) || (key36 === "responseHeaders")) || (key36 === "routes"))){
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3613,8 +3612,11 @@ vErrors.push(err280);
 errors++;
 }
 }
-else {
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data129.name !== undefined){
+let data130 = data129.name;
+if(typeof data130 === "string"){
+if(!(formats4(data130))){
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3624,11 +3626,8 @@ vErrors.push(err281);
 errors++;
 }
 }
-if(data128.domains !== undefined){
-let data130 = data128.domains;
-if(Array.isArray(data130)){
-if(data130.length < 1){
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3637,12 +3636,12 @@ vErrors.push(err282);
 }
 errors++;
 }
-const len10 = data130.length;
-for(let i10=0; i10<len10; i10++){
-let data131 = data130[i10];
-if(typeof data131 === "string"){
-if(!(formats114(data131))){
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+}
+if(data129.domains !== undefined){
+let data131 = data129.domains;
+if(Array.isArray(data131)){
+if(data131.length < 1){
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3651,9 +3650,12 @@ vErrors.push(err283);
 }
 errors++;
 }
-}
-else {
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+const len10 = data131.length;
+for(let i10=0; i10<len10; i10++){
+let data132 = data131[i10];
+if(typeof data132 === "string"){
+if(!(formats114(data132))){
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3663,9 +3665,8 @@ vErrors.push(err284);
 errors++;
 }
 }
-}
 else {
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3675,12 +3676,9 @@ vErrors.push(err285);
 errors++;
 }
 }
-if(data128.requestHeaders !== undefined){
-let data132 = data128.requestHeaders;
-if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
-for(const key37 in data132){
-if(!(((key37 === "set") || (key37 === "add")) || (key37 === "remove"))){
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+}
+else {
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3690,14 +3688,12 @@ vErrors.push(err286);
 errors++;
 }
 }
-if(data132.set !== undefined){
-let data133 = data132.set;
+if(data129.requestHeaders !== undefined){
+let data133 = data129.requestHeaders;
 if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
-for(const key38 in data133){
-const _errs332 = errors;
-if(typeof key38 === "string"){
-if(!(formats82(key38))){
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
+for(const key37 in data133){
+if(!(((key37 === "set") || (key37 === "add")) || (key37 === "remove"))){
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3707,8 +3703,14 @@ vErrors.push(err287);
 errors++;
 }
 }
-else {
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
+if(data133.set !== undefined){
+let data134 = data133.set;
+if(data134 && typeof data134 == "object" && !Array.isArray(data134)){
+for(const key38 in data134){
+const _errs334 = errors;
+if(typeof key38 === "string"){
+if(!(formats82(key38))){
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3717,9 +3719,9 @@ vErrors.push(err288);
 }
 errors++;
 }
-var valid66 = _errs332 === errors;
-if(!valid66){
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
+}
+else {
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3728,12 +3730,9 @@ vErrors.push(err289);
 }
 errors++;
 }
-}
-for(const key39 in data133){
-let data134 = data133[key39];
-if(typeof data134 === "string"){
-if(!(formats84(data134))){
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid66 = _errs334 === errors;
+if(!valid66){
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3743,8 +3742,11 @@ vErrors.push(err290);
 errors++;
 }
 }
-else {
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key39 in data134){
+let data135 = data134[key39];
+if(typeof data135 === "string"){
+if(!(formats84(data135))){
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3754,9 +3756,8 @@ vErrors.push(err291);
 errors++;
 }
 }
-}
 else {
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3766,14 +3767,9 @@ vErrors.push(err292);
 errors++;
 }
 }
-if(data132.add !== undefined){
-let data135 = data132.add;
-if(data135 && typeof data135 == "object" && !Array.isArray(data135)){
-for(const key40 in data135){
-const _errs339 = errors;
-if(typeof key40 === "string"){
-if(!(formats82(key40))){
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key40};
+}
+else {
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3783,8 +3779,14 @@ vErrors.push(err293);
 errors++;
 }
 }
-else {
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key40};
+if(data133.add !== undefined){
+let data136 = data133.add;
+if(data136 && typeof data136 == "object" && !Array.isArray(data136)){
+for(const key40 in data136){
+const _errs341 = errors;
+if(typeof key40 === "string"){
+if(!(formats82(key40))){
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key40};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3793,9 +3795,9 @@ vErrors.push(err294);
 }
 errors++;
 }
-var valid68 = _errs339 === errors;
-if(!valid68){
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key40}};
+}
+else {
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key40};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3804,12 +3806,9 @@ vErrors.push(err295);
 }
 errors++;
 }
-}
-for(const key41 in data135){
-let data136 = data135[key41];
-if(typeof data136 === "string"){
-if(!(formats84(data136))){
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid68 = _errs341 === errors;
+if(!valid68){
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key40}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3819,8 +3818,11 @@ vErrors.push(err296);
 errors++;
 }
 }
-else {
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key41 in data136){
+let data137 = data136[key41];
+if(typeof data137 === "string"){
+if(!(formats84(data137))){
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3830,9 +3832,8 @@ vErrors.push(err297);
 errors++;
 }
 }
-}
 else {
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3842,15 +3843,9 @@ vErrors.push(err298);
 errors++;
 }
 }
-if(data132.remove !== undefined){
-let data137 = data132.remove;
-if(Array.isArray(data137)){
-const len11 = data137.length;
-for(let i11=0; i11<len11; i11++){
-let data138 = data137[i11];
-if(typeof data138 === "string"){
-if(!(formats82(data138))){
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3860,8 +3855,15 @@ vErrors.push(err299);
 errors++;
 }
 }
-else {
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data133.remove !== undefined){
+let data138 = data133.remove;
+if(Array.isArray(data138)){
+const len11 = data138.length;
+for(let i11=0; i11<len11; i11++){
+let data139 = data138[i11];
+if(typeof data139 === "string"){
+if(!(formats82(data139))){
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3871,9 +3873,8 @@ vErrors.push(err300);
 errors++;
 }
 }
-}
 else {
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3885,7 +3886,7 @@ errors++;
 }
 }
 else {
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3895,12 +3896,9 @@ vErrors.push(err302);
 errors++;
 }
 }
-if(data128.responseHeaders !== undefined){
-let data139 = data128.responseHeaders;
-if(data139 && typeof data139 == "object" && !Array.isArray(data139)){
-for(const key42 in data139){
-if(!(((key42 === "set") || (key42 === "add")) || (key42 === "remove"))){
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
+}
+else {
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3910,14 +3908,12 @@ vErrors.push(err303);
 errors++;
 }
 }
-if(data139.set !== undefined){
-let data140 = data139.set;
+if(data129.responseHeaders !== undefined){
+let data140 = data129.responseHeaders;
 if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
-for(const key43 in data140){
-const _errs353 = errors;
-if(typeof key43 === "string"){
-if(!(formats82(key43))){
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
+for(const key42 in data140){
+if(!(((key42 === "set") || (key42 === "add")) || (key42 === "remove"))){
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3927,8 +3923,14 @@ vErrors.push(err304);
 errors++;
 }
 }
-else {
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
+if(data140.set !== undefined){
+let data141 = data140.set;
+if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
+for(const key43 in data141){
+const _errs355 = errors;
+if(typeof key43 === "string"){
+if(!(formats82(key43))){
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3937,9 +3939,9 @@ vErrors.push(err305);
 }
 errors++;
 }
-var valid73 = _errs353 === errors;
-if(!valid73){
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
+}
+else {
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3948,12 +3950,9 @@ vErrors.push(err306);
 }
 errors++;
 }
-}
-for(const key44 in data140){
-let data141 = data140[key44];
-if(typeof data141 === "string"){
-if(!(formats84(data141))){
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid73 = _errs355 === errors;
+if(!valid73){
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3963,8 +3962,11 @@ vErrors.push(err307);
 errors++;
 }
 }
-else {
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key44 in data141){
+let data142 = data141[key44];
+if(typeof data142 === "string"){
+if(!(formats84(data142))){
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3974,9 +3976,8 @@ vErrors.push(err308);
 errors++;
 }
 }
-}
 else {
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3986,14 +3987,9 @@ vErrors.push(err309);
 errors++;
 }
 }
-if(data139.add !== undefined){
-let data142 = data139.add;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-for(const key45 in data142){
-const _errs360 = errors;
-if(typeof key45 === "string"){
-if(!(formats82(key45))){
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key45};
+}
+else {
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -4003,8 +3999,14 @@ vErrors.push(err310);
 errors++;
 }
 }
-else {
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key45};
+if(data140.add !== undefined){
+let data143 = data140.add;
+if(data143 && typeof data143 == "object" && !Array.isArray(data143)){
+for(const key45 in data143){
+const _errs362 = errors;
+if(typeof key45 === "string"){
+if(!(formats82(key45))){
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key45};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4013,9 +4015,9 @@ vErrors.push(err311);
 }
 errors++;
 }
-var valid75 = _errs360 === errors;
-if(!valid75){
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key45}};
+}
+else {
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key45};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4024,12 +4026,9 @@ vErrors.push(err312);
 }
 errors++;
 }
-}
-for(const key46 in data142){
-let data143 = data142[key46];
-if(typeof data143 === "string"){
-if(!(formats84(data143))){
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid75 = _errs362 === errors;
+if(!valid75){
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key45}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4039,8 +4038,11 @@ vErrors.push(err313);
 errors++;
 }
 }
-else {
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key46 in data143){
+let data144 = data143[key46];
+if(typeof data144 === "string"){
+if(!(formats84(data144))){
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4050,9 +4052,8 @@ vErrors.push(err314);
 errors++;
 }
 }
-}
 else {
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4062,15 +4063,9 @@ vErrors.push(err315);
 errors++;
 }
 }
-if(data139.remove !== undefined){
-let data144 = data139.remove;
-if(Array.isArray(data144)){
-const len12 = data144.length;
-for(let i12=0; i12<len12; i12++){
-let data145 = data144[i12];
-if(typeof data145 === "string"){
-if(!(formats82(data145))){
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4080,8 +4075,15 @@ vErrors.push(err316);
 errors++;
 }
 }
-else {
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data140.remove !== undefined){
+let data145 = data140.remove;
+if(Array.isArray(data145)){
+const len12 = data145.length;
+for(let i12=0; i12<len12; i12++){
+let data146 = data145[i12];
+if(typeof data146 === "string"){
+if(!(formats82(data146))){
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4091,9 +4093,8 @@ vErrors.push(err317);
 errors++;
 }
 }
-}
 else {
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4105,7 +4106,7 @@ errors++;
 }
 }
 else {
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4115,15 +4116,9 @@ vErrors.push(err319);
 errors++;
 }
 }
-if(data128.routes !== undefined){
-let data146 = data128.routes;
-if(Array.isArray(data146)){
-const len13 = data146.length;
-for(let i13=0; i13<len13; i13++){
-let data147 = data146[i13];
-if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
-if(data147.match === undefined){
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+}
+else {
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4132,9 +4127,16 @@ vErrors.push(err320);
 }
 errors++;
 }
-for(const key47 in data147){
-if(!(((((key47 === "name") || (key47 === "match")) || (key47 === "forward")) || (key47 === "redirect")) || (key47 === "respond"))){
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47}};
+}
+if(data129.routes !== undefined){
+let data147 = data129.routes;
+if(Array.isArray(data147)){
+const len13 = data147.length;
+for(let i13=0; i13<len13; i13++){
+let data148 = data147[i13];
+if(data148 && typeof data148 == "object" && !Array.isArray(data148)){
+if(data148.match === undefined){
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4143,12 +4145,9 @@ vErrors.push(err321);
 }
 errors++;
 }
-}
-if(data147.name !== undefined){
-let data148 = data147.name;
-if(typeof data148 === "string"){
-if(!(formats4(data148))){
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key47 in data148){
+if(!(((((key47 === "name") || (key47 === "match")) || (key47 === "forward")) || (key47 === "redirect")) || (key47 === "respond"))){
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4158,8 +4157,11 @@ vErrors.push(err322);
 errors++;
 }
 }
-else {
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data148.name !== undefined){
+let data149 = data148.name;
+if(typeof data149 === "string"){
+if(!(formats4(data149))){
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4169,12 +4171,8 @@ vErrors.push(err323);
 errors++;
 }
 }
-if(data147.match !== undefined){
-let data149 = data147.match;
-if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
-for(const key48 in data149){
-if(!(func2.call(schema12.properties.match.properties, key48))){
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
+else {
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4184,11 +4182,12 @@ vErrors.push(err324);
 errors++;
 }
 }
-if(data149.path !== undefined){
-let data150 = data149.path;
-if(typeof data150 === "string"){
-if(!(formats30(data150))){
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(data148.match !== undefined){
+let data150 = data148.match;
+if(data150 && typeof data150 == "object" && !Array.isArray(data150)){
+for(const key48 in data150){
+if(!(func2.call(schema12.properties.match.properties, key48))){
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4198,8 +4197,11 @@ vErrors.push(err325);
 errors++;
 }
 }
-else {
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data150.path !== undefined){
+let data151 = data150.path;
+if(typeof data151 === "string"){
+if(!(formats30(data151))){
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4209,11 +4211,8 @@ vErrors.push(err326);
 errors++;
 }
 }
-if(data149.prefix !== undefined){
-let data151 = data149.prefix;
-if(typeof data151 === "string"){
-if(!(formats32(data151))){
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4223,8 +4222,11 @@ vErrors.push(err327);
 errors++;
 }
 }
-else {
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data150.prefix !== undefined){
+let data152 = data150.prefix;
+if(typeof data152 === "string"){
+if(!(formats32(data152))){
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4234,11 +4236,8 @@ vErrors.push(err328);
 errors++;
 }
 }
-if(data149.pathSeparatedPrefix !== undefined){
-let data152 = data149.pathSeparatedPrefix;
-if(typeof data152 === "string"){
-if(!(formats34(data152))){
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+else {
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4248,8 +4247,11 @@ vErrors.push(err329);
 errors++;
 }
 }
-else {
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data150.pathSeparatedPrefix !== undefined){
+let data153 = data150.pathSeparatedPrefix;
+if(typeof data153 === "string"){
+if(!(formats34(data153))){
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4259,11 +4261,8 @@ vErrors.push(err330);
 errors++;
 }
 }
-if(data149.regex !== undefined){
-let data153 = data149.regex;
-if(typeof data153 === "string"){
-if(!(formats36(data153))){
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4273,8 +4272,11 @@ vErrors.push(err331);
 errors++;
 }
 }
-else {
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data150.regex !== undefined){
+let data154 = data150.regex;
+if(typeof data154 === "string"){
+if(!(formats36(data154))){
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4284,11 +4286,8 @@ vErrors.push(err332);
 errors++;
 }
 }
-if(data149.template !== undefined){
-let data154 = data149.template;
-if(typeof data154 === "string"){
-if(!(formats38(data154))){
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4298,8 +4297,11 @@ vErrors.push(err333);
 errors++;
 }
 }
-else {
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data150.template !== undefined){
+let data155 = data150.template;
+if(typeof data155 === "string"){
+if(!(formats38(data155))){
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4309,9 +4311,8 @@ vErrors.push(err334);
 errors++;
 }
 }
-if(data149.caseSensitive !== undefined){
-if(typeof data149.caseSensitive !== "boolean"){
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4321,15 +4322,9 @@ vErrors.push(err335);
 errors++;
 }
 }
-if(data149.methods !== undefined){
-let data156 = data149.methods;
-if(Array.isArray(data156)){
-const len14 = data156.length;
-for(let i14=0; i14<len14; i14++){
-let data157 = data156[i14];
-if(typeof data157 === "string"){
-if(!(formats40(data157))){
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+if(data150.caseSensitive !== undefined){
+if(typeof data150.caseSensitive !== "boolean"){
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4339,8 +4334,15 @@ vErrors.push(err336);
 errors++;
 }
 }
-else {
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data150.methods !== undefined){
+let data157 = data150.methods;
+if(Array.isArray(data157)){
+const len14 = data157.length;
+for(let i14=0; i14<len14; i14++){
+let data158 = data157[i14];
+if(typeof data158 === "string"){
+if(!(formats40(data158))){
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4350,9 +4352,8 @@ vErrors.push(err337);
 errors++;
 }
 }
-}
 else {
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4362,14 +4363,9 @@ vErrors.push(err338);
 errors++;
 }
 }
-if(data149.headers !== undefined){
-let data158 = data149.headers;
-if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
-for(const key49 in data158){
-const _errs398 = errors;
-if(typeof key49 === "string"){
-if(!(formats42(key49))){
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key49};
+}
+else {
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4379,8 +4375,14 @@ vErrors.push(err339);
 errors++;
 }
 }
-else {
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key49};
+if(data150.headers !== undefined){
+let data159 = data150.headers;
+if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
+for(const key49 in data159){
+const _errs400 = errors;
+if(typeof key49 === "string"){
+if(!(formats42(key49))){
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key49};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4389,9 +4391,9 @@ vErrors.push(err340);
 }
 errors++;
 }
-var valid86 = _errs398 === errors;
-if(!valid86){
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key49}};
+}
+else {
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key49};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4400,14 +4402,9 @@ vErrors.push(err341);
 }
 errors++;
 }
-}
-for(const key50 in data158){
-let data159 = data158[key50];
-const _errs402 = errors;
-let valid88 = false;
-const _errs403 = errors;
-if(typeof data159 !== "string"){
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+var valid86 = _errs400 === errors;
+if(!valid86){
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key49}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4416,14 +4413,14 @@ vErrors.push(err342);
 }
 errors++;
 }
-var _valid5 = _errs403 === errors;
-valid88 = valid88 || _valid5;
-if(!valid88){
+}
+for(const key50 in data159){
+let data160 = data159[key50];
+const _errs404 = errors;
+let valid88 = false;
 const _errs405 = errors;
-if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
-for(const key51 in data159){
-if(!((((((((key51 === "exact") || (key51 === "prefix")) || (key51 === "suffix")) || (key51 === "contains")) || (key51 === "regex")) || (key51 === "range")) || (key51 === "present")) || (key51 === "invert"))){
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
+if(typeof data160 !== "string"){
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4432,10 +4429,14 @@ vErrors.push(err343);
 }
 errors++;
 }
-}
-if(data159.exact !== undefined){
-if(typeof data159.exact !== "string"){
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+var _valid5 = _errs405 === errors;
+valid88 = valid88 || _valid5;
+if(!valid88){
+const _errs407 = errors;
+if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
+for(const key51 in data160){
+if(!((((((((key51 === "exact") || (key51 === "prefix")) || (key51 === "suffix")) || (key51 === "contains")) || (key51 === "regex")) || (key51 === "range")) || (key51 === "present")) || (key51 === "invert"))){
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4445,11 +4446,9 @@ vErrors.push(err344);
 errors++;
 }
 }
-if(data159.prefix !== undefined){
-let data161 = data159.prefix;
-if(typeof data161 === "string"){
-if(!(formats4(data161))){
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data160.exact !== undefined){
+if(typeof data160.exact !== "string"){
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4459,8 +4458,11 @@ vErrors.push(err345);
 errors++;
 }
 }
-else {
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data160.prefix !== undefined){
+let data162 = data160.prefix;
+if(typeof data162 === "string"){
+if(!(formats4(data162))){
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4470,11 +4472,8 @@ vErrors.push(err346);
 errors++;
 }
 }
-if(data159.suffix !== undefined){
-let data162 = data159.suffix;
-if(typeof data162 === "string"){
-if(!(formats4(data162))){
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4484,8 +4483,11 @@ vErrors.push(err347);
 errors++;
 }
 }
-else {
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data160.suffix !== undefined){
+let data163 = data160.suffix;
+if(typeof data163 === "string"){
+if(!(formats4(data163))){
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4495,11 +4497,8 @@ vErrors.push(err348);
 errors++;
 }
 }
-if(data159.contains !== undefined){
-let data163 = data159.contains;
-if(typeof data163 === "string"){
-if(!(formats4(data163))){
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4509,8 +4508,11 @@ vErrors.push(err349);
 errors++;
 }
 }
-else {
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data160.contains !== undefined){
+let data164 = data160.contains;
+if(typeof data164 === "string"){
+if(!(formats4(data164))){
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4520,11 +4522,8 @@ vErrors.push(err350);
 errors++;
 }
 }
-if(data159.regex !== undefined){
-let data164 = data159.regex;
-if(typeof data164 === "string"){
-if(!(formats36(data164))){
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4534,8 +4533,11 @@ vErrors.push(err351);
 errors++;
 }
 }
-else {
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data160.regex !== undefined){
+let data165 = data160.regex;
+if(typeof data165 === "string"){
+if(!(formats36(data165))){
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4545,11 +4547,8 @@ vErrors.push(err352);
 errors++;
 }
 }
-if(data159.range !== undefined){
-let data165 = data159.range;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-if(data165.start === undefined){
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4558,8 +4557,12 @@ vErrors.push(err353);
 }
 errors++;
 }
-if(data165.end === undefined){
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data160.range !== undefined){
+let data166 = data160.range;
+if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
+if(data166.start === undefined){
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4568,9 +4571,8 @@ vErrors.push(err354);
 }
 errors++;
 }
-for(const key52 in data165){
-if(!((key52 === "start") || (key52 === "end"))){
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
+if(data166.end === undefined){
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4579,11 +4581,9 @@ vErrors.push(err355);
 }
 errors++;
 }
-}
-if(data165.start !== undefined){
-let data166 = data165.start;
-if(!(((typeof data166 == "number") && (!(data166 % 1) && !isNaN(data166))) && (isFinite(data166)))){
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+for(const key52 in data166){
+if(!((key52 === "start") || (key52 === "end"))){
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4592,9 +4592,11 @@ vErrors.push(err356);
 }
 errors++;
 }
-if((typeof data166 == "number") && (isFinite(data166))){
-if(data166 > 9007199254740991 || isNaN(data166)){
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data166.start !== undefined){
+let data167 = data166.start;
+if(!(((typeof data167 == "number") && (!(data167 % 1) && !isNaN(data167))) && (isFinite(data167)))){
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4603,8 +4605,9 @@ vErrors.push(err357);
 }
 errors++;
 }
-if(data166 < -9007199254740991 || isNaN(data166)){
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data167 == "number") && (isFinite(data167))){
+if(data167 > 9007199254740991 || isNaN(data167)){
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4613,12 +4616,8 @@ vErrors.push(err358);
 }
 errors++;
 }
-}
-}
-if(data165.end !== undefined){
-let data167 = data165.end;
-if(!(((typeof data167 == "number") && (!(data167 % 1) && !isNaN(data167))) && (isFinite(data167)))){
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data167 < -9007199254740991 || isNaN(data167)){
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4627,9 +4626,12 @@ vErrors.push(err359);
 }
 errors++;
 }
-if((typeof data167 == "number") && (isFinite(data167))){
-if(data167 > 9007199254740991 || isNaN(data167)){
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+if(data166.end !== undefined){
+let data168 = data166.end;
+if(!(((typeof data168 == "number") && (!(data168 % 1) && !isNaN(data168))) && (isFinite(data168)))){
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4638,8 +4640,9 @@ vErrors.push(err360);
 }
 errors++;
 }
-if(data167 < -9007199254740991 || isNaN(data167)){
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data168 == "number") && (isFinite(data168))){
+if(data168 > 9007199254740991 || isNaN(data168)){
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4648,11 +4651,8 @@ vErrors.push(err361);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data168 < -9007199254740991 || isNaN(data168)){
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4662,9 +4662,10 @@ vErrors.push(err362);
 errors++;
 }
 }
-if(data159.present !== undefined){
-if(typeof data159.present !== "boolean"){
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+}
+else {
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4674,9 +4675,9 @@ vErrors.push(err363);
 errors++;
 }
 }
-if(data159.invert !== undefined){
-if(typeof data159.invert !== "boolean"){
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data160.present !== undefined){
+if(typeof data160.present !== "boolean"){
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4686,9 +4687,9 @@ vErrors.push(err364);
 errors++;
 }
 }
-}
-else {
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data160.invert !== undefined){
+if(typeof data160.invert !== "boolean"){
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4697,11 +4698,10 @@ vErrors.push(err365);
 }
 errors++;
 }
-var _valid5 = _errs405 === errors;
-valid88 = valid88 || _valid5;
 }
-if(!valid88){
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4710,11 +4710,24 @@ vErrors.push(err366);
 }
 errors++;
 }
+var _valid5 = _errs407 === errors;
+valid88 = valid88 || _valid5;
+}
+if(!valid88){
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err367];
+}
 else {
-errors = _errs402;
+vErrors.push(err367);
+}
+errors++;
+}
+else {
+errors = _errs404;
 if(vErrors !== null){
-if(_errs402){
-vErrors.length = _errs402;
+if(_errs404){
+vErrors.length = _errs404;
 }
 else {
 vErrors = null;
@@ -4724,24 +4737,7 @@ vErrors = null;
 }
 }
 else {
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err367];
-}
-else {
-vErrors.push(err367);
-}
-errors++;
-}
-}
-if(data149.query !== undefined){
-let data170 = data149.query;
-if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
-for(const key53 in data170){
-const _errs431 = errors;
-if(typeof key53 === "string"){
-if(!(formats4(key53))){
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key53};
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4751,8 +4747,14 @@ vErrors.push(err368);
 errors++;
 }
 }
-else {
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
+if(data150.query !== undefined){
+let data171 = data150.query;
+if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
+for(const key53 in data171){
+const _errs433 = errors;
+if(typeof key53 === "string"){
+if(!(formats4(key53))){
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key53};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4761,9 +4763,9 @@ vErrors.push(err369);
 }
 errors++;
 }
-var valid91 = _errs431 === errors;
-if(!valid91){
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
+}
+else {
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4772,14 +4774,9 @@ vErrors.push(err370);
 }
 errors++;
 }
-}
-for(const key54 in data170){
-let data171 = data170[key54];
-const _errs435 = errors;
-let valid93 = false;
-const _errs436 = errors;
-if(typeof data171 !== "string"){
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+var valid91 = _errs433 === errors;
+if(!valid91){
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4788,14 +4785,14 @@ vErrors.push(err371);
 }
 errors++;
 }
-var _valid6 = _errs436 === errors;
-valid93 = valid93 || _valid6;
-if(!valid93){
+}
+for(const key54 in data171){
+let data172 = data171[key54];
+const _errs437 = errors;
+let valid93 = false;
 const _errs438 = errors;
-if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
-for(const key55 in data171){
-if(!((((((((key55 === "exact") || (key55 === "prefix")) || (key55 === "suffix")) || (key55 === "contains")) || (key55 === "regex")) || (key55 === "range")) || (key55 === "present")) || (key55 === "invert"))){
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
+if(typeof data172 !== "string"){
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4804,10 +4801,14 @@ vErrors.push(err372);
 }
 errors++;
 }
-}
-if(data171.exact !== undefined){
-if(typeof data171.exact !== "string"){
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+var _valid6 = _errs438 === errors;
+valid93 = valid93 || _valid6;
+if(!valid93){
+const _errs440 = errors;
+if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
+for(const key55 in data172){
+if(!((((((((key55 === "exact") || (key55 === "prefix")) || (key55 === "suffix")) || (key55 === "contains")) || (key55 === "regex")) || (key55 === "range")) || (key55 === "present")) || (key55 === "invert"))){
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4817,11 +4818,9 @@ vErrors.push(err373);
 errors++;
 }
 }
-if(data171.prefix !== undefined){
-let data173 = data171.prefix;
-if(typeof data173 === "string"){
-if(!(formats4(data173))){
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data172.exact !== undefined){
+if(typeof data172.exact !== "string"){
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4831,8 +4830,11 @@ vErrors.push(err374);
 errors++;
 }
 }
-else {
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data172.prefix !== undefined){
+let data174 = data172.prefix;
+if(typeof data174 === "string"){
+if(!(formats4(data174))){
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4842,11 +4844,8 @@ vErrors.push(err375);
 errors++;
 }
 }
-if(data171.suffix !== undefined){
-let data174 = data171.suffix;
-if(typeof data174 === "string"){
-if(!(formats4(data174))){
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4856,8 +4855,11 @@ vErrors.push(err376);
 errors++;
 }
 }
-else {
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data172.suffix !== undefined){
+let data175 = data172.suffix;
+if(typeof data175 === "string"){
+if(!(formats4(data175))){
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4867,11 +4869,8 @@ vErrors.push(err377);
 errors++;
 }
 }
-if(data171.contains !== undefined){
-let data175 = data171.contains;
-if(typeof data175 === "string"){
-if(!(formats4(data175))){
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4881,8 +4880,11 @@ vErrors.push(err378);
 errors++;
 }
 }
-else {
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data172.contains !== undefined){
+let data176 = data172.contains;
+if(typeof data176 === "string"){
+if(!(formats4(data176))){
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4892,11 +4894,8 @@ vErrors.push(err379);
 errors++;
 }
 }
-if(data171.regex !== undefined){
-let data176 = data171.regex;
-if(typeof data176 === "string"){
-if(!(formats36(data176))){
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4906,8 +4905,11 @@ vErrors.push(err380);
 errors++;
 }
 }
-else {
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data172.regex !== undefined){
+let data177 = data172.regex;
+if(typeof data177 === "string"){
+if(!(formats36(data177))){
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4917,11 +4919,8 @@ vErrors.push(err381);
 errors++;
 }
 }
-if(data171.range !== undefined){
-let data177 = data171.range;
-if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
-if(data177.start === undefined){
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4930,8 +4929,12 @@ vErrors.push(err382);
 }
 errors++;
 }
-if(data177.end === undefined){
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data172.range !== undefined){
+let data178 = data172.range;
+if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
+if(data178.start === undefined){
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4940,9 +4943,8 @@ vErrors.push(err383);
 }
 errors++;
 }
-for(const key56 in data177){
-if(!((key56 === "start") || (key56 === "end"))){
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
+if(data178.end === undefined){
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4951,11 +4953,9 @@ vErrors.push(err384);
 }
 errors++;
 }
-}
-if(data177.start !== undefined){
-let data178 = data177.start;
-if(!(((typeof data178 == "number") && (!(data178 % 1) && !isNaN(data178))) && (isFinite(data178)))){
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+for(const key56 in data178){
+if(!((key56 === "start") || (key56 === "end"))){
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4964,9 +4964,11 @@ vErrors.push(err385);
 }
 errors++;
 }
-if((typeof data178 == "number") && (isFinite(data178))){
-if(data178 > 9007199254740991 || isNaN(data178)){
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data178.start !== undefined){
+let data179 = data178.start;
+if(!(((typeof data179 == "number") && (!(data179 % 1) && !isNaN(data179))) && (isFinite(data179)))){
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4975,8 +4977,9 @@ vErrors.push(err386);
 }
 errors++;
 }
-if(data178 < -9007199254740991 || isNaN(data178)){
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data179 == "number") && (isFinite(data179))){
+if(data179 > 9007199254740991 || isNaN(data179)){
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4985,12 +4988,8 @@ vErrors.push(err387);
 }
 errors++;
 }
-}
-}
-if(data177.end !== undefined){
-let data179 = data177.end;
-if(!(((typeof data179 == "number") && (!(data179 % 1) && !isNaN(data179))) && (isFinite(data179)))){
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data179 < -9007199254740991 || isNaN(data179)){
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4999,9 +4998,12 @@ vErrors.push(err388);
 }
 errors++;
 }
-if((typeof data179 == "number") && (isFinite(data179))){
-if(data179 > 9007199254740991 || isNaN(data179)){
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+if(data178.end !== undefined){
+let data180 = data178.end;
+if(!(((typeof data180 == "number") && (!(data180 % 1) && !isNaN(data180))) && (isFinite(data180)))){
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5010,8 +5012,9 @@ vErrors.push(err389);
 }
 errors++;
 }
-if(data179 < -9007199254740991 || isNaN(data179)){
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data180 == "number") && (isFinite(data180))){
+if(data180 > 9007199254740991 || isNaN(data180)){
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5020,11 +5023,8 @@ vErrors.push(err390);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data180 < -9007199254740991 || isNaN(data180)){
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5034,9 +5034,10 @@ vErrors.push(err391);
 errors++;
 }
 }
-if(data171.present !== undefined){
-if(typeof data171.present !== "boolean"){
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+}
+else {
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5046,9 +5047,9 @@ vErrors.push(err392);
 errors++;
 }
 }
-if(data171.invert !== undefined){
-if(typeof data171.invert !== "boolean"){
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data172.present !== undefined){
+if(typeof data172.present !== "boolean"){
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5058,9 +5059,9 @@ vErrors.push(err393);
 errors++;
 }
 }
-}
-else {
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data172.invert !== undefined){
+if(typeof data172.invert !== "boolean"){
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5069,11 +5070,10 @@ vErrors.push(err394);
 }
 errors++;
 }
-var _valid6 = _errs438 === errors;
-valid93 = valid93 || _valid6;
 }
-if(!valid93){
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5082,11 +5082,24 @@ vErrors.push(err395);
 }
 errors++;
 }
+var _valid6 = _errs440 === errors;
+valid93 = valid93 || _valid6;
+}
+if(!valid93){
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err396];
+}
 else {
-errors = _errs435;
+vErrors.push(err396);
+}
+errors++;
+}
+else {
+errors = _errs437;
 if(vErrors !== null){
-if(_errs435){
-vErrors.length = _errs435;
+if(_errs437){
+vErrors.length = _errs437;
 }
 else {
 vErrors = null;
@@ -5096,21 +5109,7 @@ vErrors = null;
 }
 }
 else {
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err396];
-}
-else {
-vErrors.push(err396);
-}
-errors++;
-}
-}
-if(data149.fraction !== undefined){
-let data182 = data149.fraction;
-if((typeof data182 == "number") && (isFinite(data182))){
-if(data182 > 1 || isNaN(data182)){
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5119,8 +5118,12 @@ vErrors.push(err397);
 }
 errors++;
 }
-if(data182 < 0 || isNaN(data182)){
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data150.fraction !== undefined){
+let data183 = data150.fraction;
+if((typeof data183 == "number") && (isFinite(data183))){
+if(data183 > 1 || isNaN(data183)){
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5129,9 +5132,8 @@ vErrors.push(err398);
 }
 errors++;
 }
-}
-else {
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(data183 < 0 || isNaN(data183)){
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5141,9 +5143,8 @@ vErrors.push(err399);
 errors++;
 }
 }
-}
 else {
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5153,12 +5154,9 @@ vErrors.push(err400);
 errors++;
 }
 }
-if(data147.forward !== undefined){
-let data183 = data147.forward;
-if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
-for(const key57 in data183){
-if(!((((((((key57 === "cluster") || (key57 === "clusters")) || (key57 === "clusterHeader")) || (key57 === "timeout")) || (key57 === "idleTimeout")) || (key57 === "rewrite")) || (key57 === "requestHeaders")) || (key57 === "responseHeaders"))){
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
+}
+else {
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5168,11 +5166,12 @@ vErrors.push(err401);
 errors++;
 }
 }
-if(data183.cluster !== undefined){
-let data184 = data183.cluster;
-if(typeof data184 === "string"){
-if(!(formats4(data184))){
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data148.forward !== undefined){
+let data184 = data148.forward;
+if(data184 && typeof data184 == "object" && !Array.isArray(data184)){
+for(const key57 in data184){
+if(!((((((((key57 === "cluster") || (key57 === "clusters")) || (key57 === "clusterHeader")) || (key57 === "timeout")) || (key57 === "idleTimeout")) || (key57 === "rewrite")) || (key57 === "requestHeaders")) || (key57 === "responseHeaders"))){
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5182,8 +5181,11 @@ vErrors.push(err402);
 errors++;
 }
 }
-else {
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data184.cluster !== undefined){
+let data185 = data184.cluster;
+if(typeof data185 === "string"){
+if(!(formats4(data185))){
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5193,11 +5195,8 @@ vErrors.push(err403);
 errors++;
 }
 }
-if(data183.clusters !== undefined){
-let data185 = data183.clusters;
-if(Array.isArray(data185)){
-if(data185.length < 1){
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5206,12 +5205,12 @@ vErrors.push(err404);
 }
 errors++;
 }
-const len15 = data185.length;
-for(let i15=0; i15<len15; i15++){
-let data186 = data185[i15];
-if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
-if(data186.name === undefined){
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+if(data184.clusters !== undefined){
+let data186 = data184.clusters;
+if(Array.isArray(data186)){
+if(data186.length < 1){
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5220,9 +5219,12 @@ vErrors.push(err405);
 }
 errors++;
 }
-for(const key58 in data186){
-if(!((key58 === "name") || (key58 === "weight"))){
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+const len15 = data186.length;
+for(let i15=0; i15<len15; i15++){
+let data187 = data186[i15];
+if(data187 && typeof data187 == "object" && !Array.isArray(data187)){
+if(data187.name === undefined){
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5231,12 +5233,9 @@ vErrors.push(err406);
 }
 errors++;
 }
-}
-if(data186.name !== undefined){
-let data187 = data186.name;
-if(typeof data187 === "string"){
-if(!(formats4(data187))){
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key58 in data187){
+if(!((key58 === "name") || (key58 === "weight"))){
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5246,8 +5245,11 @@ vErrors.push(err407);
 errors++;
 }
 }
-else {
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data187.name !== undefined){
+let data188 = data187.name;
+if(typeof data188 === "string"){
+if(!(formats4(data188))){
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5257,10 +5259,8 @@ vErrors.push(err408);
 errors++;
 }
 }
-if(data186.weight !== undefined){
-let data188 = data186.weight;
-if(!(((typeof data188 == "number") && (!(data188 % 1) && !isNaN(data188))) && (isFinite(data188)))){
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5269,9 +5269,11 @@ vErrors.push(err409);
 }
 errors++;
 }
-if((typeof data188 == "number") && (isFinite(data188))){
-if(data188 > 4294967295 || isNaN(data188)){
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data187.weight !== undefined){
+let data189 = data187.weight;
+if(!(((typeof data189 == "number") && (!(data189 % 1) && !isNaN(data189))) && (isFinite(data189)))){
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5280,8 +5282,9 @@ vErrors.push(err410);
 }
 errors++;
 }
-if(data188 < 0 || isNaN(data188)){
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data189 == "number") && (isFinite(data189))){
+if(data189 > 4294967295 || isNaN(data189)){
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5290,11 +5293,8 @@ vErrors.push(err411);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data189 < 0 || isNaN(data189)){
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5305,8 +5305,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5316,11 +5317,9 @@ vErrors.push(err413);
 errors++;
 }
 }
-if(data183.clusterHeader !== undefined){
-let data189 = data183.clusterHeader;
-if(typeof data189 === "string"){
-if(!(formats66(data189))){
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+}
+else {
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5330,8 +5329,11 @@ vErrors.push(err414);
 errors++;
 }
 }
-else {
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if(data184.clusterHeader !== undefined){
+let data190 = data184.clusterHeader;
+if(typeof data190 === "string"){
+if(!(formats66(data190))){
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5341,11 +5343,8 @@ vErrors.push(err415);
 errors++;
 }
 }
-if(data183.timeout !== undefined){
-let data190 = data183.timeout;
-if(typeof data190 === "string"){
-if(!(formats2(data190))){
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5355,8 +5354,11 @@ vErrors.push(err416);
 errors++;
 }
 }
-else {
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+if(data184.timeout !== undefined){
+let data191 = data184.timeout;
+if(typeof data191 === "string"){
+if(!(formats2(data191))){
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5366,11 +5368,8 @@ vErrors.push(err417);
 errors++;
 }
 }
-if(data183.idleTimeout !== undefined){
-let data191 = data183.idleTimeout;
-if(typeof data191 === "string"){
-if(!(formats2(data191))){
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5380,8 +5379,11 @@ vErrors.push(err418);
 errors++;
 }
 }
-else {
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data184.idleTimeout !== undefined){
+let data192 = data184.idleTimeout;
+if(typeof data192 === "string"){
+if(!(formats2(data192))){
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5391,12 +5393,8 @@ vErrors.push(err419);
 errors++;
 }
 }
-if(data183.rewrite !== undefined){
-let data192 = data183.rewrite;
-if(data192 && typeof data192 == "object" && !Array.isArray(data192)){
-for(const key59 in data192){
-if(!(((((key59 === "prefix") || (key59 === "regex")) || (key59 === "path")) || (key59 === "host")) || (key59 === "hostFrom"))){
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+else {
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5406,11 +5404,12 @@ vErrors.push(err420);
 errors++;
 }
 }
-if(data192.prefix !== undefined){
-let data193 = data192.prefix;
-if(typeof data193 === "string"){
-if(!(formats32(data193))){
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data184.rewrite !== undefined){
+let data193 = data184.rewrite;
+if(data193 && typeof data193 == "object" && !Array.isArray(data193)){
+for(const key59 in data193){
+if(!(((((key59 === "prefix") || (key59 === "regex")) || (key59 === "path")) || (key59 === "host")) || (key59 === "hostFrom"))){
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5420,8 +5419,11 @@ vErrors.push(err421);
 errors++;
 }
 }
-else {
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data193.prefix !== undefined){
+let data194 = data193.prefix;
+if(typeof data194 === "string"){
+if(!(formats32(data194))){
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5431,11 +5433,8 @@ vErrors.push(err422);
 errors++;
 }
 }
-if(data192.regex !== undefined){
-let data194 = data192.regex;
-if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
-if(data194.pattern === undefined){
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5444,8 +5443,12 @@ vErrors.push(err423);
 }
 errors++;
 }
-if(data194.substitution === undefined){
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data193.regex !== undefined){
+let data195 = data193.regex;
+if(data195 && typeof data195 == "object" && !Array.isArray(data195)){
+if(data195.pattern === undefined){
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5454,9 +5457,8 @@ vErrors.push(err424);
 }
 errors++;
 }
-for(const key60 in data194){
-if(!((key60 === "pattern") || (key60 === "substitution"))){
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
+if(data195.substitution === undefined){
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5465,12 +5467,9 @@ vErrors.push(err425);
 }
 errors++;
 }
-}
-if(data194.pattern !== undefined){
-let data195 = data194.pattern;
-if(typeof data195 === "string"){
-if(!(formats36(data195))){
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+for(const key60 in data195){
+if(!((key60 === "pattern") || (key60 === "substitution"))){
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5480,8 +5479,11 @@ vErrors.push(err426);
 errors++;
 }
 }
-else {
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data195.pattern !== undefined){
+let data196 = data195.pattern;
+if(typeof data196 === "string"){
+if(!(formats36(data196))){
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5491,11 +5493,8 @@ vErrors.push(err427);
 errors++;
 }
 }
-if(data194.substitution !== undefined){
-let data196 = data194.substitution;
-if(typeof data196 === "string"){
-if(!(formats76(data196))){
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+else {
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5505,8 +5504,11 @@ vErrors.push(err428);
 errors++;
 }
 }
-else {
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data195.substitution !== undefined){
+let data197 = data195.substitution;
+if(typeof data197 === "string"){
+if(!(formats76(data197))){
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5516,9 +5518,8 @@ vErrors.push(err429);
 errors++;
 }
 }
-}
 else {
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5528,11 +5529,9 @@ vErrors.push(err430);
 errors++;
 }
 }
-if(data192.path !== undefined){
-let data197 = data192.path;
-if(typeof data197 === "string"){
-if(!(formats32(data197))){
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+}
+else {
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5542,8 +5541,11 @@ vErrors.push(err431);
 errors++;
 }
 }
-else {
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data193.path !== undefined){
+let data198 = data193.path;
+if(typeof data198 === "string"){
+if(!(formats32(data198))){
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5553,11 +5555,8 @@ vErrors.push(err432);
 errors++;
 }
 }
-if(data192.host !== undefined){
-let data198 = data192.host;
-if(typeof data198 === "string"){
-if(!(formats80(data198))){
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+else {
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5567,8 +5566,11 @@ vErrors.push(err433);
 errors++;
 }
 }
-else {
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data193.host !== undefined){
+let data199 = data193.host;
+if(typeof data199 === "string"){
+if(!(formats80(data199))){
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5578,10 +5580,8 @@ vErrors.push(err434);
 errors++;
 }
 }
-if(data192.hostFrom !== undefined){
-let data199 = data192.hostFrom;
-if(typeof data199 !== "string"){
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+else {
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5590,8 +5590,11 @@ vErrors.push(err435);
 }
 errors++;
 }
-if(!(data199 === "upstream")){
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+if(data193.hostFrom !== undefined){
+let data200 = data193.hostFrom;
+if(typeof data200 !== "string"){
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5600,10 +5603,8 @@ vErrors.push(err436);
 }
 errors++;
 }
-}
-}
-else {
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(!(data200 === "upstream")){
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5613,12 +5614,9 @@ vErrors.push(err437);
 errors++;
 }
 }
-if(data183.requestHeaders !== undefined){
-let data200 = data183.requestHeaders;
-if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
-for(const key61 in data200){
-if(!(((key61 === "set") || (key61 === "add")) || (key61 === "remove"))){
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
+}
+else {
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -5628,14 +5626,12 @@ vErrors.push(err438);
 errors++;
 }
 }
-if(data200.set !== undefined){
-let data201 = data200.set;
+if(data184.requestHeaders !== undefined){
+let data201 = data184.requestHeaders;
 if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
-for(const key62 in data201){
-const _errs507 = errors;
-if(typeof key62 === "string"){
-if(!(formats82(key62))){
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key62};
+for(const key61 in data201){
+if(!(((key61 === "set") || (key61 === "add")) || (key61 === "remove"))){
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5645,8 +5641,14 @@ vErrors.push(err439);
 errors++;
 }
 }
-else {
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key62};
+if(data201.set !== undefined){
+let data202 = data201.set;
+if(data202 && typeof data202 == "object" && !Array.isArray(data202)){
+for(const key62 in data202){
+const _errs509 = errors;
+if(typeof key62 === "string"){
+if(!(formats82(key62))){
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key62};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -5655,9 +5657,9 @@ vErrors.push(err440);
 }
 errors++;
 }
-var valid103 = _errs507 === errors;
-if(!valid103){
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key62}};
+}
+else {
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key62};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5666,12 +5668,9 @@ vErrors.push(err441);
 }
 errors++;
 }
-}
-for(const key63 in data201){
-let data202 = data201[key63];
-if(typeof data202 === "string"){
-if(!(formats84(data202))){
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid103 = _errs509 === errors;
+if(!valid103){
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key62}};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5681,8 +5680,11 @@ vErrors.push(err442);
 errors++;
 }
 }
-else {
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key63 in data202){
+let data203 = data202[key63];
+if(typeof data203 === "string"){
+if(!(formats84(data203))){
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5692,9 +5694,8 @@ vErrors.push(err443);
 errors++;
 }
 }
-}
 else {
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5704,14 +5705,9 @@ vErrors.push(err444);
 errors++;
 }
 }
-if(data200.add !== undefined){
-let data203 = data200.add;
-if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
-for(const key64 in data203){
-const _errs514 = errors;
-if(typeof key64 === "string"){
-if(!(formats82(key64))){
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key64};
+}
+else {
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5721,8 +5717,14 @@ vErrors.push(err445);
 errors++;
 }
 }
-else {
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key64};
+if(data201.add !== undefined){
+let data204 = data201.add;
+if(data204 && typeof data204 == "object" && !Array.isArray(data204)){
+for(const key64 in data204){
+const _errs516 = errors;
+if(typeof key64 === "string"){
+if(!(formats82(key64))){
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key64};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5731,9 +5733,9 @@ vErrors.push(err446);
 }
 errors++;
 }
-var valid105 = _errs514 === errors;
-if(!valid105){
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key64}};
+}
+else {
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key64};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5742,12 +5744,9 @@ vErrors.push(err447);
 }
 errors++;
 }
-}
-for(const key65 in data203){
-let data204 = data203[key65];
-if(typeof data204 === "string"){
-if(!(formats84(data204))){
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid105 = _errs516 === errors;
+if(!valid105){
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key64}};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5757,8 +5756,11 @@ vErrors.push(err448);
 errors++;
 }
 }
-else {
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key65 in data204){
+let data205 = data204[key65];
+if(typeof data205 === "string"){
+if(!(formats84(data205))){
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5768,9 +5770,8 @@ vErrors.push(err449);
 errors++;
 }
 }
-}
 else {
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5780,15 +5781,9 @@ vErrors.push(err450);
 errors++;
 }
 }
-if(data200.remove !== undefined){
-let data205 = data200.remove;
-if(Array.isArray(data205)){
-const len16 = data205.length;
-for(let i16=0; i16<len16; i16++){
-let data206 = data205[i16];
-if(typeof data206 === "string"){
-if(!(formats82(data206))){
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5798,8 +5793,15 @@ vErrors.push(err451);
 errors++;
 }
 }
-else {
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data201.remove !== undefined){
+let data206 = data201.remove;
+if(Array.isArray(data206)){
+const len16 = data206.length;
+for(let i16=0; i16<len16; i16++){
+let data207 = data206[i16];
+if(typeof data207 === "string"){
+if(!(formats82(data207))){
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5809,9 +5811,8 @@ vErrors.push(err452);
 errors++;
 }
 }
-}
 else {
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5823,7 +5824,7 @@ errors++;
 }
 }
 else {
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5833,12 +5834,9 @@ vErrors.push(err454);
 errors++;
 }
 }
-if(data183.responseHeaders !== undefined){
-let data207 = data183.responseHeaders;
-if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
-for(const key66 in data207){
-if(!(((key66 === "set") || (key66 === "add")) || (key66 === "remove"))){
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
+}
+else {
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5848,14 +5846,12 @@ vErrors.push(err455);
 errors++;
 }
 }
-if(data207.set !== undefined){
-let data208 = data207.set;
+if(data184.responseHeaders !== undefined){
+let data208 = data184.responseHeaders;
 if(data208 && typeof data208 == "object" && !Array.isArray(data208)){
-for(const key67 in data208){
-const _errs528 = errors;
-if(typeof key67 === "string"){
-if(!(formats82(key67))){
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
+for(const key66 in data208){
+if(!(((key66 === "set") || (key66 === "add")) || (key66 === "remove"))){
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5865,8 +5861,14 @@ vErrors.push(err456);
 errors++;
 }
 }
-else {
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
+if(data208.set !== undefined){
+let data209 = data208.set;
+if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
+for(const key67 in data209){
+const _errs530 = errors;
+if(typeof key67 === "string"){
+if(!(formats82(key67))){
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5875,9 +5877,9 @@ vErrors.push(err457);
 }
 errors++;
 }
-var valid110 = _errs528 === errors;
-if(!valid110){
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
+}
+else {
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5886,12 +5888,9 @@ vErrors.push(err458);
 }
 errors++;
 }
-}
-for(const key68 in data208){
-let data209 = data208[key68];
-if(typeof data209 === "string"){
-if(!(formats84(data209))){
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid110 = _errs530 === errors;
+if(!valid110){
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5901,8 +5900,11 @@ vErrors.push(err459);
 errors++;
 }
 }
-else {
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key68 in data209){
+let data210 = data209[key68];
+if(typeof data210 === "string"){
+if(!(formats84(data210))){
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5912,9 +5914,8 @@ vErrors.push(err460);
 errors++;
 }
 }
-}
 else {
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5924,14 +5925,9 @@ vErrors.push(err461);
 errors++;
 }
 }
-if(data207.add !== undefined){
-let data210 = data207.add;
-if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
-for(const key69 in data210){
-const _errs535 = errors;
-if(typeof key69 === "string"){
-if(!(formats82(key69))){
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key69};
+}
+else {
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5941,8 +5937,14 @@ vErrors.push(err462);
 errors++;
 }
 }
-else {
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key69};
+if(data208.add !== undefined){
+let data211 = data208.add;
+if(data211 && typeof data211 == "object" && !Array.isArray(data211)){
+for(const key69 in data211){
+const _errs537 = errors;
+if(typeof key69 === "string"){
+if(!(formats82(key69))){
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key69};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5951,9 +5953,9 @@ vErrors.push(err463);
 }
 errors++;
 }
-var valid112 = _errs535 === errors;
-if(!valid112){
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key69}};
+}
+else {
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key69};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5962,12 +5964,9 @@ vErrors.push(err464);
 }
 errors++;
 }
-}
-for(const key70 in data210){
-let data211 = data210[key70];
-if(typeof data211 === "string"){
-if(!(formats84(data211))){
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid112 = _errs537 === errors;
+if(!valid112){
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key69}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -5977,8 +5976,11 @@ vErrors.push(err465);
 errors++;
 }
 }
-else {
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key70 in data211){
+let data212 = data211[key70];
+if(typeof data212 === "string"){
+if(!(formats84(data212))){
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -5988,9 +5990,8 @@ vErrors.push(err466);
 errors++;
 }
 }
-}
 else {
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6000,15 +6001,9 @@ vErrors.push(err467);
 errors++;
 }
 }
-if(data207.remove !== undefined){
-let data212 = data207.remove;
-if(Array.isArray(data212)){
-const len17 = data212.length;
-for(let i17=0; i17<len17; i17++){
-let data213 = data212[i17];
-if(typeof data213 === "string"){
-if(!(formats82(data213))){
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6018,8 +6013,15 @@ vErrors.push(err468);
 errors++;
 }
 }
-else {
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data208.remove !== undefined){
+let data213 = data208.remove;
+if(Array.isArray(data213)){
+const len17 = data213.length;
+for(let i17=0; i17<len17; i17++){
+let data214 = data213[i17];
+if(typeof data214 === "string"){
+if(!(formats82(data214))){
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6029,9 +6031,8 @@ vErrors.push(err469);
 errors++;
 }
 }
-}
 else {
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6043,7 +6044,7 @@ errors++;
 }
 }
 else {
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6055,7 +6056,7 @@ errors++;
 }
 }
 else {
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6065,12 +6066,9 @@ vErrors.push(err472);
 errors++;
 }
 }
-if(data147.redirect !== undefined){
-let data214 = data147.redirect;
-if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
-for(const key71 in data214){
-if(!(((((((key71 === "scheme") || (key71 === "host")) || (key71 === "port")) || (key71 === "path")) || (key71 === "prefix")) || (key71 === "status")) || (key71 === "stripQuery"))){
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71}};
+}
+else {
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6080,10 +6078,12 @@ vErrors.push(err473);
 errors++;
 }
 }
-if(data214.scheme !== undefined){
-let data215 = data214.scheme;
-if(typeof data215 !== "string"){
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+if(data148.redirect !== undefined){
+let data215 = data148.redirect;
+if(data215 && typeof data215 == "object" && !Array.isArray(data215)){
+for(const key71 in data215){
+if(!(((((((key71 === "scheme") || (key71 === "host")) || (key71 === "port")) || (key71 === "path")) || (key71 === "prefix")) || (key71 === "status")) || (key71 === "stripQuery"))){
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71}};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6092,8 +6092,11 @@ vErrors.push(err474);
 }
 errors++;
 }
-if(!((data215 === "http") || (data215 === "https"))){
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data215.scheme !== undefined){
+let data216 = data215.scheme;
+if(typeof data216 !== "string"){
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6102,12 +6105,8 @@ vErrors.push(err475);
 }
 errors++;
 }
-}
-if(data214.host !== undefined){
-let data216 = data214.host;
-if(typeof data216 === "string"){
-if(!(formats102(data216))){
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(!((data216 === "http") || (data216 === "https"))){
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6117,8 +6116,11 @@ vErrors.push(err476);
 errors++;
 }
 }
-else {
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data215.host !== undefined){
+let data217 = data215.host;
+if(typeof data217 === "string"){
+if(!(formats102(data217))){
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6128,10 +6130,8 @@ vErrors.push(err477);
 errors++;
 }
 }
-if(data214.port !== undefined){
-let data217 = data214.port;
-if(!(((typeof data217 == "number") && (!(data217 % 1) && !isNaN(data217))) && (isFinite(data217)))){
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+else {
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6140,9 +6140,11 @@ vErrors.push(err478);
 }
 errors++;
 }
-if((typeof data217 == "number") && (isFinite(data217))){
-if(data217 > 65535 || isNaN(data217)){
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data215.port !== undefined){
+let data218 = data215.port;
+if(!(((typeof data218 == "number") && (!(data218 % 1) && !isNaN(data218))) && (isFinite(data218)))){
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6151,8 +6153,9 @@ vErrors.push(err479);
 }
 errors++;
 }
-if(data217 < 0 || isNaN(data217)){
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data218 == "number") && (isFinite(data218))){
+if(data218 > 65535 || isNaN(data218)){
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6161,13 +6164,8 @@ vErrors.push(err480);
 }
 errors++;
 }
-}
-}
-if(data214.path !== undefined){
-let data218 = data214.path;
-if(typeof data218 === "string"){
-if(!(formats104(data218))){
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data218 < 0 || isNaN(data218)){
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6177,8 +6175,12 @@ vErrors.push(err481);
 errors++;
 }
 }
-else {
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+}
+if(data215.path !== undefined){
+let data219 = data215.path;
+if(typeof data219 === "string"){
+if(!(formats104(data219))){
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6188,11 +6190,8 @@ vErrors.push(err482);
 errors++;
 }
 }
-if(data214.prefix !== undefined){
-let data219 = data214.prefix;
-if(typeof data219 === "string"){
-if(!(formats32(data219))){
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6202,8 +6201,11 @@ vErrors.push(err483);
 errors++;
 }
 }
-else {
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data215.prefix !== undefined){
+let data220 = data215.prefix;
+if(typeof data220 === "string"){
+if(!(formats32(data220))){
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6213,10 +6215,8 @@ vErrors.push(err484);
 errors++;
 }
 }
-if(data214.status !== undefined){
-let data220 = data214.status;
-if(!(((typeof data220 == "number") && (!(data220 % 1) && !isNaN(data220))) && (isFinite(data220)))){
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6225,8 +6225,11 @@ vErrors.push(err485);
 }
 errors++;
 }
-if(!(((((data220 === 301) || (data220 === 302)) || (data220 === 303)) || (data220 === 307)) || (data220 === 308))){
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+if(data215.status !== undefined){
+let data221 = data215.status;
+if(!(((typeof data221 == "number") && (!(data221 % 1) && !isNaN(data221))) && (isFinite(data221)))){
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6235,10 +6238,8 @@ vErrors.push(err486);
 }
 errors++;
 }
-}
-if(data214.stripQuery !== undefined){
-if(typeof data214.stripQuery !== "boolean"){
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(!(((((data221 === 301) || (data221 === 302)) || (data221 === 303)) || (data221 === 307)) || (data221 === 308))){
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6248,9 +6249,9 @@ vErrors.push(err487);
 errors++;
 }
 }
-}
-else {
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data215.stripQuery !== undefined){
+if(typeof data215.stripQuery !== "boolean"){
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6260,11 +6261,9 @@ vErrors.push(err488);
 errors++;
 }
 }
-if(data147.respond !== undefined){
-let data222 = data147.respond;
-if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
-if(data222.status === undefined){
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+}
+else {
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6273,9 +6272,12 @@ vErrors.push(err489);
 }
 errors++;
 }
-for(const key72 in data222){
-if(!(((key72 === "status") || (key72 === "headers")) || (key72 === "body"))){
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
+}
+if(data148.respond !== undefined){
+let data223 = data148.respond;
+if(data223 && typeof data223 == "object" && !Array.isArray(data223)){
+if(data223.status === undefined){
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6284,11 +6286,9 @@ vErrors.push(err490);
 }
 errors++;
 }
-}
-if(data222.status !== undefined){
-let data223 = data222.status;
-if(!(((typeof data223 == "number") && (!(data223 % 1) && !isNaN(data223))) && (isFinite(data223)))){
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+for(const key72 in data223){
+if(!(((key72 === "status") || (key72 === "headers")) || (key72 === "body"))){
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6297,9 +6297,11 @@ vErrors.push(err491);
 }
 errors++;
 }
-if((typeof data223 == "number") && (isFinite(data223))){
-if(data223 > 599 || isNaN(data223)){
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data223.status !== undefined){
+let data224 = data223.status;
+if(!(((typeof data224 == "number") && (!(data224 % 1) && !isNaN(data224))) && (isFinite(data224)))){
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6308,8 +6310,9 @@ vErrors.push(err492);
 }
 errors++;
 }
-if(data223 < 200 || isNaN(data223)){
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+if((typeof data224 == "number") && (isFinite(data224))){
+if(data224 > 599 || isNaN(data224)){
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6318,16 +6321,8 @@ vErrors.push(err493);
 }
 errors++;
 }
-}
-}
-if(data222.headers !== undefined){
-let data224 = data222.headers;
-if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
-for(const key73 in data224){
-const _errs568 = errors;
-if(typeof key73 === "string"){
-if(!(formats82(key73))){
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
+if(data224 < 200 || isNaN(data224)){
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6337,8 +6332,15 @@ vErrors.push(err494);
 errors++;
 }
 }
-else {
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
+}
+if(data223.headers !== undefined){
+let data225 = data223.headers;
+if(data225 && typeof data225 == "object" && !Array.isArray(data225)){
+for(const key73 in data225){
+const _errs570 = errors;
+if(typeof key73 === "string"){
+if(!(formats82(key73))){
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6347,9 +6349,9 @@ vErrors.push(err495);
 }
 errors++;
 }
-var valid118 = _errs568 === errors;
-if(!valid118){
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
+}
+else {
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6358,12 +6360,9 @@ vErrors.push(err496);
 }
 errors++;
 }
-}
-for(const key74 in data224){
-let data225 = data224[key74];
-if(typeof data225 === "string"){
-if(!(formats84(data225))){
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid118 = _errs570 === errors;
+if(!valid118){
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6373,8 +6372,11 @@ vErrors.push(err497);
 errors++;
 }
 }
-else {
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key74 in data225){
+let data226 = data225[key74];
+if(typeof data226 === "string"){
+if(!(formats84(data226))){
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6384,9 +6386,8 @@ vErrors.push(err498);
 errors++;
 }
 }
-}
 else {
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6396,9 +6397,9 @@ vErrors.push(err499);
 errors++;
 }
 }
-if(data222.body !== undefined){
-if(typeof data222.body !== "string"){
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6408,9 +6409,9 @@ vErrors.push(err500);
 errors++;
 }
 }
-}
-else {
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+if(data223.body !== undefined){
+if(typeof data223.body !== "string"){
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6422,7 +6423,7 @@ errors++;
 }
 }
 else {
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6434,7 +6435,7 @@ errors++;
 }
 }
 else {
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6446,7 +6447,7 @@ errors++;
 }
 }
 else {
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6458,7 +6459,7 @@ errors++;
 }
 }
 else {
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6470,7 +6471,7 @@ errors++;
 }
 }
 else {
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6482,7 +6483,7 @@ errors++;
 }
 }
 else {
-const err507 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6492,9 +6493,12 @@ vErrors.push(err507);
 errors++;
 }
 }
-}
-else {
-const err508 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+if(data10.tcp !== undefined){
+let data228 = data10.tcp;
+if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
+for(const key75 in data228){
+if(!((((((key75 === "cluster") || (key75 === "clusters")) || (key75 === "sniRoutes")) || (key75 === "idleTimeout")) || (key75 === "maxConnectAttempts")) || (key75 === "accessLog"))){
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6504,15 +6508,11 @@ vErrors.push(err508);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data227 = data.clusters;
-if(Array.isArray(data227)){
-const len18 = data227.length;
-for(let i18=0; i18<len18; i18++){
-let data228 = data227[i18];
-if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
-if(data228.name === undefined){
-const err509 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(data228.cluster !== undefined){
+let data229 = data228.cluster;
+if(typeof data229 === "string"){
+if(!(formats4(data229))){
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6521,8 +6521,9 @@ vErrors.push(err509);
 }
 errors++;
 }
-if(data228.endpoints === undefined){
-const err510 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
+}
+else {
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6531,9 +6532,12 @@ vErrors.push(err510);
 }
 errors++;
 }
-for(const key75 in data228){
-if(!((((((((key75 === "name") || (key75 === "type")) || (key75 === "endpoints")) || (key75 === "protocol")) || (key75 === "connectTimeout")) || (key75 === "loadBalancing")) || (key75 === "connections")) || (key75 === "circuitBreakers"))){
-const err511 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
+}
+if(data228.clusters !== undefined){
+let data230 = data228.clusters;
+if(Array.isArray(data230)){
+if(data230.length < 1){
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6542,12 +6546,12 @@ vErrors.push(err511);
 }
 errors++;
 }
-}
-if(data228.name !== undefined){
-let data229 = data228.name;
-if(typeof data229 === "string"){
-if(!(formats4(data229))){
-const err512 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+const len18 = data230.length;
+for(let i18=0; i18<len18; i18++){
+let data231 = data230[i18];
+if(data231 && typeof data231 == "object" && !Array.isArray(data231)){
+if(data231.name === undefined){
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6556,9 +6560,9 @@ vErrors.push(err512);
 }
 errors++;
 }
-}
-else {
-const err513 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+for(const key76 in data231){
+if(!((key76 === "name") || (key76 === "weight"))){
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6568,10 +6572,11 @@ vErrors.push(err513);
 errors++;
 }
 }
-if(data228.type !== undefined){
-let data230 = data228.type;
-if(typeof data230 !== "string"){
-const err514 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(data231.name !== undefined){
+let data232 = data231.name;
+if(typeof data232 === "string"){
+if(!(formats4(data232))){
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6580,8 +6585,9 @@ vErrors.push(err514);
 }
 errors++;
 }
-if(!(data230 === "static")){
-const err515 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+}
+else {
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6591,18 +6597,10 @@ vErrors.push(err515);
 errors++;
 }
 }
-if(data228.endpoints !== undefined){
-let data231 = data228.endpoints;
-if(Array.isArray(data231)){
-const len19 = data231.length;
-for(let i19=0; i19<len19; i19++){
-let data232 = data231[i19];
-const _errs587 = errors;
-let valid125 = false;
-const _errs588 = errors;
-if(typeof data232 === "string"){
-if(!(formats222(data232))){
-const err516 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data231.weight !== undefined){
+let data233 = data231.weight;
+if(!(((typeof data233 == "number") && (!(data233 % 1) && !isNaN(data233))) && (isFinite(data233)))){
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6611,9 +6609,9 @@ vErrors.push(err516);
 }
 errors++;
 }
-}
-else {
-const err517 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if((typeof data233 == "number") && (isFinite(data233))){
+if(data233 > 4294967295 || isNaN(data233)){
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6622,13 +6620,8 @@ vErrors.push(err517);
 }
 errors++;
 }
-var _valid7 = _errs588 === errors;
-valid125 = valid125 || _valid7;
-if(!valid125){
-const _errs590 = errors;
-if(data232 && typeof data232 == "object" && !Array.isArray(data232)){
-if(data232.address === undefined){
-const err518 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+if(data233 < 0 || isNaN(data233)){
+const err518 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6637,9 +6630,11 @@ vErrors.push(err518);
 }
 errors++;
 }
-for(const key76 in data232){
-if(!((key76 === "address") || (key76 === "weight"))){
-const err519 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
+}
+}
+}
+else {
+const err519 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6649,11 +6644,9 @@ vErrors.push(err519);
 errors++;
 }
 }
-if(data232.address !== undefined){
-let data233 = data232.address;
-if(typeof data233 === "string"){
-if(!(formats222(data233))){
-const err520 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+}
+else {
+const err520 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -6663,8 +6656,14 @@ vErrors.push(err520);
 errors++;
 }
 }
-else {
-const err521 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(data228.sniRoutes !== undefined){
+let data234 = data228.sniRoutes;
+if(data234 && typeof data234 == "object" && !Array.isArray(data234)){
+for(const key77 in data234){
+const _errs593 = errors;
+if(typeof key77 === "string"){
+if(!(formats224(key77))){
+const err521 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key77};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -6674,10 +6673,8 @@ vErrors.push(err521);
 errors++;
 }
 }
-if(data232.weight !== undefined){
-let data234 = data232.weight;
-if(!(((typeof data234 == "number") && (!(data234 % 1) && !isNaN(data234))) && (isFinite(data234)))){
-const err522 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err522 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key77};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -6686,9 +6683,9 @@ vErrors.push(err522);
 }
 errors++;
 }
-if((typeof data234 == "number") && (isFinite(data234))){
-if(data234 > 4294967295 || isNaN(data234)){
-const err523 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+var valid124 = _errs593 === errors;
+if(!valid124){
+const err523 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key77}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6697,8 +6694,15 @@ vErrors.push(err523);
 }
 errors++;
 }
-if(data234 < 1 || isNaN(data234)){
-const err524 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+for(const key78 in data234){
+let data235 = data234[key78];
+const _errs597 = errors;
+let valid126 = false;
+const _errs598 = errors;
+if(typeof data235 === "string"){
+if(!(formats4(data235))){
+const err524 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -6708,10 +6712,8 @@ vErrors.push(err524);
 errors++;
 }
 }
-}
-}
 else {
-const err525 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err525 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -6720,11 +6722,13 @@ vErrors.push(err525);
 }
 errors++;
 }
-var _valid7 = _errs590 === errors;
-valid125 = valid125 || _valid7;
-}
-if(!valid125){
-const err526 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+var _valid7 = _errs598 === errors;
+valid126 = valid126 || _valid7;
+if(!valid126){
+const _errs600 = errors;
+if(Array.isArray(data235)){
+if(data235.length < 1){
+const err526 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -6733,21 +6737,12 @@ vErrors.push(err526);
 }
 errors++;
 }
-else {
-errors = _errs587;
-if(vErrors !== null){
-if(_errs587){
-vErrors.length = _errs587;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err527 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+const len19 = data235.length;
+for(let i19=0; i19<len19; i19++){
+let data236 = data235[i19];
+if(data236 && typeof data236 == "object" && !Array.isArray(data236)){
+if(data236.name === undefined){
+const err527 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6756,11 +6751,9 @@ vErrors.push(err527);
 }
 errors++;
 }
-}
-if(data228.protocol !== undefined){
-let data235 = data228.protocol;
-if(typeof data235 !== "string"){
-const err528 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+for(const key79 in data236){
+if(!((key79 === "name") || (key79 === "weight"))){
+const err528 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6769,8 +6762,12 @@ vErrors.push(err528);
 }
 errors++;
 }
-if(!(data235 === "http1")){
-const err529 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+}
+if(data236.name !== undefined){
+let data237 = data236.name;
+if(typeof data237 === "string"){
+if(!(formats4(data237))){
+const err529 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6780,11 +6777,8 @@ vErrors.push(err529);
 errors++;
 }
 }
-if(data228.connectTimeout !== undefined){
-let data236 = data228.connectTimeout;
-if(typeof data236 === "string"){
-if(!(formats2(data236))){
-const err530 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err530 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6794,8 +6788,10 @@ vErrors.push(err530);
 errors++;
 }
 }
-else {
-const err531 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(data236.weight !== undefined){
+let data238 = data236.weight;
+if(!(((typeof data238 == "number") && (!(data238 % 1) && !isNaN(data238))) && (isFinite(data238)))){
+const err531 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6804,13 +6800,9 @@ vErrors.push(err531);
 }
 errors++;
 }
-}
-if(data228.loadBalancing !== undefined){
-let data237 = data228.loadBalancing;
-if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
-for(const key77 in data237){
-if(!(key77 === "policy")){
-const err532 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
+if((typeof data238 == "number") && (isFinite(data238))){
+if(data238 > 4294967295 || isNaN(data238)){
+const err532 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6819,11 +6811,8 @@ vErrors.push(err532);
 }
 errors++;
 }
-}
-if(data237.policy !== undefined){
-let data238 = data237.policy;
-if(typeof data238 !== "string"){
-const err533 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(data238 < 0 || isNaN(data238)){
+const err533 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6832,8 +6821,11 @@ vErrors.push(err533);
 }
 errors++;
 }
-if(!((data238 === "roundRobin") || (data238 === "random"))){
-const err534 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+}
+}
+else {
+const err534 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6845,7 +6837,7 @@ errors++;
 }
 }
 else {
-const err535 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+const err535 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6854,13 +6846,11 @@ vErrors.push(err535);
 }
 errors++;
 }
+var _valid7 = _errs600 === errors;
+valid126 = valid126 || _valid7;
 }
-if(data228.connections !== undefined){
-let data239 = data228.connections;
-if(data239 && typeof data239 == "object" && !Array.isArray(data239)){
-for(const key78 in data239){
-if(!((key78 === "idleTimeout") || (key78 === "maxRequests"))){
-const err536 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
+if(!valid126){
+const err536 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6869,12 +6859,21 @@ vErrors.push(err536);
 }
 errors++;
 }
+else {
+errors = _errs597;
+if(vErrors !== null){
+if(_errs597){
+vErrors.length = _errs597;
 }
-if(data239.idleTimeout !== undefined){
-let data240 = data239.idleTimeout;
-if(typeof data240 === "string"){
-if(!(formats2(data240))){
-const err537 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err537 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6884,8 +6883,11 @@ vErrors.push(err537);
 errors++;
 }
 }
-else {
-const err538 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data228.idleTimeout !== undefined){
+let data239 = data228.idleTimeout;
+if(typeof data239 === "string"){
+if(!(formats2(data239))){
+const err538 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6895,10 +6897,8 @@ vErrors.push(err538);
 errors++;
 }
 }
-if(data239.maxRequests !== undefined){
-let data241 = data239.maxRequests;
-if(!(((typeof data241 == "number") && (!(data241 % 1) && !isNaN(data241))) && (isFinite(data241)))){
-const err539 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+else {
+const err539 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6907,9 +6907,11 @@ vErrors.push(err539);
 }
 errors++;
 }
-if((typeof data241 == "number") && (isFinite(data241))){
-if(data241 > 2147483647 || isNaN(data241)){
-const err540 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data228.maxConnectAttempts !== undefined){
+let data240 = data228.maxConnectAttempts;
+if(!(((typeof data240 == "number") && (!(data240 % 1) && !isNaN(data240))) && (isFinite(data240)))){
+const err540 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6918,8 +6920,9 @@ vErrors.push(err540);
 }
 errors++;
 }
-if(data241 < 0 || isNaN(data241)){
-const err541 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data240 == "number") && (isFinite(data240))){
+if(data240 > 100 || isNaN(data240)){
+const err541 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6928,11 +6931,8 @@ vErrors.push(err541);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err542 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(data240 < 1 || isNaN(data240)){
+const err542 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6942,12 +6942,16 @@ vErrors.push(err542);
 errors++;
 }
 }
-if(data228.circuitBreakers !== undefined){
-let data242 = data228.circuitBreakers;
+}
+if(data228.accessLog !== undefined){
+let data241 = data228.accessLog;
+if(Array.isArray(data241)){
+const len20 = data241.length;
+for(let i20=0; i20<len20; i20++){
+let data242 = data241[i20];
 if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
-for(const key79 in data242){
-if(!((((key79 === "maxConnections") || (key79 === "maxPendingRequests")) || (key79 === "maxRequests")) || (key79 === "maxRetries"))){
-const err543 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
+if(data242.path === undefined){
+const err543 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -6956,11 +6960,9 @@ vErrors.push(err543);
 }
 errors++;
 }
-}
-if(data242.maxConnections !== undefined){
-let data243 = data242.maxConnections;
-if(!(((typeof data243 == "number") && (!(data243 % 1) && !isNaN(data243))) && (isFinite(data243)))){
-const err544 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+for(const key80 in data242){
+if(!((((key80 === "path") || (key80 === "format")) || (key80 === "json")) || (key80 === "filter"))){
+const err544 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -6969,9 +6971,12 @@ vErrors.push(err544);
 }
 errors++;
 }
-if((typeof data243 == "number") && (isFinite(data243))){
-if(data243 > 2147483647 || isNaN(data243)){
-const err545 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data242.path !== undefined){
+let data243 = data242.path;
+if(typeof data243 === "string"){
+if(!(formats4(data243))){
+const err545 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -6980,8 +6985,9 @@ vErrors.push(err545);
 }
 errors++;
 }
-if(data243 < 0 || isNaN(data243)){
-const err546 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err546 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -6991,11 +6997,9 @@ vErrors.push(err546);
 errors++;
 }
 }
-}
-if(data242.maxPendingRequests !== undefined){
-let data244 = data242.maxPendingRequests;
-if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
-const err547 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(data242.format !== undefined){
+if(typeof data242.format !== "string"){
+const err547 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/format",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -7004,9 +7008,11 @@ vErrors.push(err547);
 }
 errors++;
 }
-if((typeof data244 == "number") && (isFinite(data244))){
-if(data244 > 2147483647 || isNaN(data244)){
-const err548 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data242.json !== undefined){
+let data245 = data242.json;
+if(!(data245 && typeof data245 == "object" && !Array.isArray(data245))){
+const err548 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/json",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7015,8 +7021,13 @@ vErrors.push(err548);
 }
 errors++;
 }
-if(data244 < 0 || isNaN(data244)){
-const err549 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data242.filter !== undefined){
+let data246 = data242.filter;
+if(data246 && typeof data246 == "object" && !Array.isArray(data246)){
+for(const key81 in data246){
+if(!(key81 === "status")){
+const err549 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7026,11 +7037,11 @@ vErrors.push(err549);
 errors++;
 }
 }
-}
-if(data242.maxRequests !== undefined){
-let data245 = data242.maxRequests;
-if(!(((typeof data245 == "number") && (!(data245 % 1) && !isNaN(data245))) && (isFinite(data245)))){
-const err550 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data246.status !== undefined){
+let data247 = data246.status;
+if(typeof data247 === "string"){
+if(!(formats26(data247))){
+const err550 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7039,9 +7050,9 @@ vErrors.push(err550);
 }
 errors++;
 }
-if((typeof data245 == "number") && (isFinite(data245))){
-if(data245 > 2147483647 || isNaN(data245)){
-const err551 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+else {
+const err551 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7050,8 +7061,10 @@ vErrors.push(err551);
 }
 errors++;
 }
-if(data245 < 0 || isNaN(data245)){
-const err552 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err552 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7062,10 +7075,8 @@ errors++;
 }
 }
 }
-if(data242.maxRetries !== undefined){
-let data246 = data242.maxRetries;
-if(!(((typeof data246 == "number") && (!(data246 % 1) && !isNaN(data246))) && (isFinite(data246)))){
-const err553 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+else {
+const err553 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7074,9 +7085,10 @@ vErrors.push(err553);
 }
 errors++;
 }
-if((typeof data246 == "number") && (isFinite(data246))){
-if(data246 > 2147483647 || isNaN(data246)){
-const err554 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+else {
+const err554 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7085,8 +7097,10 @@ vErrors.push(err554);
 }
 errors++;
 }
-if(data246 < 0 || isNaN(data246)){
-const err555 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err555 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7097,9 +7111,8 @@ errors++;
 }
 }
 }
-}
 else {
-const err556 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+const err556 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7111,7 +7124,7 @@ errors++;
 }
 }
 else {
-const err557 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err557 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7121,9 +7134,15 @@ vErrors.push(err557);
 errors++;
 }
 }
-}
-else {
-const err558 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data.clusters !== undefined){
+let data248 = data.clusters;
+if(Array.isArray(data248)){
+const len21 = data248.length;
+for(let i21=0; i21<len21; i21++){
+let data249 = data248[i21];
+if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
+if(data249.name === undefined){
+const err558 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7132,15 +7151,639 @@ vErrors.push(err558);
 }
 errors++;
 }
-}
-}
-else {
-const err559 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+for(const key82 in data249){
+if(!(func2.call(schema11.properties.clusters.items.properties, key82))){
+const err559 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82}};
 if(vErrors === null){
 vErrors = [err559];
 }
 else {
 vErrors.push(err559);
+}
+errors++;
+}
+}
+if(data249.name !== undefined){
+let data250 = data249.name;
+if(typeof data250 === "string"){
+if(!(formats4(data250))){
+const err560 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err560];
+}
+else {
+vErrors.push(err560);
+}
+errors++;
+}
+}
+else {
+const err561 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err561];
+}
+else {
+vErrors.push(err561);
+}
+errors++;
+}
+}
+if(data249.type !== undefined){
+let data251 = data249.type;
+if(typeof data251 !== "string"){
+const err562 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err562];
+}
+else {
+vErrors.push(err562);
+}
+errors++;
+}
+if(!((data251 === "static") || (data251 === "originalDst"))){
+const err563 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+if(vErrors === null){
+vErrors = [err563];
+}
+else {
+vErrors.push(err563);
+}
+errors++;
+}
+}
+if(data249.endpoints !== undefined){
+let data252 = data249.endpoints;
+if(Array.isArray(data252)){
+const len22 = data252.length;
+for(let i22=0; i22<len22; i22++){
+let data253 = data252[i22];
+const _errs641 = errors;
+let valid139 = false;
+const _errs642 = errors;
+if(typeof data253 === "string"){
+if(!(formats238(data253))){
+const err564 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(vErrors === null){
+vErrors = [err564];
+}
+else {
+vErrors.push(err564);
+}
+errors++;
+}
+}
+else {
+const err565 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err565];
+}
+else {
+vErrors.push(err565);
+}
+errors++;
+}
+var _valid8 = _errs642 === errors;
+valid139 = valid139 || _valid8;
+if(!valid139){
+const _errs644 = errors;
+if(data253 && typeof data253 == "object" && !Array.isArray(data253)){
+if(data253.address === undefined){
+const err566 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+if(vErrors === null){
+vErrors = [err566];
+}
+else {
+vErrors.push(err566);
+}
+errors++;
+}
+for(const key83 in data253){
+if(!((key83 === "address") || (key83 === "weight"))){
+const err567 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83}};
+if(vErrors === null){
+vErrors = [err567];
+}
+else {
+vErrors.push(err567);
+}
+errors++;
+}
+}
+if(data253.address !== undefined){
+let data254 = data253.address;
+if(typeof data254 === "string"){
+if(!(formats238(data254))){
+const err568 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(vErrors === null){
+vErrors = [err568];
+}
+else {
+vErrors.push(err568);
+}
+errors++;
+}
+}
+else {
+const err569 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err569];
+}
+else {
+vErrors.push(err569);
+}
+errors++;
+}
+}
+if(data253.weight !== undefined){
+let data255 = data253.weight;
+if(!(((typeof data255 == "number") && (!(data255 % 1) && !isNaN(data255))) && (isFinite(data255)))){
+const err570 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err570];
+}
+else {
+vErrors.push(err570);
+}
+errors++;
+}
+if((typeof data255 == "number") && (isFinite(data255))){
+if(data255 > 4294967295 || isNaN(data255)){
+const err571 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+if(vErrors === null){
+vErrors = [err571];
+}
+else {
+vErrors.push(err571);
+}
+errors++;
+}
+if(data255 < 1 || isNaN(data255)){
+const err572 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(vErrors === null){
+vErrors = [err572];
+}
+else {
+vErrors.push(err572);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err573 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err573];
+}
+else {
+vErrors.push(err573);
+}
+errors++;
+}
+var _valid8 = _errs644 === errors;
+valid139 = valid139 || _valid8;
+}
+if(!valid139){
+const err574 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err574];
+}
+else {
+vErrors.push(err574);
+}
+errors++;
+}
+else {
+errors = _errs641;
+if(vErrors !== null){
+if(_errs641){
+vErrors.length = _errs641;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err575 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err575];
+}
+else {
+vErrors.push(err575);
+}
+errors++;
+}
+}
+if(data249.protocol !== undefined){
+let data256 = data249.protocol;
+if(typeof data256 !== "string"){
+const err576 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err576];
+}
+else {
+vErrors.push(err576);
+}
+errors++;
+}
+if(!(data256 === "http1")){
+const err577 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+if(vErrors === null){
+vErrors = [err577];
+}
+else {
+vErrors.push(err577);
+}
+errors++;
+}
+}
+if(data249.proxyProtocol !== undefined){
+let data257 = data249.proxyProtocol;
+if(typeof data257 !== "string"){
+const err578 = {instancePath:instancePath+"/clusters/" + i21+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err578];
+}
+else {
+vErrors.push(err578);
+}
+errors++;
+}
+if(!((data257 === "v1") || (data257 === "v2"))){
+const err579 = {instancePath:instancePath+"/clusters/" + i21+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.proxyProtocol.enum}};
+if(vErrors === null){
+vErrors = [err579];
+}
+else {
+vErrors.push(err579);
+}
+errors++;
+}
+}
+if(data249.connectTimeout !== undefined){
+let data258 = data249.connectTimeout;
+if(typeof data258 === "string"){
+if(!(formats2(data258))){
+const err580 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err580];
+}
+else {
+vErrors.push(err580);
+}
+errors++;
+}
+}
+else {
+const err581 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err581];
+}
+else {
+vErrors.push(err581);
+}
+errors++;
+}
+}
+if(data249.loadBalancing !== undefined){
+let data259 = data249.loadBalancing;
+if(data259 && typeof data259 == "object" && !Array.isArray(data259)){
+for(const key84 in data259){
+if(!(key84 === "policy")){
+const err582 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84}};
+if(vErrors === null){
+vErrors = [err582];
+}
+else {
+vErrors.push(err582);
+}
+errors++;
+}
+}
+if(data259.policy !== undefined){
+let data260 = data259.policy;
+if(typeof data260 !== "string"){
+const err583 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err583];
+}
+else {
+vErrors.push(err583);
+}
+errors++;
+}
+if(!((data260 === "roundRobin") || (data260 === "random"))){
+const err584 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+if(vErrors === null){
+vErrors = [err584];
+}
+else {
+vErrors.push(err584);
+}
+errors++;
+}
+}
+}
+else {
+const err585 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err585];
+}
+else {
+vErrors.push(err585);
+}
+errors++;
+}
+}
+if(data249.connections !== undefined){
+let data261 = data249.connections;
+if(data261 && typeof data261 == "object" && !Array.isArray(data261)){
+for(const key85 in data261){
+if(!((key85 === "idleTimeout") || (key85 === "maxRequests"))){
+const err586 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85}};
+if(vErrors === null){
+vErrors = [err586];
+}
+else {
+vErrors.push(err586);
+}
+errors++;
+}
+}
+if(data261.idleTimeout !== undefined){
+let data262 = data261.idleTimeout;
+if(typeof data262 === "string"){
+if(!(formats2(data262))){
+const err587 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err587];
+}
+else {
+vErrors.push(err587);
+}
+errors++;
+}
+}
+else {
+const err588 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err588];
+}
+else {
+vErrors.push(err588);
+}
+errors++;
+}
+}
+if(data261.maxRequests !== undefined){
+let data263 = data261.maxRequests;
+if(!(((typeof data263 == "number") && (!(data263 % 1) && !isNaN(data263))) && (isFinite(data263)))){
+const err589 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err589];
+}
+else {
+vErrors.push(err589);
+}
+errors++;
+}
+if((typeof data263 == "number") && (isFinite(data263))){
+if(data263 > 2147483647 || isNaN(data263)){
+const err590 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err590];
+}
+else {
+vErrors.push(err590);
+}
+errors++;
+}
+if(data263 < 0 || isNaN(data263)){
+const err591 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err591];
+}
+else {
+vErrors.push(err591);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err592 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err592];
+}
+else {
+vErrors.push(err592);
+}
+errors++;
+}
+}
+if(data249.circuitBreakers !== undefined){
+let data264 = data249.circuitBreakers;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+for(const key86 in data264){
+if(!((((key86 === "maxConnections") || (key86 === "maxPendingRequests")) || (key86 === "maxRequests")) || (key86 === "maxRetries"))){
+const err593 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86}};
+if(vErrors === null){
+vErrors = [err593];
+}
+else {
+vErrors.push(err593);
+}
+errors++;
+}
+}
+if(data264.maxConnections !== undefined){
+let data265 = data264.maxConnections;
+if(!(((typeof data265 == "number") && (!(data265 % 1) && !isNaN(data265))) && (isFinite(data265)))){
+const err594 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err594];
+}
+else {
+vErrors.push(err594);
+}
+errors++;
+}
+if((typeof data265 == "number") && (isFinite(data265))){
+if(data265 > 2147483647 || isNaN(data265)){
+const err595 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err595];
+}
+else {
+vErrors.push(err595);
+}
+errors++;
+}
+if(data265 < 0 || isNaN(data265)){
+const err596 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err596];
+}
+else {
+vErrors.push(err596);
+}
+errors++;
+}
+}
+}
+if(data264.maxPendingRequests !== undefined){
+let data266 = data264.maxPendingRequests;
+if(!(((typeof data266 == "number") && (!(data266 % 1) && !isNaN(data266))) && (isFinite(data266)))){
+const err597 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err597];
+}
+else {
+vErrors.push(err597);
+}
+errors++;
+}
+if((typeof data266 == "number") && (isFinite(data266))){
+if(data266 > 2147483647 || isNaN(data266)){
+const err598 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err598];
+}
+else {
+vErrors.push(err598);
+}
+errors++;
+}
+if(data266 < 0 || isNaN(data266)){
+const err599 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err599];
+}
+else {
+vErrors.push(err599);
+}
+errors++;
+}
+}
+}
+if(data264.maxRequests !== undefined){
+let data267 = data264.maxRequests;
+if(!(((typeof data267 == "number") && (!(data267 % 1) && !isNaN(data267))) && (isFinite(data267)))){
+const err600 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err600];
+}
+else {
+vErrors.push(err600);
+}
+errors++;
+}
+if((typeof data267 == "number") && (isFinite(data267))){
+if(data267 > 2147483647 || isNaN(data267)){
+const err601 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err601];
+}
+else {
+vErrors.push(err601);
+}
+errors++;
+}
+if(data267 < 0 || isNaN(data267)){
+const err602 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err602];
+}
+else {
+vErrors.push(err602);
+}
+errors++;
+}
+}
+}
+if(data264.maxRetries !== undefined){
+let data268 = data264.maxRetries;
+if(!(((typeof data268 == "number") && (!(data268 % 1) && !isNaN(data268))) && (isFinite(data268)))){
+const err603 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err603];
+}
+else {
+vErrors.push(err603);
+}
+errors++;
+}
+if((typeof data268 == "number") && (isFinite(data268))){
+if(data268 > 2147483647 || isNaN(data268)){
+const err604 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err604];
+}
+else {
+vErrors.push(err604);
+}
+errors++;
+}
+if(data268 < 0 || isNaN(data268)){
+const err605 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err605];
+}
+else {
+vErrors.push(err605);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err606 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err606];
+}
+else {
+vErrors.push(err606);
+}
+errors++;
+}
+}
+}
+else {
+const err607 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err607];
+}
+else {
+vErrors.push(err607);
+}
+errors++;
+}
+}
+}
+else {
+const err608 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err608];
+}
+else {
+vErrors.push(err608);
+}
+errors++;
+}
+}
+}
+else {
+const err609 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err609];
+}
+else {
+vErrors.push(err609);
 }
 errors++;
 }
