@@ -10,6 +10,7 @@ import type { Loop } from '../io/conn.ts';
 import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
 import { Host } from './host.ts';
+import type { Pool } from './pool.ts';
 import { H1Pool } from './h1-pool.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import { makePicker, type Picker } from './pick.ts';
@@ -64,6 +65,8 @@ export class Cluster {
         before.delete(endpoint.text);
         host.pool = old.pool;
         host.pool.host = host;
+        host.tunnels = old.tunnels;
+        if (host.tunnels !== null) host.tunnels.host = host;
       } else {
         host.pool = new H1Pool(this, host);
       }
@@ -75,16 +78,26 @@ export class Cluster {
     this.config = config;
     this.hosts = hosts;
     this.picker = original ?? makePicker(config.loadBalancing.policy, hosts, this.tools.random);
-    for (const gone of before.values()) gone.pool?.drain();
+    for (const gone of before.values()) drainHost(gone);
   }
 
   /** The cluster is no longer configured: idle connections close now, busy ones when their request is over. */
   drain(): void {
-    for (const host of this.hosts) host.pool?.drain();
+    for (const host of this.hosts) drainHost(host);
     this.original?.drain();
+  }
+
+  /** Connections that carry a tunnel's bytes from the first on, whatever protocol the cluster speaks otherwise. */
+  tunnelsTo(host: Host): Pool {
+    return (host.tunnels ??= new H1Pool(this, host, true));
   }
 
   openConnections(): number {
     return this.tools.breakers.count(this.breakerRow, RES_CX);
   }
+}
+
+function drainHost(host: Host): void {
+  host.pool?.drain();
+  host.tunnels?.drain();
 }

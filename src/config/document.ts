@@ -53,11 +53,28 @@ export interface HttpDocument {
   maxRequestBodySize?: number | string;
   acceptHttp10?: boolean;
   timeouts?: { idle?: string; requestHeaders?: string; request?: string; streamIdle?: string };
+  http2?: Http2Document;
   requestId?: { generate?: boolean; preserveExternal?: boolean };
+  upgrades?: string[];
   accessLog?: AccessLogDocument[];
   /** Exactly one of `routes` and `virtualHosts`. */
   routes?: RouteDocument[];
   virtualHosts?: VirtualHostDocument[];
+}
+
+export interface Http2Document {
+  maxConcurrentStreams?: number;
+  initialStreamWindow?: number | string;
+  initialConnectionWindow?: number | string;
+  keepAliveInterval?: string;
+  keepAliveTimeout?: string;
+  maxOutboundFrames?: number;
+  maxOutboundControlFrames?: number;
+  maxConsecutiveEmptyFrames?: number;
+  maxPriorityFramesPerStream?: number;
+  maxWindowUpdatesPerDataFrame?: number;
+  maxContinuationFrames?: number;
+  prematureResetStreams?: number;
 }
 
 export interface AccessLogDocument {
@@ -84,13 +101,14 @@ export interface RouteDocument {
   respond?: RespondDocument;
 }
 
-/** Exactly one of the first five. */
+/** Exactly one of the first six. */
 export interface MatchDocument {
   path?: string;
   prefix?: string;
   pathSeparatedPrefix?: string;
   regex?: string;
   template?: string;
+  connect?: boolean;
   caseSensitive?: boolean;
   methods?: string[];
   headers?: Record<string, ValueMatchDocument>;
@@ -118,6 +136,7 @@ export interface ForwardDocument {
   clusterHeader?: string;
   timeout?: string;
   idleTimeout?: string;
+  upgrades?: string[];
   rewrite?: RewriteDocument;
   requestHeaders?: HeaderEditsDocument;
   responseHeaders?: HeaderEditsDocument;

@@ -87,9 +87,30 @@ export interface HttpConfig {
     readonly requestMs: number;
     readonly streamIdleMs: number;
   };
+  readonly http2: Http2Config;
+  /** Protocols that may be upgraded to, lower-case. */
+  readonly upgrades: readonly string[];
   readonly requestId: { readonly generate: boolean; readonly preserveExternal: boolean };
   readonly accessLog: readonly AccessLogConfig[];
   readonly virtualHosts: readonly VirtualHostConfig[];
+}
+
+/** Limits of one HTTP/2 connection; `http/h2-limits.ts` says what each is for. */
+export interface Http2Config {
+  readonly maxConcurrentStreams: number;
+  readonly initialStreamWindowBytes: number;
+  readonly initialConnectionWindowBytes: number;
+  /** PINGs on a silent or busy connection alike; 0: none. */
+  readonly keepAliveIntervalMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly maxOutboundFrames: number;
+  readonly maxOutboundControlFrames: number;
+  readonly maxConsecutiveEmptyFrames: number;
+  readonly maxPriorityFramesPerStream: number;
+  readonly maxWindowUpdatesPerDataFrame: number;
+  readonly maxContinuationFrames: number;
+  /** 0: resets are not counted. */
+  readonly prematureResetStreams: number;
 }
 
 export interface AccessLogConfig {
@@ -127,6 +148,7 @@ export type PathMatch =
   | { readonly kind: 'pathSeparatedPrefix'; readonly value: string }
   | { readonly kind: 'regex'; readonly value: string }
   | { readonly kind: 'template'; readonly value: string }
+  | { readonly kind: 'connect' }
   | { readonly kind: 'any' };
 
 export interface MatchConfig {
@@ -163,6 +185,8 @@ export interface ForwardConfig {
   readonly timeoutMs: number;
   /** null: the listener's streamIdle. */
   readonly idleTimeoutMs: number | null;
+  /** null: the listener's. */
+  readonly upgrades: readonly string[] | null;
   readonly rewrite: RewriteConfig;
   readonly requestHeaders: HeaderEdits;
   readonly responseHeaders: HeaderEdits;

@@ -5,14 +5,23 @@
 
 import type { Address } from './address.ts';
 import type { Fault } from './fault.ts';
-import { Head } from './head.ts';
+import type { Head } from './head.ts';
+import { giveHead, NO_HEAD, takeHead } from './head-pool.ts';
 
 /** How a body is framed where it came from. */
 export const BODY_NONE = 0;
 export const BODY_LENGTH = 1; // exactly `head.contentLength` bytes
 export const BODY_CHUNKED = 2; // unknown length, its end is marked (chunked, END_STREAM)
 export const BODY_CLOSE = 3; // unknown length, ends with the connection (responses only)
-export type BodyKind = 0 | 1 | 2 | 3;
+/**
+ * No end but the tunnel's: bytes both ways behind 101, or behind 200 to CONNECT. Such a request and its answer end one by
+ * one: `last` in either direction is the half-close of that one alone, and the stream is over when both have ended.
+ */
+export const BODY_TUNNEL = 4;
+export type BodyKind = 0 | 1 | 2 | 3 | 4;
+
+/** `Stream.upgrade` of CONNECT. The names of protocols are lower-case, so that none can be mistaken for it. */
+export const UPGRADE_CONNECT = 'CONNECT';
 
 /** The caller's side of a stream: HTTP/1.1 connection, HTTP/2 stream, uWebSockets.js response. */
 export interface DownStream {
@@ -25,6 +34,7 @@ export interface DownStream {
   /**
    * The final head: `stream.status`, `stream.resHead`, `stream.resBody`.
    * `more`: body bytes, or the end, follow in this same callback, so the head may wait for them.
+   * With BODY_TUNNEL the head leaves at once; nothing is read from the caller until the first `resume`.
    * @returns false when the source should pause until `stream.downWritable`.
    */
   writeHead(more: boolean): boolean;
@@ -55,7 +65,10 @@ export class StreamRecord {
   up: UpStream | null = null;
 
   // The request. `listen` fills these before `begin`.
-  readonly reqHead: Head = new Head();
+  /** NO_HEAD once it has gone upstream, unless something still asks for its fields. */
+  reqHead: Head = NO_HEAD;
+  /** The request came as HTTP/1.0. */
+  http10 = false;
   method = '';
   /** Path with query, as received (`:path`). */
   path = '';
@@ -64,13 +77,16 @@ export class StreamRecord {
   scheme: 'http' | 'https' = 'http';
   reqBody: BodyKind = BODY_NONE;
   reqTrailers: Head | null = null;
+  /** The protocol that the caller wants to change to, lower-case, or UPGRADE_CONNECT; '' for an ordinary request. */
+  upgrade = '';
   /** What goes upstream instead of the received target and authority; '' where they stay as they stand. */
   upstreamPath = '';
   upstreamAuthority = '';
 
   // The answer.
   status = 0;
-  readonly resHead: Head = new Head();
+  /** NO_HEAD until `answerHead` is called, and again once it has gone to the caller. */
+  resHead: Head = NO_HEAD;
   resBody: BodyKind = BODY_NONE;
   resTrailers: Head | null = null;
   /** The answer is ours, not an upstream's. */
@@ -114,20 +130,38 @@ export class StreamRecord {
   /** Where the caller wanted to go before it was sent here; filled where a cluster asks for it. */
   originalDestination: Address | null = null;
 
+  /** The head of the answer, for whoever fills it. */
+  answerHead(): Head {
+    if (this.resHead === NO_HEAD) this.resHead = takeHead();
+    return this.resHead;
+  }
+
+  protected dropRequestHead(): void {
+    giveHead(this.reqHead);
+    this.reqHead = NO_HEAD;
+  }
+
+  protected dropAnswerHead(): void {
+    giveHead(this.resHead);
+    this.resHead = NO_HEAD;
+  }
+
   /** Back to the state of a new one. Subclasses add their own. */
   clear(): void {
     this.down = null;
     this.up = null;
-    this.reqHead.reset();
+    this.dropRequestHead();
+    this.http10 = false;
     this.method = '';
     this.path = '';
     this.authority = '';
     this.reqBody = BODY_NONE;
     this.reqTrailers = null;
+    this.upgrade = '';
     this.upstreamPath = '';
     this.upstreamAuthority = '';
     this.status = 0;
-    this.resHead.reset();
+    this.dropAnswerHead();
     this.resBody = BODY_NONE;
     this.resTrailers = null;
     this.isLocalReply = false;
@@ -152,7 +186,8 @@ export class StreamRecord {
     this.endAt = 0;
     this.serverName = '';
     this.originalDestination = null;
-  }}
+  }
+}
 
 export abstract class Stream extends StreamRecord {
   // ---- called by `listen` ----
@@ -160,9 +195,10 @@ export abstract class Stream extends StreamRecord {
   abstract begin(more: boolean): void;
   /** The request broke a rule, in its head (then this stands for `begin`) or behind it: answered with this status where that is still possible. */
   abstract refuse(status: number, details: string, flags: number, location: string): void;
+  /** `last` ends the request; of a tunnel it ends one direction, see BODY_TUNNEL. */
   abstract requestData(buf: Buffer, start: number, end: number, last: boolean): void;
-  /** The caller left before its head was complete: nothing to log, nobody to answer. */
-  abstract abandon(): void;
+  /** The caller left before its head was complete, or sent none that may be one: nobody to answer. */
+  abstract abandon(why?: Fault): void;
   /** What was taken for the beginning of a request was none. */
   abstract forget(): void;
   /** The caller can take bytes again. */

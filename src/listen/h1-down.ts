@@ -7,11 +7,11 @@
 //                     └── refused ───────► CLOSING
 
 import type { Address } from '../core/address.ts';
-import { copyBytes } from '../core/bytes.ts';
 import { FLAG_DPE, FLAG_SI } from '../core/flags.ts';
 import { fault } from '../core/fault.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
-import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE, type DownStream, type Stream } from '../core/stream.ts';
+import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE, BODY_TUNNEL, type DownStream, type Stream } from '../core/stream.ts';
+import { copySpan } from '../http/byte-view.ts';
 import { BodyReader } from '../http/h1-body.ts';
 import { describeError } from '../http/h1-errors.ts';
 import { isPersistent, requestBody } from '../http/h1-framing.ts';
@@ -23,7 +23,8 @@ import { Timer, type TimerTarget } from '../core/timer.ts';
 import * as S from '../observe/stat-names.ts';
 import type { DownConn } from './down-conn.ts';
 import type { HttpListener } from './http-listener.ts';
-import { admitRequest } from './h1-admission.ts';
+import { admitRequest } from './admission.ts';
+import { TunnelDown } from './tunnel-down.ts';
 
 const IDLE = 0;
 const HEAD = 1;
@@ -31,6 +32,8 @@ const BODY = 2;
 const WAIT = 3;
 const DISCARD = 4;
 const CLOSING = 5;
+/** The connection is a tunnel's. */
+const HANDED_OVER = 6;
 
 /** Bodies up to this size leave in one segment with what frames them; larger ones are sent from where they lie. */
 const COPY_BYTES = 16 * 1024;
@@ -202,7 +205,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
 
   writeInterim(): void {
     const interim = this.stream!.interim!;
-    if (this.stream!.reqHead.minor === 0) return; // RFC 9110 section 15.2: an HTTP/1.0 client knows no 1xx
+    if (this.stream!.http10) return; // RFC 9110 section 15.2: an HTTP/1.0 client knows no 1xx
     const { out } = this.listener.tools;
     parts.status = interim.status;
     parts.minor = 1;
@@ -217,7 +220,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     const { out } = this.listener.tools;
     const bodiless = stream.method === 'HEAD' || stream.status === 204 || stream.status === 304;
     const unknownLength = stream.resBody === BODY_CHUNKED || stream.resBody === BODY_CLOSE;
-    const http10 = stream.reqHead.minor === 0;
+    const { http10 } = stream;
     this.chunkedOut = unknownLength && !bodiless && !http10;
     if (http10 && unknownLength && !bodiless) this.keepAlive = false;
     // An answer before the end of its request, as in Envoy: what is still missing of that will perhaps never be read.
@@ -226,8 +229,10 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     parts.minor = http10 ? 0 : 1;
     parts.chunked = this.chunkedOut;
     parts.connection = this.keepAlive ? (http10 ? 'keep-alive' : '') : 'close';
+    if (stream.resBody === BODY_TUNNEL) parts.connection = stream.status === 101 ? 'Upgrade' : '';
     out.claim(this, responseRoom(stream.resHead, parts));
     const end = writeResponseHead(out.buf, 0, stream.resHead, parts);
+    if (stream.resBody === BODY_TUNNEL) return this.handOver(stream, end);
     if (!more) return this.send(out.buf, 0, end, false);
     this.held = end;
     out.hold(this);
@@ -288,6 +293,10 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
         case WAIT:
           pos = this.putAside(buf, pos, end);
           break;
+        case HANDED_OVER:
+          this.conn.owner.onData(this.conn, buf, pos, end);
+          pos = end;
+          break;
         default:
           pos = end;
       }
@@ -316,6 +325,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
       head.append(buf, pos, end);
       length = parseRequestHead(head, head.buf, 0, head.kept, limits);
     }
+    stream.http10 = head.minor === 0;
     if (length > 0) {
       this.admit(stream, end - (pos + length - kept));
       return pos + length - kept;
@@ -446,7 +456,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     if (framed) at = writeChunkHead(out.buf, at, end - start);
     let taken = true;
     if (end - start <= COPY_BYTES) {
-      at = copyBytes(out.buf, at, buf, start, end);
+      at = copySpan(out.buf, at, buf, start, end);
     } else {
       if (at > 0) this.send(out.buf, 0, at, true);
       taken = this.send(buf, start, end, this.chunkedOut);
@@ -514,6 +524,22 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
   private returnReader(): void {
     if (this.body !== null && readers.length < 256) readers.push(this.body);
     this.body = null;
+  }
+
+  /** The answer opens a tunnel: what follows on this connection, and what has come too early, belongs to it. */
+  private handOver(stream: Stream, end: number): boolean {
+    const { listener, conn, stash } = this;
+    const taken = this.send(listener.tools.out.buf, 0, end, false);
+    this.stream = null;
+    this.stash = null;
+    this.state = HANDED_OVER;
+    listener.tools.timers.disarm(this.timer);
+    conn.pauseRead();
+    const tunnel = new TunnelDown(listener, conn, { stream, early: stash, counted: this.counted, since: this.since });
+    listener.replace(this, tunnel);
+    stream.down = tunnel;
+    conn.owner = tunnel;
+    return taken;
   }
 
   // ---- pipelining ----

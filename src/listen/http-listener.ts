@@ -4,6 +4,7 @@
 
 import type { HttpConfig, HttpListenerConfig } from '../config/snapshot.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
+import { DEFAULT_H2_LIMITS, type H2Limits } from '../http/h2-limits.ts';
 import type { Conn, ConnOwner } from '../io/conn.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
@@ -13,6 +14,7 @@ import { ConnList } from './conn-list.ts';
 import type { DownConn } from './down-conn.ts';
 import { Entrance } from './entrance.ts';
 import { H1Down } from './h1-down.ts';
+import { H2Down } from './h2-down.ts';
 import type { HttpDoor, ListenTools, Road } from './http-door.ts';
 import { Identity } from './identity.ts';
 import { ListenOpening, makePreamble } from './preamble.ts';
@@ -24,6 +26,7 @@ export class HttpListener implements HttpDoor {
   readonly road: Road;
   config!: HttpConfig;
   limits!: HeadLimits;
+  h2Limits!: H2Limits;
   identity!: Identity;
   draining = false;
   private maxConnections = 0;
@@ -42,6 +45,7 @@ export class HttpListener implements HttpDoor {
   update({ http, maxConnections, proxyProtocol }: HttpListenerConfig): void {
     this.config = http;
     this.limits = { maxHeadBytes: http.maxRequestHeadersBytes, maxFields: http.maxRequestHeaders };
+    this.h2Limits = { ...DEFAULT_H2_LIMITS, ...http.http2, ...this.limits };
     this.identity = new Identity(http, this.tools.random);
     this.maxConnections = maxConnections;
     this.opening.preamble = makePreamble({ proxyProtocol, serverName: false }, this.tools.cells, this.plan.listener);
@@ -58,7 +62,9 @@ export class HttpListener implements HttpDoor {
     cells[this.plan.http + S.DOWN_CX_TOTAL]!++;
     cells[this.plan.http + S.DOWN_CX_ACTIVE]!++;
     const counted = this.maxConnections > 0;
-    if (this.opening.isNone && !this.config.protocols.includes('http2')) return this.welcome(conn, counted, false, null);
+    const { protocols } = this.config;
+    // With one protocol and nothing to wait for, it is clear from the start.
+    if (this.opening.isNone && protocols.length === 1) return this.welcome(conn, counted, protocols[0] === 'http2', null);
     const entrance = new Entrance(this, conn, counted);
     this.list.add(entrance);
     return entrance;
@@ -67,11 +73,16 @@ export class HttpListener implements HttpDoor {
   /** It is known what the connection speaks. `before` held its place until now. */
   welcome(conn: Conn, counted: boolean, http2: boolean, before: DownConn | null): ConnOwner {
     if (before !== null) this.list.remove(before);
-    if (http2) throw new Error('not yet');
-    const down = new H1Down(this, conn, counted);
+    const down = http2 ? new H2Down(this, conn, counted) : new H1Down(this, conn, counted);
     this.list.add(down);
     conn.owner = down;
     return down;
+  }
+
+  /** A connection is now somebody else's. */
+  replace(before: DownConn, after: DownConn): void {
+    this.list.remove(before);
+    this.list.add(after);
   }
 
   /** A connection of this listener is gone. */

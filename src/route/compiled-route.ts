@@ -2,6 +2,7 @@
 // One route, ready for the road: everything its match and its action need, as flat fields of one shape, whatever its kind.
 // Made by compile.ts, read-only afterwards but for `clusterRefs`, which `proxy` fills when it takes a snapshot in.
 
+import type { FieldBlock } from '../core/field-block.ts';
 import type { EditLevel } from './header-edits.ts';
 import type { PathTemplate } from './path/template.ts';
 import type { LinearRegex } from './rule/linear-regex.ts';
@@ -17,6 +18,8 @@ export const PATH_SEPARATED = 2;
 export const PATH_REGEX = 3;
 export const PATH_TEMPLATE = 4;
 export const PATH_ANY = 5;
+/** CONNECT, which has none. */
+export const PATH_CONNECT = 6;
 
 export const REWRITE_NONE = 0;
 /** The part of the path that matched is replaced. */
@@ -51,8 +54,10 @@ export class CompiledRoute {
 
   // ---- forward ----
   timeoutMs = 0;
-  /** The same as text, for `x-envoy-expected-rq-timeout-ms`. */
-  timeoutText = '';
+  /** The same as the line that tells the upstream. */
+  timeoutBlock: FieldBlock | null = null;
+  /** The protocols that may be upgraded to, lower-case; null: the listener's. */
+  upgrades: readonly string[] | null = null;
   /** -1: the listener's stream idle time-out. */
   idleTimeoutMs = -1;
   clusterNames: readonly string[] = [];

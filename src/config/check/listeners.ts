@@ -3,7 +3,7 @@
 import { formatAddress } from '../../core/address.ts';
 import { explainListenAddress, parseAddress } from '../address.ts';
 import { DEFAULTS } from '../defaults.ts';
-import { MAX_HEADERS_BYTES, MIN_HEADERS_BYTES } from '../limits.ts';
+import { MAX_HEADERS_BYTES, MAX_WINDOW_BYTES, MIN_HEADERS_BYTES } from '../limits.ts';
 import type { Place } from '../place.ts';
 import { LISTENER_PROTOCOLS, ROUTE_SOURCES } from '../schema/listener.ts';
 import { explainSize, parseSize } from '../units.ts';
@@ -11,6 +11,7 @@ import { checkAccessLog } from './access-log.ts';
 import type { CheckScope } from './check.ts';
 import { exactlyOne, Register } from './choices.ts';
 import { checkRoutes } from './routes.ts';
+import { checkNoTunnels } from './tunnels.ts';
 import { checkHeaderEdits } from './headers.ts';
 import { checkTcp } from './tcp.ts';
 
@@ -29,14 +30,23 @@ export function checkListeners(root: Place, scope: CheckScope): void {
     exactlyOne(listener, 'a listener', LISTENER_PROTOCOLS, scope.problems);
     if (listener.has('http')) checkHttp(listener.at('http'), scope);
     checkTcp(listener.at('tcp'), scope);
-    checkEngine(root, listener, scope);
+    checkEngine(listener, root, scope);
   }
 }
 
-/** uWebSockets.js has its own parser and nothing below it. */
-function checkEngine(root: Place, listener: Place, { problems }: CheckScope): void {
+/** uWebSockets.js has its own parser, nothing below it, and no HTTP/2 (uWebSockets.js#178). */
+function checkEngine(listener: Place, root: Place, scope: CheckScope): void {
   const engine = listener.has('engine') ? listener.at('engine') : root.at('engine');
   if (engine.value !== 'uws') return;
+  checkNothingBelow(listener, scope);
+  checkNoTunnels(listener.at('http'), scope);
+  for (const protocol of listener.at('http').at('protocols').items()) {
+    if (protocol.text() !== 'http2') continue;
+    scope.problems.push({ code: 'conflict', pointer: protocol.pointer, message: 'the engine "uws" speaks HTTP/1.1 only: choose "epoll" or "node" for this listener' });
+  }
+}
+
+function checkNothingBelow(listener: Place, { problems }: CheckScope): void {
   const refused = listener.has('tcp') ? listener.at('tcp') : listener.at('proxyProtocol').value === true ? listener.at('proxyProtocol') : null;
   if (refused === null) return;
   problems.push({ code: 'conflict', pointer: refused.pointer, atKey: true, message: 'the engine "uws" speaks HTTP/1.1 only, without what comes before it: choose the engine "epoll" or "node"' });
@@ -54,6 +64,8 @@ function isOnFreePort(text: string): boolean {
 function checkHttp(http: Place, scope: CheckScope): void {
   const { problems } = scope;
   checkHeadersSize(http.at('maxRequestHeadersSize'), scope);
+  checkWindow(http.at('http2').at('initialStreamWindow'), { least: 1024, words: '1KiB' }, scope);
+  checkWindow(http.at('http2').at('initialConnectionWindow'), { least: 65_535, words: '64KiB' }, scope);
   if ((http.at('xffNumTrustedHops').number() ?? 0) > 0 && http.at('trustedCidrs').items().length > 0) {
     problems.push({ code: 'conflict', pointer: http.at('trustedCidrs').pointer, atKey: true, message: 'trusted proxies are either counted (xffNumTrustedHops) or known by address (trustedCidrs), not both' });
   }
@@ -69,6 +81,16 @@ function checkHeadersSize(place: Place, { problems }: CheckScope): void {
   const bytes = parseSize(value);
   if (bytes < MIN_HEADERS_BYTES || bytes > MAX_HEADERS_BYTES) {
     problems.push({ code: 'out-of-range', pointer: place.pointer, message: 'must be from 1KiB to 8MiB' });
+  }
+}
+
+/** RFC 9113 section 6.9: a connection's window begins with 65,535 bytes and cannot be made smaller. */
+function checkWindow(place: Place, { least, words }: { least: number; words: string }, { problems }: CheckScope): void {
+  const { value } = place;
+  if (typeof value !== 'number' && (typeof value !== 'string' || explainSize(value) !== null)) return;
+  const bytes = parseSize(value);
+  if (bytes < least || bytes > MAX_WINDOW_BYTES) {
+    problems.push({ code: 'out-of-range', pointer: place.pointer, message: `must be from ${words} to 1GiB` });
   }
 }
 

@@ -50,6 +50,7 @@ export const FORMS = {
   template: { expects: 'a path template such as "/users/{id}"', code: 'bad-template', explain: (text) => explainPath(text) ?? explainTemplate(text) },
   regex: { expects: 'a regular expression', code: 'bad-regex', explain: explainRegex },
   method: { expects: 'a method such as "GET"', code: 'bad-method', explain: explainMethod },
+  upgrade: { expects: 'the name of a protocol such as "websocket"', code: 'bad-upgrade', explain: explainUpgrade },
   headerName: { expects: 'the name of a header', code: 'bad-header-name', explain: explainHeaderName },
   editedHeader: { expects: 'the name of a header', code: 'bad-edited-header', explain: explainEditedHeader },
   matchedHeader: { expects: 'the name of a header', code: 'bad-header-name', explain: explainMatchedHeader },
@@ -71,6 +72,14 @@ function explainCidr(text: string): string | null {
   if (parseCidr(text) !== null) return null;
   const bytes = parseIp(text);
   return bytes === null ? 'must be an address range such as "10.0.0.0/8"' : `has no prefix length: write "${text}/${bytes.length * 8}"`;
+}
+
+/** RFC 9110 section 7.8: a name, perhaps with a version. */
+function explainUpgrade(text: string): string | null {
+  const name = text.toLowerCase();
+  if (name === 'h2c' || name === 'http' || name.startsWith('http/')) return 'cannot be tunnelled: requests inside would pass every rule by';
+  if (name === 'connect') return 'is no protocol: use a route with "match": { "connect": true }';
+  return text.split('/').length <= 2 && text.split('/').every((part) => TOKEN.test(part)) ? null : 'is not the name of a protocol';
 }
 
 function explainDomain(text: string): string | null {

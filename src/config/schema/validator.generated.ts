@@ -3,8 +3,8 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"proxyProtocol":{"type":"boolean"},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1}]}},"idleTimeout":{"type":"string","format":"duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
-const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"proxyProtocol":{"type":"boolean"},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1}]}},"idleTimeout":{"type":"string","format":"duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
 const formats2 = FORMATS.duration;
@@ -12,24 +12,25 @@ const formats4 = FORMATS.name;
 const formats8 = FORMATS.serverName;
 const formats10 = FORMATS.cidr;
 const formats12 = FORMATS.size;
-const formats26 = FORMATS.statusFilter;
-const formats30 = FORMATS.exactPath;
-const formats32 = FORMATS.path;
-const formats34 = FORMATS.separatedPrefix;
-const formats36 = FORMATS.regex;
-const formats38 = FORMATS.template;
-const formats40 = FORMATS.method;
-const formats42 = FORMATS.matchedHeader;
-const formats66 = FORMATS.headerName;
-const formats76 = FORMATS.substitution;
-const formats80 = FORMATS.authority;
-const formats82 = FORMATS.editedHeader;
-const formats84 = FORMATS.headerValue;
-const formats102 = FORMATS.optionalAuthority;
-const formats104 = FORMATS.target;
-const formats114 = FORMATS.domain;
-const formats224 = FORMATS.serverNamePattern;
-const formats238 = FORMATS.endpointAddress;
+const formats32 = FORMATS.upgrade;
+const formats36 = FORMATS.statusFilter;
+const formats40 = FORMATS.exactPath;
+const formats42 = FORMATS.path;
+const formats44 = FORMATS.separatedPrefix;
+const formats46 = FORMATS.regex;
+const formats48 = FORMATS.template;
+const formats50 = FORMATS.method;
+const formats52 = FORMATS.matchedHeader;
+const formats76 = FORMATS.headerName;
+const formats88 = FORMATS.substitution;
+const formats92 = FORMATS.authority;
+const formats94 = FORMATS.editedHeader;
+const formats96 = FORMATS.headerValue;
+const formats114 = FORMATS.optionalAuthority;
+const formats116 = FORMATS.target;
+const formats126 = FORMATS.domain;
+const formats238 = FORMATS.serverNamePattern;
+const formats252 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -533,7 +534,7 @@ vErrors.push(err37);
 }
 errors++;
 }
-if(!(data18 === "http1")){
+if(!((data18 === "http1") || (data18 === "http2"))){
 const err38 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.protocols.items.enum}};
 if(vErrors === null){
 vErrors = [err38];
@@ -1028,12 +1029,12 @@ vErrors.push(err76);
 errors++;
 }
 }
-if(data16.requestId !== undefined){
-let data37 = data16.requestId;
+if(data16.http2 !== undefined){
+let data37 = data16.http2;
 if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
 for(const key5 in data37){
-if(!((key5 === "generate") || (key5 === "preserveExternal"))){
-const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
+if(!(func2.call(schema11.properties.listeners.items.properties.http.properties.http2.properties, key5))){
+const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -1043,9 +1044,10 @@ vErrors.push(err77);
 errors++;
 }
 }
-if(data37.generate !== undefined){
-if(typeof data37.generate !== "boolean"){
-const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
+if(data37.maxConcurrentStreams !== undefined){
+let data38 = data37.maxConcurrentStreams;
+if(!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))){
+const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -1054,10 +1056,9 @@ vErrors.push(err78);
 }
 errors++;
 }
-}
-if(data37.preserveExternal !== undefined){
-if(typeof data37.preserveExternal !== "boolean"){
-const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
+if((typeof data38 == "number") && (isFinite(data38))){
+if(data38 > 2147483647 || isNaN(data38)){
+const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -1066,10 +1067,8 @@ vErrors.push(err79);
 }
 errors++;
 }
-}
-}
-else {
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+if(data38 < 1 || isNaN(data38)){
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -1079,15 +1078,11 @@ vErrors.push(err80);
 errors++;
 }
 }
-if(data16.accessLog !== undefined){
-let data40 = data16.accessLog;
-if(Array.isArray(data40)){
-const len3 = data40.length;
-for(let i3=0; i3<len3; i3++){
-let data41 = data40[i3];
-if(data41 && typeof data41 == "object" && !Array.isArray(data41)){
-if(data41.path === undefined){
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+}
+if(data37.initialStreamWindow !== undefined){
+let data39 = data37.initialStreamWindow;
+if((!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))) && (typeof data39 !== "string")){
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialStreamWindow.type}};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -1096,9 +1091,9 @@ vErrors.push(err81);
 }
 errors++;
 }
-for(const key6 in data41){
-if(!((((key6 === "path") || (key6 === "format")) || (key6 === "json")) || (key6 === "filter"))){
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+if((typeof data39 == "number") && (isFinite(data39))){
+if(data39 < 0 || isNaN(data39)){
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -1108,11 +1103,9 @@ vErrors.push(err82);
 errors++;
 }
 }
-if(data41.path !== undefined){
-let data42 = data41.path;
-if(typeof data42 === "string"){
-if(!(formats4(data42))){
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+if(typeof data39 === "string"){
+if(!(formats12(data39))){
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -1122,8 +1115,11 @@ vErrors.push(err83);
 errors++;
 }
 }
-else {
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+}
+if(data37.initialConnectionWindow !== undefined){
+let data40 = data37.initialConnectionWindow;
+if((!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))) && (typeof data40 !== "string")){
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialConnectionWindow.type}};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -1132,10 +1128,9 @@ vErrors.push(err84);
 }
 errors++;
 }
-}
-if(data41.format !== undefined){
-if(typeof data41.format !== "string"){
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+if((typeof data40 == "number") && (isFinite(data40))){
+if(data40 < 0 || isNaN(data40)){
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -1145,10 +1140,9 @@ vErrors.push(err85);
 errors++;
 }
 }
-if(data41.json !== undefined){
-let data44 = data41.json;
-if(!(data44 && typeof data44 == "object" && !Array.isArray(data44))){
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(typeof data40 === "string"){
+if(!(formats12(data40))){
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -1158,12 +1152,12 @@ vErrors.push(err86);
 errors++;
 }
 }
-if(data41.filter !== undefined){
-let data45 = data41.filter;
-if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
-for(const key7 in data45){
-if(!(key7 === "status")){
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+}
+if(data37.keepAliveInterval !== undefined){
+let data41 = data37.keepAliveInterval;
+if(typeof data41 === "string"){
+if(!(formats2(data41))){
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -1173,11 +1167,8 @@ vErrors.push(err87);
 errors++;
 }
 }
-if(data45.status !== undefined){
-let data46 = data45.status;
-if(typeof data46 === "string"){
-if(!(formats26(data46))){
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+else {
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -1187,8 +1178,11 @@ vErrors.push(err88);
 errors++;
 }
 }
-else {
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+if(data37.keepAliveTimeout !== undefined){
+let data42 = data37.keepAliveTimeout;
+if(typeof data42 === "string"){
+if(!(formats2(data42))){
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -1198,9 +1192,8 @@ vErrors.push(err89);
 errors++;
 }
 }
-}
 else {
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -1210,9 +1203,10 @@ vErrors.push(err90);
 errors++;
 }
 }
-}
-else {
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+if(data37.maxOutboundFrames !== undefined){
+let data43 = data37.maxOutboundFrames;
+if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -1221,10 +1215,9 @@ vErrors.push(err91);
 }
 errors++;
 }
-}
-}
-else {
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+if((typeof data43 == "number") && (isFinite(data43))){
+if(data43 > 2147483647 || isNaN(data43)){
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -1233,16 +1226,8 @@ vErrors.push(err92);
 }
 errors++;
 }
-}
-if(data16.routes !== undefined){
-let data47 = data16.routes;
-if(Array.isArray(data47)){
-const len4 = data47.length;
-for(let i4=0; i4<len4; i4++){
-let data48 = data47[i4];
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-if(data48.match === undefined){
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+if(data43 < 1 || isNaN(data43)){
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -1251,9 +1236,12 @@ vErrors.push(err93);
 }
 errors++;
 }
-for(const key8 in data48){
-if(!(((((key8 === "name") || (key8 === "match")) || (key8 === "forward")) || (key8 === "redirect")) || (key8 === "respond"))){
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+}
+}
+if(data37.maxOutboundControlFrames !== undefined){
+let data44 = data37.maxOutboundControlFrames;
+if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -1262,12 +1250,9 @@ vErrors.push(err94);
 }
 errors++;
 }
-}
-if(data48.name !== undefined){
-let data49 = data48.name;
-if(typeof data49 === "string"){
-if(!(formats4(data49))){
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+if((typeof data44 == "number") && (isFinite(data44))){
+if(data44 > 2147483647 || isNaN(data44)){
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -1276,9 +1261,8 @@ vErrors.push(err95);
 }
 errors++;
 }
-}
-else {
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data44 < 1 || isNaN(data44)){
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -1288,12 +1272,11 @@ vErrors.push(err96);
 errors++;
 }
 }
-if(data48.match !== undefined){
-let data50 = data48.match;
-if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
-for(const key9 in data50){
-if(!(func2.call(schema12.properties.match.properties, key9))){
-const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+}
+if(data37.maxConsecutiveEmptyFrames !== undefined){
+let data45 = data37.maxConsecutiveEmptyFrames;
+if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
+const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -1302,12 +1285,9 @@ vErrors.push(err97);
 }
 errors++;
 }
-}
-if(data50.path !== undefined){
-let data51 = data50.path;
-if(typeof data51 === "string"){
-if(!(formats30(data51))){
-const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if((typeof data45 == "number") && (isFinite(data45))){
+if(data45 > 2147483647 || isNaN(data45)){
+const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -1316,9 +1296,8 @@ vErrors.push(err98);
 }
 errors++;
 }
-}
-else {
-const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data45 < 0 || isNaN(data45)){
+const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -1328,11 +1307,11 @@ vErrors.push(err99);
 errors++;
 }
 }
-if(data50.prefix !== undefined){
-let data52 = data50.prefix;
-if(typeof data52 === "string"){
-if(!(formats32(data52))){
-const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+}
+if(data37.maxPriorityFramesPerStream !== undefined){
+let data46 = data37.maxPriorityFramesPerStream;
+if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
+const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -1341,9 +1320,9 @@ vErrors.push(err100);
 }
 errors++;
 }
-}
-else {
-const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if((typeof data46 == "number") && (isFinite(data46))){
+if(data46 > 2147483647 || isNaN(data46)){
+const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -1352,12 +1331,8 @@ vErrors.push(err101);
 }
 errors++;
 }
-}
-if(data50.pathSeparatedPrefix !== undefined){
-let data53 = data50.pathSeparatedPrefix;
-if(typeof data53 === "string"){
-if(!(formats34(data53))){
-const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(data46 < 0 || isNaN(data46)){
+const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -1367,8 +1342,11 @@ vErrors.push(err102);
 errors++;
 }
 }
-else {
-const err103 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+}
+if(data37.maxWindowUpdatesPerDataFrame !== undefined){
+let data47 = data37.maxWindowUpdatesPerDataFrame;
+if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
+const err103 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -1377,12 +1355,9 @@ vErrors.push(err103);
 }
 errors++;
 }
-}
-if(data50.regex !== undefined){
-let data54 = data50.regex;
-if(typeof data54 === "string"){
-if(!(formats36(data54))){
-const err104 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if((typeof data47 == "number") && (isFinite(data47))){
+if(data47 > 2147483647 || isNaN(data47)){
+const err104 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -1391,9 +1366,8 @@ vErrors.push(err104);
 }
 errors++;
 }
-}
-else {
-const err105 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data47 < 1 || isNaN(data47)){
+const err105 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -1403,11 +1377,11 @@ vErrors.push(err105);
 errors++;
 }
 }
-if(data50.template !== undefined){
-let data55 = data50.template;
-if(typeof data55 === "string"){
-if(!(formats38(data55))){
-const err106 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+}
+if(data37.maxContinuationFrames !== undefined){
+let data48 = data37.maxContinuationFrames;
+if(!(((typeof data48 == "number") && (!(data48 % 1) && !isNaN(data48))) && (isFinite(data48)))){
+const err106 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -1416,9 +1390,9 @@ vErrors.push(err106);
 }
 errors++;
 }
-}
-else {
-const err107 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if((typeof data48 == "number") && (isFinite(data48))){
+if(data48 > 2147483647 || isNaN(data48)){
+const err107 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -1427,10 +1401,8 @@ vErrors.push(err107);
 }
 errors++;
 }
-}
-if(data50.caseSensitive !== undefined){
-if(typeof data50.caseSensitive !== "boolean"){
-const err108 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data48 < 0 || isNaN(data48)){
+const err108 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -1440,15 +1412,11 @@ vErrors.push(err108);
 errors++;
 }
 }
-if(data50.methods !== undefined){
-let data57 = data50.methods;
-if(Array.isArray(data57)){
-const len5 = data57.length;
-for(let i5=0; i5<len5; i5++){
-let data58 = data57[i5];
-if(typeof data58 === "string"){
-if(!(formats40(data58))){
-const err109 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+}
+if(data37.prematureResetStreams !== undefined){
+let data49 = data37.prematureResetStreams;
+if(!(((typeof data49 == "number") && (!(data49 % 1) && !isNaN(data49))) && (isFinite(data49)))){
+const err109 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -1457,9 +1425,9 @@ vErrors.push(err109);
 }
 errors++;
 }
-}
-else {
-const err110 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if((typeof data49 == "number") && (isFinite(data49))){
+if(data49 > 2147483647 || isNaN(data49)){
+const err110 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -1468,10 +1436,8 @@ vErrors.push(err110);
 }
 errors++;
 }
-}
-}
-else {
-const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+if(data49 < 0 || isNaN(data49)){
+const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -1481,14 +1447,10 @@ vErrors.push(err111);
 errors++;
 }
 }
-if(data50.headers !== undefined){
-let data59 = data50.headers;
-if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
-for(const key10 in data59){
-const _errs141 = errors;
-if(typeof key10 === "string"){
-if(!(formats42(key10))){
-const err112 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key10};
+}
+}
+else {
+const err112 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -1498,8 +1460,12 @@ vErrors.push(err112);
 errors++;
 }
 }
-else {
-const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key10};
+if(data16.requestId !== undefined){
+let data50 = data16.requestId;
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
+for(const key6 in data50){
+if(!((key6 === "generate") || (key6 === "preserveExternal"))){
+const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -1508,9 +1474,10 @@ vErrors.push(err113);
 }
 errors++;
 }
-var valid26 = _errs141 === errors;
-if(!valid26){
-const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key10}};
+}
+if(data50.generate !== undefined){
+if(typeof data50.generate !== "boolean"){
+const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -1520,13 +1487,9 @@ vErrors.push(err114);
 errors++;
 }
 }
-for(const key11 in data59){
-let data60 = data59[key11];
-const _errs145 = errors;
-let valid28 = false;
-const _errs146 = errors;
-if(typeof data60 !== "string"){
-const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data50.preserveExternal !== undefined){
+if(typeof data50.preserveExternal !== "boolean"){
+const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -1535,14 +1498,10 @@ vErrors.push(err115);
 }
 errors++;
 }
-var _valid3 = _errs146 === errors;
-valid28 = valid28 || _valid3;
-if(!valid28){
-const _errs148 = errors;
-if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
-for(const key12 in data60){
-if(!((((((((key12 === "exact") || (key12 === "prefix")) || (key12 === "suffix")) || (key12 === "contains")) || (key12 === "regex")) || (key12 === "range")) || (key12 === "present")) || (key12 === "invert"))){
-const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+}
+}
+else {
+const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -1552,9 +1511,15 @@ vErrors.push(err116);
 errors++;
 }
 }
-if(data60.exact !== undefined){
-if(typeof data60.exact !== "string"){
-const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data16.upgrades !== undefined){
+let data53 = data16.upgrades;
+if(Array.isArray(data53)){
+const len3 = data53.length;
+for(let i3=0; i3<len3; i3++){
+let data54 = data53[i3];
+if(typeof data54 === "string"){
+if(!(formats32(data54))){
+const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -1564,11 +1529,8 @@ vErrors.push(err117);
 errors++;
 }
 }
-if(data60.prefix !== undefined){
-let data62 = data60.prefix;
-if(typeof data62 === "string"){
-if(!(formats4(data62))){
-const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -1578,8 +1540,9 @@ vErrors.push(err118);
 errors++;
 }
 }
+}
 else {
-const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -1589,11 +1552,15 @@ vErrors.push(err119);
 errors++;
 }
 }
-if(data60.suffix !== undefined){
-let data63 = data60.suffix;
-if(typeof data63 === "string"){
-if(!(formats4(data63))){
-const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data16.accessLog !== undefined){
+let data55 = data16.accessLog;
+if(Array.isArray(data55)){
+const len4 = data55.length;
+for(let i4=0; i4<len4; i4++){
+let data56 = data55[i4];
+if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
+if(data56.path === undefined){
+const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1602,9 +1569,9 @@ vErrors.push(err120);
 }
 errors++;
 }
-}
-else {
-const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+for(const key7 in data56){
+if(!((((key7 === "path") || (key7 === "format")) || (key7 === "json")) || (key7 === "filter"))){
+const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1614,11 +1581,11 @@ vErrors.push(err121);
 errors++;
 }
 }
-if(data60.contains !== undefined){
-let data64 = data60.contains;
-if(typeof data64 === "string"){
-if(!(formats4(data64))){
-const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data56.path !== undefined){
+let data57 = data56.path;
+if(typeof data57 === "string"){
+if(!(formats4(data57))){
+const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1629,7 +1596,7 @@ errors++;
 }
 }
 else {
-const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1639,11 +1606,9 @@ vErrors.push(err123);
 errors++;
 }
 }
-if(data60.regex !== undefined){
-let data65 = data60.regex;
-if(typeof data65 === "string"){
-if(!(formats36(data65))){
-const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data56.format !== undefined){
+if(typeof data56.format !== "string"){
+const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1653,8 +1618,10 @@ vErrors.push(err124);
 errors++;
 }
 }
-else {
-const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data56.json !== undefined){
+let data59 = data56.json;
+if(!(data59 && typeof data59 == "object" && !Array.isArray(data59))){
+const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1664,11 +1631,12 @@ vErrors.push(err125);
 errors++;
 }
 }
-if(data60.range !== undefined){
-let data66 = data60.range;
-if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
-if(data66.start === undefined){
-const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data56.filter !== undefined){
+let data60 = data56.filter;
+if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
+for(const key8 in data60){
+if(!(key8 === "status")){
+const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1677,8 +1645,12 @@ vErrors.push(err126);
 }
 errors++;
 }
-if(data66.end === undefined){
-const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data60.status !== undefined){
+let data61 = data60.status;
+if(typeof data61 === "string"){
+if(!(formats36(data61))){
+const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1687,9 +1659,9 @@ vErrors.push(err127);
 }
 errors++;
 }
-for(const key13 in data66){
-if(!((key13 === "start") || (key13 === "end"))){
-const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+}
+else {
+const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1699,10 +1671,9 @@ vErrors.push(err128);
 errors++;
 }
 }
-if(data66.start !== undefined){
-let data67 = data66.start;
-if(!(((typeof data67 == "number") && (!(data67 % 1) && !isNaN(data67))) && (isFinite(data67)))){
-const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1711,9 +1682,10 @@ vErrors.push(err129);
 }
 errors++;
 }
-if((typeof data67 == "number") && (isFinite(data67))){
-if(data67 > 9007199254740991 || isNaN(data67)){
-const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+else {
+const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1722,8 +1694,10 @@ vErrors.push(err130);
 }
 errors++;
 }
-if(data67 < -9007199254740991 || isNaN(data67)){
-const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+}
+else {
+const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1733,11 +1707,15 @@ vErrors.push(err131);
 errors++;
 }
 }
-}
-if(data66.end !== undefined){
-let data68 = data66.end;
-if(!(((typeof data68 == "number") && (!(data68 % 1) && !isNaN(data68))) && (isFinite(data68)))){
-const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data16.routes !== undefined){
+let data62 = data16.routes;
+if(Array.isArray(data62)){
+const len5 = data62.length;
+for(let i5=0; i5<len5; i5++){
+let data63 = data62[i5];
+if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
+if(data63.match === undefined){
+const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1746,9 +1724,9 @@ vErrors.push(err132);
 }
 errors++;
 }
-if((typeof data68 == "number") && (isFinite(data68))){
-if(data68 > 9007199254740991 || isNaN(data68)){
-const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+for(const key9 in data63){
+if(!(((((key9 === "name") || (key9 === "match")) || (key9 === "forward")) || (key9 === "redirect")) || (key9 === "respond"))){
+const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1757,8 +1735,12 @@ vErrors.push(err133);
 }
 errors++;
 }
-if(data68 < -9007199254740991 || isNaN(data68)){
-const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data63.name !== undefined){
+let data64 = data63.name;
+if(typeof data64 === "string"){
+if(!(formats4(data64))){
+const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1768,10 +1750,8 @@ vErrors.push(err134);
 errors++;
 }
 }
-}
-}
 else {
-const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1781,9 +1761,12 @@ vErrors.push(err135);
 errors++;
 }
 }
-if(data60.present !== undefined){
-if(typeof data60.present !== "boolean"){
-const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data63.match !== undefined){
+let data65 = data63.match;
+if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
+for(const key10 in data65){
+if(!(func2.call(schema12.properties.match.properties, key10))){
+const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1793,9 +1776,11 @@ vErrors.push(err136);
 errors++;
 }
 }
-if(data60.invert !== undefined){
-if(typeof data60.invert !== "boolean"){
-const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data65.path !== undefined){
+let data66 = data65.path;
+if(typeof data66 === "string"){
+if(!(formats40(data66))){
+const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1805,9 +1790,8 @@ vErrors.push(err137);
 errors++;
 }
 }
-}
 else {
-const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1816,11 +1800,12 @@ vErrors.push(err138);
 }
 errors++;
 }
-var _valid3 = _errs148 === errors;
-valid28 = valid28 || _valid3;
 }
-if(!valid28){
-const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data65.prefix !== undefined){
+let data67 = data65.prefix;
+if(typeof data67 === "string"){
+if(!(formats42(data67))){
+const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1829,21 +1814,9 @@ vErrors.push(err139);
 }
 errors++;
 }
-else {
-errors = _errs145;
-if(vErrors !== null){
-if(_errs145){
-vErrors.length = _errs145;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1853,14 +1826,11 @@ vErrors.push(err140);
 errors++;
 }
 }
-if(data50.query !== undefined){
-let data71 = data50.query;
-if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
-for(const key14 in data71){
-const _errs174 = errors;
-if(typeof key14 === "string"){
-if(!(formats4(key14))){
-const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key14};
+if(data65.pathSeparatedPrefix !== undefined){
+let data68 = data65.pathSeparatedPrefix;
+if(typeof data68 === "string"){
+if(!(formats44(data68))){
+const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1871,7 +1841,7 @@ errors++;
 }
 }
 else {
-const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
+const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1880,9 +1850,12 @@ vErrors.push(err142);
 }
 errors++;
 }
-var valid31 = _errs174 === errors;
-if(!valid31){
-const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
+}
+if(data65.regex !== undefined){
+let data69 = data65.regex;
+if(typeof data69 === "string"){
+if(!(formats46(data69))){
+const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1892,13 +1865,8 @@ vErrors.push(err143);
 errors++;
 }
 }
-for(const key15 in data71){
-let data72 = data71[key15];
-const _errs178 = errors;
-let valid33 = false;
-const _errs179 = errors;
-if(typeof data72 !== "string"){
-const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+else {
+const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1907,14 +1875,12 @@ vErrors.push(err144);
 }
 errors++;
 }
-var _valid4 = _errs179 === errors;
-valid33 = valid33 || _valid4;
-if(!valid33){
-const _errs181 = errors;
-if(data72 && typeof data72 == "object" && !Array.isArray(data72)){
-for(const key16 in data72){
-if(!((((((((key16 === "exact") || (key16 === "prefix")) || (key16 === "suffix")) || (key16 === "contains")) || (key16 === "regex")) || (key16 === "range")) || (key16 === "present")) || (key16 === "invert"))){
-const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+}
+if(data65.template !== undefined){
+let data70 = data65.template;
+if(typeof data70 === "string"){
+if(!(formats48(data70))){
+const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1924,9 +1890,8 @@ vErrors.push(err145);
 errors++;
 }
 }
-if(data72.exact !== undefined){
-if(typeof data72.exact !== "string"){
-const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+else {
+const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1936,11 +1901,9 @@ vErrors.push(err146);
 errors++;
 }
 }
-if(data72.prefix !== undefined){
-let data74 = data72.prefix;
-if(typeof data74 === "string"){
-if(!(formats4(data74))){
-const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data65.connect !== undefined){
+if(typeof data65.connect !== "boolean"){
+const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1950,8 +1913,9 @@ vErrors.push(err147);
 errors++;
 }
 }
-else {
-const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data65.caseSensitive !== undefined){
+if(typeof data65.caseSensitive !== "boolean"){
+const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1961,11 +1925,15 @@ vErrors.push(err148);
 errors++;
 }
 }
-if(data72.suffix !== undefined){
-let data75 = data72.suffix;
-if(typeof data75 === "string"){
-if(!(formats4(data75))){
-const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data65.methods !== undefined){
+let data73 = data65.methods;
+if(Array.isArray(data73)){
+const len6 = data73.length;
+for(let i6=0; i6<len6; i6++){
+let data74 = data73[i6];
+if(typeof data74 === "string"){
+if(!(formats50(data74))){
+const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods/" + i6,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1976,7 +1944,7 @@ errors++;
 }
 }
 else {
-const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods/" + i6,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1986,11 +1954,9 @@ vErrors.push(err150);
 errors++;
 }
 }
-if(data72.contains !== undefined){
-let data76 = data72.contains;
-if(typeof data76 === "string"){
-if(!(formats4(data76))){
-const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -2000,8 +1966,14 @@ vErrors.push(err151);
 errors++;
 }
 }
-else {
-const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data65.headers !== undefined){
+let data75 = data65.headers;
+if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
+for(const key11 in data75){
+const _errs174 = errors;
+if(typeof key11 === "string"){
+if(!(formats52(key11))){
+const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key11};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -2011,11 +1983,8 @@ vErrors.push(err152);
 errors++;
 }
 }
-if(data72.regex !== undefined){
-let data77 = data72.regex;
-if(typeof data77 === "string"){
-if(!(formats36(data77))){
-const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key11};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -2024,9 +1993,9 @@ vErrors.push(err153);
 }
 errors++;
 }
-}
-else {
-const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+var valid29 = _errs174 === errors;
+if(!valid29){
+const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key11}};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2036,11 +2005,13 @@ vErrors.push(err154);
 errors++;
 }
 }
-if(data72.range !== undefined){
-let data78 = data72.range;
-if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
-if(data78.start === undefined){
-const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+for(const key12 in data75){
+let data76 = data75[key12];
+const _errs178 = errors;
+let valid31 = false;
+const _errs179 = errors;
+if(typeof data76 !== "string"){
+const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2049,8 +2020,14 @@ vErrors.push(err155);
 }
 errors++;
 }
-if(data78.end === undefined){
-const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+var _valid3 = _errs179 === errors;
+valid31 = valid31 || _valid3;
+if(!valid31){
+const _errs181 = errors;
+if(data76 && typeof data76 == "object" && !Array.isArray(data76)){
+for(const key13 in data76){
+if(!((((((((key13 === "exact") || (key13 === "prefix")) || (key13 === "suffix")) || (key13 === "contains")) || (key13 === "regex")) || (key13 === "range")) || (key13 === "present")) || (key13 === "invert"))){
+const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2059,9 +2036,10 @@ vErrors.push(err156);
 }
 errors++;
 }
-for(const key17 in data78){
-if(!((key17 === "start") || (key17 === "end"))){
-const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+}
+if(data76.exact !== undefined){
+if(typeof data76.exact !== "string"){
+const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2071,10 +2049,11 @@ vErrors.push(err157);
 errors++;
 }
 }
-if(data78.start !== undefined){
-let data79 = data78.start;
-if(!(((typeof data79 == "number") && (!(data79 % 1) && !isNaN(data79))) && (isFinite(data79)))){
-const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data76.prefix !== undefined){
+let data78 = data76.prefix;
+if(typeof data78 === "string"){
+if(!(formats4(data78))){
+const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2083,9 +2062,9 @@ vErrors.push(err158);
 }
 errors++;
 }
-if((typeof data79 == "number") && (isFinite(data79))){
-if(data79 > 9007199254740991 || isNaN(data79)){
-const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2094,8 +2073,12 @@ vErrors.push(err159);
 }
 errors++;
 }
-if(data79 < -9007199254740991 || isNaN(data79)){
-const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data76.suffix !== undefined){
+let data79 = data76.suffix;
+if(typeof data79 === "string"){
+if(!(formats4(data79))){
+const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2105,11 +2088,8 @@ vErrors.push(err160);
 errors++;
 }
 }
-}
-if(data78.end !== undefined){
-let data80 = data78.end;
-if(!(((typeof data80 == "number") && (!(data80 % 1) && !isNaN(data80))) && (isFinite(data80)))){
-const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+else {
+const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2118,9 +2098,12 @@ vErrors.push(err161);
 }
 errors++;
 }
-if((typeof data80 == "number") && (isFinite(data80))){
-if(data80 > 9007199254740991 || isNaN(data80)){
-const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data76.contains !== undefined){
+let data80 = data76.contains;
+if(typeof data80 === "string"){
+if(!(formats4(data80))){
+const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2129,8 +2112,9 @@ vErrors.push(err162);
 }
 errors++;
 }
-if(data80 < -9007199254740991 || isNaN(data80)){
-const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+else {
+const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2140,10 +2124,11 @@ vErrors.push(err163);
 errors++;
 }
 }
-}
-}
-else {
-const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data76.regex !== undefined){
+let data81 = data76.regex;
+if(typeof data81 === "string"){
+if(!(formats46(data81))){
+const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2153,9 +2138,8 @@ vErrors.push(err164);
 errors++;
 }
 }
-if(data72.present !== undefined){
-if(typeof data72.present !== "boolean"){
-const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2165,9 +2149,11 @@ vErrors.push(err165);
 errors++;
 }
 }
-if(data72.invert !== undefined){
-if(typeof data72.invert !== "boolean"){
-const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data76.range !== undefined){
+let data82 = data76.range;
+if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
+if(data82.start === undefined){
+const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2176,10 +2162,8 @@ vErrors.push(err166);
 }
 errors++;
 }
-}
-}
-else {
-const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data82.end === undefined){
+const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2188,16 +2172,145 @@ vErrors.push(err167);
 }
 errors++;
 }
-var _valid4 = _errs181 === errors;
-valid33 = valid33 || _valid4;
-}
-if(!valid33){
-const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+for(const key14 in data82){
+if(!((key14 === "start") || (key14 === "end"))){
+const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
 if(vErrors === null){
 vErrors = [err168];
 }
 else {
 vErrors.push(err168);
+}
+errors++;
+}
+}
+if(data82.start !== undefined){
+let data83 = data82.start;
+if(!(((typeof data83 == "number") && (!(data83 % 1) && !isNaN(data83))) && (isFinite(data83)))){
+const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err169];
+}
+else {
+vErrors.push(err169);
+}
+errors++;
+}
+if((typeof data83 == "number") && (isFinite(data83))){
+if(data83 > 9007199254740991 || isNaN(data83)){
+const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err170];
+}
+else {
+vErrors.push(err170);
+}
+errors++;
+}
+if(data83 < -9007199254740991 || isNaN(data83)){
+const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err171];
+}
+else {
+vErrors.push(err171);
+}
+errors++;
+}
+}
+}
+if(data82.end !== undefined){
+let data84 = data82.end;
+if(!(((typeof data84 == "number") && (!(data84 % 1) && !isNaN(data84))) && (isFinite(data84)))){
+const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err172];
+}
+else {
+vErrors.push(err172);
+}
+errors++;
+}
+if((typeof data84 == "number") && (isFinite(data84))){
+if(data84 > 9007199254740991 || isNaN(data84)){
+const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err173];
+}
+else {
+vErrors.push(err173);
+}
+errors++;
+}
+if(data84 < -9007199254740991 || isNaN(data84)){
+const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err174];
+}
+else {
+vErrors.push(err174);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err175];
+}
+else {
+vErrors.push(err175);
+}
+errors++;
+}
+}
+if(data76.present !== undefined){
+if(typeof data76.present !== "boolean"){
+const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(vErrors === null){
+vErrors = [err176];
+}
+else {
+vErrors.push(err176);
+}
+errors++;
+}
+}
+if(data76.invert !== undefined){
+if(typeof data76.invert !== "boolean"){
+const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(vErrors === null){
+vErrors = [err177];
+}
+else {
+vErrors.push(err177);
+}
+errors++;
+}
+}
+}
+else {
+const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err178];
+}
+else {
+vErrors.push(err178);
+}
+errors++;
+}
+var _valid3 = _errs181 === errors;
+valid31 = valid31 || _valid3;
+}
+if(!valid31){
+const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err179];
+}
+else {
+vErrors.push(err179);
 }
 errors++;
 }
@@ -2215,147 +2328,7 @@ vErrors = null;
 }
 }
 else {
-const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err169];
-}
-else {
-vErrors.push(err169);
-}
-errors++;
-}
-}
-if(data50.fraction !== undefined){
-let data83 = data50.fraction;
-if((typeof data83 == "number") && (isFinite(data83))){
-if(data83 > 1 || isNaN(data83)){
-const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
-if(vErrors === null){
-vErrors = [err170];
-}
-else {
-vErrors.push(err170);
-}
-errors++;
-}
-if(data83 < 0 || isNaN(data83)){
-const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-if(vErrors === null){
-vErrors = [err171];
-}
-else {
-vErrors.push(err171);
-}
-errors++;
-}
-}
-else {
-const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
-if(vErrors === null){
-vErrors = [err172];
-}
-else {
-vErrors.push(err172);
-}
-errors++;
-}
-}
-}
-else {
-const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err173];
-}
-else {
-vErrors.push(err173);
-}
-errors++;
-}
-}
-if(data48.forward !== undefined){
-let data84 = data48.forward;
-if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
-for(const key18 in data84){
-if(!((((((((key18 === "cluster") || (key18 === "clusters")) || (key18 === "clusterHeader")) || (key18 === "timeout")) || (key18 === "idleTimeout")) || (key18 === "rewrite")) || (key18 === "requestHeaders")) || (key18 === "responseHeaders"))){
-const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
-if(vErrors === null){
-vErrors = [err174];
-}
-else {
-vErrors.push(err174);
-}
-errors++;
-}
-}
-if(data84.cluster !== undefined){
-let data85 = data84.cluster;
-if(typeof data85 === "string"){
-if(!(formats4(data85))){
-const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err175];
-}
-else {
-vErrors.push(err175);
-}
-errors++;
-}
-}
-else {
-const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err176];
-}
-else {
-vErrors.push(err176);
-}
-errors++;
-}
-}
-if(data84.clusters !== undefined){
-let data86 = data84.clusters;
-if(Array.isArray(data86)){
-if(data86.length < 1){
-const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
-if(vErrors === null){
-vErrors = [err177];
-}
-else {
-vErrors.push(err177);
-}
-errors++;
-}
-const len6 = data86.length;
-for(let i6=0; i6<len6; i6++){
-let data87 = data86[i6];
-if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
-if(data87.name === undefined){
-const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
-if(vErrors === null){
-vErrors = [err178];
-}
-else {
-vErrors.push(err178);
-}
-errors++;
-}
-for(const key19 in data87){
-if(!((key19 === "name") || (key19 === "weight"))){
-const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
-if(vErrors === null){
-vErrors = [err179];
-}
-else {
-vErrors.push(err179);
-}
-errors++;
-}
-}
-if(data87.name !== undefined){
-let data88 = data87.name;
-if(typeof data88 === "string"){
-if(!(formats4(data88))){
-const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2365,8 +2338,14 @@ vErrors.push(err180);
 errors++;
 }
 }
-else {
-const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data65.query !== undefined){
+let data87 = data65.query;
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+for(const key15 in data87){
+const _errs207 = errors;
+if(typeof key15 === "string"){
+if(!(formats4(key15))){
+const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key15};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2376,10 +2355,8 @@ vErrors.push(err181);
 errors++;
 }
 }
-if(data87.weight !== undefined){
-let data89 = data87.weight;
-if(!(((typeof data89 == "number") && (!(data89 % 1) && !isNaN(data89))) && (isFinite(data89)))){
-const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key15};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2388,9 +2365,9 @@ vErrors.push(err182);
 }
 errors++;
 }
-if((typeof data89 == "number") && (isFinite(data89))){
-if(data89 > 4294967295 || isNaN(data89)){
-const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+var valid34 = _errs207 === errors;
+if(!valid34){
+const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key15}};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2399,8 +2376,14 @@ vErrors.push(err183);
 }
 errors++;
 }
-if(data89 < 0 || isNaN(data89)){
-const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+for(const key16 in data87){
+let data88 = data87[key16];
+const _errs211 = errors;
+let valid36 = false;
+const _errs212 = errors;
+if(typeof data88 !== "string"){
+const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2409,11 +2392,14 @@ vErrors.push(err184);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+var _valid4 = _errs212 === errors;
+valid36 = valid36 || _valid4;
+if(!valid36){
+const _errs214 = errors;
+if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
+for(const key17 in data88){
+if(!((((((((key17 === "exact") || (key17 === "prefix")) || (key17 === "suffix")) || (key17 === "contains")) || (key17 === "regex")) || (key17 === "range")) || (key17 === "present")) || (key17 === "invert"))){
+const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2423,9 +2409,9 @@ vErrors.push(err185);
 errors++;
 }
 }
-}
-else {
-const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data88.exact !== undefined){
+if(typeof data88.exact !== "string"){
+const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2435,11 +2421,11 @@ vErrors.push(err186);
 errors++;
 }
 }
-if(data84.clusterHeader !== undefined){
-let data90 = data84.clusterHeader;
+if(data88.prefix !== undefined){
+let data90 = data88.prefix;
 if(typeof data90 === "string"){
-if(!(formats66(data90))){
-const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(!(formats4(data90))){
+const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2450,7 +2436,7 @@ errors++;
 }
 }
 else {
-const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2460,11 +2446,11 @@ vErrors.push(err188);
 errors++;
 }
 }
-if(data84.timeout !== undefined){
-let data91 = data84.timeout;
+if(data88.suffix !== undefined){
+let data91 = data88.suffix;
 if(typeof data91 === "string"){
-if(!(formats2(data91))){
-const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(!(formats4(data91))){
+const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2475,7 +2461,7 @@ errors++;
 }
 }
 else {
-const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2485,11 +2471,11 @@ vErrors.push(err190);
 errors++;
 }
 }
-if(data84.idleTimeout !== undefined){
-let data92 = data84.idleTimeout;
+if(data88.contains !== undefined){
+let data92 = data88.contains;
 if(typeof data92 === "string"){
-if(!(formats2(data92))){
-const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(!(formats4(data92))){
+const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2500,7 +2486,7 @@ errors++;
 }
 }
 else {
-const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2510,12 +2496,11 @@ vErrors.push(err192);
 errors++;
 }
 }
-if(data84.rewrite !== undefined){
-let data93 = data84.rewrite;
-if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
-for(const key20 in data93){
-if(!(((((key20 === "prefix") || (key20 === "regex")) || (key20 === "path")) || (key20 === "host")) || (key20 === "hostFrom"))){
-const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+if(data88.regex !== undefined){
+let data93 = data88.regex;
+if(typeof data93 === "string"){
+if(!(formats46(data93))){
+const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2525,11 +2510,8 @@ vErrors.push(err193);
 errors++;
 }
 }
-if(data93.prefix !== undefined){
-let data94 = data93.prefix;
-if(typeof data94 === "string"){
-if(!(formats32(data94))){
-const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2539,8 +2521,11 @@ vErrors.push(err194);
 errors++;
 }
 }
-else {
-const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data88.range !== undefined){
+let data94 = data88.range;
+if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
+if(data94.start === undefined){
+const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2549,12 +2534,8 @@ vErrors.push(err195);
 }
 errors++;
 }
-}
-if(data93.regex !== undefined){
-let data95 = data93.regex;
-if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
-if(data95.pattern === undefined){
-const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+if(data94.end === undefined){
+const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2563,8 +2544,9 @@ vErrors.push(err196);
 }
 errors++;
 }
-if(data95.substitution === undefined){
-const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+for(const key18 in data94){
+if(!((key18 === "start") || (key18 === "end"))){
+const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2573,9 +2555,11 @@ vErrors.push(err197);
 }
 errors++;
 }
-for(const key21 in data95){
-if(!((key21 === "pattern") || (key21 === "substitution"))){
-const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+}
+if(data94.start !== undefined){
+let data95 = data94.start;
+if(!(((typeof data95 == "number") && (!(data95 % 1) && !isNaN(data95))) && (isFinite(data95)))){
+const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2584,12 +2568,9 @@ vErrors.push(err198);
 }
 errors++;
 }
-}
-if(data95.pattern !== undefined){
-let data96 = data95.pattern;
-if(typeof data96 === "string"){
-if(!(formats36(data96))){
-const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if((typeof data95 == "number") && (isFinite(data95))){
+if(data95 > 9007199254740991 || isNaN(data95)){
+const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2598,9 +2579,8 @@ vErrors.push(err199);
 }
 errors++;
 }
-}
-else {
-const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data95 < -9007199254740991 || isNaN(data95)){
+const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2610,11 +2590,11 @@ vErrors.push(err200);
 errors++;
 }
 }
-if(data95.substitution !== undefined){
-let data97 = data95.substitution;
-if(typeof data97 === "string"){
-if(!(formats76(data97))){
-const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+}
+if(data94.end !== undefined){
+let data96 = data94.end;
+if(!(((typeof data96 == "number") && (!(data96 % 1) && !isNaN(data96))) && (isFinite(data96)))){
+const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2623,9 +2603,9 @@ vErrors.push(err201);
 }
 errors++;
 }
-}
-else {
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if((typeof data96 == "number") && (isFinite(data96))){
+if(data96 > 9007199254740991 || isNaN(data96)){
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2634,10 +2614,8 @@ vErrors.push(err202);
 }
 errors++;
 }
-}
-}
-else {
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data96 < -9007199254740991 || isNaN(data96)){
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2647,11 +2625,10 @@ vErrors.push(err203);
 errors++;
 }
 }
-if(data93.path !== undefined){
-let data98 = data93.path;
-if(typeof data98 === "string"){
-if(!(formats32(data98))){
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+}
+}
+else {
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2661,8 +2638,9 @@ vErrors.push(err204);
 errors++;
 }
 }
-else {
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data88.present !== undefined){
+if(typeof data88.present !== "boolean"){
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2672,11 +2650,9 @@ vErrors.push(err205);
 errors++;
 }
 }
-if(data93.host !== undefined){
-let data99 = data93.host;
-if(typeof data99 === "string"){
-if(!(formats80(data99))){
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data88.invert !== undefined){
+if(typeof data88.invert !== "boolean"){
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2686,8 +2662,9 @@ vErrors.push(err206);
 errors++;
 }
 }
+}
 else {
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2696,11 +2673,11 @@ vErrors.push(err207);
 }
 errors++;
 }
+var _valid4 = _errs214 === errors;
+valid36 = valid36 || _valid4;
 }
-if(data93.hostFrom !== undefined){
-let data100 = data93.hostFrom;
-if(typeof data100 !== "string"){
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(!valid36){
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2709,8 +2686,21 @@ vErrors.push(err208);
 }
 errors++;
 }
-if(!(data100 === "upstream")){
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+else {
+errors = _errs211;
+if(vErrors !== null){
+if(_errs211){
+vErrors.length = _errs211;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2720,9 +2710,11 @@ vErrors.push(err209);
 errors++;
 }
 }
-}
-else {
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data65.fraction !== undefined){
+let data99 = data65.fraction;
+if((typeof data99 == "number") && (isFinite(data99))){
+if(data99 > 1 || isNaN(data99)){
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2731,13 +2723,8 @@ vErrors.push(err210);
 }
 errors++;
 }
-}
-if(data84.requestHeaders !== undefined){
-let data101 = data84.requestHeaders;
-if(data101 && typeof data101 == "object" && !Array.isArray(data101)){
-for(const key22 in data101){
-if(!(((key22 === "set") || (key22 === "add")) || (key22 === "remove"))){
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+if(data99 < 0 || isNaN(data99)){
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2747,14 +2734,8 @@ vErrors.push(err211);
 errors++;
 }
 }
-if(data101.set !== undefined){
-let data102 = data101.set;
-if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
-for(const key23 in data102){
-const _errs250 = errors;
-if(typeof key23 === "string"){
-if(!(formats82(key23))){
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key23};
+else {
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2764,8 +2745,9 @@ vErrors.push(err212);
 errors++;
 }
 }
+}
 else {
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key23};
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2774,9 +2756,13 @@ vErrors.push(err213);
 }
 errors++;
 }
-var valid43 = _errs250 === errors;
-if(!valid43){
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key23}};
+}
+if(data63.forward !== undefined){
+let data100 = data63.forward;
+if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
+for(const key19 in data100){
+if(!(func2.call(schema12.properties.forward.properties, key19))){
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2786,11 +2772,11 @@ vErrors.push(err214);
 errors++;
 }
 }
-for(const key24 in data102){
-let data103 = data102[key24];
-if(typeof data103 === "string"){
-if(!(formats84(data103))){
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data100.cluster !== undefined){
+let data101 = data100.cluster;
+if(typeof data101 === "string"){
+if(!(formats4(data101))){
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2801,7 +2787,7 @@ errors++;
 }
 }
 else {
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2811,9 +2797,11 @@ vErrors.push(err216);
 errors++;
 }
 }
-}
-else {
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data100.clusters !== undefined){
+let data102 = data100.clusters;
+if(Array.isArray(data102)){
+if(data102.length < 1){
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2822,15 +2810,12 @@ vErrors.push(err217);
 }
 errors++;
 }
-}
-if(data101.add !== undefined){
-let data104 = data101.add;
-if(data104 && typeof data104 == "object" && !Array.isArray(data104)){
-for(const key25 in data104){
-const _errs257 = errors;
-if(typeof key25 === "string"){
-if(!(formats82(key25))){
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key25};
+const len7 = data102.length;
+for(let i7=0; i7<len7; i7++){
+let data103 = data102[i7];
+if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
+if(data103.name === undefined){
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2839,9 +2824,9 @@ vErrors.push(err218);
 }
 errors++;
 }
-}
-else {
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key25};
+for(const key20 in data103){
+if(!((key20 === "name") || (key20 === "weight"))){
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2850,9 +2835,12 @@ vErrors.push(err219);
 }
 errors++;
 }
-var valid45 = _errs257 === errors;
-if(!valid45){
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key25}};
+}
+if(data103.name !== undefined){
+let data104 = data103.name;
+if(typeof data104 === "string"){
+if(!(formats4(data104))){
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2862,11 +2850,8 @@ vErrors.push(err220);
 errors++;
 }
 }
-for(const key26 in data104){
-let data105 = data104[key26];
-if(typeof data105 === "string"){
-if(!(formats84(data105))){
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2876,8 +2861,10 @@ vErrors.push(err221);
 errors++;
 }
 }
-else {
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data103.weight !== undefined){
+let data105 = data103.weight;
+if(!(((typeof data105 == "number") && (!(data105 % 1) && !isNaN(data105))) && (isFinite(data105)))){
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2886,10 +2873,9 @@ vErrors.push(err222);
 }
 errors++;
 }
-}
-}
-else {
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if((typeof data105 == "number") && (isFinite(data105))){
+if(data105 > 4294967295 || isNaN(data105)){
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2898,16 +2884,8 @@ vErrors.push(err223);
 }
 errors++;
 }
-}
-if(data101.remove !== undefined){
-let data106 = data101.remove;
-if(Array.isArray(data106)){
-const len7 = data106.length;
-for(let i7=0; i7<len7; i7++){
-let data107 = data106[i7];
-if(typeof data107 === "string"){
-if(!(formats82(data107))){
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(data105 < 0 || isNaN(data105)){
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2917,8 +2895,10 @@ vErrors.push(err224);
 errors++;
 }
 }
+}
+}
 else {
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2930,7 +2910,7 @@ errors++;
 }
 }
 else {
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2940,9 +2920,11 @@ vErrors.push(err226);
 errors++;
 }
 }
-}
-else {
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+if(data100.clusterHeader !== undefined){
+let data106 = data100.clusterHeader;
+if(typeof data106 === "string"){
+if(!(formats76(data106))){
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2952,12 +2934,8 @@ vErrors.push(err227);
 errors++;
 }
 }
-if(data84.responseHeaders !== undefined){
-let data108 = data84.responseHeaders;
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key27 in data108){
-if(!(((key27 === "set") || (key27 === "add")) || (key27 === "remove"))){
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+else {
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2967,14 +2945,11 @@ vErrors.push(err228);
 errors++;
 }
 }
-if(data108.set !== undefined){
-let data109 = data108.set;
-if(data109 && typeof data109 == "object" && !Array.isArray(data109)){
-for(const key28 in data109){
-const _errs271 = errors;
-if(typeof key28 === "string"){
-if(!(formats82(key28))){
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
+if(data100.timeout !== undefined){
+let data107 = data100.timeout;
+if(typeof data107 === "string"){
+if(!(formats2(data107))){
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2985,7 +2960,7 @@ errors++;
 }
 }
 else {
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2994,9 +2969,12 @@ vErrors.push(err230);
 }
 errors++;
 }
-var valid50 = _errs271 === errors;
-if(!valid50){
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
+}
+if(data100.idleTimeout !== undefined){
+let data108 = data100.idleTimeout;
+if(typeof data108 === "string"){
+if(!(formats2(data108))){
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -3006,11 +2984,8 @@ vErrors.push(err231);
 errors++;
 }
 }
-for(const key29 in data109){
-let data110 = data109[key29];
-if(typeof data110 === "string"){
-if(!(formats84(data110))){
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3020,8 +2995,15 @@ vErrors.push(err232);
 errors++;
 }
 }
-else {
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data100.upgrades !== undefined){
+let data109 = data100.upgrades;
+if(Array.isArray(data109)){
+const len8 = data109.length;
+for(let i8=0; i8<len8; i8++){
+let data110 = data109[i8];
+if(typeof data110 === "string"){
+if(!(formats32(data110))){
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3031,9 +3013,8 @@ vErrors.push(err233);
 errors++;
 }
 }
-}
 else {
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3043,14 +3024,9 @@ vErrors.push(err234);
 errors++;
 }
 }
-if(data108.add !== undefined){
-let data111 = data108.add;
-if(data111 && typeof data111 == "object" && !Array.isArray(data111)){
-for(const key30 in data111){
-const _errs278 = errors;
-if(typeof key30 === "string"){
-if(!(formats82(key30))){
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key30};
+}
+else {
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3060,8 +3036,12 @@ vErrors.push(err235);
 errors++;
 }
 }
-else {
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
+if(data100.rewrite !== undefined){
+let data111 = data100.rewrite;
+if(data111 && typeof data111 == "object" && !Array.isArray(data111)){
+for(const key21 in data111){
+if(!(((((key21 === "prefix") || (key21 === "regex")) || (key21 === "path")) || (key21 === "host")) || (key21 === "hostFrom"))){
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3070,9 +3050,12 @@ vErrors.push(err236);
 }
 errors++;
 }
-var valid52 = _errs278 === errors;
-if(!valid52){
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
+}
+if(data111.prefix !== undefined){
+let data112 = data111.prefix;
+if(typeof data112 === "string"){
+if(!(formats42(data112))){
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3082,11 +3065,8 @@ vErrors.push(err237);
 errors++;
 }
 }
-for(const key31 in data111){
-let data112 = data111[key31];
-if(typeof data112 === "string"){
-if(!(formats84(data112))){
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3096,8 +3076,11 @@ vErrors.push(err238);
 errors++;
 }
 }
-else {
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data111.regex !== undefined){
+let data113 = data111.regex;
+if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
+if(data113.pattern === undefined){
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3106,10 +3089,8 @@ vErrors.push(err239);
 }
 errors++;
 }
-}
-}
-else {
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data113.substitution === undefined){
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3118,16 +3099,9 @@ vErrors.push(err240);
 }
 errors++;
 }
-}
-if(data108.remove !== undefined){
-let data113 = data108.remove;
-if(Array.isArray(data113)){
-const len8 = data113.length;
-for(let i8=0; i8<len8; i8++){
-let data114 = data113[i8];
-if(typeof data114 === "string"){
-if(!(formats82(data114))){
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+for(const key22 in data113){
+if(!((key22 === "pattern") || (key22 === "substitution"))){
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3137,8 +3111,11 @@ vErrors.push(err241);
 errors++;
 }
 }
-else {
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data113.pattern !== undefined){
+let data114 = data113.pattern;
+if(typeof data114 === "string"){
+if(!(formats46(data114))){
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3148,9 +3125,8 @@ vErrors.push(err242);
 errors++;
 }
 }
-}
 else {
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3160,9 +3136,11 @@ vErrors.push(err243);
 errors++;
 }
 }
-}
-else {
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+if(data113.substitution !== undefined){
+let data115 = data113.substitution;
+if(typeof data115 === "string"){
+if(!(formats88(data115))){
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3172,9 +3150,8 @@ vErrors.push(err244);
 errors++;
 }
 }
-}
 else {
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3184,12 +3161,9 @@ vErrors.push(err245);
 errors++;
 }
 }
-if(data48.redirect !== undefined){
-let data115 = data48.redirect;
-if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
-for(const key32 in data115){
-if(!(((((((key32 === "scheme") || (key32 === "host")) || (key32 === "port")) || (key32 === "path")) || (key32 === "prefix")) || (key32 === "status")) || (key32 === "stripQuery"))){
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
+}
+else {
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3199,10 +3173,11 @@ vErrors.push(err246);
 errors++;
 }
 }
-if(data115.scheme !== undefined){
-let data116 = data115.scheme;
-if(typeof data116 !== "string"){
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+if(data111.path !== undefined){
+let data116 = data111.path;
+if(typeof data116 === "string"){
+if(!(formats42(data116))){
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3211,8 +3186,9 @@ vErrors.push(err247);
 }
 errors++;
 }
-if(!((data116 === "http") || (data116 === "https"))){
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+else {
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3222,11 +3198,11 @@ vErrors.push(err248);
 errors++;
 }
 }
-if(data115.host !== undefined){
-let data117 = data115.host;
+if(data111.host !== undefined){
+let data117 = data111.host;
 if(typeof data117 === "string"){
-if(!(formats102(data117))){
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(!(formats92(data117))){
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3237,7 +3213,7 @@ errors++;
 }
 }
 else {
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3247,10 +3223,10 @@ vErrors.push(err250);
 errors++;
 }
 }
-if(data115.port !== undefined){
-let data118 = data115.port;
-if(!(((typeof data118 == "number") && (!(data118 % 1) && !isNaN(data118))) && (isFinite(data118)))){
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(data111.hostFrom !== undefined){
+let data118 = data111.hostFrom;
+if(typeof data118 !== "string"){
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3259,9 +3235,8 @@ vErrors.push(err251);
 }
 errors++;
 }
-if((typeof data118 == "number") && (isFinite(data118))){
-if(data118 > 65535 || isNaN(data118)){
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+if(!(data118 === "upstream")){
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3270,8 +3245,10 @@ vErrors.push(err252);
 }
 errors++;
 }
-if(data118 < 0 || isNaN(data118)){
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3281,12 +3258,12 @@ vErrors.push(err253);
 errors++;
 }
 }
-}
-if(data115.path !== undefined){
-let data119 = data115.path;
-if(typeof data119 === "string"){
-if(!(formats104(data119))){
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data100.requestHeaders !== undefined){
+let data119 = data100.requestHeaders;
+if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
+for(const key23 in data119){
+if(!(((key23 === "set") || (key23 === "add")) || (key23 === "remove"))){
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3296,8 +3273,14 @@ vErrors.push(err254);
 errors++;
 }
 }
-else {
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data119.set !== undefined){
+let data120 = data119.set;
+if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
+for(const key24 in data120){
+const _errs287 = errors;
+if(typeof key24 === "string"){
+if(!(formats94(key24))){
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key24};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3307,11 +3290,8 @@ vErrors.push(err255);
 errors++;
 }
 }
-if(data115.prefix !== undefined){
-let data120 = data115.prefix;
-if(typeof data120 === "string"){
-if(!(formats32(data120))){
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key24};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3320,9 +3300,9 @@ vErrors.push(err256);
 }
 errors++;
 }
-}
-else {
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+var valid48 = _errs287 === errors;
+if(!valid48){
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key24}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3332,10 +3312,11 @@ vErrors.push(err257);
 errors++;
 }
 }
-if(data115.status !== undefined){
-let data121 = data115.status;
-if(!(((typeof data121 == "number") && (!(data121 % 1) && !isNaN(data121))) && (isFinite(data121)))){
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+for(const key25 in data120){
+let data121 = data120[key25];
+if(typeof data121 === "string"){
+if(!(formats96(data121))){
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3344,8 +3325,9 @@ vErrors.push(err258);
 }
 errors++;
 }
-if(!(((((data121 === 301) || (data121 === 302)) || (data121 === 303)) || (data121 === 307)) || (data121 === 308))){
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+else {
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3355,9 +3337,9 @@ vErrors.push(err259);
 errors++;
 }
 }
-if(data115.stripQuery !== undefined){
-if(typeof data115.stripQuery !== "boolean"){
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+}
+else {
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3367,9 +3349,14 @@ vErrors.push(err260);
 errors++;
 }
 }
-}
-else {
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data119.add !== undefined){
+let data122 = data119.add;
+if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
+for(const key26 in data122){
+const _errs294 = errors;
+if(typeof key26 === "string"){
+if(!(formats94(key26))){
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3379,11 +3366,8 @@ vErrors.push(err261);
 errors++;
 }
 }
-if(data48.respond !== undefined){
-let data123 = data48.respond;
-if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
-if(data123.status === undefined){
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+else {
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3392,9 +3376,9 @@ vErrors.push(err262);
 }
 errors++;
 }
-for(const key33 in data123){
-if(!(((key33 === "status") || (key33 === "headers")) || (key33 === "body"))){
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
+var valid50 = _errs294 === errors;
+if(!valid50){
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key26}};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3404,10 +3388,11 @@ vErrors.push(err263);
 errors++;
 }
 }
-if(data123.status !== undefined){
-let data124 = data123.status;
-if(!(((typeof data124 == "number") && (!(data124 % 1) && !isNaN(data124))) && (isFinite(data124)))){
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+for(const key27 in data122){
+let data123 = data122[key27];
+if(typeof data123 === "string"){
+if(!(formats96(data123))){
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3416,9 +3401,9 @@ vErrors.push(err264);
 }
 errors++;
 }
-if((typeof data124 == "number") && (isFinite(data124))){
-if(data124 > 599 || isNaN(data124)){
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+else {
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3427,8 +3412,10 @@ vErrors.push(err265);
 }
 errors++;
 }
-if(data124 < 200 || isNaN(data124)){
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+}
+else {
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3438,15 +3425,15 @@ vErrors.push(err266);
 errors++;
 }
 }
-}
-if(data123.headers !== undefined){
-let data125 = data123.headers;
-if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
-for(const key34 in data125){
-const _errs311 = errors;
-if(typeof key34 === "string"){
-if(!(formats82(key34))){
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key34};
+if(data119.remove !== undefined){
+let data124 = data119.remove;
+if(Array.isArray(data124)){
+const len9 = data124.length;
+for(let i9=0; i9<len9; i9++){
+let data125 = data124[i9];
+if(typeof data125 === "string"){
+if(!(formats94(data125))){
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3457,7 +3444,7 @@ errors++;
 }
 }
 else {
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key34};
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3466,9 +3453,10 @@ vErrors.push(err268);
 }
 errors++;
 }
-var valid58 = _errs311 === errors;
-if(!valid58){
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key34}};
+}
+}
+else {
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3478,11 +3466,9 @@ vErrors.push(err269);
 errors++;
 }
 }
-for(const key35 in data125){
-let data126 = data125[key35];
-if(typeof data126 === "string"){
-if(!(formats84(data126))){
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3492,8 +3478,12 @@ vErrors.push(err270);
 errors++;
 }
 }
-else {
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data100.responseHeaders !== undefined){
+let data126 = data100.responseHeaders;
+if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
+for(const key28 in data126){
+if(!(((key28 === "set") || (key28 === "add")) || (key28 === "remove"))){
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3503,9 +3493,14 @@ vErrors.push(err271);
 errors++;
 }
 }
-}
-else {
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data126.set !== undefined){
+let data127 = data126.set;
+if(data127 && typeof data127 == "object" && !Array.isArray(data127)){
+for(const key29 in data127){
+const _errs308 = errors;
+if(typeof key29 === "string"){
+if(!(formats94(key29))){
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key29};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3515,9 +3510,8 @@ vErrors.push(err272);
 errors++;
 }
 }
-if(data123.body !== undefined){
-if(typeof data123.body !== "string"){
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+else {
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key29};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3526,10 +3520,9 @@ vErrors.push(err273);
 }
 errors++;
 }
-}
-}
-else {
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+var valid55 = _errs308 === errors;
+if(!valid55){
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key29}};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3539,9 +3532,11 @@ vErrors.push(err274);
 errors++;
 }
 }
-}
-else {
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+for(const key30 in data127){
+let data128 = data127[key30];
+if(typeof data128 === "string"){
+if(!(formats96(data128))){
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3551,9 +3546,8 @@ vErrors.push(err275);
 errors++;
 }
 }
-}
 else {
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3563,11 +3557,9 @@ vErrors.push(err276);
 errors++;
 }
 }
-if(data16.virtualHosts !== undefined){
-let data128 = data16.virtualHosts;
-if(Array.isArray(data128)){
-if(data128.length < 1){
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3576,12 +3568,15 @@ vErrors.push(err277);
 }
 errors++;
 }
-const len9 = data128.length;
-for(let i9=0; i9<len9; i9++){
-let data129 = data128[i9];
+}
+if(data126.add !== undefined){
+let data129 = data126.add;
 if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
-if(data129.domains === undefined){
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+for(const key31 in data129){
+const _errs315 = errors;
+if(typeof key31 === "string"){
+if(!(formats94(key31))){
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3590,8 +3585,9 @@ vErrors.push(err278);
 }
 errors++;
 }
-if(data129.routes === undefined){
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+}
+else {
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3600,9 +3596,9 @@ vErrors.push(err279);
 }
 errors++;
 }
-for(const key36 in data129){
-if(!(((((key36 === "name") || (key36 === "domains")) || (key36 === "requestHeaders")) || (key36 === "responseHeaders")) || (key36 === "routes"))){
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
+var valid57 = _errs315 === errors;
+if(!valid57){
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3612,11 +3608,11 @@ vErrors.push(err280);
 errors++;
 }
 }
-if(data129.name !== undefined){
-let data130 = data129.name;
+for(const key32 in data129){
+let data130 = data129[key32];
 if(typeof data130 === "string"){
-if(!(formats4(data130))){
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(!(formats96(data130))){
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3627,7 +3623,7 @@ errors++;
 }
 }
 else {
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3637,11 +3633,9 @@ vErrors.push(err282);
 errors++;
 }
 }
-if(data129.domains !== undefined){
-let data131 = data129.domains;
-if(Array.isArray(data131)){
-if(data131.length < 1){
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3650,12 +3644,16 @@ vErrors.push(err283);
 }
 errors++;
 }
+}
+if(data126.remove !== undefined){
+let data131 = data126.remove;
+if(Array.isArray(data131)){
 const len10 = data131.length;
 for(let i10=0; i10<len10; i10++){
 let data132 = data131[i10];
 if(typeof data132 === "string"){
-if(!(formats114(data132))){
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+if(!(formats94(data132))){
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3666,7 +3664,7 @@ errors++;
 }
 }
 else {
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3678,7 +3676,7 @@ errors++;
 }
 }
 else {
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3688,12 +3686,9 @@ vErrors.push(err286);
 errors++;
 }
 }
-if(data129.requestHeaders !== undefined){
-let data133 = data129.requestHeaders;
-if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
-for(const key37 in data133){
-if(!(((key37 === "set") || (key37 === "add")) || (key37 === "remove"))){
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+}
+else {
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3703,14 +3698,9 @@ vErrors.push(err287);
 errors++;
 }
 }
-if(data133.set !== undefined){
-let data134 = data133.set;
-if(data134 && typeof data134 == "object" && !Array.isArray(data134)){
-for(const key38 in data134){
-const _errs334 = errors;
-if(typeof key38 === "string"){
-if(!(formats82(key38))){
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
+}
+else {
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3720,8 +3710,12 @@ vErrors.push(err288);
 errors++;
 }
 }
-else {
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
+if(data63.redirect !== undefined){
+let data133 = data63.redirect;
+if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
+for(const key33 in data133){
+if(!(((((((key33 === "scheme") || (key33 === "host")) || (key33 === "port")) || (key33 === "path")) || (key33 === "prefix")) || (key33 === "status")) || (key33 === "stripQuery"))){
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3730,9 +3724,11 @@ vErrors.push(err289);
 }
 errors++;
 }
-var valid66 = _errs334 === errors;
-if(!valid66){
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
+}
+if(data133.scheme !== undefined){
+let data134 = data133.scheme;
+if(typeof data134 !== "string"){
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3741,12 +3737,8 @@ vErrors.push(err290);
 }
 errors++;
 }
-}
-for(const key39 in data134){
-let data135 = data134[key39];
-if(typeof data135 === "string"){
-if(!(formats84(data135))){
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(!((data134 === "http") || (data134 === "https"))){
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3756,8 +3748,11 @@ vErrors.push(err291);
 errors++;
 }
 }
-else {
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data133.host !== undefined){
+let data135 = data133.host;
+if(typeof data135 === "string"){
+if(!(formats114(data135))){
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3767,9 +3762,8 @@ vErrors.push(err292);
 errors++;
 }
 }
-}
 else {
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3779,14 +3773,10 @@ vErrors.push(err293);
 errors++;
 }
 }
-if(data133.add !== undefined){
-let data136 = data133.add;
-if(data136 && typeof data136 == "object" && !Array.isArray(data136)){
-for(const key40 in data136){
-const _errs341 = errors;
-if(typeof key40 === "string"){
-if(!(formats82(key40))){
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key40};
+if(data133.port !== undefined){
+let data136 = data133.port;
+if(!(((typeof data136 == "number") && (!(data136 % 1) && !isNaN(data136))) && (isFinite(data136)))){
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3795,9 +3785,9 @@ vErrors.push(err294);
 }
 errors++;
 }
-}
-else {
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key40};
+if((typeof data136 == "number") && (isFinite(data136))){
+if(data136 > 65535 || isNaN(data136)){
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3806,9 +3796,8 @@ vErrors.push(err295);
 }
 errors++;
 }
-var valid68 = _errs341 === errors;
-if(!valid68){
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key40}};
+if(data136 < 0 || isNaN(data136)){
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3818,11 +3807,12 @@ vErrors.push(err296);
 errors++;
 }
 }
-for(const key41 in data136){
-let data137 = data136[key41];
+}
+if(data133.path !== undefined){
+let data137 = data133.path;
 if(typeof data137 === "string"){
-if(!(formats84(data137))){
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(!(formats116(data137))){
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3833,7 +3823,7 @@ errors++;
 }
 }
 else {
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3843,9 +3833,11 @@ vErrors.push(err298);
 errors++;
 }
 }
-}
-else {
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data133.prefix !== undefined){
+let data138 = data133.prefix;
+if(typeof data138 === "string"){
+if(!(formats42(data138))){
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3855,15 +3847,8 @@ vErrors.push(err299);
 errors++;
 }
 }
-if(data133.remove !== undefined){
-let data138 = data133.remove;
-if(Array.isArray(data138)){
-const len11 = data138.length;
-for(let i11=0; i11<len11; i11++){
-let data139 = data138[i11];
-if(typeof data139 === "string"){
-if(!(formats82(data139))){
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3873,8 +3858,10 @@ vErrors.push(err300);
 errors++;
 }
 }
-else {
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data133.status !== undefined){
+let data139 = data133.status;
+if(!(((typeof data139 == "number") && (!(data139 % 1) && !isNaN(data139))) && (isFinite(data139)))){
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3883,10 +3870,8 @@ vErrors.push(err301);
 }
 errors++;
 }
-}
-}
-else {
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(!(((((data139 === 301) || (data139 === 302)) || (data139 === 303)) || (data139 === 307)) || (data139 === 308))){
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3896,9 +3881,9 @@ vErrors.push(err302);
 errors++;
 }
 }
-}
-else {
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+if(data133.stripQuery !== undefined){
+if(typeof data133.stripQuery !== "boolean"){
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3908,12 +3893,9 @@ vErrors.push(err303);
 errors++;
 }
 }
-if(data129.responseHeaders !== undefined){
-let data140 = data129.responseHeaders;
-if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
-for(const key42 in data140){
-if(!(((key42 === "set") || (key42 === "add")) || (key42 === "remove"))){
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
+}
+else {
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3923,14 +3905,11 @@ vErrors.push(err304);
 errors++;
 }
 }
-if(data140.set !== undefined){
-let data141 = data140.set;
+if(data63.respond !== undefined){
+let data141 = data63.respond;
 if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
-for(const key43 in data141){
-const _errs355 = errors;
-if(typeof key43 === "string"){
-if(!(formats82(key43))){
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
+if(data141.status === undefined){
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3939,9 +3918,9 @@ vErrors.push(err305);
 }
 errors++;
 }
-}
-else {
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
+for(const key34 in data141){
+if(!(((key34 === "status") || (key34 === "headers")) || (key34 === "body"))){
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3950,9 +3929,11 @@ vErrors.push(err306);
 }
 errors++;
 }
-var valid73 = _errs355 === errors;
-if(!valid73){
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
+}
+if(data141.status !== undefined){
+let data142 = data141.status;
+if(!(((typeof data142 == "number") && (!(data142 % 1) && !isNaN(data142))) && (isFinite(data142)))){
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3961,12 +3942,9 @@ vErrors.push(err307);
 }
 errors++;
 }
-}
-for(const key44 in data141){
-let data142 = data141[key44];
-if(typeof data142 === "string"){
-if(!(formats84(data142))){
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if((typeof data142 == "number") && (isFinite(data142))){
+if(data142 > 599 || isNaN(data142)){
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3975,9 +3953,8 @@ vErrors.push(err308);
 }
 errors++;
 }
-}
-else {
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data142 < 200 || isNaN(data142)){
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3988,8 +3965,14 @@ errors++;
 }
 }
 }
-else {
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data141.headers !== undefined){
+let data143 = data141.headers;
+if(data143 && typeof data143 == "object" && !Array.isArray(data143)){
+for(const key35 in data143){
+const _errs348 = errors;
+if(typeof key35 === "string"){
+if(!(formats94(key35))){
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3999,14 +3982,8 @@ vErrors.push(err310);
 errors++;
 }
 }
-if(data140.add !== undefined){
-let data143 = data140.add;
-if(data143 && typeof data143 == "object" && !Array.isArray(data143)){
-for(const key45 in data143){
-const _errs362 = errors;
-if(typeof key45 === "string"){
-if(!(formats82(key45))){
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key45};
+else {
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4015,9 +3992,9 @@ vErrors.push(err311);
 }
 errors++;
 }
-}
-else {
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key45};
+var valid63 = _errs348 === errors;
+if(!valid63){
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key35}};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4026,9 +4003,12 @@ vErrors.push(err312);
 }
 errors++;
 }
-var valid75 = _errs362 === errors;
-if(!valid75){
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key45}};
+}
+for(const key36 in data143){
+let data144 = data143[key36];
+if(typeof data144 === "string"){
+if(!(formats96(data144))){
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4038,11 +4018,8 @@ vErrors.push(err313);
 errors++;
 }
 }
-for(const key46 in data143){
-let data144 = data143[key46];
-if(typeof data144 === "string"){
-if(!(formats84(data144))){
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4052,8 +4029,9 @@ vErrors.push(err314);
 errors++;
 }
 }
+}
 else {
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4063,9 +4041,9 @@ vErrors.push(err315);
 errors++;
 }
 }
-}
-else {
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data141.body !== undefined){
+if(typeof data141.body !== "string"){
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4075,15 +4053,9 @@ vErrors.push(err316);
 errors++;
 }
 }
-if(data140.remove !== undefined){
-let data145 = data140.remove;
-if(Array.isArray(data145)){
-const len12 = data145.length;
-for(let i12=0; i12<len12; i12++){
-let data146 = data145[i12];
-if(typeof data146 === "string"){
-if(!(formats82(data146))){
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4093,8 +4065,9 @@ vErrors.push(err317);
 errors++;
 }
 }
+}
 else {
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4106,7 +4079,7 @@ errors++;
 }
 }
 else {
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4116,9 +4089,11 @@ vErrors.push(err319);
 errors++;
 }
 }
-}
-else {
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+if(data16.virtualHosts !== undefined){
+let data146 = data16.virtualHosts;
+if(Array.isArray(data146)){
+if(data146.length < 1){
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4127,16 +4102,12 @@ vErrors.push(err320);
 }
 errors++;
 }
-}
-if(data129.routes !== undefined){
-let data147 = data129.routes;
-if(Array.isArray(data147)){
-const len13 = data147.length;
-for(let i13=0; i13<len13; i13++){
-let data148 = data147[i13];
-if(data148 && typeof data148 == "object" && !Array.isArray(data148)){
-if(data148.match === undefined){
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+const len11 = data146.length;
+for(let i11=0; i11<len11; i11++){
+let data147 = data146[i11];
+if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
+if(data147.domains === undefined){
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4145,9 +4116,8 @@ vErrors.push(err321);
 }
 errors++;
 }
-for(const key47 in data148){
-if(!(((((key47 === "name") || (key47 === "match")) || (key47 === "forward")) || (key47 === "redirect")) || (key47 === "respond"))){
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47}};
+if(data147.routes === undefined){
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4156,12 +4126,9 @@ vErrors.push(err322);
 }
 errors++;
 }
-}
-if(data148.name !== undefined){
-let data149 = data148.name;
-if(typeof data149 === "string"){
-if(!(formats4(data149))){
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key37 in data147){
+if(!(((((key37 === "name") || (key37 === "domains")) || (key37 === "requestHeaders")) || (key37 === "responseHeaders")) || (key37 === "routes"))){
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4171,8 +4138,11 @@ vErrors.push(err323);
 errors++;
 }
 }
-else {
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data147.name !== undefined){
+let data148 = data147.name;
+if(typeof data148 === "string"){
+if(!(formats4(data148))){
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4182,12 +4152,8 @@ vErrors.push(err324);
 errors++;
 }
 }
-if(data148.match !== undefined){
-let data150 = data148.match;
-if(data150 && typeof data150 == "object" && !Array.isArray(data150)){
-for(const key48 in data150){
-if(!(func2.call(schema12.properties.match.properties, key48))){
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
+else {
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4197,11 +4163,11 @@ vErrors.push(err325);
 errors++;
 }
 }
-if(data150.path !== undefined){
-let data151 = data150.path;
-if(typeof data151 === "string"){
-if(!(formats30(data151))){
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(data147.domains !== undefined){
+let data149 = data147.domains;
+if(Array.isArray(data149)){
+if(data149.length < 1){
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4210,9 +4176,12 @@ vErrors.push(err326);
 }
 errors++;
 }
-}
-else {
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+const len12 = data149.length;
+for(let i12=0; i12<len12; i12++){
+let data150 = data149[i12];
+if(typeof data150 === "string"){
+if(!(formats126(data150))){
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4222,11 +4191,8 @@ vErrors.push(err327);
 errors++;
 }
 }
-if(data150.prefix !== undefined){
-let data152 = data150.prefix;
-if(typeof data152 === "string"){
-if(!(formats32(data152))){
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4236,8 +4202,9 @@ vErrors.push(err328);
 errors++;
 }
 }
+}
 else {
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4247,11 +4214,12 @@ vErrors.push(err329);
 errors++;
 }
 }
-if(data150.pathSeparatedPrefix !== undefined){
-let data153 = data150.pathSeparatedPrefix;
-if(typeof data153 === "string"){
-if(!(formats34(data153))){
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(data147.requestHeaders !== undefined){
+let data151 = data147.requestHeaders;
+if(data151 && typeof data151 == "object" && !Array.isArray(data151)){
+for(const key38 in data151){
+if(!(((key38 === "set") || (key38 === "add")) || (key38 === "remove"))){
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38}};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4261,8 +4229,14 @@ vErrors.push(err330);
 errors++;
 }
 }
-else {
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data151.set !== undefined){
+let data152 = data151.set;
+if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
+for(const key39 in data152){
+const _errs371 = errors;
+if(typeof key39 === "string"){
+if(!(formats94(key39))){
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key39};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4272,11 +4246,8 @@ vErrors.push(err331);
 errors++;
 }
 }
-if(data150.regex !== undefined){
-let data154 = data150.regex;
-if(typeof data154 === "string"){
-if(!(formats36(data154))){
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key39};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4285,9 +4256,9 @@ vErrors.push(err332);
 }
 errors++;
 }
-}
-else {
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+var valid71 = _errs371 === errors;
+if(!valid71){
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key39}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4297,11 +4268,11 @@ vErrors.push(err333);
 errors++;
 }
 }
-if(data150.template !== undefined){
-let data155 = data150.template;
-if(typeof data155 === "string"){
-if(!(formats38(data155))){
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+for(const key40 in data152){
+let data153 = data152[key40];
+if(typeof data153 === "string"){
+if(!(formats96(data153))){
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4312,7 +4283,7 @@ errors++;
 }
 }
 else {
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4322,9 +4293,9 @@ vErrors.push(err335);
 errors++;
 }
 }
-if(data150.caseSensitive !== undefined){
-if(typeof data150.caseSensitive !== "boolean"){
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+}
+else {
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4334,15 +4305,14 @@ vErrors.push(err336);
 errors++;
 }
 }
-if(data150.methods !== undefined){
-let data157 = data150.methods;
-if(Array.isArray(data157)){
-const len14 = data157.length;
-for(let i14=0; i14<len14; i14++){
-let data158 = data157[i14];
-if(typeof data158 === "string"){
-if(!(formats40(data158))){
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+if(data151.add !== undefined){
+let data154 = data151.add;
+if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
+for(const key41 in data154){
+const _errs378 = errors;
+if(typeof key41 === "string"){
+if(!(formats94(key41))){
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4353,7 +4323,7 @@ errors++;
 }
 }
 else {
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4362,10 +4332,9 @@ vErrors.push(err338);
 }
 errors++;
 }
-}
-}
-else {
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+var valid73 = _errs378 === errors;
+if(!valid73){
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4375,14 +4344,11 @@ vErrors.push(err339);
 errors++;
 }
 }
-if(data150.headers !== undefined){
-let data159 = data150.headers;
-if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
-for(const key49 in data159){
-const _errs400 = errors;
-if(typeof key49 === "string"){
-if(!(formats42(key49))){
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key49};
+for(const key42 in data154){
+let data155 = data154[key42];
+if(typeof data155 === "string"){
+if(!(formats96(data155))){
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4393,7 +4359,7 @@ errors++;
 }
 }
 else {
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key49};
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4402,9 +4368,10 @@ vErrors.push(err341);
 }
 errors++;
 }
-var valid86 = _errs400 === errors;
-if(!valid86){
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key49}};
+}
+}
+else {
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4414,13 +4381,15 @@ vErrors.push(err342);
 errors++;
 }
 }
-for(const key50 in data159){
-let data160 = data159[key50];
-const _errs404 = errors;
-let valid88 = false;
-const _errs405 = errors;
-if(typeof data160 !== "string"){
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data151.remove !== undefined){
+let data156 = data151.remove;
+if(Array.isArray(data156)){
+const len13 = data156.length;
+for(let i13=0; i13<len13; i13++){
+let data157 = data156[i13];
+if(typeof data157 === "string"){
+if(!(formats94(data157))){
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4429,14 +4398,9 @@ vErrors.push(err343);
 }
 errors++;
 }
-var _valid5 = _errs405 === errors;
-valid88 = valid88 || _valid5;
-if(!valid88){
-const _errs407 = errors;
-if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
-for(const key51 in data160){
-if(!((((((((key51 === "exact") || (key51 === "prefix")) || (key51 === "suffix")) || (key51 === "contains")) || (key51 === "regex")) || (key51 === "range")) || (key51 === "present")) || (key51 === "invert"))){
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
+}
+else {
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4446,9 +4410,9 @@ vErrors.push(err344);
 errors++;
 }
 }
-if(data160.exact !== undefined){
-if(typeof data160.exact !== "string"){
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4458,11 +4422,9 @@ vErrors.push(err345);
 errors++;
 }
 }
-if(data160.prefix !== undefined){
-let data162 = data160.prefix;
-if(typeof data162 === "string"){
-if(!(formats4(data162))){
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4472,8 +4434,12 @@ vErrors.push(err346);
 errors++;
 }
 }
-else {
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data147.responseHeaders !== undefined){
+let data158 = data147.responseHeaders;
+if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
+for(const key43 in data158){
+if(!(((key43 === "set") || (key43 === "add")) || (key43 === "remove"))){
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4483,11 +4449,14 @@ vErrors.push(err347);
 errors++;
 }
 }
-if(data160.suffix !== undefined){
-let data163 = data160.suffix;
-if(typeof data163 === "string"){
-if(!(formats4(data163))){
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data158.set !== undefined){
+let data159 = data158.set;
+if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
+for(const key44 in data159){
+const _errs392 = errors;
+if(typeof key44 === "string"){
+if(!(formats94(key44))){
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key44};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4498,7 +4467,7 @@ errors++;
 }
 }
 else {
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key44};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4507,12 +4476,9 @@ vErrors.push(err349);
 }
 errors++;
 }
-}
-if(data160.contains !== undefined){
-let data164 = data160.contains;
-if(typeof data164 === "string"){
-if(!(formats4(data164))){
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+var valid78 = _errs392 === errors;
+if(!valid78){
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key44}};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4522,8 +4488,11 @@ vErrors.push(err350);
 errors++;
 }
 }
-else {
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+for(const key45 in data159){
+let data160 = data159[key45];
+if(typeof data160 === "string"){
+if(!(formats96(data160))){
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4533,11 +4502,8 @@ vErrors.push(err351);
 errors++;
 }
 }
-if(data160.regex !== undefined){
-let data165 = data160.regex;
-if(typeof data165 === "string"){
-if(!(formats36(data165))){
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4547,8 +4513,9 @@ vErrors.push(err352);
 errors++;
 }
 }
+}
 else {
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4558,11 +4525,14 @@ vErrors.push(err353);
 errors++;
 }
 }
-if(data160.range !== undefined){
-let data166 = data160.range;
-if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
-if(data166.start === undefined){
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data158.add !== undefined){
+let data161 = data158.add;
+if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
+for(const key46 in data161){
+const _errs399 = errors;
+if(typeof key46 === "string"){
+if(!(formats94(key46))){
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4571,8 +4541,9 @@ vErrors.push(err354);
 }
 errors++;
 }
-if(data166.end === undefined){
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+else {
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4581,9 +4552,9 @@ vErrors.push(err355);
 }
 errors++;
 }
-for(const key52 in data166){
-if(!((key52 === "start") || (key52 === "end"))){
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
+var valid80 = _errs399 === errors;
+if(!valid80){
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4593,10 +4564,11 @@ vErrors.push(err356);
 errors++;
 }
 }
-if(data166.start !== undefined){
-let data167 = data166.start;
-if(!(((typeof data167 == "number") && (!(data167 % 1) && !isNaN(data167))) && (isFinite(data167)))){
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+for(const key47 in data161){
+let data162 = data161[key47];
+if(typeof data162 === "string"){
+if(!(formats96(data162))){
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4605,9 +4577,9 @@ vErrors.push(err357);
 }
 errors++;
 }
-if((typeof data167 == "number") && (isFinite(data167))){
-if(data167 > 9007199254740991 || isNaN(data167)){
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4616,8 +4588,10 @@ vErrors.push(err358);
 }
 errors++;
 }
-if(data167 < -9007199254740991 || isNaN(data167)){
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+}
+else {
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4627,11 +4601,15 @@ vErrors.push(err359);
 errors++;
 }
 }
-}
-if(data166.end !== undefined){
-let data168 = data166.end;
-if(!(((typeof data168 == "number") && (!(data168 % 1) && !isNaN(data168))) && (isFinite(data168)))){
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data158.remove !== undefined){
+let data163 = data158.remove;
+if(Array.isArray(data163)){
+const len14 = data163.length;
+for(let i14=0; i14<len14; i14++){
+let data164 = data163[i14];
+if(typeof data164 === "string"){
+if(!(formats94(data164))){
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4640,9 +4618,9 @@ vErrors.push(err360);
 }
 errors++;
 }
-if((typeof data168 == "number") && (isFinite(data168))){
-if(data168 > 9007199254740991 || isNaN(data168)){
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4651,8 +4629,10 @@ vErrors.push(err361);
 }
 errors++;
 }
-if(data168 < -9007199254740991 || isNaN(data168)){
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+}
+else {
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4663,9 +4643,8 @@ errors++;
 }
 }
 }
-}
 else {
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4675,9 +4654,15 @@ vErrors.push(err363);
 errors++;
 }
 }
-if(data160.present !== undefined){
-if(typeof data160.present !== "boolean"){
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data147.routes !== undefined){
+let data165 = data147.routes;
+if(Array.isArray(data165)){
+const len15 = data165.length;
+for(let i15=0; i15<len15; i15++){
+let data166 = data165[i15];
+if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
+if(data166.match === undefined){
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4686,10 +4671,9 @@ vErrors.push(err364);
 }
 errors++;
 }
-}
-if(data160.invert !== undefined){
-if(typeof data160.invert !== "boolean"){
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+for(const key48 in data166){
+if(!(((((key48 === "name") || (key48 === "match")) || (key48 === "forward")) || (key48 === "redirect")) || (key48 === "respond"))){
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4699,9 +4683,11 @@ vErrors.push(err365);
 errors++;
 }
 }
-}
-else {
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data166.name !== undefined){
+let data167 = data166.name;
+if(typeof data167 === "string"){
+if(!(formats4(data167))){
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4710,11 +4696,9 @@ vErrors.push(err366);
 }
 errors++;
 }
-var _valid5 = _errs407 === errors;
-valid88 = valid88 || _valid5;
 }
-if(!valid88){
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+else {
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4723,21 +4707,13 @@ vErrors.push(err367);
 }
 errors++;
 }
-else {
-errors = _errs404;
-if(vErrors !== null){
-if(_errs404){
-vErrors.length = _errs404;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data166.match !== undefined){
+let data168 = data166.match;
+if(data168 && typeof data168 == "object" && !Array.isArray(data168)){
+for(const key49 in data168){
+if(!(func2.call(schema12.properties.match.properties, key49))){
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49}};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4747,14 +4723,11 @@ vErrors.push(err368);
 errors++;
 }
 }
-if(data150.query !== undefined){
-let data171 = data150.query;
-if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
-for(const key53 in data171){
-const _errs433 = errors;
-if(typeof key53 === "string"){
-if(!(formats4(key53))){
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key53};
+if(data168.path !== undefined){
+let data169 = data168.path;
+if(typeof data169 === "string"){
+if(!(formats40(data169))){
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4765,7 +4738,7 @@ errors++;
 }
 }
 else {
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4774,9 +4747,12 @@ vErrors.push(err370);
 }
 errors++;
 }
-var valid91 = _errs433 === errors;
-if(!valid91){
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
+}
+if(data168.prefix !== undefined){
+let data170 = data168.prefix;
+if(typeof data170 === "string"){
+if(!(formats42(data170))){
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4786,13 +4762,8 @@ vErrors.push(err371);
 errors++;
 }
 }
-for(const key54 in data171){
-let data172 = data171[key54];
-const _errs437 = errors;
-let valid93 = false;
-const _errs438 = errors;
-if(typeof data172 !== "string"){
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+else {
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4801,14 +4772,12 @@ vErrors.push(err372);
 }
 errors++;
 }
-var _valid6 = _errs438 === errors;
-valid93 = valid93 || _valid6;
-if(!valid93){
-const _errs440 = errors;
-if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
-for(const key55 in data172){
-if(!((((((((key55 === "exact") || (key55 === "prefix")) || (key55 === "suffix")) || (key55 === "contains")) || (key55 === "regex")) || (key55 === "range")) || (key55 === "present")) || (key55 === "invert"))){
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
+}
+if(data168.pathSeparatedPrefix !== undefined){
+let data171 = data168.pathSeparatedPrefix;
+if(typeof data171 === "string"){
+if(!(formats44(data171))){
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4818,9 +4787,8 @@ vErrors.push(err373);
 errors++;
 }
 }
-if(data172.exact !== undefined){
-if(typeof data172.exact !== "string"){
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+else {
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4830,11 +4798,11 @@ vErrors.push(err374);
 errors++;
 }
 }
-if(data172.prefix !== undefined){
-let data174 = data172.prefix;
-if(typeof data174 === "string"){
-if(!(formats4(data174))){
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data168.regex !== undefined){
+let data172 = data168.regex;
+if(typeof data172 === "string"){
+if(!(formats46(data172))){
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4845,7 +4813,7 @@ errors++;
 }
 }
 else {
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4855,11 +4823,11 @@ vErrors.push(err376);
 errors++;
 }
 }
-if(data172.suffix !== undefined){
-let data175 = data172.suffix;
-if(typeof data175 === "string"){
-if(!(formats4(data175))){
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data168.template !== undefined){
+let data173 = data168.template;
+if(typeof data173 === "string"){
+if(!(formats48(data173))){
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4870,7 +4838,7 @@ errors++;
 }
 }
 else {
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4880,11 +4848,9 @@ vErrors.push(err378);
 errors++;
 }
 }
-if(data172.contains !== undefined){
-let data176 = data172.contains;
-if(typeof data176 === "string"){
-if(!(formats4(data176))){
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data168.connect !== undefined){
+if(typeof data168.connect !== "boolean"){
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4894,8 +4860,9 @@ vErrors.push(err379);
 errors++;
 }
 }
-else {
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data168.caseSensitive !== undefined){
+if(typeof data168.caseSensitive !== "boolean"){
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4905,11 +4872,15 @@ vErrors.push(err380);
 errors++;
 }
 }
-if(data172.regex !== undefined){
-let data177 = data172.regex;
+if(data168.methods !== undefined){
+let data176 = data168.methods;
+if(Array.isArray(data176)){
+const len16 = data176.length;
+for(let i16=0; i16<len16; i16++){
+let data177 = data176[i16];
 if(typeof data177 === "string"){
-if(!(formats36(data177))){
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(!(formats50(data177))){
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4920,7 +4891,7 @@ errors++;
 }
 }
 else {
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4930,11 +4901,9 @@ vErrors.push(err382);
 errors++;
 }
 }
-if(data172.range !== undefined){
-let data178 = data172.range;
-if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
-if(data178.start === undefined){
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+}
+else {
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4943,8 +4912,15 @@ vErrors.push(err383);
 }
 errors++;
 }
-if(data178.end === undefined){
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data168.headers !== undefined){
+let data178 = data168.headers;
+if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
+for(const key50 in data178){
+const _errs439 = errors;
+if(typeof key50 === "string"){
+if(!(formats52(key50))){
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4953,9 +4929,9 @@ vErrors.push(err384);
 }
 errors++;
 }
-for(const key56 in data178){
-if(!((key56 === "start") || (key56 === "end"))){
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
+}
+else {
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4964,11 +4940,9 @@ vErrors.push(err385);
 }
 errors++;
 }
-}
-if(data178.start !== undefined){
-let data179 = data178.start;
-if(!(((typeof data179 == "number") && (!(data179 % 1) && !isNaN(data179))) && (isFinite(data179)))){
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+var valid91 = _errs439 === errors;
+if(!valid91){
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key50}};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4977,9 +4951,14 @@ vErrors.push(err386);
 }
 errors++;
 }
-if((typeof data179 == "number") && (isFinite(data179))){
-if(data179 > 9007199254740991 || isNaN(data179)){
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+for(const key51 in data178){
+let data179 = data178[key51];
+const _errs443 = errors;
+let valid93 = false;
+const _errs444 = errors;
+if(typeof data179 !== "string"){
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4988,8 +4967,14 @@ vErrors.push(err387);
 }
 errors++;
 }
-if(data179 < -9007199254740991 || isNaN(data179)){
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+var _valid5 = _errs444 === errors;
+valid93 = valid93 || _valid5;
+if(!valid93){
+const _errs446 = errors;
+if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
+for(const key52 in data179){
+if(!((((((((key52 === "exact") || (key52 === "prefix")) || (key52 === "suffix")) || (key52 === "contains")) || (key52 === "regex")) || (key52 === "range")) || (key52 === "present")) || (key52 === "invert"))){
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4999,11 +4984,9 @@ vErrors.push(err388);
 errors++;
 }
 }
-}
-if(data178.end !== undefined){
-let data180 = data178.end;
-if(!(((typeof data180 == "number") && (!(data180 % 1) && !isNaN(data180))) && (isFinite(data180)))){
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data179.exact !== undefined){
+if(typeof data179.exact !== "string"){
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5012,9 +4995,12 @@ vErrors.push(err389);
 }
 errors++;
 }
-if((typeof data180 == "number") && (isFinite(data180))){
-if(data180 > 9007199254740991 || isNaN(data180)){
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data179.prefix !== undefined){
+let data181 = data179.prefix;
+if(typeof data181 === "string"){
+if(!(formats4(data181))){
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5023,8 +5009,9 @@ vErrors.push(err390);
 }
 errors++;
 }
-if(data180 < -9007199254740991 || isNaN(data180)){
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+else {
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5034,10 +5021,11 @@ vErrors.push(err391);
 errors++;
 }
 }
-}
-}
-else {
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data179.suffix !== undefined){
+let data182 = data179.suffix;
+if(typeof data182 === "string"){
+if(!(formats4(data182))){
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5047,9 +5035,8 @@ vErrors.push(err392);
 errors++;
 }
 }
-if(data172.present !== undefined){
-if(typeof data172.present !== "boolean"){
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5059,9 +5046,11 @@ vErrors.push(err393);
 errors++;
 }
 }
-if(data172.invert !== undefined){
-if(typeof data172.invert !== "boolean"){
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data179.contains !== undefined){
+let data183 = data179.contains;
+if(typeof data183 === "string"){
+if(!(formats4(data183))){
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5071,9 +5060,8 @@ vErrors.push(err394);
 errors++;
 }
 }
-}
 else {
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5082,11 +5070,12 @@ vErrors.push(err395);
 }
 errors++;
 }
-var _valid6 = _errs440 === errors;
-valid93 = valid93 || _valid6;
 }
-if(!valid93){
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data179.regex !== undefined){
+let data184 = data179.regex;
+if(typeof data184 === "string"){
+if(!(formats46(data184))){
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5095,21 +5084,9 @@ vErrors.push(err396);
 }
 errors++;
 }
-else {
-errors = _errs437;
-if(vErrors !== null){
-if(_errs437){
-vErrors.length = _errs437;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5119,11 +5096,11 @@ vErrors.push(err397);
 errors++;
 }
 }
-if(data150.fraction !== undefined){
-let data183 = data150.fraction;
-if((typeof data183 == "number") && (isFinite(data183))){
-if(data183 > 1 || isNaN(data183)){
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data179.range !== undefined){
+let data185 = data179.range;
+if(data185 && typeof data185 == "object" && !Array.isArray(data185)){
+if(data185.start === undefined){
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5132,8 +5109,8 @@ vErrors.push(err398);
 }
 errors++;
 }
-if(data183 < 0 || isNaN(data183)){
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(data185.end === undefined){
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5142,9 +5119,9 @@ vErrors.push(err399);
 }
 errors++;
 }
-}
-else {
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+for(const key53 in data185){
+if(!((key53 === "start") || (key53 === "end"))){
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53}};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5154,9 +5131,10 @@ vErrors.push(err400);
 errors++;
 }
 }
-}
-else {
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(data185.start !== undefined){
+let data186 = data185.start;
+if(!(((typeof data186 == "number") && (!(data186 % 1) && !isNaN(data186))) && (isFinite(data186)))){
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5165,13 +5143,9 @@ vErrors.push(err401);
 }
 errors++;
 }
-}
-if(data148.forward !== undefined){
-let data184 = data148.forward;
-if(data184 && typeof data184 == "object" && !Array.isArray(data184)){
-for(const key57 in data184){
-if(!((((((((key57 === "cluster") || (key57 === "clusters")) || (key57 === "clusterHeader")) || (key57 === "timeout")) || (key57 === "idleTimeout")) || (key57 === "rewrite")) || (key57 === "requestHeaders")) || (key57 === "responseHeaders"))){
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
+if((typeof data186 == "number") && (isFinite(data186))){
+if(data186 > 9007199254740991 || isNaN(data186)){
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5180,12 +5154,8 @@ vErrors.push(err402);
 }
 errors++;
 }
-}
-if(data184.cluster !== undefined){
-let data185 = data184.cluster;
-if(typeof data185 === "string"){
-if(!(formats4(data185))){
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data186 < -9007199254740991 || isNaN(data186)){
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5195,8 +5165,11 @@ vErrors.push(err403);
 errors++;
 }
 }
-else {
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+}
+if(data185.end !== undefined){
+let data187 = data185.end;
+if(!(((typeof data187 == "number") && (!(data187 % 1) && !isNaN(data187))) && (isFinite(data187)))){
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5205,12 +5178,9 @@ vErrors.push(err404);
 }
 errors++;
 }
-}
-if(data184.clusters !== undefined){
-let data186 = data184.clusters;
-if(Array.isArray(data186)){
-if(data186.length < 1){
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+if((typeof data187 == "number") && (isFinite(data187))){
+if(data187 > 9007199254740991 || isNaN(data187)){
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5219,12 +5189,8 @@ vErrors.push(err405);
 }
 errors++;
 }
-const len15 = data186.length;
-for(let i15=0; i15<len15; i15++){
-let data187 = data186[i15];
-if(data187 && typeof data187 == "object" && !Array.isArray(data187)){
-if(data187.name === undefined){
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(data187 < -9007199254740991 || isNaN(data187)){
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5233,9 +5199,11 @@ vErrors.push(err406);
 }
 errors++;
 }
-for(const key58 in data187){
-if(!((key58 === "name") || (key58 === "weight"))){
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+}
+}
+}
+else {
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5245,11 +5213,9 @@ vErrors.push(err407);
 errors++;
 }
 }
-if(data187.name !== undefined){
-let data188 = data187.name;
-if(typeof data188 === "string"){
-if(!(formats4(data188))){
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data179.present !== undefined){
+if(typeof data179.present !== "boolean"){
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5259,8 +5225,9 @@ vErrors.push(err408);
 errors++;
 }
 }
-else {
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data179.invert !== undefined){
+if(typeof data179.invert !== "boolean"){
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5270,10 +5237,9 @@ vErrors.push(err409);
 errors++;
 }
 }
-if(data187.weight !== undefined){
-let data189 = data187.weight;
-if(!(((typeof data189 == "number") && (!(data189 % 1) && !isNaN(data189))) && (isFinite(data189)))){
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5282,9 +5248,11 @@ vErrors.push(err410);
 }
 errors++;
 }
-if((typeof data189 == "number") && (isFinite(data189))){
-if(data189 > 4294967295 || isNaN(data189)){
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+var _valid5 = _errs446 === errors;
+valid93 = valid93 || _valid5;
+}
+if(!valid93){
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5293,8 +5261,21 @@ vErrors.push(err411);
 }
 errors++;
 }
-if(data189 < 0 || isNaN(data189)){
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+else {
+errors = _errs443;
+if(vErrors !== null){
+if(_errs443){
+vErrors.length = _errs443;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5304,10 +5285,14 @@ vErrors.push(err412);
 errors++;
 }
 }
-}
-}
-else {
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data168.query !== undefined){
+let data190 = data168.query;
+if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
+for(const key54 in data190){
+const _errs472 = errors;
+if(typeof key54 === "string"){
+if(!(formats4(key54))){
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key54};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5317,9 +5302,8 @@ vErrors.push(err413);
 errors++;
 }
 }
-}
 else {
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key54};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5328,12 +5312,9 @@ vErrors.push(err414);
 }
 errors++;
 }
-}
-if(data184.clusterHeader !== undefined){
-let data190 = data184.clusterHeader;
-if(typeof data190 === "string"){
-if(!(formats66(data190))){
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+var valid96 = _errs472 === errors;
+if(!valid96){
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key54}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5343,8 +5324,13 @@ vErrors.push(err415);
 errors++;
 }
 }
-else {
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+for(const key55 in data190){
+let data191 = data190[key55];
+const _errs476 = errors;
+let valid98 = false;
+const _errs477 = errors;
+if(typeof data191 !== "string"){
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5353,12 +5339,14 @@ vErrors.push(err416);
 }
 errors++;
 }
-}
-if(data184.timeout !== undefined){
-let data191 = data184.timeout;
-if(typeof data191 === "string"){
-if(!(formats2(data191))){
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+var _valid6 = _errs477 === errors;
+valid98 = valid98 || _valid6;
+if(!valid98){
+const _errs479 = errors;
+if(data191 && typeof data191 == "object" && !Array.isArray(data191)){
+for(const key56 in data191){
+if(!((((((((key56 === "exact") || (key56 === "prefix")) || (key56 === "suffix")) || (key56 === "contains")) || (key56 === "regex")) || (key56 === "range")) || (key56 === "present")) || (key56 === "invert"))){
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5368,8 +5356,9 @@ vErrors.push(err417);
 errors++;
 }
 }
-else {
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+if(data191.exact !== undefined){
+if(typeof data191.exact !== "string"){
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5379,11 +5368,11 @@ vErrors.push(err418);
 errors++;
 }
 }
-if(data184.idleTimeout !== undefined){
-let data192 = data184.idleTimeout;
-if(typeof data192 === "string"){
-if(!(formats2(data192))){
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data191.prefix !== undefined){
+let data193 = data191.prefix;
+if(typeof data193 === "string"){
+if(!(formats4(data193))){
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5394,7 +5383,7 @@ errors++;
 }
 }
 else {
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5404,12 +5393,11 @@ vErrors.push(err420);
 errors++;
 }
 }
-if(data184.rewrite !== undefined){
-let data193 = data184.rewrite;
-if(data193 && typeof data193 == "object" && !Array.isArray(data193)){
-for(const key59 in data193){
-if(!(((((key59 === "prefix") || (key59 === "regex")) || (key59 === "path")) || (key59 === "host")) || (key59 === "hostFrom"))){
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+if(data191.suffix !== undefined){
+let data194 = data191.suffix;
+if(typeof data194 === "string"){
+if(!(formats4(data194))){
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5419,11 +5407,8 @@ vErrors.push(err421);
 errors++;
 }
 }
-if(data193.prefix !== undefined){
-let data194 = data193.prefix;
-if(typeof data194 === "string"){
-if(!(formats32(data194))){
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5433,8 +5418,11 @@ vErrors.push(err422);
 errors++;
 }
 }
-else {
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data191.contains !== undefined){
+let data195 = data191.contains;
+if(typeof data195 === "string"){
+if(!(formats4(data195))){
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5444,11 +5432,8 @@ vErrors.push(err423);
 errors++;
 }
 }
-if(data193.regex !== undefined){
-let data195 = data193.regex;
-if(data195 && typeof data195 == "object" && !Array.isArray(data195)){
-if(data195.pattern === undefined){
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5457,8 +5442,12 @@ vErrors.push(err424);
 }
 errors++;
 }
-if(data195.substitution === undefined){
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data191.regex !== undefined){
+let data196 = data191.regex;
+if(typeof data196 === "string"){
+if(!(formats46(data196))){
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5467,9 +5456,9 @@ vErrors.push(err425);
 }
 errors++;
 }
-for(const key60 in data195){
-if(!((key60 === "pattern") || (key60 === "substitution"))){
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
+}
+else {
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5479,11 +5468,11 @@ vErrors.push(err426);
 errors++;
 }
 }
-if(data195.pattern !== undefined){
-let data196 = data195.pattern;
-if(typeof data196 === "string"){
-if(!(formats36(data196))){
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data191.range !== undefined){
+let data197 = data191.range;
+if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
+if(data197.start === undefined){
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5492,9 +5481,8 @@ vErrors.push(err427);
 }
 errors++;
 }
-}
-else {
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data197.end === undefined){
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5503,12 +5491,9 @@ vErrors.push(err428);
 }
 errors++;
 }
-}
-if(data195.substitution !== undefined){
-let data197 = data195.substitution;
-if(typeof data197 === "string"){
-if(!(formats76(data197))){
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+for(const key57 in data197){
+if(!((key57 === "start") || (key57 === "end"))){
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5518,8 +5503,10 @@ vErrors.push(err429);
 errors++;
 }
 }
-else {
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data197.start !== undefined){
+let data198 = data197.start;
+if(!(((typeof data198 == "number") && (!(data198 % 1) && !isNaN(data198))) && (isFinite(data198)))){
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5528,10 +5515,9 @@ vErrors.push(err430);
 }
 errors++;
 }
-}
-}
-else {
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if((typeof data198 == "number") && (isFinite(data198))){
+if(data198 > 9007199254740991 || isNaN(data198)){
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5540,12 +5526,8 @@ vErrors.push(err431);
 }
 errors++;
 }
-}
-if(data193.path !== undefined){
-let data198 = data193.path;
-if(typeof data198 === "string"){
-if(!(formats32(data198))){
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data198 < -9007199254740991 || isNaN(data198)){
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5555,8 +5537,11 @@ vErrors.push(err432);
 errors++;
 }
 }
-else {
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+}
+if(data197.end !== undefined){
+let data199 = data197.end;
+if(!(((typeof data199 == "number") && (!(data199 % 1) && !isNaN(data199))) && (isFinite(data199)))){
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5565,12 +5550,9 @@ vErrors.push(err433);
 }
 errors++;
 }
-}
-if(data193.host !== undefined){
-let data199 = data193.host;
-if(typeof data199 === "string"){
-if(!(formats80(data199))){
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if((typeof data199 == "number") && (isFinite(data199))){
+if(data199 > 9007199254740991 || isNaN(data199)){
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5579,9 +5561,8 @@ vErrors.push(err434);
 }
 errors++;
 }
-}
-else {
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data199 < -9007199254740991 || isNaN(data199)){
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5591,10 +5572,10 @@ vErrors.push(err435);
 errors++;
 }
 }
-if(data193.hostFrom !== undefined){
-let data200 = data193.hostFrom;
-if(typeof data200 !== "string"){
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+}
+}
+else {
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5603,8 +5584,10 @@ vErrors.push(err436);
 }
 errors++;
 }
-if(!(data200 === "upstream")){
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+if(data191.present !== undefined){
+if(typeof data191.present !== "boolean"){
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5614,9 +5597,9 @@ vErrors.push(err437);
 errors++;
 }
 }
-}
-else {
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data191.invert !== undefined){
+if(typeof data191.invert !== "boolean"){
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -5626,12 +5609,9 @@ vErrors.push(err438);
 errors++;
 }
 }
-if(data184.requestHeaders !== undefined){
-let data201 = data184.requestHeaders;
-if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
-for(const key61 in data201){
-if(!(((key61 === "set") || (key61 === "add")) || (key61 === "remove"))){
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
+}
+else {
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5640,15 +5620,11 @@ vErrors.push(err439);
 }
 errors++;
 }
+var _valid6 = _errs479 === errors;
+valid98 = valid98 || _valid6;
 }
-if(data201.set !== undefined){
-let data202 = data201.set;
-if(data202 && typeof data202 == "object" && !Array.isArray(data202)){
-for(const key62 in data202){
-const _errs509 = errors;
-if(typeof key62 === "string"){
-if(!(formats82(key62))){
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key62};
+if(!valid98){
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -5657,9 +5633,21 @@ vErrors.push(err440);
 }
 errors++;
 }
+else {
+errors = _errs476;
+if(vErrors !== null){
+if(_errs476){
+vErrors.length = _errs476;
 }
 else {
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key62};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5668,9 +5656,12 @@ vErrors.push(err441);
 }
 errors++;
 }
-var valid103 = _errs509 === errors;
-if(!valid103){
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key62}};
+}
+if(data168.fraction !== undefined){
+let data202 = data168.fraction;
+if((typeof data202 == "number") && (isFinite(data202))){
+if(data202 > 1 || isNaN(data202)){
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5679,12 +5670,8 @@ vErrors.push(err442);
 }
 errors++;
 }
-}
-for(const key63 in data202){
-let data203 = data202[key63];
-if(typeof data203 === "string"){
-if(!(formats84(data203))){
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data202 < 0 || isNaN(data202)){
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5695,7 +5682,7 @@ errors++;
 }
 }
 else {
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5707,7 +5694,7 @@ errors++;
 }
 }
 else {
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5717,14 +5704,12 @@ vErrors.push(err445);
 errors++;
 }
 }
-if(data201.add !== undefined){
-let data204 = data201.add;
-if(data204 && typeof data204 == "object" && !Array.isArray(data204)){
-for(const key64 in data204){
-const _errs516 = errors;
-if(typeof key64 === "string"){
-if(!(formats82(key64))){
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key64};
+if(data166.forward !== undefined){
+let data203 = data166.forward;
+if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
+for(const key58 in data203){
+if(!(func2.call(schema12.properties.forward.properties, key58))){
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5734,8 +5719,11 @@ vErrors.push(err446);
 errors++;
 }
 }
-else {
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key64};
+if(data203.cluster !== undefined){
+let data204 = data203.cluster;
+if(typeof data204 === "string"){
+if(!(formats4(data204))){
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5744,9 +5732,9 @@ vErrors.push(err447);
 }
 errors++;
 }
-var valid105 = _errs516 === errors;
-if(!valid105){
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key64}};
+}
+else {
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5756,11 +5744,11 @@ vErrors.push(err448);
 errors++;
 }
 }
-for(const key65 in data204){
-let data205 = data204[key65];
-if(typeof data205 === "string"){
-if(!(formats84(data205))){
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data203.clusters !== undefined){
+let data205 = data203.clusters;
+if(Array.isArray(data205)){
+if(data205.length < 1){
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5769,9 +5757,12 @@ vErrors.push(err449);
 }
 errors++;
 }
-}
-else {
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const len17 = data205.length;
+for(let i17=0; i17<len17; i17++){
+let data206 = data205[i17];
+if(data206 && typeof data206 == "object" && !Array.isArray(data206)){
+if(data206.name === undefined){
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5780,10 +5771,9 @@ vErrors.push(err450);
 }
 errors++;
 }
-}
-}
-else {
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+for(const key59 in data206){
+if(!((key59 === "name") || (key59 === "weight"))){
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5793,15 +5783,11 @@ vErrors.push(err451);
 errors++;
 }
 }
-if(data201.remove !== undefined){
-let data206 = data201.remove;
-if(Array.isArray(data206)){
-const len16 = data206.length;
-for(let i16=0; i16<len16; i16++){
-let data207 = data206[i16];
+if(data206.name !== undefined){
+let data207 = data206.name;
 if(typeof data207 === "string"){
-if(!(formats82(data207))){
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(!(formats4(data207))){
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5812,7 +5798,7 @@ errors++;
 }
 }
 else {
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5822,9 +5808,10 @@ vErrors.push(err453);
 errors++;
 }
 }
-}
-else {
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data206.weight !== undefined){
+let data208 = data206.weight;
+if(!(((typeof data208 == "number") && (!(data208 % 1) && !isNaN(data208))) && (isFinite(data208)))){
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5833,10 +5820,9 @@ vErrors.push(err454);
 }
 errors++;
 }
-}
-}
-else {
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+if((typeof data208 == "number") && (isFinite(data208))){
+if(data208 > 4294967295 || isNaN(data208)){
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5845,13 +5831,8 @@ vErrors.push(err455);
 }
 errors++;
 }
-}
-if(data184.responseHeaders !== undefined){
-let data208 = data184.responseHeaders;
-if(data208 && typeof data208 == "object" && !Array.isArray(data208)){
-for(const key66 in data208){
-if(!(((key66 === "set") || (key66 === "add")) || (key66 === "remove"))){
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
+if(data208 < 0 || isNaN(data208)){
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5861,14 +5842,10 @@ vErrors.push(err456);
 errors++;
 }
 }
-if(data208.set !== undefined){
-let data209 = data208.set;
-if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
-for(const key67 in data209){
-const _errs530 = errors;
-if(typeof key67 === "string"){
-if(!(formats82(key67))){
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
+}
+}
+else {
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5878,8 +5855,9 @@ vErrors.push(err457);
 errors++;
 }
 }
+}
 else {
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5888,9 +5866,12 @@ vErrors.push(err458);
 }
 errors++;
 }
-var valid110 = _errs530 === errors;
-if(!valid110){
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
+}
+if(data203.clusterHeader !== undefined){
+let data209 = data203.clusterHeader;
+if(typeof data209 === "string"){
+if(!(formats76(data209))){
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5900,11 +5881,8 @@ vErrors.push(err459);
 errors++;
 }
 }
-for(const key68 in data209){
-let data210 = data209[key68];
-if(typeof data210 === "string"){
-if(!(formats84(data210))){
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5914,8 +5892,11 @@ vErrors.push(err460);
 errors++;
 }
 }
-else {
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data203.timeout !== undefined){
+let data210 = data203.timeout;
+if(typeof data210 === "string"){
+if(!(formats2(data210))){
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5925,9 +5906,8 @@ vErrors.push(err461);
 errors++;
 }
 }
-}
 else {
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5937,14 +5917,11 @@ vErrors.push(err462);
 errors++;
 }
 }
-if(data208.add !== undefined){
-let data211 = data208.add;
-if(data211 && typeof data211 == "object" && !Array.isArray(data211)){
-for(const key69 in data211){
-const _errs537 = errors;
-if(typeof key69 === "string"){
-if(!(formats82(key69))){
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key69};
+if(data203.idleTimeout !== undefined){
+let data211 = data203.idleTimeout;
+if(typeof data211 === "string"){
+if(!(formats2(data211))){
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5955,7 +5932,7 @@ errors++;
 }
 }
 else {
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key69};
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5964,9 +5941,16 @@ vErrors.push(err464);
 }
 errors++;
 }
-var valid112 = _errs537 === errors;
-if(!valid112){
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key69}};
+}
+if(data203.upgrades !== undefined){
+let data212 = data203.upgrades;
+if(Array.isArray(data212)){
+const len18 = data212.length;
+for(let i18=0; i18<len18; i18++){
+let data213 = data212[i18];
+if(typeof data213 === "string"){
+if(!(formats32(data213))){
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -5976,11 +5960,8 @@ vErrors.push(err465);
 errors++;
 }
 }
-for(const key70 in data211){
-let data212 = data211[key70];
-if(typeof data212 === "string"){
-if(!(formats84(data212))){
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -5990,8 +5971,9 @@ vErrors.push(err466);
 errors++;
 }
 }
+}
 else {
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6001,9 +5983,12 @@ vErrors.push(err467);
 errors++;
 }
 }
-}
-else {
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data203.rewrite !== undefined){
+let data214 = data203.rewrite;
+if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
+for(const key60 in data214){
+if(!(((((key60 === "prefix") || (key60 === "regex")) || (key60 === "path")) || (key60 === "host")) || (key60 === "hostFrom"))){
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6013,15 +5998,11 @@ vErrors.push(err468);
 errors++;
 }
 }
-if(data208.remove !== undefined){
-let data213 = data208.remove;
-if(Array.isArray(data213)){
-const len17 = data213.length;
-for(let i17=0; i17<len17; i17++){
-let data214 = data213[i17];
-if(typeof data214 === "string"){
-if(!(formats82(data214))){
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(data214.prefix !== undefined){
+let data215 = data214.prefix;
+if(typeof data215 === "string"){
+if(!(formats42(data215))){
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6032,7 +6013,7 @@ errors++;
 }
 }
 else {
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6042,9 +6023,11 @@ vErrors.push(err470);
 errors++;
 }
 }
-}
-else {
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data214.regex !== undefined){
+let data216 = data214.regex;
+if(data216 && typeof data216 == "object" && !Array.isArray(data216)){
+if(data216.pattern === undefined){
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6053,10 +6036,8 @@ vErrors.push(err471);
 }
 errors++;
 }
-}
-}
-else {
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+if(data216.substitution === undefined){
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6065,10 +6046,9 @@ vErrors.push(err472);
 }
 errors++;
 }
-}
-}
-else {
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+for(const key61 in data216){
+if(!((key61 === "pattern") || (key61 === "substitution"))){
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6078,12 +6058,11 @@ vErrors.push(err473);
 errors++;
 }
 }
-if(data148.redirect !== undefined){
-let data215 = data148.redirect;
-if(data215 && typeof data215 == "object" && !Array.isArray(data215)){
-for(const key71 in data215){
-if(!(((((((key71 === "scheme") || (key71 === "host")) || (key71 === "port")) || (key71 === "path")) || (key71 === "prefix")) || (key71 === "status")) || (key71 === "stripQuery"))){
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71}};
+if(data216.pattern !== undefined){
+let data217 = data216.pattern;
+if(typeof data217 === "string"){
+if(!(formats46(data217))){
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6093,10 +6072,8 @@ vErrors.push(err474);
 errors++;
 }
 }
-if(data215.scheme !== undefined){
-let data216 = data215.scheme;
-if(typeof data216 !== "string"){
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+else {
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6105,8 +6082,12 @@ vErrors.push(err475);
 }
 errors++;
 }
-if(!((data216 === "http") || (data216 === "https"))){
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data216.substitution !== undefined){
+let data218 = data216.substitution;
+if(typeof data218 === "string"){
+if(!(formats88(data218))){
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6116,11 +6097,8 @@ vErrors.push(err476);
 errors++;
 }
 }
-if(data215.host !== undefined){
-let data217 = data215.host;
-if(typeof data217 === "string"){
-if(!(formats102(data217))){
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+else {
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6130,8 +6108,9 @@ vErrors.push(err477);
 errors++;
 }
 }
+}
 else {
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6141,10 +6120,11 @@ vErrors.push(err478);
 errors++;
 }
 }
-if(data215.port !== undefined){
-let data218 = data215.port;
-if(!(((typeof data218 == "number") && (!(data218 % 1) && !isNaN(data218))) && (isFinite(data218)))){
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(data214.path !== undefined){
+let data219 = data214.path;
+if(typeof data219 === "string"){
+if(!(formats42(data219))){
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6153,9 +6133,9 @@ vErrors.push(err479);
 }
 errors++;
 }
-if((typeof data218 == "number") && (isFinite(data218))){
-if(data218 > 65535 || isNaN(data218)){
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+else {
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6164,8 +6144,12 @@ vErrors.push(err480);
 }
 errors++;
 }
-if(data218 < 0 || isNaN(data218)){
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data214.host !== undefined){
+let data220 = data214.host;
+if(typeof data220 === "string"){
+if(!(formats92(data220))){
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6175,12 +6159,8 @@ vErrors.push(err481);
 errors++;
 }
 }
-}
-if(data215.path !== undefined){
-let data219 = data215.path;
-if(typeof data219 === "string"){
-if(!(formats104(data219))){
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+else {
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6190,8 +6170,10 @@ vErrors.push(err482);
 errors++;
 }
 }
-else {
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data214.hostFrom !== undefined){
+let data221 = data214.hostFrom;
+if(typeof data221 !== "string"){
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6200,12 +6182,8 @@ vErrors.push(err483);
 }
 errors++;
 }
-}
-if(data215.prefix !== undefined){
-let data220 = data215.prefix;
-if(typeof data220 === "string"){
-if(!(formats32(data220))){
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(!(data221 === "upstream")){
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6215,8 +6193,9 @@ vErrors.push(err484);
 errors++;
 }
 }
+}
 else {
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6226,10 +6205,12 @@ vErrors.push(err485);
 errors++;
 }
 }
-if(data215.status !== undefined){
-let data221 = data215.status;
-if(!(((typeof data221 == "number") && (!(data221 % 1) && !isNaN(data221))) && (isFinite(data221)))){
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data203.requestHeaders !== undefined){
+let data222 = data203.requestHeaders;
+if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
+for(const key62 in data222){
+if(!(((key62 === "set") || (key62 === "add")) || (key62 === "remove"))){
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6238,8 +6219,15 @@ vErrors.push(err486);
 }
 errors++;
 }
-if(!(((((data221 === 301) || (data221 === 302)) || (data221 === 303)) || (data221 === 307)) || (data221 === 308))){
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+if(data222.set !== undefined){
+let data223 = data222.set;
+if(data223 && typeof data223 == "object" && !Array.isArray(data223)){
+for(const key63 in data223){
+const _errs552 = errors;
+if(typeof key63 === "string"){
+if(!(formats94(key63))){
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key63};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6249,9 +6237,8 @@ vErrors.push(err487);
 errors++;
 }
 }
-if(data215.stripQuery !== undefined){
-if(typeof data215.stripQuery !== "boolean"){
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key63};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6260,10 +6247,9 @@ vErrors.push(err488);
 }
 errors++;
 }
-}
-}
-else {
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+var valid110 = _errs552 === errors;
+if(!valid110){
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key63}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6273,11 +6259,11 @@ vErrors.push(err489);
 errors++;
 }
 }
-if(data148.respond !== undefined){
-let data223 = data148.respond;
-if(data223 && typeof data223 == "object" && !Array.isArray(data223)){
-if(data223.status === undefined){
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+for(const key64 in data223){
+let data224 = data223[key64];
+if(typeof data224 === "string"){
+if(!(formats96(data224))){
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6286,9 +6272,9 @@ vErrors.push(err490);
 }
 errors++;
 }
-for(const key72 in data223){
-if(!(((key72 === "status") || (key72 === "headers")) || (key72 === "body"))){
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
+}
+else {
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6298,10 +6284,9 @@ vErrors.push(err491);
 errors++;
 }
 }
-if(data223.status !== undefined){
-let data224 = data223.status;
-if(!(((typeof data224 == "number") && (!(data224 % 1) && !isNaN(data224))) && (isFinite(data224)))){
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6310,9 +6295,15 @@ vErrors.push(err492);
 }
 errors++;
 }
-if((typeof data224 == "number") && (isFinite(data224))){
-if(data224 > 599 || isNaN(data224)){
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data222.add !== undefined){
+let data225 = data222.add;
+if(data225 && typeof data225 == "object" && !Array.isArray(data225)){
+for(const key65 in data225){
+const _errs559 = errors;
+if(typeof key65 === "string"){
+if(!(formats94(key65))){
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6321,8 +6312,9 @@ vErrors.push(err493);
 }
 errors++;
 }
-if(data224 < 200 || isNaN(data224)){
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+else {
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6331,16 +6323,9 @@ vErrors.push(err494);
 }
 errors++;
 }
-}
-}
-if(data223.headers !== undefined){
-let data225 = data223.headers;
-if(data225 && typeof data225 == "object" && !Array.isArray(data225)){
-for(const key73 in data225){
-const _errs570 = errors;
-if(typeof key73 === "string"){
-if(!(formats82(key73))){
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
+var valid112 = _errs559 === errors;
+if(!valid112){
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key65}};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6350,8 +6335,11 @@ vErrors.push(err495);
 errors++;
 }
 }
-else {
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
+for(const key66 in data225){
+let data226 = data225[key66];
+if(typeof data226 === "string"){
+if(!(formats96(data226))){
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6360,9 +6348,9 @@ vErrors.push(err496);
 }
 errors++;
 }
-var valid118 = _errs570 === errors;
-if(!valid118){
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
+}
+else {
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6372,11 +6360,9 @@ vErrors.push(err497);
 errors++;
 }
 }
-for(const key74 in data225){
-let data226 = data225[key74];
-if(typeof data226 === "string"){
-if(!(formats84(data226))){
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6386,8 +6372,15 @@ vErrors.push(err498);
 errors++;
 }
 }
-else {
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data222.remove !== undefined){
+let data227 = data222.remove;
+if(Array.isArray(data227)){
+const len19 = data227.length;
+for(let i19=0; i19<len19; i19++){
+let data228 = data227[i19];
+if(typeof data228 === "string"){
+if(!(formats94(data228))){
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6397,9 +6390,8 @@ vErrors.push(err499);
 errors++;
 }
 }
-}
 else {
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6409,9 +6401,9 @@ vErrors.push(err500);
 errors++;
 }
 }
-if(data223.body !== undefined){
-if(typeof data223.body !== "string"){
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6423,7 +6415,7 @@ errors++;
 }
 }
 else {
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6433,9 +6425,12 @@ vErrors.push(err502);
 errors++;
 }
 }
-}
-else {
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+if(data203.responseHeaders !== undefined){
+let data229 = data203.responseHeaders;
+if(data229 && typeof data229 == "object" && !Array.isArray(data229)){
+for(const key67 in data229){
+if(!(((key67 === "set") || (key67 === "add")) || (key67 === "remove"))){
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6445,9 +6440,14 @@ vErrors.push(err503);
 errors++;
 }
 }
-}
-else {
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+if(data229.set !== undefined){
+let data230 = data229.set;
+if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
+for(const key68 in data230){
+const _errs573 = errors;
+if(typeof key68 === "string"){
+if(!(formats94(key68))){
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key68};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6457,9 +6457,8 @@ vErrors.push(err504);
 errors++;
 }
 }
-}
 else {
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key68};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6468,10 +6467,9 @@ vErrors.push(err505);
 }
 errors++;
 }
-}
-}
-else {
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+var valid117 = _errs573 === errors;
+if(!valid117){
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key68}};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6481,9 +6479,11 @@ vErrors.push(err506);
 errors++;
 }
 }
-}
-else {
-const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+for(const key69 in data230){
+let data231 = data230[key69];
+if(typeof data231 === "string"){
+if(!(formats96(data231))){
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6493,12 +6493,8 @@ vErrors.push(err507);
 errors++;
 }
 }
-if(data10.tcp !== undefined){
-let data228 = data10.tcp;
-if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
-for(const key75 in data228){
-if(!((((((key75 === "cluster") || (key75 === "clusters")) || (key75 === "sniRoutes")) || (key75 === "idleTimeout")) || (key75 === "maxConnectAttempts")) || (key75 === "accessLog"))){
-const err508 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
+else {
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6508,11 +6504,9 @@ vErrors.push(err508);
 errors++;
 }
 }
-if(data228.cluster !== undefined){
-let data229 = data228.cluster;
-if(typeof data229 === "string"){
-if(!(formats4(data229))){
-const err509 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6522,8 +6516,14 @@ vErrors.push(err509);
 errors++;
 }
 }
-else {
-const err510 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data229.add !== undefined){
+let data232 = data229.add;
+if(data232 && typeof data232 == "object" && !Array.isArray(data232)){
+for(const key70 in data232){
+const _errs580 = errors;
+if(typeof key70 === "string"){
+if(!(formats94(key70))){
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6533,11 +6533,8 @@ vErrors.push(err510);
 errors++;
 }
 }
-if(data228.clusters !== undefined){
-let data230 = data228.clusters;
-if(Array.isArray(data230)){
-if(data230.length < 1){
-const err511 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6546,12 +6543,9 @@ vErrors.push(err511);
 }
 errors++;
 }
-const len18 = data230.length;
-for(let i18=0; i18<len18; i18++){
-let data231 = data230[i18];
-if(data231 && typeof data231 == "object" && !Array.isArray(data231)){
-if(data231.name === undefined){
-const err512 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+var valid119 = _errs580 === errors;
+if(!valid119){
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6560,9 +6554,12 @@ vErrors.push(err512);
 }
 errors++;
 }
-for(const key76 in data231){
-if(!((key76 === "name") || (key76 === "weight"))){
-const err513 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
+}
+for(const key71 in data232){
+let data233 = data232[key71];
+if(typeof data233 === "string"){
+if(!(formats96(data233))){
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6572,11 +6569,8 @@ vErrors.push(err513);
 errors++;
 }
 }
-if(data231.name !== undefined){
-let data232 = data231.name;
-if(typeof data232 === "string"){
-if(!(formats4(data232))){
-const err514 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6586,8 +6580,9 @@ vErrors.push(err514);
 errors++;
 }
 }
+}
 else {
-const err515 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6597,10 +6592,15 @@ vErrors.push(err515);
 errors++;
 }
 }
-if(data231.weight !== undefined){
-let data233 = data231.weight;
-if(!(((typeof data233 == "number") && (!(data233 % 1) && !isNaN(data233))) && (isFinite(data233)))){
-const err516 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data229.remove !== undefined){
+let data234 = data229.remove;
+if(Array.isArray(data234)){
+const len20 = data234.length;
+for(let i20=0; i20<len20; i20++){
+let data235 = data234[i20];
+if(typeof data235 === "string"){
+if(!(formats94(data235))){
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6609,9 +6609,9 @@ vErrors.push(err516);
 }
 errors++;
 }
-if((typeof data233 == "number") && (isFinite(data233))){
-if(data233 > 4294967295 || isNaN(data233)){
-const err517 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+else {
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6620,8 +6620,10 @@ vErrors.push(err517);
 }
 errors++;
 }
-if(data233 < 0 || isNaN(data233)){
-const err518 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6632,9 +6634,8 @@ errors++;
 }
 }
 }
-}
 else {
-const err519 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i18,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6646,7 +6647,7 @@ errors++;
 }
 }
 else {
-const err520 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -6656,14 +6657,12 @@ vErrors.push(err520);
 errors++;
 }
 }
-if(data228.sniRoutes !== undefined){
-let data234 = data228.sniRoutes;
-if(data234 && typeof data234 == "object" && !Array.isArray(data234)){
-for(const key77 in data234){
-const _errs593 = errors;
-if(typeof key77 === "string"){
-if(!(formats224(key77))){
-const err521 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key77};
+if(data166.redirect !== undefined){
+let data236 = data166.redirect;
+if(data236 && typeof data236 == "object" && !Array.isArray(data236)){
+for(const key72 in data236){
+if(!(((((((key72 === "scheme") || (key72 === "host")) || (key72 === "port")) || (key72 === "path")) || (key72 === "prefix")) || (key72 === "status")) || (key72 === "stripQuery"))){
+const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -6673,8 +6672,10 @@ vErrors.push(err521);
 errors++;
 }
 }
-else {
-const err522 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key77};
+if(data236.scheme !== undefined){
+let data237 = data236.scheme;
+if(typeof data237 !== "string"){
+const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -6683,9 +6684,8 @@ vErrors.push(err522);
 }
 errors++;
 }
-var valid124 = _errs593 === errors;
-if(!valid124){
-const err523 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key77}};
+if(!((data237 === "http") || (data237 === "https"))){
+const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6695,14 +6695,11 @@ vErrors.push(err523);
 errors++;
 }
 }
-for(const key78 in data234){
-let data235 = data234[key78];
-const _errs597 = errors;
-let valid126 = false;
-const _errs598 = errors;
-if(typeof data235 === "string"){
-if(!(formats4(data235))){
-const err524 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(data236.host !== undefined){
+let data238 = data236.host;
+if(typeof data238 === "string"){
+if(!(formats114(data238))){
+const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -6713,7 +6710,7 @@ errors++;
 }
 }
 else {
-const err525 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -6722,13 +6719,11 @@ vErrors.push(err525);
 }
 errors++;
 }
-var _valid7 = _errs598 === errors;
-valid126 = valid126 || _valid7;
-if(!valid126){
-const _errs600 = errors;
-if(Array.isArray(data235)){
-if(data235.length < 1){
-const err526 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
+}
+if(data236.port !== undefined){
+let data239 = data236.port;
+if(!(((typeof data239 == "number") && (!(data239 % 1) && !isNaN(data239))) && (isFinite(data239)))){
+const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -6737,12 +6732,9 @@ vErrors.push(err526);
 }
 errors++;
 }
-const len19 = data235.length;
-for(let i19=0; i19<len19; i19++){
-let data236 = data235[i19];
-if(data236 && typeof data236 == "object" && !Array.isArray(data236)){
-if(data236.name === undefined){
-const err527 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/required",keyword:"required",params:{missingProperty: "name"}};
+if((typeof data239 == "number") && (isFinite(data239))){
+if(data239 > 65535 || isNaN(data239)){
+const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6751,9 +6743,8 @@ vErrors.push(err527);
 }
 errors++;
 }
-for(const key79 in data236){
-if(!((key79 === "name") || (key79 === "weight"))){
-const err528 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
+if(data239 < 0 || isNaN(data239)){
+const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6763,11 +6754,12 @@ vErrors.push(err528);
 errors++;
 }
 }
-if(data236.name !== undefined){
-let data237 = data236.name;
-if(typeof data237 === "string"){
-if(!(formats4(data237))){
-const err529 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+if(data236.path !== undefined){
+let data240 = data236.path;
+if(typeof data240 === "string"){
+if(!(formats116(data240))){
+const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6778,7 +6770,7 @@ errors++;
 }
 }
 else {
-const err530 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6788,10 +6780,11 @@ vErrors.push(err530);
 errors++;
 }
 }
-if(data236.weight !== undefined){
-let data238 = data236.weight;
-if(!(((typeof data238 == "number") && (!(data238 % 1) && !isNaN(data238))) && (isFinite(data238)))){
-const err531 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data236.prefix !== undefined){
+let data241 = data236.prefix;
+if(typeof data241 === "string"){
+if(!(formats42(data241))){
+const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6800,9 +6793,9 @@ vErrors.push(err531);
 }
 errors++;
 }
-if((typeof data238 == "number") && (isFinite(data238))){
-if(data238 > 4294967295 || isNaN(data238)){
-const err532 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+else {
+const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6811,8 +6804,11 @@ vErrors.push(err532);
 }
 errors++;
 }
-if(data238 < 0 || isNaN(data238)){
-const err533 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data236.status !== undefined){
+let data242 = data236.status;
+if(!(((typeof data242 == "number") && (!(data242 % 1) && !isNaN(data242))) && (isFinite(data242)))){
+const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6821,11 +6817,8 @@ vErrors.push(err533);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err534 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i19,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/type",keyword:"type",params:{type: "object"}};
+if(!(((((data242 === 301) || (data242 === 302)) || (data242 === 303)) || (data242 === 307)) || (data242 === 308))){
+const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6835,9 +6828,9 @@ vErrors.push(err534);
 errors++;
 }
 }
-}
-else {
-const err535 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
+if(data236.stripQuery !== undefined){
+if(typeof data236.stripQuery !== "boolean"){
+const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6846,11 +6839,10 @@ vErrors.push(err535);
 }
 errors++;
 }
-var _valid7 = _errs600 === errors;
-valid126 = valid126 || _valid7;
 }
-if(!valid126){
-const err536 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6859,21 +6851,12 @@ vErrors.push(err536);
 }
 errors++;
 }
-else {
-errors = _errs597;
-if(vErrors !== null){
-if(_errs597){
-vErrors.length = _errs597;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err537 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+if(data166.respond !== undefined){
+let data244 = data166.respond;
+if(data244 && typeof data244 == "object" && !Array.isArray(data244)){
+if(data244.status === undefined){
+const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6882,12 +6865,9 @@ vErrors.push(err537);
 }
 errors++;
 }
-}
-if(data228.idleTimeout !== undefined){
-let data239 = data228.idleTimeout;
-if(typeof data239 === "string"){
-if(!(formats2(data239))){
-const err538 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+for(const key73 in data244){
+if(!(((key73 === "status") || (key73 === "headers")) || (key73 === "body"))){
+const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6897,8 +6877,10 @@ vErrors.push(err538);
 errors++;
 }
 }
-else {
-const err539 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data244.status !== undefined){
+let data245 = data244.status;
+if(!(((typeof data245 == "number") && (!(data245 % 1) && !isNaN(data245))) && (isFinite(data245)))){
+const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6907,11 +6889,9 @@ vErrors.push(err539);
 }
 errors++;
 }
-}
-if(data228.maxConnectAttempts !== undefined){
-let data240 = data228.maxConnectAttempts;
-if(!(((typeof data240 == "number") && (!(data240 % 1) && !isNaN(data240))) && (isFinite(data240)))){
-const err540 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
+if((typeof data245 == "number") && (isFinite(data245))){
+if(data245 > 599 || isNaN(data245)){
+const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6920,9 +6900,8 @@ vErrors.push(err540);
 }
 errors++;
 }
-if((typeof data240 == "number") && (isFinite(data240))){
-if(data240 > 100 || isNaN(data240)){
-const err541 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+if(data245 < 200 || isNaN(data245)){
+const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6931,8 +6910,16 @@ vErrors.push(err541);
 }
 errors++;
 }
-if(data240 < 1 || isNaN(data240)){
-const err542 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+}
+if(data244.headers !== undefined){
+let data246 = data244.headers;
+if(data246 && typeof data246 == "object" && !Array.isArray(data246)){
+for(const key74 in data246){
+const _errs613 = errors;
+if(typeof key74 === "string"){
+if(!(formats94(key74))){
+const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key74};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6942,16 +6929,8 @@ vErrors.push(err542);
 errors++;
 }
 }
-}
-if(data228.accessLog !== undefined){
-let data241 = data228.accessLog;
-if(Array.isArray(data241)){
-const len20 = data241.length;
-for(let i20=0; i20<len20; i20++){
-let data242 = data241[i20];
-if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
-if(data242.path === undefined){
-const err543 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+else {
+const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key74};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -6960,9 +6939,9 @@ vErrors.push(err543);
 }
 errors++;
 }
-for(const key80 in data242){
-if(!((((key80 === "path") || (key80 === "format")) || (key80 === "json")) || (key80 === "filter"))){
-const err544 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
+var valid125 = _errs613 === errors;
+if(!valid125){
+const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key74}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -6972,11 +6951,11 @@ vErrors.push(err544);
 errors++;
 }
 }
-if(data242.path !== undefined){
-let data243 = data242.path;
-if(typeof data243 === "string"){
-if(!(formats4(data243))){
-const err545 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+for(const key75 in data246){
+let data247 = data246[key75];
+if(typeof data247 === "string"){
+if(!(formats96(data247))){
+const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -6987,7 +6966,7 @@ errors++;
 }
 }
 else {
-const err546 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -6997,9 +6976,9 @@ vErrors.push(err546);
 errors++;
 }
 }
-if(data242.format !== undefined){
-if(typeof data242.format !== "string"){
-const err547 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/format",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -7009,10 +6988,9 @@ vErrors.push(err547);
 errors++;
 }
 }
-if(data242.json !== undefined){
-let data245 = data242.json;
-if(!(data245 && typeof data245 == "object" && !Array.isArray(data245))){
-const err548 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/json",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(data244.body !== undefined){
+if(typeof data244.body !== "string"){
+const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7022,12 +7000,9 @@ vErrors.push(err548);
 errors++;
 }
 }
-if(data242.filter !== undefined){
-let data246 = data242.filter;
-if(data246 && typeof data246 == "object" && !Array.isArray(data246)){
-for(const key81 in data246){
-if(!(key81 === "status")){
-const err549 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81}};
+}
+else {
+const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7037,11 +7012,9 @@ vErrors.push(err549);
 errors++;
 }
 }
-if(data246.status !== undefined){
-let data247 = data246.status;
-if(typeof data247 === "string"){
-if(!(formats26(data247))){
-const err550 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+}
+else {
+const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7051,8 +7024,9 @@ vErrors.push(err550);
 errors++;
 }
 }
+}
 else {
-const err551 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7064,7 +7038,7 @@ errors++;
 }
 }
 else {
-const err552 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7076,7 +7050,7 @@ errors++;
 }
 }
 else {
-const err553 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i20,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7088,7 +7062,7 @@ errors++;
 }
 }
 else {
-const err554 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7098,9 +7072,12 @@ vErrors.push(err554);
 errors++;
 }
 }
-}
-else {
-const err555 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+if(data10.tcp !== undefined){
+let data249 = data10.tcp;
+if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
+for(const key76 in data249){
+if(!((((((key76 === "cluster") || (key76 === "clusters")) || (key76 === "sniRoutes")) || (key76 === "idleTimeout")) || (key76 === "maxConnectAttempts")) || (key76 === "accessLog"))){
+const err555 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7110,9 +7087,11 @@ vErrors.push(err555);
 errors++;
 }
 }
-}
-else {
-const err556 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+if(data249.cluster !== undefined){
+let data250 = data249.cluster;
+if(typeof data250 === "string"){
+if(!(formats4(data250))){
+const err556 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7122,9 +7101,8 @@ vErrors.push(err556);
 errors++;
 }
 }
-}
 else {
-const err557 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+const err557 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7134,15 +7112,11 @@ vErrors.push(err557);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data248 = data.clusters;
-if(Array.isArray(data248)){
-const len21 = data248.length;
-for(let i21=0; i21<len21; i21++){
-let data249 = data248[i21];
-if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
-if(data249.name === undefined){
-const err558 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(data249.clusters !== undefined){
+let data251 = data249.clusters;
+if(Array.isArray(data251)){
+if(data251.length < 1){
+const err558 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7151,9 +7125,12 @@ vErrors.push(err558);
 }
 errors++;
 }
-for(const key82 in data249){
-if(!(func2.call(schema11.properties.clusters.items.properties, key82))){
-const err559 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82}};
+const len21 = data251.length;
+for(let i21=0; i21<len21; i21++){
+let data252 = data251[i21];
+if(data252 && typeof data252 == "object" && !Array.isArray(data252)){
+if(data252.name === undefined){
+const err559 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err559];
 }
@@ -7162,12 +7139,9 @@ vErrors.push(err559);
 }
 errors++;
 }
-}
-if(data249.name !== undefined){
-let data250 = data249.name;
-if(typeof data250 === "string"){
-if(!(formats4(data250))){
-const err560 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key77 in data252){
+if(!((key77 === "name") || (key77 === "weight"))){
+const err560 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
 if(vErrors === null){
 vErrors = [err560];
 }
@@ -7177,8 +7151,11 @@ vErrors.push(err560);
 errors++;
 }
 }
-else {
-const err561 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data252.name !== undefined){
+let data253 = data252.name;
+if(typeof data253 === "string"){
+if(!(formats4(data253))){
+const err561 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err561];
 }
@@ -7188,10 +7165,8 @@ vErrors.push(err561);
 errors++;
 }
 }
-if(data249.type !== undefined){
-let data251 = data249.type;
-if(typeof data251 !== "string"){
-const err562 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+else {
+const err562 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err562];
 }
@@ -7200,8 +7175,11 @@ vErrors.push(err562);
 }
 errors++;
 }
-if(!((data251 === "static") || (data251 === "originalDst"))){
-const err563 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+}
+if(data252.weight !== undefined){
+let data254 = data252.weight;
+if(!(((typeof data254 == "number") && (!(data254 % 1) && !isNaN(data254))) && (isFinite(data254)))){
+const err563 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err563];
 }
@@ -7210,19 +7188,9 @@ vErrors.push(err563);
 }
 errors++;
 }
-}
-if(data249.endpoints !== undefined){
-let data252 = data249.endpoints;
-if(Array.isArray(data252)){
-const len22 = data252.length;
-for(let i22=0; i22<len22; i22++){
-let data253 = data252[i22];
-const _errs641 = errors;
-let valid139 = false;
-const _errs642 = errors;
-if(typeof data253 === "string"){
-if(!(formats238(data253))){
-const err564 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if((typeof data254 == "number") && (isFinite(data254))){
+if(data254 > 4294967295 || isNaN(data254)){
+const err564 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err564];
 }
@@ -7231,9 +7199,8 @@ vErrors.push(err564);
 }
 errors++;
 }
-}
-else {
-const err565 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data254 < 0 || isNaN(data254)){
+const err565 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err565];
 }
@@ -7242,13 +7209,11 @@ vErrors.push(err565);
 }
 errors++;
 }
-var _valid8 = _errs642 === errors;
-valid139 = valid139 || _valid8;
-if(!valid139){
-const _errs644 = errors;
-if(data253 && typeof data253 == "object" && !Array.isArray(data253)){
-if(data253.address === undefined){
-const err566 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+}
+}
+}
+else {
+const err566 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err566];
 }
@@ -7257,9 +7222,10 @@ vErrors.push(err566);
 }
 errors++;
 }
-for(const key83 in data253){
-if(!((key83 === "address") || (key83 === "weight"))){
-const err567 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83}};
+}
+}
+else {
+const err567 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err567];
 }
@@ -7269,11 +7235,14 @@ vErrors.push(err567);
 errors++;
 }
 }
-if(data253.address !== undefined){
-let data254 = data253.address;
-if(typeof data254 === "string"){
-if(!(formats238(data254))){
-const err568 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data249.sniRoutes !== undefined){
+let data255 = data249.sniRoutes;
+if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
+for(const key78 in data255){
+const _errs636 = errors;
+if(typeof key78 === "string"){
+if(!(formats238(key78))){
+const err568 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key78};
 if(vErrors === null){
 vErrors = [err568];
 }
@@ -7284,7 +7253,7 @@ errors++;
 }
 }
 else {
-const err569 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+const err569 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key78};
 if(vErrors === null){
 vErrors = [err569];
 }
@@ -7293,11 +7262,9 @@ vErrors.push(err569);
 }
 errors++;
 }
-}
-if(data253.weight !== undefined){
-let data255 = data253.weight;
-if(!(((typeof data255 == "number") && (!(data255 % 1) && !isNaN(data255))) && (isFinite(data255)))){
-const err570 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+var valid131 = _errs636 === errors;
+if(!valid131){
+const err570 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key78}};
 if(vErrors === null){
 vErrors = [err570];
 }
@@ -7306,9 +7273,15 @@ vErrors.push(err570);
 }
 errors++;
 }
-if((typeof data255 == "number") && (isFinite(data255))){
-if(data255 > 4294967295 || isNaN(data255)){
-const err571 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+for(const key79 in data255){
+let data256 = data255[key79];
+const _errs640 = errors;
+let valid133 = false;
+const _errs641 = errors;
+if(typeof data256 === "string"){
+if(!(formats4(data256))){
+const err571 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err571];
 }
@@ -7317,8 +7290,9 @@ vErrors.push(err571);
 }
 errors++;
 }
-if(data255 < 1 || isNaN(data255)){
-const err572 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+else {
+const err572 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -7327,11 +7301,13 @@ vErrors.push(err572);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err573 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+var _valid7 = _errs641 === errors;
+valid133 = valid133 || _valid7;
+if(!valid133){
+const _errs643 = errors;
+if(Array.isArray(data256)){
+if(data256.length < 1){
+const err573 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -7340,11 +7316,12 @@ vErrors.push(err573);
 }
 errors++;
 }
-var _valid8 = _errs644 === errors;
-valid139 = valid139 || _valid8;
-}
-if(!valid139){
-const err574 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+const len22 = data256.length;
+for(let i22=0; i22<len22; i22++){
+let data257 = data256[i22];
+if(data257 && typeof data257 == "object" && !Array.isArray(data257)){
+if(data257.name === undefined){
+const err574 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err574];
 }
@@ -7353,21 +7330,9 @@ vErrors.push(err574);
 }
 errors++;
 }
-else {
-errors = _errs641;
-if(vErrors !== null){
-if(_errs641){
-vErrors.length = _errs641;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err575 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+for(const key80 in data257){
+if(!((key80 === "name") || (key80 === "weight"))){
+const err575 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
 if(vErrors === null){
 vErrors = [err575];
 }
@@ -7377,10 +7342,11 @@ vErrors.push(err575);
 errors++;
 }
 }
-if(data249.protocol !== undefined){
-let data256 = data249.protocol;
-if(typeof data256 !== "string"){
-const err576 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if(data257.name !== undefined){
+let data258 = data257.name;
+if(typeof data258 === "string"){
+if(!(formats4(data258))){
+const err576 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err576];
 }
@@ -7389,8 +7355,9 @@ vErrors.push(err576);
 }
 errors++;
 }
-if(!(data256 === "http1")){
-const err577 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+}
+else {
+const err577 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err577];
 }
@@ -7400,10 +7367,10 @@ vErrors.push(err577);
 errors++;
 }
 }
-if(data249.proxyProtocol !== undefined){
-let data257 = data249.proxyProtocol;
-if(typeof data257 !== "string"){
-const err578 = {instancePath:instancePath+"/clusters/" + i21+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+if(data257.weight !== undefined){
+let data259 = data257.weight;
+if(!(((typeof data259 == "number") && (!(data259 % 1) && !isNaN(data259))) && (isFinite(data259)))){
+const err578 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -7412,8 +7379,9 @@ vErrors.push(err578);
 }
 errors++;
 }
-if(!((data257 === "v1") || (data257 === "v2"))){
-const err579 = {instancePath:instancePath+"/clusters/" + i21+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.proxyProtocol.enum}};
+if((typeof data259 == "number") && (isFinite(data259))){
+if(data259 > 4294967295 || isNaN(data259)){
+const err579 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -7422,12 +7390,8 @@ vErrors.push(err579);
 }
 errors++;
 }
-}
-if(data249.connectTimeout !== undefined){
-let data258 = data249.connectTimeout;
-if(typeof data258 === "string"){
-if(!(formats2(data258))){
-const err580 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data259 < 0 || isNaN(data259)){
+const err580 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -7437,8 +7401,10 @@ vErrors.push(err580);
 errors++;
 }
 }
+}
+}
 else {
-const err581 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+const err581 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -7448,12 +7414,9 @@ vErrors.push(err581);
 errors++;
 }
 }
-if(data249.loadBalancing !== undefined){
-let data259 = data249.loadBalancing;
-if(data259 && typeof data259 == "object" && !Array.isArray(data259)){
-for(const key84 in data259){
-if(!(key84 === "policy")){
-const err582 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84}};
+}
+else {
+const err582 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -7462,11 +7425,11 @@ vErrors.push(err582);
 }
 errors++;
 }
+var _valid7 = _errs643 === errors;
+valid133 = valid133 || _valid7;
 }
-if(data259.policy !== undefined){
-let data260 = data259.policy;
-if(typeof data260 !== "string"){
-const err583 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(!valid133){
+const err583 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -7475,8 +7438,21 @@ vErrors.push(err583);
 }
 errors++;
 }
-if(!((data260 === "roundRobin") || (data260 === "random"))){
-const err584 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+else {
+errors = _errs640;
+if(vErrors !== null){
+if(_errs640){
+vErrors.length = _errs640;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err584 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -7486,9 +7462,11 @@ vErrors.push(err584);
 errors++;
 }
 }
-}
-else {
-const err585 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(data249.idleTimeout !== undefined){
+let data260 = data249.idleTimeout;
+if(typeof data260 === "string"){
+if(!(formats2(data260))){
+const err585 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -7498,12 +7476,8 @@ vErrors.push(err585);
 errors++;
 }
 }
-if(data249.connections !== undefined){
-let data261 = data249.connections;
-if(data261 && typeof data261 == "object" && !Array.isArray(data261)){
-for(const key85 in data261){
-if(!((key85 === "idleTimeout") || (key85 === "maxRequests"))){
-const err586 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85}};
+else {
+const err586 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -7513,11 +7487,10 @@ vErrors.push(err586);
 errors++;
 }
 }
-if(data261.idleTimeout !== undefined){
-let data262 = data261.idleTimeout;
-if(typeof data262 === "string"){
-if(!(formats2(data262))){
-const err587 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data249.maxConnectAttempts !== undefined){
+let data261 = data249.maxConnectAttempts;
+if(!(((typeof data261 == "number") && (!(data261 % 1) && !isNaN(data261))) && (isFinite(data261)))){
+const err587 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -7526,9 +7499,9 @@ vErrors.push(err587);
 }
 errors++;
 }
-}
-else {
-const err588 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if((typeof data261 == "number") && (isFinite(data261))){
+if(data261 > 100 || isNaN(data261)){
+const err588 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -7537,11 +7510,8 @@ vErrors.push(err588);
 }
 errors++;
 }
-}
-if(data261.maxRequests !== undefined){
-let data263 = data261.maxRequests;
-if(!(((typeof data263 == "number") && (!(data263 % 1) && !isNaN(data263))) && (isFinite(data263)))){
-const err589 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data261 < 1 || isNaN(data261)){
+const err589 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -7550,9 +7520,17 @@ vErrors.push(err589);
 }
 errors++;
 }
-if((typeof data263 == "number") && (isFinite(data263))){
-if(data263 > 2147483647 || isNaN(data263)){
-const err590 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+if(data249.accessLog !== undefined){
+let data262 = data249.accessLog;
+if(Array.isArray(data262)){
+const len23 = data262.length;
+for(let i23=0; i23<len23; i23++){
+let data263 = data262[i23];
+if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
+if(data263.path === undefined){
+const err590 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -7561,8 +7539,9 @@ vErrors.push(err590);
 }
 errors++;
 }
-if(data263 < 0 || isNaN(data263)){
-const err591 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+for(const key81 in data263){
+if(!((((key81 === "path") || (key81 === "format")) || (key81 === "json")) || (key81 === "filter"))){
+const err591 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81}};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -7572,10 +7551,11 @@ vErrors.push(err591);
 errors++;
 }
 }
-}
-}
-else {
-const err592 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(data263.path !== undefined){
+let data264 = data263.path;
+if(typeof data264 === "string"){
+if(!(formats4(data264))){
+const err592 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -7585,12 +7565,8 @@ vErrors.push(err592);
 errors++;
 }
 }
-if(data249.circuitBreakers !== undefined){
-let data264 = data249.circuitBreakers;
-if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
-for(const key86 in data264){
-if(!((((key86 === "maxConnections") || (key86 === "maxPendingRequests")) || (key86 === "maxRequests")) || (key86 === "maxRetries"))){
-const err593 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86}};
+else {
+const err593 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -7600,10 +7576,9 @@ vErrors.push(err593);
 errors++;
 }
 }
-if(data264.maxConnections !== undefined){
-let data265 = data264.maxConnections;
-if(!(((typeof data265 == "number") && (!(data265 % 1) && !isNaN(data265))) && (isFinite(data265)))){
-const err594 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if(data263.format !== undefined){
+if(typeof data263.format !== "string"){
+const err594 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/format",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -7612,9 +7587,11 @@ vErrors.push(err594);
 }
 errors++;
 }
-if((typeof data265 == "number") && (isFinite(data265))){
-if(data265 > 2147483647 || isNaN(data265)){
-const err595 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data263.json !== undefined){
+let data266 = data263.json;
+if(!(data266 && typeof data266 == "object" && !Array.isArray(data266))){
+const err595 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/json",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err595];
 }
@@ -7623,8 +7600,13 @@ vErrors.push(err595);
 }
 errors++;
 }
-if(data265 < 0 || isNaN(data265)){
-const err596 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data263.filter !== undefined){
+let data267 = data263.filter;
+if(data267 && typeof data267 == "object" && !Array.isArray(data267)){
+for(const key82 in data267){
+if(!(key82 === "status")){
+const err596 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82}};
 if(vErrors === null){
 vErrors = [err596];
 }
@@ -7634,11 +7616,11 @@ vErrors.push(err596);
 errors++;
 }
 }
-}
-if(data264.maxPendingRequests !== undefined){
-let data266 = data264.maxPendingRequests;
-if(!(((typeof data266 == "number") && (!(data266 % 1) && !isNaN(data266))) && (isFinite(data266)))){
-const err597 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(data267.status !== undefined){
+let data268 = data267.status;
+if(typeof data268 === "string"){
+if(!(formats36(data268))){
+const err597 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err597];
 }
@@ -7647,9 +7629,9 @@ vErrors.push(err597);
 }
 errors++;
 }
-if((typeof data266 == "number") && (isFinite(data266))){
-if(data266 > 2147483647 || isNaN(data266)){
-const err598 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+else {
+const err598 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err598];
 }
@@ -7658,8 +7640,10 @@ vErrors.push(err598);
 }
 errors++;
 }
-if(data266 < 0 || isNaN(data266)){
-const err599 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err599 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err599];
 }
@@ -7670,10 +7654,8 @@ errors++;
 }
 }
 }
-if(data264.maxRequests !== undefined){
-let data267 = data264.maxRequests;
-if(!(((typeof data267 == "number") && (!(data267 % 1) && !isNaN(data267))) && (isFinite(data267)))){
-const err600 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+else {
+const err600 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err600];
 }
@@ -7682,9 +7664,10 @@ vErrors.push(err600);
 }
 errors++;
 }
-if((typeof data267 == "number") && (isFinite(data267))){
-if(data267 > 2147483647 || isNaN(data267)){
-const err601 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+else {
+const err601 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err601];
 }
@@ -7693,8 +7676,10 @@ vErrors.push(err601);
 }
 errors++;
 }
-if(data267 < 0 || isNaN(data267)){
-const err602 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err602 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err602];
 }
@@ -7705,10 +7690,8 @@ errors++;
 }
 }
 }
-if(data264.maxRetries !== undefined){
-let data268 = data264.maxRetries;
-if(!(((typeof data268 == "number") && (!(data268 % 1) && !isNaN(data268))) && (isFinite(data268)))){
-const err603 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+else {
+const err603 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err603];
 }
@@ -7717,9 +7700,10 @@ vErrors.push(err603);
 }
 errors++;
 }
-if((typeof data268 == "number") && (isFinite(data268))){
-if(data268 > 2147483647 || isNaN(data268)){
-const err604 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+else {
+const err604 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err604];
 }
@@ -7728,8 +7712,16 @@ vErrors.push(err604);
 }
 errors++;
 }
-if(data268 < 0 || isNaN(data268)){
-const err605 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data.clusters !== undefined){
+let data269 = data.clusters;
+if(Array.isArray(data269)){
+const len24 = data269.length;
+for(let i24=0; i24<len24; i24++){
+let data270 = data269[i24];
+if(data270 && typeof data270 == "object" && !Array.isArray(data270)){
+if(data270.name === undefined){
+const err605 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err605];
 }
@@ -7738,11 +7730,9 @@ vErrors.push(err605);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err606 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+for(const key83 in data270){
+if(!(func2.call(schema11.properties.clusters.items.properties, key83))){
+const err606 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83}};
 if(vErrors === null){
 vErrors = [err606];
 }
@@ -7752,9 +7742,11 @@ vErrors.push(err606);
 errors++;
 }
 }
-}
-else {
-const err607 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data270.name !== undefined){
+let data271 = data270.name;
+if(typeof data271 === "string"){
+if(!(formats4(data271))){
+const err607 = {instancePath:instancePath+"/clusters/" + i24+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err607];
 }
@@ -7764,9 +7756,8 @@ vErrors.push(err607);
 errors++;
 }
 }
-}
 else {
-const err608 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err608 = {instancePath:instancePath+"/clusters/" + i24+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err608];
 }
@@ -7776,14 +7767,602 @@ vErrors.push(err608);
 errors++;
 }
 }
-}
-else {
-const err609 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(data270.type !== undefined){
+let data272 = data270.type;
+if(typeof data272 !== "string"){
+const err609 = {instancePath:instancePath+"/clusters/" + i24+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err609];
 }
 else {
 vErrors.push(err609);
+}
+errors++;
+}
+if(!((data272 === "static") || (data272 === "originalDst"))){
+const err610 = {instancePath:instancePath+"/clusters/" + i24+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+if(vErrors === null){
+vErrors = [err610];
+}
+else {
+vErrors.push(err610);
+}
+errors++;
+}
+}
+if(data270.endpoints !== undefined){
+let data273 = data270.endpoints;
+if(Array.isArray(data273)){
+const len25 = data273.length;
+for(let i25=0; i25<len25; i25++){
+let data274 = data273[i25];
+const _errs684 = errors;
+let valid146 = false;
+const _errs685 = errors;
+if(typeof data274 === "string"){
+if(!(formats252(data274))){
+const err611 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(vErrors === null){
+vErrors = [err611];
+}
+else {
+vErrors.push(err611);
+}
+errors++;
+}
+}
+else {
+const err612 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err612];
+}
+else {
+vErrors.push(err612);
+}
+errors++;
+}
+var _valid8 = _errs685 === errors;
+valid146 = valid146 || _valid8;
+if(!valid146){
+const _errs687 = errors;
+if(data274 && typeof data274 == "object" && !Array.isArray(data274)){
+if(data274.address === undefined){
+const err613 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+if(vErrors === null){
+vErrors = [err613];
+}
+else {
+vErrors.push(err613);
+}
+errors++;
+}
+for(const key84 in data274){
+if(!((key84 === "address") || (key84 === "weight"))){
+const err614 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84}};
+if(vErrors === null){
+vErrors = [err614];
+}
+else {
+vErrors.push(err614);
+}
+errors++;
+}
+}
+if(data274.address !== undefined){
+let data275 = data274.address;
+if(typeof data275 === "string"){
+if(!(formats252(data275))){
+const err615 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(vErrors === null){
+vErrors = [err615];
+}
+else {
+vErrors.push(err615);
+}
+errors++;
+}
+}
+else {
+const err616 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err616];
+}
+else {
+vErrors.push(err616);
+}
+errors++;
+}
+}
+if(data274.weight !== undefined){
+let data276 = data274.weight;
+if(!(((typeof data276 == "number") && (!(data276 % 1) && !isNaN(data276))) && (isFinite(data276)))){
+const err617 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err617];
+}
+else {
+vErrors.push(err617);
+}
+errors++;
+}
+if((typeof data276 == "number") && (isFinite(data276))){
+if(data276 > 4294967295 || isNaN(data276)){
+const err618 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+if(vErrors === null){
+vErrors = [err618];
+}
+else {
+vErrors.push(err618);
+}
+errors++;
+}
+if(data276 < 1 || isNaN(data276)){
+const err619 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(vErrors === null){
+vErrors = [err619];
+}
+else {
+vErrors.push(err619);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err620 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err620];
+}
+else {
+vErrors.push(err620);
+}
+errors++;
+}
+var _valid8 = _errs687 === errors;
+valid146 = valid146 || _valid8;
+}
+if(!valid146){
+const err621 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err621];
+}
+else {
+vErrors.push(err621);
+}
+errors++;
+}
+else {
+errors = _errs684;
+if(vErrors !== null){
+if(_errs684){
+vErrors.length = _errs684;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err622 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err622];
+}
+else {
+vErrors.push(err622);
+}
+errors++;
+}
+}
+if(data270.protocol !== undefined){
+let data277 = data270.protocol;
+if(typeof data277 !== "string"){
+const err623 = {instancePath:instancePath+"/clusters/" + i24+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err623];
+}
+else {
+vErrors.push(err623);
+}
+errors++;
+}
+if(!(data277 === "http1")){
+const err624 = {instancePath:instancePath+"/clusters/" + i24+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+if(vErrors === null){
+vErrors = [err624];
+}
+else {
+vErrors.push(err624);
+}
+errors++;
+}
+}
+if(data270.proxyProtocol !== undefined){
+let data278 = data270.proxyProtocol;
+if(typeof data278 !== "string"){
+const err625 = {instancePath:instancePath+"/clusters/" + i24+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err625];
+}
+else {
+vErrors.push(err625);
+}
+errors++;
+}
+if(!((data278 === "v1") || (data278 === "v2"))){
+const err626 = {instancePath:instancePath+"/clusters/" + i24+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.proxyProtocol.enum}};
+if(vErrors === null){
+vErrors = [err626];
+}
+else {
+vErrors.push(err626);
+}
+errors++;
+}
+}
+if(data270.connectTimeout !== undefined){
+let data279 = data270.connectTimeout;
+if(typeof data279 === "string"){
+if(!(formats2(data279))){
+const err627 = {instancePath:instancePath+"/clusters/" + i24+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err627];
+}
+else {
+vErrors.push(err627);
+}
+errors++;
+}
+}
+else {
+const err628 = {instancePath:instancePath+"/clusters/" + i24+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err628];
+}
+else {
+vErrors.push(err628);
+}
+errors++;
+}
+}
+if(data270.loadBalancing !== undefined){
+let data280 = data270.loadBalancing;
+if(data280 && typeof data280 == "object" && !Array.isArray(data280)){
+for(const key85 in data280){
+if(!(key85 === "policy")){
+const err629 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85}};
+if(vErrors === null){
+vErrors = [err629];
+}
+else {
+vErrors.push(err629);
+}
+errors++;
+}
+}
+if(data280.policy !== undefined){
+let data281 = data280.policy;
+if(typeof data281 !== "string"){
+const err630 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err630];
+}
+else {
+vErrors.push(err630);
+}
+errors++;
+}
+if(!((data281 === "roundRobin") || (data281 === "random"))){
+const err631 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+if(vErrors === null){
+vErrors = [err631];
+}
+else {
+vErrors.push(err631);
+}
+errors++;
+}
+}
+}
+else {
+const err632 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err632];
+}
+else {
+vErrors.push(err632);
+}
+errors++;
+}
+}
+if(data270.connections !== undefined){
+let data282 = data270.connections;
+if(data282 && typeof data282 == "object" && !Array.isArray(data282)){
+for(const key86 in data282){
+if(!((key86 === "idleTimeout") || (key86 === "maxRequests"))){
+const err633 = {instancePath:instancePath+"/clusters/" + i24+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86}};
+if(vErrors === null){
+vErrors = [err633];
+}
+else {
+vErrors.push(err633);
+}
+errors++;
+}
+}
+if(data282.idleTimeout !== undefined){
+let data283 = data282.idleTimeout;
+if(typeof data283 === "string"){
+if(!(formats2(data283))){
+const err634 = {instancePath:instancePath+"/clusters/" + i24+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err634];
+}
+else {
+vErrors.push(err634);
+}
+errors++;
+}
+}
+else {
+const err635 = {instancePath:instancePath+"/clusters/" + i24+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err635];
+}
+else {
+vErrors.push(err635);
+}
+errors++;
+}
+}
+if(data282.maxRequests !== undefined){
+let data284 = data282.maxRequests;
+if(!(((typeof data284 == "number") && (!(data284 % 1) && !isNaN(data284))) && (isFinite(data284)))){
+const err636 = {instancePath:instancePath+"/clusters/" + i24+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err636];
+}
+else {
+vErrors.push(err636);
+}
+errors++;
+}
+if((typeof data284 == "number") && (isFinite(data284))){
+if(data284 > 2147483647 || isNaN(data284)){
+const err637 = {instancePath:instancePath+"/clusters/" + i24+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err637];
+}
+else {
+vErrors.push(err637);
+}
+errors++;
+}
+if(data284 < 0 || isNaN(data284)){
+const err638 = {instancePath:instancePath+"/clusters/" + i24+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err638];
+}
+else {
+vErrors.push(err638);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err639 = {instancePath:instancePath+"/clusters/" + i24+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err639];
+}
+else {
+vErrors.push(err639);
+}
+errors++;
+}
+}
+if(data270.circuitBreakers !== undefined){
+let data285 = data270.circuitBreakers;
+if(data285 && typeof data285 == "object" && !Array.isArray(data285)){
+for(const key87 in data285){
+if(!((((key87 === "maxConnections") || (key87 === "maxPendingRequests")) || (key87 === "maxRequests")) || (key87 === "maxRetries"))){
+const err640 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87}};
+if(vErrors === null){
+vErrors = [err640];
+}
+else {
+vErrors.push(err640);
+}
+errors++;
+}
+}
+if(data285.maxConnections !== undefined){
+let data286 = data285.maxConnections;
+if(!(((typeof data286 == "number") && (!(data286 % 1) && !isNaN(data286))) && (isFinite(data286)))){
+const err641 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err641];
+}
+else {
+vErrors.push(err641);
+}
+errors++;
+}
+if((typeof data286 == "number") && (isFinite(data286))){
+if(data286 > 2147483647 || isNaN(data286)){
+const err642 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err642];
+}
+else {
+vErrors.push(err642);
+}
+errors++;
+}
+if(data286 < 0 || isNaN(data286)){
+const err643 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err643];
+}
+else {
+vErrors.push(err643);
+}
+errors++;
+}
+}
+}
+if(data285.maxPendingRequests !== undefined){
+let data287 = data285.maxPendingRequests;
+if(!(((typeof data287 == "number") && (!(data287 % 1) && !isNaN(data287))) && (isFinite(data287)))){
+const err644 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err644];
+}
+else {
+vErrors.push(err644);
+}
+errors++;
+}
+if((typeof data287 == "number") && (isFinite(data287))){
+if(data287 > 2147483647 || isNaN(data287)){
+const err645 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err645];
+}
+else {
+vErrors.push(err645);
+}
+errors++;
+}
+if(data287 < 0 || isNaN(data287)){
+const err646 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err646];
+}
+else {
+vErrors.push(err646);
+}
+errors++;
+}
+}
+}
+if(data285.maxRequests !== undefined){
+let data288 = data285.maxRequests;
+if(!(((typeof data288 == "number") && (!(data288 % 1) && !isNaN(data288))) && (isFinite(data288)))){
+const err647 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err647];
+}
+else {
+vErrors.push(err647);
+}
+errors++;
+}
+if((typeof data288 == "number") && (isFinite(data288))){
+if(data288 > 2147483647 || isNaN(data288)){
+const err648 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err648];
+}
+else {
+vErrors.push(err648);
+}
+errors++;
+}
+if(data288 < 0 || isNaN(data288)){
+const err649 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err649];
+}
+else {
+vErrors.push(err649);
+}
+errors++;
+}
+}
+}
+if(data285.maxRetries !== undefined){
+let data289 = data285.maxRetries;
+if(!(((typeof data289 == "number") && (!(data289 % 1) && !isNaN(data289))) && (isFinite(data289)))){
+const err650 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err650];
+}
+else {
+vErrors.push(err650);
+}
+errors++;
+}
+if((typeof data289 == "number") && (isFinite(data289))){
+if(data289 > 2147483647 || isNaN(data289)){
+const err651 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err651];
+}
+else {
+vErrors.push(err651);
+}
+errors++;
+}
+if(data289 < 0 || isNaN(data289)){
+const err652 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err652];
+}
+else {
+vErrors.push(err652);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err653 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err653];
+}
+else {
+vErrors.push(err653);
+}
+errors++;
+}
+}
+}
+else {
+const err654 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err654];
+}
+else {
+vErrors.push(err654);
+}
+errors++;
+}
+}
+}
+else {
+const err655 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err655];
+}
+else {
+vErrors.push(err655);
+}
+errors++;
+}
+}
+}
+else {
+const err656 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err656];
+}
+else {
+vErrors.push(err656);
 }
 errors++;
 }
