@@ -366,6 +366,7 @@ export class Journey extends Stream implements TimerTarget {
     }
     if (route.idleTimeoutMs >= 0) this.idleMs = route.idleTimeoutMs;
     if (this.requestDone || this.reqBody === BODY_TUNNEL) this.requestEnded();
+    if (cluster.config.type === 'originalDst') this.originalDestination = this.down?.originalDestination ?? null;
     const host = cluster.picker.pick(this, NO_HOSTS);
     if (host === null) {
       this.countCluster(S.UP_CX_NONE_HEALTHY);
@@ -521,7 +522,7 @@ export class Journey extends Stream implements TimerTarget {
     tools.journeys.giveBack(this);
   }
 
-  protected override clear(): void {
+  override clear(): void {
     super.clear();
     this.route = null;
     this.cluster = null;
