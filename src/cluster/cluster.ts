@@ -11,7 +11,9 @@ import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
 import { Host } from './host.ts';
 import { H1Pool } from './h1-pool.ts';
+import { H2Pool } from './h2-pool.ts';
 import { makePicker, type Picker } from './pick.ts';
+import type { Pool } from './pool.ts';
 import { Scarcity } from './scarcity.ts';
 
 /** What a worker lends to its clusters. */
@@ -49,19 +51,20 @@ export class Cluster {
     this.update(config, plan);
   }
 
-  /** Takes a changed configuration over; hosts that stayed keep their pools. */
+  /** Takes a changed configuration over; hosts that stayed keep their pools, unless another protocol is spoken now. */
   update(config: ClusterConfig, plan: ClusterPlan): void {
+    const sameWay = config.protocol === this.config.protocol;
     const before = new Map(this.hosts.map((host) => [host.text, host]));
     const hosts: Host[] = [];
     config.endpoints.forEach((endpoint, i) => {
       const old = before.get(endpoint.text);
       const host = new Host(endpoint.address, endpoint.text, endpoint.weight, plan.hosts[i]!);
-      if (old !== undefined && old.pool !== null) {
+      if (sameWay && old !== undefined && old.pool !== null) {
         before.delete(endpoint.text);
         host.pool = old.pool;
         host.pool.host = host;
       } else {
-        host.pool = new H1Pool(this, host);
+        host.pool = this.makePool(config, host);
       }
       hosts.push(host);
     });
@@ -74,6 +77,10 @@ export class Cluster {
   /** The cluster is no longer configured: idle connections close now, busy ones when their request is over. */
   drain(): void {
     for (const host of this.hosts) host.pool?.drain();
+  }
+
+  private makePool(config: ClusterConfig, host: Host): Pool {
+    return config.protocol === 'http2' ? new H2Pool(this, host) : new H1Pool(this, host);
   }
 
   openConnections(): number {

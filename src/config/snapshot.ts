@@ -189,11 +189,14 @@ export interface HeaderEdits {
   readonly remove: readonly string[];
 }
 
+/** `auto`: what ALPN chooses; HTTP/1.1 where there is no TLS. */
+export type UpstreamProtocol = 'http1' | 'http2' | 'auto';
+
 export interface ClusterConfig {
   readonly name: string;
   readonly type: 'static';
   readonly endpoints: readonly EndpointConfig[];
-  readonly protocol: 'http1';
+  readonly protocol: UpstreamProtocol;
   readonly connectTimeoutMs: number;
   readonly loadBalancing: { readonly policy: 'roundRobin' | 'random' };
   readonly connections: { readonly idleTimeoutMs: number; readonly maxRequests: number };

@@ -47,6 +47,8 @@ export class Journey extends Stream implements TimerTarget {
   /** Where this request waits for a connection. Whatever ends a journey takes it off that queue first. */
   private waitsIn: Pool | null = null;
   private phase = FREE;
+  /** The attempt has been made again once already, because it had been refused unseen. */
+  private repeated = false;
   private requestDone = false;
   /** Body bytes that came before there was a connection for them. */
   private early: Buffer | null = null;
@@ -88,7 +90,7 @@ export class Journey extends Stream implements TimerTarget {
     else this.answerByRoute(route);
     this.moreNow = false;
     // What is still needed of the head after this callback must not stand in the loop's buffer.
-    if (this.phase === WAITING || (this.phase !== FREE && runtime.keepsRequestHead)) reqHead.retain();
+    if (this.phase === WAITING || (this.phase !== FREE && this.keepsRequestHead())) reqHead.retain();
   }
 
   refuse(status: number, details: string, flags: number, location: string): void {
@@ -165,12 +167,13 @@ export class Journey extends Stream implements TimerTarget {
   upReady(up: UpStream): void {
     const { early } = this;
     this.up = up;
+    this.upstreamProtocol = up.protocol;
     this.waitsIn = null;
     this.phase = SENT;
     this.upstreamStartAt = this.runtime.tools.clock.now;
     const noBody = this.reqBody === BODY_NONE;
     let taken = up.writeHead(noBody, this.moreNow || early !== null);
-    if (!this.runtime.keepsRequestHead) this.dropRequestHead();
+    if (!this.keepsRequestHead()) this.dropRequestHead();
     if (early !== null) {
       this.early = null;
       taken = up.writeData(early, 0, early.length, this.requestDone);
@@ -222,6 +225,18 @@ export class Journey extends Stream implements TimerTarget {
       return;
     }
     if (!this.down!.writeData(buf, start, end, false)) this.pauseUp();
+  }
+
+  upRefused(why: Fault): void {
+    if (this.repeated || this.phase !== SENT) {
+      this.upReset(why);
+      return;
+    }
+    this.repeated = true;
+    this.up = null;
+    this.phase = WAITING;
+    this.waitsIn = this.host!.pool!;
+    this.waitsIn.acquire(this); // may end the journey before it returns
   }
 
   upReset(why: Fault): void {
@@ -276,6 +291,11 @@ export class Journey extends Stream implements TimerTarget {
     this.count(S.DOWN_RQ_WS_ON_NON_WS_ROUTE);
     this.reply({ status: 403, flags: 0, details: 'upgrade_failed', body: '', overloaded: false });
     return true;
+  }
+
+  /** Somebody needs the request's head after it was sent. */
+  private keepsRequestHead(): boolean {
+    return this.runtime.keepsRequestHead || (this.up !== null && this.up.mayRefuse && !this.repeated);
   }
 
   private forward(route: CompiledRoute): void {
@@ -454,6 +474,7 @@ export class Journey extends Stream implements TimerTarget {
     this.cluster = null;
     this.host = null;
     this.phase = FREE;
+    this.repeated = false;
     this.requestDone = false;
     this.early = null;
     this.moreNow = false;

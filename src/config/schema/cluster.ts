@@ -40,7 +40,7 @@ export function clusterSchema(): Schema {
     name: text('What routes call it; shown in logs, stats and admin pages.', 'name'),
     type: choice('How its endpoints are found.', ['static'], { default: DEFAULTS.cluster.type }),
     endpoints: list('The servers of this cluster.', endpoint()),
-    protocol: choice('The protocol to speak with the endpoints.', ['http1'], { default: DEFAULTS.cluster.protocol }),
+    protocol: choice('The protocol to speak with the endpoints; "auto": what TLS agrees on by ALPN.', ['http1', 'http2', 'auto'], { default: DEFAULTS.cluster.protocol }),
     connectTimeout: text('How long a connection may take to come up; "0s": no limit.', 'duration', { default: DEFAULTS.cluster.connectTimeout }),
     loadBalancing: described('How requests are spread over the endpoints.', loadBalancing, { default: {} }),
     connections: described('The connections to the endpoints.', connections, { default: {} }),
