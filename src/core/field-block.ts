@@ -5,9 +5,9 @@
 export class FieldBlock {
   readonly buf: Buffer;
   readonly view: DataView;
-  private readonly names: readonly string[];
-  /** Four numbers per field, as in a Head: nameStart, nameEnd, valueStart, valueEnd. */
+  /** Where each value begins and ends. A name stands between the line before and `: `. */
   readonly spans: readonly number[];
+  private readonly names: readonly string[];
 
   /** Name in lower case, value, name, value, … in latin1, checked by the caller. */
   constructor(fields: readonly string[]) {
@@ -16,7 +16,6 @@ export class FieldBlock {
     let text = '';
     for (let i = 0; i < fields.length; i += 2) {
       names.push(fields[i]!);
-      spans.push(text.length, text.length + fields[i]!.length);
       text += `${fields[i]!}: `;
       spans.push(text.length, text.length + fields[i + 1]!.length);
       text += `${fields[i + 1]!}\r\n`;
@@ -39,6 +38,6 @@ export class FieldBlock {
   }
 
   private valueAt(i: number): string {
-    return this.buf.latin1Slice(this.spans[4 * i + 2]!, this.spans[4 * i + 3]!);
+    return this.buf.latin1Slice(this.spans[2 * i]!, this.spans[2 * i + 1]!);
   }
 }

@@ -27,7 +27,7 @@ export function blockRoom(head: Head): number {
   const { pairs, blocks, blockCount } = head;
   let bytes = BLOCK_ROOM + PSEUDO_ROOM + head.length + head.count * FIELD_ROOM;
   for (let i = 0; i < pairs.length; i += 2) bytes += pairs[i]!.length + pairs[i + 1]!.length + FIELD_ROOM;
-  for (let i = 0; i < blockCount; i++) bytes += blocks[i]!.buf.length + (blocks[i]!.spans.length / SPAN) * FIELD_ROOM;
+  for (let i = 0; i < blockCount; i++) bytes += blocks[i]!.buf.length + blocks[i]!.spans.length * FIELD_ROOM;
   return bytes;
 }
 
@@ -77,8 +77,12 @@ function writeBlockFields(encoder: HpackEncoder, out: Buffer, at: number, head: 
 
 function writeReadyLines(encoder: HpackEncoder, out: Buffer, at: number, block: FieldBlock): number {
   const { buf, spans } = block;
-  for (let k = 0; k < spans.length; k += SPAN) {
-    at = encoder.field(out, at, buf, spans[k]!, spans[k + 1]!, spans[k + 2]!, spans[k + 3]!);
+  let name = 0;
+  for (let i = 0; i < spans.length; i += 2) {
+    const value = spans[i]!;
+    const end = spans[i + 1]!;
+    at = encoder.field(out, at, buf, name, value - 2, value, end);
+    name = end + 2;
   }
   return at;
 }
