@@ -30,6 +30,7 @@ export class LogStream extends Stream {
   override responseInterim(): void {}
   override responseHead(): void {}
   override responseData(): void {}
+  override upRefused(): void {}
   override upReset(): void {}
 }
 

@@ -93,6 +93,12 @@ export class TaggedStream extends Stream {
     this.note('end');
   }
 
+  upRefused(fault: Fault): void {
+    this.fault = fault;
+    this.up = null;
+    this.note('refused');
+  }
+
   upReset(fault: Fault): void {
     this.fault = fault;
     this.over = true;
