@@ -80,7 +80,7 @@ export class WorkerRuntime implements TimerTarget {
     const out = new OutBuffer();
     this.parts = parts;
     this.clusterTools = { loop, clock: loop.clock, cells: stripe.cells, buckets: stripe.buckets, breakers, random, out };
-    this.listenTools = { random, clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, out };
+    this.listenTools = { random, clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
     this.logs = new AccessLogBatch((path, bytes) => parts.send({ type: 'accessLog', path, bytes }));
     this.roadTools = {
       clock: loop.clock,
@@ -238,7 +238,12 @@ export class WorkerRuntime implements TimerTarget {
       return { key, config, socket, http, road, listener: null, listen: async () => ({ address: await http.listen(socket.address), stop }) };
     }
     const loop = this.loopOf(config.engine);
-    const http = new HttpListener(config, places, road, { ...this.listenTools, clock: loop.clock, timers: loop.timers });
+    const http = new HttpListener(config, places, road, {
+      ...this.listenTools,
+      clock: loop.clock,
+      timers: loop.timers,
+      atTurnEnd: (fn) => loop.atTurnEnd(fn),
+    });
     return { key, config, socket, http, road, listener: null, listen: () => loop.listen(socket.address, socket.fd, http.accept, http.opening) };
   }
 

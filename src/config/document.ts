@@ -39,12 +39,28 @@ export interface HttpDocument {
   maxRequestBodySize?: number | string;
   acceptHttp10?: boolean;
   timeouts?: { idle?: string; requestHeaders?: string; request?: string; streamIdle?: string };
+  http2?: Http2Document;
   requestId?: { generate?: boolean; preserveExternal?: boolean };
   upgrades?: string[];
   accessLog?: AccessLogDocument[];
   /** Exactly one of `routes` and `virtualHosts`. */
   routes?: RouteDocument[];
   virtualHosts?: VirtualHostDocument[];
+}
+
+export interface Http2Document {
+  maxConcurrentStreams?: number;
+  initialStreamWindow?: number | string;
+  initialConnectionWindow?: number | string;
+  keepAliveInterval?: string;
+  keepAliveTimeout?: string;
+  maxOutboundFrames?: number;
+  maxOutboundControlFrames?: number;
+  maxConsecutiveEmptyFrames?: number;
+  maxPriorityFramesPerStream?: number;
+  maxWindowUpdatesPerDataFrame?: number;
+  maxContinuationFrames?: number;
+  prematureResetStreams?: number;
 }
 
 export interface AccessLogDocument {

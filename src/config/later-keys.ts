@@ -22,7 +22,6 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
 
 /** By `title.key`. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
-  'http.protocols': ['http2'],
   'cluster.type': ['strictDns', 'logicalDns', 'originalDst'],
   'cluster.protocol': ['http2', 'auto'],
   'loadBalancing.policy': ['leastRequest', 'ringHash', 'maglev', 'peakEwma'],

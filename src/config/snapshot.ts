@@ -54,11 +54,30 @@ export interface HttpConfig {
     readonly requestMs: number;
     readonly streamIdleMs: number;
   };
+  readonly http2: Http2Config;
   /** Protocols that may be upgraded to, lower-case. */
   readonly upgrades: readonly string[];
   readonly requestId: { readonly generate: boolean; readonly preserveExternal: boolean };
   readonly accessLog: readonly AccessLogConfig[];
   readonly virtualHosts: readonly VirtualHostConfig[];
+}
+
+/** Limits of one HTTP/2 connection; `http/h2-limits.ts` says what each is for. */
+export interface Http2Config {
+  readonly maxConcurrentStreams: number;
+  readonly initialStreamWindowBytes: number;
+  readonly initialConnectionWindowBytes: number;
+  /** PINGs on a silent or busy connection alike; 0: none. */
+  readonly keepAliveIntervalMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly maxOutboundFrames: number;
+  readonly maxOutboundControlFrames: number;
+  readonly maxConsecutiveEmptyFrames: number;
+  readonly maxPriorityFramesPerStream: number;
+  readonly maxWindowUpdatesPerDataFrame: number;
+  readonly maxContinuationFrames: number;
+  /** 0: resets are not counted. */
+  readonly prematureResetStreams: number;
 }
 
 export interface AccessLogConfig {

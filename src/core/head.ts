@@ -149,6 +149,20 @@ export class Head {
     this.append(this.buf, this.base, this.base + this.length);
   }
 
+  /** Becomes a copy of the lines of a complete head (or trailer section), in bytes of its own. */
+  copyFrom(other: Head): void {
+    this.reset();
+    this.append(other.buf, other.base, other.base + other.length);
+    this.length = other.length;
+    this.fieldsStart = other.fieldsStart;
+    for (let i = 0; i < other.count; i++) {
+      const at = i * SPAN;
+      this.addSpan(other.spans[at]!, other.spans[at + 1]!, other.spans[at + 2]!, other.spans[at + 3]!, other.ids[i]!);
+      this.dropped[i] = other.dropped[i]!;
+    }
+    for (let k = 0; k < other.added.length; k++) this.added.push(other.added[k]!);
+  }
+
   /** The first field with this id, or undefined. */
   known(id: number): string | undefined {
     const i = this.first[id]!;

@@ -129,8 +129,8 @@ export abstract class Stream {
   abstract refuse(status: number, details: string, flags: number, location: string): void;
   /** `last` ends the request; of a tunnel it ends one direction, see BODY_TUNNEL. */
   abstract requestData(buf: Buffer, start: number, end: number, last: boolean): void;
-  /** The caller left before its head was complete: nothing to log, nobody to answer. */
-  abstract abandon(): void;
+  /** The caller left before its head was complete, or sent none that may be one: nobody to answer. */
+  abstract abandon(why?: Fault): void;
   /** What was taken for the beginning of a request was none. */
   abstract forget(): void;
   /** The caller can take bytes again. */

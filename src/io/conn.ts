@@ -95,6 +95,9 @@ export const PREAMBLE_MORE = -1;
 /** `inspect`: end the connection. */
 export const PREAMBLE_REFUSE = -2;
 
+/** No preamble is longer: a PROXY protocol v2 header (16 + 65535 bytes) and a ClientHello of 16 KB behind it. */
+export const PREAMBLE_MOST_BYTES = 96 * 1024;
+
 /** Looks at the first bytes of a connection before TLS does: PROXY protocol, the server name of a ClientHello. Without state. */
 export interface Preamble {
   /**

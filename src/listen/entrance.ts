@@ -49,7 +49,7 @@ export class Entrance implements ConnOwner, DownConn, TimerTarget {
       this.seen = Buffer.concat([this.seen, buf.subarray(start, end)]);
       return;
     }
-    const owner = this.become(same);
+    const owner = this.become(same || !this.listener.config.protocols.includes('http1'));
     if (before === 0) owner.onData(conn, buf, start, end);
     else {
       const all = Buffer.concat([this.seen, buf.subarray(start, end)]);

@@ -22,7 +22,7 @@ import { Timer, type TimerTarget } from '../core/timer.ts';
 import * as S from '../observe/stat-names.ts';
 import type { DownConn } from './down-conn.ts';
 import type { HttpListener } from './http-listener.ts';
-import { admitRequest } from './h1-admission.ts';
+import { admitRequest } from './admission.ts';
 import { TunnelDown } from './tunnel-down.ts';
 
 const IDLE = 0;

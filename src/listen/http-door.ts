@@ -19,6 +19,8 @@ export interface ListenTools {
   readonly buckets: Uint32Array;
   readonly breakers: Breakers;
   readonly out: OutBuffer;
+  /** Of the loop that carries the listener (`io/conn.ts`). */
+  atTurnEnd(fn: () => void): void;
 }
 
 /** The door to room `proxy`: where a listener gets its streams from. */

@@ -4,6 +4,7 @@
 
 import type { HttpConfig, ListenerConfig } from '../config/snapshot.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
+import { DEFAULT_H2_LIMITS, type H2Limits } from '../http/h2-limits.ts';
 import type { Conn, ConnOwner, Opening } from '../io/conn.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
@@ -12,6 +13,7 @@ import type { ListenerPlan } from '../shared/plan.ts';
 import type { DownConn } from './down-conn.ts';
 import { Entrance } from './entrance.ts';
 import { H1Down } from './h1-down.ts';
+import { H2Down } from './h2-down.ts';
 import type { HttpDoor, ListenTools, Road } from './http-door.ts';
 import { Identity } from './identity.ts';
 
@@ -22,6 +24,7 @@ export class HttpListener implements HttpDoor {
   readonly road: Road;
   config!: HttpConfig;
   limits!: HeadLimits;
+  h2Limits!: H2Limits;
   identity!: Identity;
   draining = false;
   private maxConnections = 0;
@@ -41,6 +44,7 @@ export class HttpListener implements HttpDoor {
   update(config: HttpConfig, maxConnections: number): void {
     this.config = config;
     this.limits = { maxHeadBytes: config.maxRequestHeadersBytes, maxFields: config.maxRequestHeaders };
+    this.h2Limits = { ...DEFAULT_H2_LIMITS, ...config.http2, ...this.limits };
     this.identity = new Identity(config, this.tools.random);
     this.maxConnections = maxConnections;
   }
@@ -57,7 +61,9 @@ export class HttpListener implements HttpDoor {
     cells[this.plan.http + S.DOWN_CX_ACTIVE]!++;
     const counted = this.maxConnections > 0;
     const { preamble, tls } = this.opening;
-    if (preamble === null && tls === null && !this.config.protocols.includes('http2')) return this.welcome(conn, counted, false, null);
+    const { protocols } = this.config;
+    // With one protocol and nothing to wait for, it is clear from the start.
+    if (preamble === null && tls === null && protocols.length === 1) return this.welcome(conn, counted, protocols[0] === 'http2', null);
     const entrance = new Entrance(this, conn, counted);
     this.link(entrance);
     return entrance;
@@ -66,8 +72,7 @@ export class HttpListener implements HttpDoor {
   /** It is known what the connection speaks. `before` held its place until now. */
   welcome(conn: Conn, counted: boolean, http2: boolean, before: DownConn | null): ConnOwner {
     if (before !== null) this.unlink(before);
-    if (http2) throw new Error('not yet');
-    const down = new H1Down(this, conn, counted);
+    const down = http2 ? new H2Down(this, conn, counted) : new H1Down(this, conn, counted);
     this.link(down);
     conn.owner = down;
     return down;

@@ -172,8 +172,12 @@ export const RQ_DIRECT_RESPONSE = 39;
 export const RQ_RESET_AFTER_DOWNSTREAM_RESPONSE_STARTED = 40;
 export const DOWN_RQ_FAILED_PATH_NORMALIZATION = 41;
 export const DOWN_RQ_REDIRECTED_WITH_NORMALIZED_PATH = 42;
-export const DOWN_CX_UPGRADES_TOTAL = 43;
-export const DOWN_CX_UPGRADES_ACTIVE = 44;
+export const DOWN_CX_HTTP2_TOTAL = 43;
+export const DOWN_CX_HTTP2_ACTIVE = 44;
+export const DOWN_RQ_HTTP2_TOTAL = 45;
+export const DOWN_RQ_TOO_MANY_PREMATURE_RESETS = 46;
+export const DOWN_CX_UPGRADES_TOTAL = 47;
+export const DOWN_CX_UPGRADES_ACTIVE = 48;
 
 export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['downstream_cx_total', 'counter'],
@@ -219,17 +223,47 @@ export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = 
   ['rq_reset_after_downstream_response_started', 'counter'],
   ['downstream_rq_failed_path_normalization', 'counter'],
   ['downstream_rq_redirected_with_normalized_path', 'counter'],
+  ['downstream_cx_http2_total', 'counter'],
+  ['downstream_cx_http2_active', 'gauge'],
+  ['downstream_rq_http2_total', 'counter'],
+  ['downstream_rq_too_many_premature_resets', 'counter'],
   ['downstream_cx_upgrades_total', 'counter'],
   ['downstream_cx_upgrades_active', 'gauge'],
 ];
 
 // http1.* is one for the whole process: kept per listener behind HTTP_STATS, summed by the reader.
-export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 45;
-export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 46;
+export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 49;
+export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 50;
 
 export const HTTP1_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['dropped_headers_with_underscores', 'counter'],
   ['requests_rejected_with_underscores_in_headers', 'counter'],
+];
+
+/** http2.*: the stat's number in `http/h2-limits.ts` is its place behind this slot of a listener. A test keeps the two together. */
+export const HTTP2_AT: number = HTTP_STATS.length + HTTP1_STATS.length;
+
+export const HTTP2_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
+  ['dropped_headers_with_underscores', 'counter'],
+  ['goaway_sent', 'counter'],
+  ['header_overflow', 'counter'],
+  ['inbound_empty_frames_flood', 'counter'],
+  ['inbound_priority_frames_flood', 'counter'],
+  ['inbound_window_update_frames_flood', 'counter'],
+  ['keepalive_timeout', 'counter'],
+  ['outbound_control_flood', 'counter'],
+  ['outbound_flood', 'counter'],
+  ['requests_rejected_with_underscores_in_headers', 'counter'],
+  ['rx_messaging_error', 'counter'],
+  ['rx_reset', 'counter'],
+  ['stream_refused_errors', 'counter'],
+  ['trailers', 'counter'],
+  ['tx_flush_timeout', 'counter'],
+  ['tx_reset', 'counter'],
+  ['streams_active', 'gauge'],
+  ['pending_send_bytes', 'gauge'],
+  ['inbound_continuation_flood', 'counter'],
+  ['hpack_bomb', 'counter'],
 ];
 
 // Histograms: the index inside the object's histogram block. Recorded in microseconds, shown in milliseconds.

@@ -67,7 +67,7 @@ export function* scopes(input: StatsInput): Generator<Scope> {
   for (const cluster of clusters) yield clusterScope(cluster, plan.clusters[cluster.name]!, input.shared);
   yield ownScope(own.filter(({ name }) => name < 'http.').map(ownStat));
   for (const listener of listeners) yield httpScope(listener, plan.listeners[listener.name]!, input.shared);
-  yield codecScope(listeners.map(({ name }) => plan.listeners[name]!), input.shared);
+  yield* codecScopes(listeners.map(({ name }) => plan.listeners[name]!), input.shared);
   for (const listener of listeners) {
     const places = plan.listeners[listener.name]!;
     yield listenerScope(listener, places, input.shared);
@@ -143,9 +143,10 @@ function httpScope(listener: ListenerConfig, places: ListenerPlan, shared: Share
   };
 }
 
-function codecScope(listeners: readonly ListenerPlan[], shared: SharedState): Scope {
-  const read: Reader = (slot) => listeners.reduce((sum, { http }) => sum + shared.counter(http, S.HTTP_STATS.length + slot), 0);
-  return { prefix: 'http1.', family: 'http1_', labels: [], stats: sorted(readAll(S.HTTP1_STATS, read)), histograms: [] };
+function* codecScopes(listeners: readonly ListenerPlan[], shared: SharedState): Generator<Scope> {
+  const from = (at: number): Reader => (slot) => listeners.reduce((sum, { http }) => sum + shared.counter(http, at + slot), 0);
+  yield { prefix: 'http1.', family: 'http1_', labels: [], stats: sorted(readAll(S.HTTP1_STATS, from(S.HTTP_STATS.length))), histograms: [] };
+  yield { prefix: 'http2.', family: 'http2_', labels: [], stats: sorted(readAll(S.HTTP2_STATS, from(S.HTTP2_AT))), histograms: [] };
 }
 
 function listenerScope(listener: ListenerConfig, places: ListenerPlan, shared: SharedState): Scope {

@@ -9,7 +9,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Pool } from '../cluster/pool.ts';
 import type { Host } from '../cluster/host.ts';
 import { fault, type Fault } from '../core/fault.ts';
-import { FLAG_DC, FLAG_NC, FLAG_NR, FLAG_SI } from '../core/flags.ts';
+import { FLAG_DC, FLAG_DPE, FLAG_NC, FLAG_NR, FLAG_SI } from '../core/flags.ts';
 import { BODY_LENGTH, BODY_NONE, BODY_TUNNEL, Stream, UPGRADE_CONNECT, type UpStream } from '../core/stream.ts';
 import { statusText } from '../http/status-text.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
@@ -144,9 +144,9 @@ export class Journey extends Stream implements TimerTarget {
     this.up?.resume();
   }
 
-  abandon(): void {
+  abandon(why: Fault = GONE): void {
     this.start();
-    this.downReset(GONE);
+    this.downReset(why);
   }
 
   forget(): void {
@@ -155,7 +155,7 @@ export class Journey extends Stream implements TimerTarget {
   }
 
   downReset(why: Fault): void {
-    this.flags |= FLAG_DC;
+    this.flags |= why.kind === 'downstreamProtocol' ? FLAG_DPE : FLAG_DC;
     this.details = why.details;
     this.count(S.DOWN_RQ_RX_RESET);
     this.finish();
@@ -275,7 +275,7 @@ export class Journey extends Stream implements TimerTarget {
     this.idleMs = config.timeouts.streamIdleMs;
     this.requestDeadline = config.timeouts.requestMs > 0 ? this.startAt + config.timeouts.requestMs : 0;
     this.count(S.DOWN_RQ_TOTAL);
-    this.count(S.DOWN_RQ_HTTP1_TOTAL);
+    this.count(this.down!.protocol === 'HTTP/2' ? S.DOWN_RQ_HTTP2_TOTAL : S.DOWN_RQ_HTTP1_TOTAL);
     this.count(S.DOWN_RQ_ACTIVE);
   }
 

@@ -83,7 +83,7 @@ export class FakeHouse {
     const { loop, cells, buckets, breakers, out, random } = this;
     const { clock, timers } = loop;
     this.clusterTools = { loop, clock, cells, buckets, breakers, random, out };
-    this.listenTools = { random, clock, timers, cells, buckets, breakers, out };
+    this.listenTools = { random, clock, timers, cells, buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
     this.roadTools = { clock, timers, cells, buckets, random, date: new DateText(clock), journeys: this.journeys, logBatch: this.logs };
   }
 

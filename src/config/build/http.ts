@@ -3,10 +3,10 @@
 import { dirname, isAbsolute, join } from 'node:path';
 
 import { DEFAULTS } from '../defaults.ts';
-import type { AccessLogDocument, HttpDocument, VirtualHostDocument } from '../document.ts';
+import type { AccessLogDocument, Http2Document, HttpDocument, VirtualHostDocument } from '../document.ts';
 import { formatCidr, parseCidr } from '../ip.ts';
 import { ENVOY_DEFAULT_LOG } from '../snapshot.ts';
-import type { AccessLogConfig, HttpConfig, VirtualHostConfig } from '../snapshot.ts';
+import type { AccessLogConfig, Http2Config, HttpConfig, VirtualHostConfig } from '../snapshot.ts';
 import { parseDuration, parseSize, parseStatusFilter } from '../units.ts';
 import { buildHeaderEdits, buildRoute, buildUpgrades } from './route.ts';
 
@@ -28,6 +28,7 @@ export function buildHttp(http: HttpDocument, file: string): HttpConfig {
     maxRequestBodyBytes: parseSize(http.maxRequestBodySize ?? defaults.maxRequestBodySize),
     acceptHttp10: http.acceptHttp10 ?? defaults.acceptHttp10,
     timeouts: buildTimeouts(http.timeouts ?? {}),
+    http2: buildHttp2(http.http2 ?? {}),
     requestId: { ...DEFAULTS.requestId, ...http.requestId },
     upgrades: buildUpgrades(http.upgrades ?? defaults.upgrades),
     accessLog: (http.accessLog ?? defaults.accessLog).map((log) => buildAccessLog(log, file)),
@@ -47,6 +48,24 @@ function buildTimeouts(timeouts: NonNullable<HttpDocument['timeouts']>): HttpCon
     requestHeadersMs: parseDuration(timeouts.requestHeaders ?? defaults.requestHeaders),
     requestMs: parseDuration(timeouts.request ?? defaults.request),
     streamIdleMs: parseDuration(timeouts.streamIdle ?? defaults.streamIdle),
+  };
+}
+
+function buildHttp2(http2: Http2Document): Http2Config {
+  const all = { ...DEFAULTS.http2, ...http2 };
+  return {
+    maxConcurrentStreams: all.maxConcurrentStreams,
+    initialStreamWindowBytes: parseSize(all.initialStreamWindow),
+    initialConnectionWindowBytes: parseSize(all.initialConnectionWindow),
+    keepAliveIntervalMs: parseDuration(all.keepAliveInterval),
+    keepAliveTimeoutMs: parseDuration(all.keepAliveTimeout),
+    maxOutboundFrames: all.maxOutboundFrames,
+    maxOutboundControlFrames: all.maxOutboundControlFrames,
+    maxConsecutiveEmptyFrames: all.maxConsecutiveEmptyFrames,
+    maxPriorityFramesPerStream: all.maxPriorityFramesPerStream,
+    maxWindowUpdatesPerDataFrame: all.maxWindowUpdatesPerDataFrame,
+    maxContinuationFrames: all.maxContinuationFrames,
+    prematureResetStreams: all.prematureResetStreams,
   };
 }
 

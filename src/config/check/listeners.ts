@@ -3,7 +3,7 @@
 import { formatAddress } from '../../core/address.ts';
 import { explainListenAddress, parseAddress } from '../address.ts';
 import { DEFAULTS } from '../defaults.ts';
-import { MAX_HEADERS_BYTES, MIN_HEADERS_BYTES } from '../limits.ts';
+import { MAX_HEADERS_BYTES, MAX_WINDOW_BYTES, MIN_HEADERS_BYTES } from '../limits.ts';
 import type { Place } from '../place.ts';
 import { ROUTE_SOURCES } from '../schema/listener.ts';
 import { explainSize, parseSize } from '../units.ts';
@@ -27,10 +27,19 @@ export function checkListeners(root: Place, scope: CheckScope): void {
     if (text !== null) names.add(text, name.pointer, `the listener name ${JSON.stringify(text)}`);
     if (listener.has('http')) {
       checkHttp(listener.at('http'), scope);
-      const engine = listener.has('engine') ? listener.at('engine') : root.at('engine');
-      if (engine.value === 'uws') checkNoTunnels(listener.at('http'), scope);
-    }
-    else if (listener.isObject()) scope.problems.push({ code: 'missing-key', pointer: listener.pointer, message: 'listener needs the key "http"', wanted: ['http', 'tcp'] });
+      checkEngine(listener, root, scope);
+    } else if (listener.isObject()) scope.problems.push({ code: 'missing-key', pointer: listener.pointer, message: 'listener needs the key "http"', wanted: ['http', 'tcp'] });
+  }
+}
+
+/** uWebSockets.js has no HTTP/2 (uWebSockets.js#178). */
+function checkEngine(listener: Place, root: Place, scope: CheckScope): void {
+  const engine = listener.has('engine') ? listener.at('engine') : root.at('engine');
+  if (engine.value !== 'uws') return;
+  checkNoTunnels(listener.at('http'), scope);
+  for (const protocol of listener.at('http').at('protocols').items()) {
+    if (protocol.text() !== 'http2') continue;
+    scope.problems.push({ code: 'conflict', pointer: protocol.pointer, message: 'the engine "uws" speaks HTTP/1.1 only: choose "epoll" or "node" for this listener' });
   }
 }
 
@@ -46,6 +55,8 @@ function isOnFreePort(text: string): boolean {
 function checkHttp(http: Place, scope: CheckScope): void {
   const { problems } = scope;
   checkHeadersSize(http.at('maxRequestHeadersSize'), scope);
+  checkWindow(http.at('http2').at('initialStreamWindow'), { least: 1024, words: '1KiB' }, scope);
+  checkWindow(http.at('http2').at('initialConnectionWindow'), { least: 65_535, words: '64KiB' }, scope);
   if ((http.at('xffNumTrustedHops').number() ?? 0) > 0 && http.at('trustedCidrs').items().length > 0) {
     problems.push({ code: 'conflict', pointer: http.at('trustedCidrs').pointer, atKey: true, message: 'trusted proxies are either counted (xffNumTrustedHops) or known by address (trustedCidrs), not both' });
   }
@@ -61,6 +72,16 @@ function checkHeadersSize(place: Place, { problems }: CheckScope): void {
   const bytes = parseSize(value);
   if (bytes < MIN_HEADERS_BYTES || bytes > MAX_HEADERS_BYTES) {
     problems.push({ code: 'out-of-range', pointer: place.pointer, message: 'must be from 1KiB to 8MiB' });
+  }
+}
+
+/** RFC 9113 section 6.9: a connection's window begins with 65,535 bytes and cannot be made smaller. */
+function checkWindow(place: Place, { least, words }: { least: number; words: string }, { problems }: CheckScope): void {
+  const { value } = place;
+  if (typeof value !== 'number' && (typeof value !== 'string' || explainSize(value) !== null)) return;
+  const bytes = parseSize(value);
+  if (bytes < least || bytes > MAX_WINDOW_BYTES) {
+    problems.push({ code: 'out-of-range', pointer: place.pointer, message: `must be from ${words} to 1GiB` });
   }
 }
 

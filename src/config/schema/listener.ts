@@ -20,6 +20,25 @@ function timeouts(): Schema {
   });
 }
 
+function http2(): Schema {
+  const defaults = DEFAULTS.http2;
+  const count = (description: string, minimum: number, value: number): Schema => integer(description, { minimum, maximum: MAX_COUNT }, { default: value });
+  return object('http2', {
+    maxConcurrentStreams: count('The most requests at one time on a connection; more are refused.', 1, defaults.maxConcurrentStreams),
+    initialStreamWindow: size('Bytes a client may send ahead on one stream, from 1KiB to 1GiB.', { default: defaults.initialStreamWindow }),
+    initialConnectionWindow: size('Bytes a client may send ahead on all streams together, from 64KiB to 1GiB.', { default: defaults.initialConnectionWindow }),
+    keepAliveInterval: text('How often to ask with a PING whether the client is there; "0s": never.', 'duration', { default: defaults.keepAliveInterval }),
+    keepAliveTimeout: text('How long the answer to such a PING may take.', 'duration', { default: defaults.keepAliveTimeout }),
+    maxOutboundFrames: count('Frames that may wait for a client who does not read.', 1, defaults.maxOutboundFrames),
+    maxOutboundControlFrames: count('Of these, PING, SETTINGS and RST_STREAM.', 1, defaults.maxOutboundControlFrames),
+    maxConsecutiveEmptyFrames: count('HEADERS, CONTINUATION and DATA frames without content, one after another.', 0, defaults.maxConsecutiveEmptyFrames),
+    maxPriorityFramesPerStream: count('PRIORITY frames, for each stream opened.', 0, defaults.maxPriorityFramesPerStream),
+    maxWindowUpdatesPerDataFrame: count('WINDOW_UPDATE frames, for each DATA frame sent.', 1, defaults.maxWindowUpdatesPerDataFrame),
+    maxContinuationFrames: count('CONTINUATION frames of one head.', 0, defaults.maxContinuationFrames),
+    prematureResetStreams: count('Rapid reset: from half as many requests on that were cut short within a second, the connection ends; 0: never.', 0, defaults.prematureResetStreams),
+  });
+}
+
 function accessLog(): Schema {
   const one = 'At most one of format, json.';
   const filter = object('accessLogFilter', {
@@ -42,7 +61,7 @@ function http(): Schema {
   const route: Schema = { $ref: '#/definitions/route' };
   const one = `Exactly one of ${ROUTE_SOURCES.join(', ')}.`;
   return object('http', {
-    protocols: list('The protocols to speak with clients.', choice('A protocol.', ['http1']), { minItems: 1, default: defaults.protocols }),
+    protocols: list('The protocols to speak with clients.', choice('A protocol.', ['http1', 'http2']), { minItems: 1, default: defaults.protocols }),
     serverName: either('The server header of responses; false passes on what the upstream sends.', [
       text('The value of the header.', 'serverName'),
       { const: false },
@@ -59,6 +78,7 @@ function http(): Schema {
     maxRequestBodySize: size('The largest body of a request, beyond it 413; 0: no limit.', { default: defaults.maxRequestBodySize }),
     acceptHttp10: flag('Take HTTP/1.0 requests instead of answering 426.', { default: defaults.acceptHttp10 }),
     timeouts: described('How long to wait for clients.', timeouts(), { default: {} }),
+    http2: described('HTTP/2 connections: windows, streams, and what a client may do before it is told to calm down.', http2(), { default: {} }),
     requestId: described('The x-request-id header.', requestId, { default: {} }),
     upgrades: upgrades('The protocols that clients may upgrade to; the connection then carries their bytes as they come.', defaults.upgrades),
     accessLog: list('Where to write a line for each request.', accessLog(), { default: defaults.accessLog }),
