@@ -122,6 +122,7 @@ export interface ForwardDocument {
   clusterHeader?: string;
   timeout?: string;
   idleTimeout?: string;
+  grpcTimeoutHeaderMax?: string;
   upgrades?: string[];
   rewrite?: RewriteDocument;
   requestHeaders?: HeaderEditsDocument;

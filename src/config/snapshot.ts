@@ -152,6 +152,8 @@ export interface ForwardConfig {
   readonly timeoutMs: number;
   /** null: the listener's streamIdle. */
   readonly idleTimeoutMs: number | null;
+  /** null: `grpc-timeout` is not looked at; 0: it holds, whatever it says. */
+  readonly grpcTimeoutHeaderMaxMs: number | null;
   /** null: the listener's. */
   readonly upgrades: readonly string[] | null;
   readonly rewrite: RewriteConfig;

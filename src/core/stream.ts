@@ -75,6 +75,10 @@ export abstract class Stream {
   reqTrailers: Head | null = null;
   /** The protocol that the caller wants to change to, lower-case, or UPGRADE_CONNECT; '' for an ordinary request. */
   upgrade = '';
+  /** A gRPC request, by its content-type. */
+  isGrpc = false;
+  /** Of its answer; -1 until it is known. */
+  grpcStatus = -1;
   /** What goes upstream instead of the received target and authority; '' where they stay as they stand. */
   upstreamPath = '';
   upstreamAuthority = '';
@@ -181,6 +185,8 @@ export abstract class Stream {
     this.reqBody = BODY_NONE;
     this.reqTrailers = null;
     this.upgrade = '';
+    this.isGrpc = false;
+    this.grpcStatus = -1;
     this.upstreamPath = '';
     this.upstreamAuthority = '';
     this.status = 0;

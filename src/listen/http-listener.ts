@@ -2,7 +2,7 @@
 // A reload swaps `config` and what the road compiled from it; connections live on and meet the new rules at their next
 // request, while requests under way keep the old ones.
 
-import type { HttpConfig, ListenerConfig } from '../config/snapshot.ts';
+import type { HttpConfig, ListenerConfig, RouteConfig } from '../config/snapshot.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
 import { DEFAULT_H2_LIMITS, type H2Limits } from '../http/h2-limits.ts';
 import type { Conn, ConnOwner, Opening } from '../io/conn.ts';
@@ -27,6 +27,8 @@ export class HttpListener implements HttpDoor {
   h2Limits!: H2Limits;
   identity!: Identity;
   draining = false;
+  /** Some request might be let through to another protocol. */
+  upgradesPossible = false;
   private maxConnections = 0;
   private first: DownConn | null = null;
   /** PROXY protocol and TLS of the connections to come. */
@@ -47,6 +49,7 @@ export class HttpListener implements HttpDoor {
     this.h2Limits = { ...DEFAULT_H2_LIMITS, ...config.http2, ...this.limits };
     this.identity = new Identity(config, this.tools.random);
     this.maxConnections = maxConnections;
+    this.upgradesPossible = config.upgrades.length > 0 || config.virtualHosts.some((host) => host.routes.some(allowsUpgrades));
   }
 
   readonly accept = (conn: Conn): ConnOwner | null => {
@@ -130,4 +133,8 @@ export class HttpListener implements HttpDoor {
   closeAll(): void {
     for (let down = this.first; down !== null; down = down.next) down.kill();
   }
+}
+
+function allowsUpgrades({ action }: RouteConfig): boolean {
+  return action.kind === 'forward' && action.upgrades !== null && action.upgrades.length > 0;
 }

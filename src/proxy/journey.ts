@@ -11,6 +11,7 @@ import type { Host } from '../cluster/host.ts';
 import { fault, type Fault } from '../core/fault.ts';
 import { FLAG_DC, FLAG_DPE, FLAG_NC, FLAG_NR, FLAG_SI } from '../core/flags.ts';
 import { BODY_LENGTH, BODY_NONE, BODY_TUNNEL, Stream, UPGRADE_CONNECT, type UpStream } from '../core/stream.ts';
+import { isGrpc } from '../http/grpc.ts';
 import { statusText } from '../http/status-text.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import { codeSlot } from '../observe/code-slots.ts';
@@ -19,6 +20,7 @@ import * as S from '../observe/stat-names.ts';
 import { ROUTE_FORWARD, ROUTE_REDIRECT, type CompiledRoute } from '../route/compiled-route.ts';
 import { redirectLocation } from '../route/rewrite.ts';
 import { editAnswer, editLocalReply } from './answer.ts';
+import { callTimeout, grpcReply, noteAnswerEnd, noteAnswerHead } from './grpc.ts';
 import type { HttpRuntime } from './http-runtime.ts';
 import { clusterOf, editRequest } from './onward.ts';
 import { detailsAfterStart, replyOf, type LocalReply } from './reply.ts';
@@ -33,6 +35,7 @@ const ANSWERING = 4;
 const NO_HOSTS: readonly Host[] = [];
 const EMPTY = Buffer.alloc(0);
 const TIMED_OUT = fault('requestTimeout', 'up', 'never', 'response_timeout');
+const TOO_LONG = fault('maxDuration', 'down', 'never', 'max_duration_timeout');
 const TOO_SLOW = fault('requestOverallTimeout', 'down', 'never', 'request_overall_timeout');
 const IDLE_DOWN = fault('streamIdle', 'down', 'never', 'stream_idle_timeout');
 const IDLE_UP = fault('streamIdle', 'up', 'never', 'stream_idle_timeout');
@@ -60,6 +63,8 @@ export class Journey extends Stream implements TimerTarget {
   private upFull = false;
   private lastActive = 0;
   private idleMs = 0;
+  /** A gRPC call with a deadline of its own, from its first byte on; the route's time-out does not count. */
+  callLimited = false;
   /** Monotonic ms; 0: none. */
   private answerDeadline = 0;
   private requestDeadline = 0;
@@ -112,7 +117,7 @@ export class Journey extends Stream implements TimerTarget {
   }
 
   requestData(buf: Buffer, start: number, end: number, last: boolean): void {
-    if (this.reqBody === BODY_TUNNEL) {
+    if (this.reqBody === BODY_TUNNEL || this.reqBody === BODY_NONE) {
       this.tunnelData(buf, start, end, last);
       return;
     }
@@ -213,6 +218,7 @@ export class Journey extends Stream implements TimerTarget {
     if (status < 600) cells[cluster!.stats + S.UP_RQ_1XX + ((status / 100) | 0) - 1]!++;
     this.countHost(status >= 500 ? S.HOST_RQ_ERROR : S.HOST_RQ_SUCCESS);
     if (this.reqBody === BODY_TUNNEL) this.tunnelAnswered();
+    if (this.isGrpc) noteAnswerHead(this);
     editAnswer(this);
     if (!this.down!.writeHead(more)) this.pauseUp();
     if (runtime.keepsResponseHead) this.resHead.retain();
@@ -225,6 +231,7 @@ export class Journey extends Stream implements TimerTarget {
     this.bytesSent += end - start;
     this.lastActive = clock.now;
     if (last) {
+      if (this.isGrpc) noteAnswerEnd(this);
       this.answerDone = true;
       if (this.resBody !== BODY_TUNNEL || this.requestDone) this.attemptEnded(clock.now);
       this.down!.writeData(buf, start, end, true); // the journey may be over, and another one, when this returns
@@ -245,7 +252,10 @@ export class Journey extends Stream implements TimerTarget {
   onTimer(): void {
     if (this.phase === FREE) return;
     const { now } = this.runtime.tools.clock;
-    if (this.answerDeadline > 0 && now >= this.answerDeadline) {
+    if (this.callLimited && now >= this.answerDeadline) {
+      this.count(S.DOWN_RQ_MAX_DURATION_REACHED);
+      this.fail(TOO_LONG);
+    } else if (this.answerDeadline > 0 && now >= this.answerDeadline) {
       this.countCluster(S.UP_RQ_TIMEOUT);
       this.countHost(S.HOST_RQ_TIMEOUT);
       this.fail(TIMED_OUT);
@@ -271,6 +281,7 @@ export class Journey extends Stream implements TimerTarget {
     const { config, tools } = this.runtime;
     this.phase = ASKED;
     this.requestDone = this.reqBody === BODY_NONE;
+    this.isGrpc = isGrpc(this.reqHead);
     this.lastActive = tools.clock.now;
     this.idleMs = config.timeouts.streamIdleMs;
     this.requestDeadline = config.timeouts.requestMs > 0 ? this.startAt + config.timeouts.requestMs : 0;
@@ -300,6 +311,7 @@ export class Journey extends Stream implements TimerTarget {
   /** Bytes of the caller for a tunnel. Before it is open nobody may see them. */
   private tunnelData(buf: Buffer, start: number, end: number, last: boolean): void {
     const { now } = this.runtime.tools.clock;
+    if (this.reqBody === BODY_NONE) return; // it came to nothing: its bytes must not follow the request on the host's connection
     this.bytesReceived += end - start;
     this.lastActive = now;
     if (last) this.requestDone = true;
@@ -365,6 +377,7 @@ export class Journey extends Stream implements TimerTarget {
       return;
     }
     if (route.idleTimeoutMs >= 0) this.idleMs = route.idleTimeoutMs;
+    if (this.isGrpc && route.grpcTimeoutMaxMs >= 0) this.limitCall(route);
     if (this.requestDone || this.reqBody === BODY_TUNNEL) this.requestEnded();
     const host = cluster.picker.pick(this, NO_HOSTS);
     if (host === null) {
@@ -392,13 +405,19 @@ export class Journey extends Stream implements TimerTarget {
     this.reply({ status: route.status, flags: 0, details: 'direct_response', body: '', overloaded: false }, route.respondBody);
   }
 
+  private limitCall(route: CompiledRoute): void {
+    const limit = callTimeout(this, route);
+    this.callLimited = true;
+    this.answerDeadline = limit === 0 ? Infinity : this.startAt + limit;
+  }
+
   /** The whole request is here, or the head that stands for it: from now on the route's time-out runs. */
   private requestEnded(): void {
     const { clock } = this.runtime.tools;
     const timeoutMs = this.route === null ? 0 : this.route.timeoutMs;
     this.requestDone = this.reqBody !== BODY_TUNNEL;
     this.requestEndAt = clock.now;
-    if (timeoutMs > 0) this.answerDeadline = clock.now + timeoutMs;
+    if (timeoutMs > 0 && !this.callLimited) this.answerDeadline = clock.now + timeoutMs;
   }
 
   private fail(why: Fault): void {
@@ -444,6 +463,11 @@ export class Journey extends Stream implements TimerTarget {
     this.details = local.details;
     this.resBody = BODY_LENGTH;
     this.responseStartAt = this.runtime.tools.clock.now;
+    if (this.isGrpc) {
+      grpcReply(this, local, body);
+      body = EMPTY;
+      this.status = 200;
+    }
     editLocalReply(this, local, body.length);
     const silent = this.method === 'HEAD' || local.status === 204 || local.status === 304;
     if (!silent) this.bytesSent = body.length;
@@ -534,6 +558,7 @@ export class Journey extends Stream implements TimerTarget {
     this.downPaused = false;
     this.upPaused = false;
     this.upFull = false;
+    this.callLimited = false;
     this.answerDeadline = 0;
     this.requestDeadline = 0;
   }

@@ -3,8 +3,8 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
-const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
 const formats2 = FORMATS.duration;
@@ -22,14 +22,14 @@ const formats48 = FORMATS.template;
 const formats50 = FORMATS.method;
 const formats52 = FORMATS.matchedHeader;
 const formats76 = FORMATS.headerName;
-const formats88 = FORMATS.substitution;
-const formats92 = FORMATS.authority;
-const formats94 = FORMATS.editedHeader;
-const formats96 = FORMATS.headerValue;
-const formats114 = FORMATS.optionalAuthority;
-const formats116 = FORMATS.target;
-const formats126 = FORMATS.domain;
-const formats236 = FORMATS.endpointAddress;
+const formats90 = FORMATS.substitution;
+const formats94 = FORMATS.authority;
+const formats96 = FORMATS.editedHeader;
+const formats98 = FORMATS.headerValue;
+const formats116 = FORMATS.optionalAuthority;
+const formats118 = FORMATS.target;
+const formats128 = FORMATS.domain;
+const formats240 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2982,15 +2982,11 @@ vErrors.push(err231);
 errors++;
 }
 }
-if(data99.upgrades !== undefined){
-let data108 = data99.upgrades;
-if(Array.isArray(data108)){
-const len8 = data108.length;
-for(let i8=0; i8<len8; i8++){
-let data109 = data108[i8];
-if(typeof data109 === "string"){
-if(!(formats32(data109))){
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+if(data99.grpcTimeoutHeaderMax !== undefined){
+let data108 = data99.grpcTimeoutHeaderMax;
+if(typeof data108 === "string"){
+if(!(formats2(data108))){
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3001,7 +2997,7 @@ errors++;
 }
 }
 else {
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3011,9 +3007,15 @@ vErrors.push(err233);
 errors++;
 }
 }
-}
-else {
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+if(data99.upgrades !== undefined){
+let data109 = data99.upgrades;
+if(Array.isArray(data109)){
+const len8 = data109.length;
+for(let i8=0; i8<len8; i8++){
+let data110 = data109[i8];
+if(typeof data110 === "string"){
+if(!(formats32(data110))){
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3023,12 +3025,8 @@ vErrors.push(err234);
 errors++;
 }
 }
-if(data99.rewrite !== undefined){
-let data110 = data99.rewrite;
-if(data110 && typeof data110 == "object" && !Array.isArray(data110)){
-for(const key21 in data110){
-if(!(((((key21 === "prefix") || (key21 === "regex")) || (key21 === "path")) || (key21 === "host")) || (key21 === "hostFrom"))){
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+else {
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3038,11 +3036,9 @@ vErrors.push(err235);
 errors++;
 }
 }
-if(data110.prefix !== undefined){
-let data111 = data110.prefix;
-if(typeof data111 === "string"){
-if(!(formats42(data111))){
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+}
+else {
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3052,8 +3048,12 @@ vErrors.push(err236);
 errors++;
 }
 }
-else {
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data99.rewrite !== undefined){
+let data111 = data99.rewrite;
+if(data111 && typeof data111 == "object" && !Array.isArray(data111)){
+for(const key21 in data111){
+if(!(((((key21 === "prefix") || (key21 === "regex")) || (key21 === "path")) || (key21 === "host")) || (key21 === "hostFrom"))){
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3063,11 +3063,11 @@ vErrors.push(err237);
 errors++;
 }
 }
-if(data110.regex !== undefined){
-let data112 = data110.regex;
-if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
-if(data112.pattern === undefined){
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+if(data111.prefix !== undefined){
+let data112 = data111.prefix;
+if(typeof data112 === "string"){
+if(!(formats42(data112))){
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3076,8 +3076,9 @@ vErrors.push(err238);
 }
 errors++;
 }
-if(data112.substitution === undefined){
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+else {
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3086,9 +3087,12 @@ vErrors.push(err239);
 }
 errors++;
 }
-for(const key22 in data112){
-if(!((key22 === "pattern") || (key22 === "substitution"))){
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+}
+if(data111.regex !== undefined){
+let data113 = data111.regex;
+if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
+if(data113.pattern === undefined){
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3097,12 +3101,8 @@ vErrors.push(err240);
 }
 errors++;
 }
-}
-if(data112.pattern !== undefined){
-let data113 = data112.pattern;
-if(typeof data113 === "string"){
-if(!(formats46(data113))){
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data113.substitution === undefined){
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3111,9 +3111,9 @@ vErrors.push(err241);
 }
 errors++;
 }
-}
-else {
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+for(const key22 in data113){
+if(!((key22 === "pattern") || (key22 === "substitution"))){
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3123,11 +3123,11 @@ vErrors.push(err242);
 errors++;
 }
 }
-if(data112.substitution !== undefined){
-let data114 = data112.substitution;
+if(data113.pattern !== undefined){
+let data114 = data113.pattern;
 if(typeof data114 === "string"){
-if(!(formats88(data114))){
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(!(formats46(data114))){
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3138,7 +3138,7 @@ errors++;
 }
 }
 else {
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3148,9 +3148,11 @@ vErrors.push(err244);
 errors++;
 }
 }
-}
-else {
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data113.substitution !== undefined){
+let data115 = data113.substitution;
+if(typeof data115 === "string"){
+if(!(formats90(data115))){
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3160,11 +3162,8 @@ vErrors.push(err245);
 errors++;
 }
 }
-if(data110.path !== undefined){
-let data115 = data110.path;
-if(typeof data115 === "string"){
-if(!(formats42(data115))){
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+else {
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3174,8 +3173,9 @@ vErrors.push(err246);
 errors++;
 }
 }
+}
 else {
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3185,11 +3185,11 @@ vErrors.push(err247);
 errors++;
 }
 }
-if(data110.host !== undefined){
-let data116 = data110.host;
+if(data111.path !== undefined){
+let data116 = data111.path;
 if(typeof data116 === "string"){
-if(!(formats92(data116))){
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(!(formats42(data116))){
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3200,7 +3200,7 @@ errors++;
 }
 }
 else {
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3210,10 +3210,11 @@ vErrors.push(err249);
 errors++;
 }
 }
-if(data110.hostFrom !== undefined){
-let data117 = data110.hostFrom;
-if(typeof data117 !== "string"){
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data111.host !== undefined){
+let data117 = data111.host;
+if(typeof data117 === "string"){
+if(!(formats94(data117))){
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3222,8 +3223,9 @@ vErrors.push(err250);
 }
 errors++;
 }
-if(!(data117 === "upstream")){
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+else {
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3233,9 +3235,10 @@ vErrors.push(err251);
 errors++;
 }
 }
-}
-else {
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data111.hostFrom !== undefined){
+let data118 = data111.hostFrom;
+if(typeof data118 !== "string"){
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3244,13 +3247,8 @@ vErrors.push(err252);
 }
 errors++;
 }
-}
-if(data99.requestHeaders !== undefined){
-let data118 = data99.requestHeaders;
-if(data118 && typeof data118 == "object" && !Array.isArray(data118)){
-for(const key23 in data118){
-if(!(((key23 === "set") || (key23 === "add")) || (key23 === "remove"))){
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
+if(!(data118 === "upstream")){
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3260,14 +3258,9 @@ vErrors.push(err253);
 errors++;
 }
 }
-if(data118.set !== undefined){
-let data119 = data118.set;
-if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
-for(const key24 in data119){
-const _errs285 = errors;
-if(typeof key24 === "string"){
-if(!(formats94(key24))){
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key24};
+}
+else {
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3277,8 +3270,12 @@ vErrors.push(err254);
 errors++;
 }
 }
-else {
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key24};
+if(data99.requestHeaders !== undefined){
+let data119 = data99.requestHeaders;
+if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
+for(const key23 in data119){
+if(!(((key23 === "set") || (key23 === "add")) || (key23 === "remove"))){
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3287,9 +3284,15 @@ vErrors.push(err255);
 }
 errors++;
 }
-var valid48 = _errs285 === errors;
-if(!valid48){
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key24}};
+}
+if(data119.set !== undefined){
+let data120 = data119.set;
+if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
+for(const key24 in data120){
+const _errs287 = errors;
+if(typeof key24 === "string"){
+if(!(formats96(key24))){
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key24};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3299,11 +3302,8 @@ vErrors.push(err256);
 errors++;
 }
 }
-for(const key25 in data119){
-let data120 = data119[key25];
-if(typeof data120 === "string"){
-if(!(formats96(data120))){
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key24};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3312,9 +3312,9 @@ vErrors.push(err257);
 }
 errors++;
 }
-}
-else {
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid48 = _errs287 === errors;
+if(!valid48){
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key24}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3324,9 +3324,11 @@ vErrors.push(err258);
 errors++;
 }
 }
-}
-else {
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+for(const key25 in data120){
+let data121 = data120[key25];
+if(typeof data121 === "string"){
+if(!(formats98(data121))){
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3336,14 +3338,8 @@ vErrors.push(err259);
 errors++;
 }
 }
-if(data118.add !== undefined){
-let data121 = data118.add;
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-for(const key26 in data121){
-const _errs292 = errors;
-if(typeof key26 === "string"){
-if(!(formats94(key26))){
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key26};
+else {
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3353,8 +3349,9 @@ vErrors.push(err260);
 errors++;
 }
 }
+}
 else {
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key26};
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3363,9 +3360,15 @@ vErrors.push(err261);
 }
 errors++;
 }
-var valid50 = _errs292 === errors;
-if(!valid50){
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key26}};
+}
+if(data119.add !== undefined){
+let data122 = data119.add;
+if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
+for(const key26 in data122){
+const _errs294 = errors;
+if(typeof key26 === "string"){
+if(!(formats96(key26))){
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3375,11 +3378,8 @@ vErrors.push(err262);
 errors++;
 }
 }
-for(const key27 in data121){
-let data122 = data121[key27];
-if(typeof data122 === "string"){
-if(!(formats96(data122))){
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3388,9 +3388,9 @@ vErrors.push(err263);
 }
 errors++;
 }
-}
-else {
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid50 = _errs294 === errors;
+if(!valid50){
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key26}};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3400,9 +3400,11 @@ vErrors.push(err264);
 errors++;
 }
 }
-}
-else {
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+for(const key27 in data122){
+let data123 = data122[key27];
+if(typeof data123 === "string"){
+if(!(formats98(data123))){
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3412,15 +3414,8 @@ vErrors.push(err265);
 errors++;
 }
 }
-if(data118.remove !== undefined){
-let data123 = data118.remove;
-if(Array.isArray(data123)){
-const len9 = data123.length;
-for(let i9=0; i9<len9; i9++){
-let data124 = data123[i9];
-if(typeof data124 === "string"){
-if(!(formats94(data124))){
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3430,8 +3425,9 @@ vErrors.push(err266);
 errors++;
 }
 }
+}
 else {
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3441,9 +3437,15 @@ vErrors.push(err267);
 errors++;
 }
 }
-}
-else {
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data119.remove !== undefined){
+let data124 = data119.remove;
+if(Array.isArray(data124)){
+const len9 = data124.length;
+for(let i9=0; i9<len9; i9++){
+let data125 = data124[i9];
+if(typeof data125 === "string"){
+if(!(formats96(data125))){
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3453,9 +3455,8 @@ vErrors.push(err268);
 errors++;
 }
 }
-}
 else {
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3465,12 +3466,9 @@ vErrors.push(err269);
 errors++;
 }
 }
-if(data99.responseHeaders !== undefined){
-let data125 = data99.responseHeaders;
-if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
-for(const key28 in data125){
-if(!(((key28 === "set") || (key28 === "add")) || (key28 === "remove"))){
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
+}
+else {
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3480,14 +3478,9 @@ vErrors.push(err270);
 errors++;
 }
 }
-if(data125.set !== undefined){
-let data126 = data125.set;
-if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
-for(const key29 in data126){
-const _errs306 = errors;
-if(typeof key29 === "string"){
-if(!(formats94(key29))){
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key29};
+}
+else {
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3497,8 +3490,12 @@ vErrors.push(err271);
 errors++;
 }
 }
-else {
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key29};
+if(data99.responseHeaders !== undefined){
+let data126 = data99.responseHeaders;
+if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
+for(const key28 in data126){
+if(!(((key28 === "set") || (key28 === "add")) || (key28 === "remove"))){
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3507,9 +3504,15 @@ vErrors.push(err272);
 }
 errors++;
 }
-var valid55 = _errs306 === errors;
-if(!valid55){
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key29}};
+}
+if(data126.set !== undefined){
+let data127 = data126.set;
+if(data127 && typeof data127 == "object" && !Array.isArray(data127)){
+for(const key29 in data127){
+const _errs308 = errors;
+if(typeof key29 === "string"){
+if(!(formats96(key29))){
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key29};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3519,11 +3522,8 @@ vErrors.push(err273);
 errors++;
 }
 }
-for(const key30 in data126){
-let data127 = data126[key30];
-if(typeof data127 === "string"){
-if(!(formats96(data127))){
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key29};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3532,9 +3532,9 @@ vErrors.push(err274);
 }
 errors++;
 }
-}
-else {
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid55 = _errs308 === errors;
+if(!valid55){
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key29}};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3544,9 +3544,11 @@ vErrors.push(err275);
 errors++;
 }
 }
-}
-else {
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+for(const key30 in data127){
+let data128 = data127[key30];
+if(typeof data128 === "string"){
+if(!(formats98(data128))){
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3556,14 +3558,8 @@ vErrors.push(err276);
 errors++;
 }
 }
-if(data125.add !== undefined){
-let data128 = data125.add;
-if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
-for(const key31 in data128){
-const _errs313 = errors;
-if(typeof key31 === "string"){
-if(!(formats94(key31))){
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
+else {
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3573,8 +3569,9 @@ vErrors.push(err277);
 errors++;
 }
 }
+}
 else {
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3583,9 +3580,15 @@ vErrors.push(err278);
 }
 errors++;
 }
-var valid57 = _errs313 === errors;
-if(!valid57){
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
+}
+if(data126.add !== undefined){
+let data129 = data126.add;
+if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
+for(const key31 in data129){
+const _errs315 = errors;
+if(typeof key31 === "string"){
+if(!(formats96(key31))){
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3595,11 +3598,8 @@ vErrors.push(err279);
 errors++;
 }
 }
-for(const key32 in data128){
-let data129 = data128[key32];
-if(typeof data129 === "string"){
-if(!(formats96(data129))){
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3608,9 +3608,9 @@ vErrors.push(err280);
 }
 errors++;
 }
-}
-else {
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid57 = _errs315 === errors;
+if(!valid57){
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3620,9 +3620,11 @@ vErrors.push(err281);
 errors++;
 }
 }
-}
-else {
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+for(const key32 in data129){
+let data130 = data129[key32];
+if(typeof data130 === "string"){
+if(!(formats98(data130))){
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3632,15 +3634,8 @@ vErrors.push(err282);
 errors++;
 }
 }
-if(data125.remove !== undefined){
-let data130 = data125.remove;
-if(Array.isArray(data130)){
-const len10 = data130.length;
-for(let i10=0; i10<len10; i10++){
-let data131 = data130[i10];
-if(typeof data131 === "string"){
-if(!(formats94(data131))){
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3650,8 +3645,9 @@ vErrors.push(err283);
 errors++;
 }
 }
+}
 else {
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3661,9 +3657,15 @@ vErrors.push(err284);
 errors++;
 }
 }
-}
-else {
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data126.remove !== undefined){
+let data131 = data126.remove;
+if(Array.isArray(data131)){
+const len10 = data131.length;
+for(let i10=0; i10<len10; i10++){
+let data132 = data131[i10];
+if(typeof data132 === "string"){
+if(!(formats96(data132))){
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3673,9 +3675,8 @@ vErrors.push(err285);
 errors++;
 }
 }
-}
 else {
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3687,7 +3688,7 @@ errors++;
 }
 }
 else {
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3697,12 +3698,9 @@ vErrors.push(err287);
 errors++;
 }
 }
-if(data62.redirect !== undefined){
-let data132 = data62.redirect;
-if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
-for(const key33 in data132){
-if(!(((((((key33 === "scheme") || (key33 === "host")) || (key33 === "port")) || (key33 === "path")) || (key33 === "prefix")) || (key33 === "status")) || (key33 === "stripQuery"))){
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
+}
+else {
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3712,10 +3710,9 @@ vErrors.push(err288);
 errors++;
 }
 }
-if(data132.scheme !== undefined){
-let data133 = data132.scheme;
-if(typeof data133 !== "string"){
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3724,8 +3721,13 @@ vErrors.push(err289);
 }
 errors++;
 }
-if(!((data133 === "http") || (data133 === "https"))){
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data62.redirect !== undefined){
+let data133 = data62.redirect;
+if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
+for(const key33 in data133){
+if(!(((((((key33 === "scheme") || (key33 === "host")) || (key33 === "port")) || (key33 === "path")) || (key33 === "prefix")) || (key33 === "status")) || (key33 === "stripQuery"))){
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3735,11 +3737,10 @@ vErrors.push(err290);
 errors++;
 }
 }
-if(data132.host !== undefined){
-let data134 = data132.host;
-if(typeof data134 === "string"){
-if(!(formats114(data134))){
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(data133.scheme !== undefined){
+let data134 = data133.scheme;
+if(typeof data134 !== "string"){
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3748,9 +3749,8 @@ vErrors.push(err291);
 }
 errors++;
 }
-}
-else {
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(!((data134 === "http") || (data134 === "https"))){
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3760,10 +3760,11 @@ vErrors.push(err292);
 errors++;
 }
 }
-if(data132.port !== undefined){
-let data135 = data132.port;
-if(!(((typeof data135 == "number") && (!(data135 % 1) && !isNaN(data135))) && (isFinite(data135)))){
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(data133.host !== undefined){
+let data135 = data133.host;
+if(typeof data135 === "string"){
+if(!(formats116(data135))){
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3772,9 +3773,9 @@ vErrors.push(err293);
 }
 errors++;
 }
-if((typeof data135 == "number") && (isFinite(data135))){
-if(data135 > 65535 || isNaN(data135)){
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+else {
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3783,8 +3784,11 @@ vErrors.push(err294);
 }
 errors++;
 }
-if(data135 < 0 || isNaN(data135)){
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data133.port !== undefined){
+let data136 = data133.port;
+if(!(((typeof data136 == "number") && (!(data136 % 1) && !isNaN(data136))) && (isFinite(data136)))){
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3793,13 +3797,9 @@ vErrors.push(err295);
 }
 errors++;
 }
-}
-}
-if(data132.path !== undefined){
-let data136 = data132.path;
-if(typeof data136 === "string"){
-if(!(formats116(data136))){
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if((typeof data136 == "number") && (isFinite(data136))){
+if(data136 > 65535 || isNaN(data136)){
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3808,9 +3808,8 @@ vErrors.push(err296);
 }
 errors++;
 }
-}
-else {
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data136 < 0 || isNaN(data136)){
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3820,11 +3819,12 @@ vErrors.push(err297);
 errors++;
 }
 }
-if(data132.prefix !== undefined){
-let data137 = data132.prefix;
+}
+if(data133.path !== undefined){
+let data137 = data133.path;
 if(typeof data137 === "string"){
-if(!(formats42(data137))){
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(!(formats118(data137))){
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3835,7 +3835,7 @@ errors++;
 }
 }
 else {
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3845,10 +3845,11 @@ vErrors.push(err299);
 errors++;
 }
 }
-if(data132.status !== undefined){
-let data138 = data132.status;
-if(!(((typeof data138 == "number") && (!(data138 % 1) && !isNaN(data138))) && (isFinite(data138)))){
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data133.prefix !== undefined){
+let data138 = data133.prefix;
+if(typeof data138 === "string"){
+if(!(formats42(data138))){
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3857,8 +3858,9 @@ vErrors.push(err300);
 }
 errors++;
 }
-if(!(((((data138 === 301) || (data138 === 302)) || (data138 === 303)) || (data138 === 307)) || (data138 === 308))){
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+else {
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3868,9 +3870,10 @@ vErrors.push(err301);
 errors++;
 }
 }
-if(data132.stripQuery !== undefined){
-if(typeof data132.stripQuery !== "boolean"){
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data133.status !== undefined){
+let data139 = data133.status;
+if(!(((typeof data139 == "number") && (!(data139 % 1) && !isNaN(data139))) && (isFinite(data139)))){
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3879,10 +3882,8 @@ vErrors.push(err302);
 }
 errors++;
 }
-}
-}
-else {
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(!(((((data139 === 301) || (data139 === 302)) || (data139 === 303)) || (data139 === 307)) || (data139 === 308))){
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3892,11 +3893,9 @@ vErrors.push(err303);
 errors++;
 }
 }
-if(data62.respond !== undefined){
-let data140 = data62.respond;
-if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
-if(data140.status === undefined){
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+if(data133.stripQuery !== undefined){
+if(typeof data133.stripQuery !== "boolean"){
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3905,9 +3904,10 @@ vErrors.push(err304);
 }
 errors++;
 }
-for(const key34 in data140){
-if(!(((key34 === "status") || (key34 === "headers")) || (key34 === "body"))){
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34}};
+}
+}
+else {
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3917,10 +3917,11 @@ vErrors.push(err305);
 errors++;
 }
 }
-if(data140.status !== undefined){
-let data141 = data140.status;
-if(!(((typeof data141 == "number") && (!(data141 % 1) && !isNaN(data141))) && (isFinite(data141)))){
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data62.respond !== undefined){
+let data141 = data62.respond;
+if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
+if(data141.status === undefined){
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3929,9 +3930,9 @@ vErrors.push(err306);
 }
 errors++;
 }
-if((typeof data141 == "number") && (isFinite(data141))){
-if(data141 > 599 || isNaN(data141)){
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+for(const key34 in data141){
+if(!(((key34 === "status") || (key34 === "headers")) || (key34 === "body"))){
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3940,8 +3941,11 @@ vErrors.push(err307);
 }
 errors++;
 }
-if(data141 < 200 || isNaN(data141)){
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+if(data141.status !== undefined){
+let data142 = data141.status;
+if(!(((typeof data142 == "number") && (!(data142 % 1) && !isNaN(data142))) && (isFinite(data142)))){
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3950,16 +3954,9 @@ vErrors.push(err308);
 }
 errors++;
 }
-}
-}
-if(data140.headers !== undefined){
-let data142 = data140.headers;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-for(const key35 in data142){
-const _errs346 = errors;
-if(typeof key35 === "string"){
-if(!(formats94(key35))){
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key35};
+if((typeof data142 == "number") && (isFinite(data142))){
+if(data142 > 599 || isNaN(data142)){
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3968,9 +3965,8 @@ vErrors.push(err309);
 }
 errors++;
 }
-}
-else {
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key35};
+if(data142 < 200 || isNaN(data142)){
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3979,9 +3975,16 @@ vErrors.push(err310);
 }
 errors++;
 }
-var valid63 = _errs346 === errors;
-if(!valid63){
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key35}};
+}
+}
+if(data141.headers !== undefined){
+let data143 = data141.headers;
+if(data143 && typeof data143 == "object" && !Array.isArray(data143)){
+for(const key35 in data143){
+const _errs348 = errors;
+if(typeof key35 === "string"){
+if(!(formats96(key35))){
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -3991,11 +3994,8 @@ vErrors.push(err311);
 errors++;
 }
 }
-for(const key36 in data142){
-let data143 = data142[key36];
-if(typeof data143 === "string"){
-if(!(formats96(data143))){
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4004,9 +4004,9 @@ vErrors.push(err312);
 }
 errors++;
 }
-}
-else {
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid63 = _errs348 === errors;
+if(!valid63){
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key35}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4016,9 +4016,11 @@ vErrors.push(err313);
 errors++;
 }
 }
-}
-else {
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+for(const key36 in data143){
+let data144 = data143[key36];
+if(typeof data144 === "string"){
+if(!(formats98(data144))){
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4028,9 +4030,8 @@ vErrors.push(err314);
 errors++;
 }
 }
-if(data140.body !== undefined){
-if(typeof data140.body !== "string"){
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+else {
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4042,7 +4043,7 @@ errors++;
 }
 }
 else {
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4052,9 +4053,9 @@ vErrors.push(err316);
 errors++;
 }
 }
-}
-else {
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+if(data141.body !== undefined){
+if(typeof data141.body !== "string"){
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4066,7 +4067,7 @@ errors++;
 }
 }
 else {
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4076,11 +4077,9 @@ vErrors.push(err318);
 errors++;
 }
 }
-if(data15.virtualHosts !== undefined){
-let data145 = data15.virtualHosts;
-if(Array.isArray(data145)){
-if(data145.length < 1){
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4089,12 +4088,10 @@ vErrors.push(err319);
 }
 errors++;
 }
-const len11 = data145.length;
-for(let i11=0; i11<len11; i11++){
-let data146 = data145[i11];
-if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
-if(data146.domains === undefined){
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+}
+else {
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4103,8 +4100,12 @@ vErrors.push(err320);
 }
 errors++;
 }
-if(data146.routes === undefined){
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+}
+if(data15.virtualHosts !== undefined){
+let data146 = data15.virtualHosts;
+if(Array.isArray(data146)){
+if(data146.length < 1){
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4113,9 +4114,12 @@ vErrors.push(err321);
 }
 errors++;
 }
-for(const key37 in data146){
-if(!(((((key37 === "name") || (key37 === "domains")) || (key37 === "requestHeaders")) || (key37 === "responseHeaders")) || (key37 === "routes"))){
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+const len11 = data146.length;
+for(let i11=0; i11<len11; i11++){
+let data147 = data146[i11];
+if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
+if(data147.domains === undefined){
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4124,12 +4128,8 @@ vErrors.push(err322);
 }
 errors++;
 }
-}
-if(data146.name !== undefined){
-let data147 = data146.name;
-if(typeof data147 === "string"){
-if(!(formats4(data147))){
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data147.routes === undefined){
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4138,9 +4138,9 @@ vErrors.push(err323);
 }
 errors++;
 }
-}
-else {
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+for(const key37 in data147){
+if(!(((((key37 === "name") || (key37 === "domains")) || (key37 === "requestHeaders")) || (key37 === "responseHeaders")) || (key37 === "routes"))){
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4150,11 +4150,11 @@ vErrors.push(err324);
 errors++;
 }
 }
-if(data146.domains !== undefined){
-let data148 = data146.domains;
-if(Array.isArray(data148)){
-if(data148.length < 1){
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+if(data147.name !== undefined){
+let data148 = data147.name;
+if(typeof data148 === "string"){
+if(!(formats4(data148))){
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4163,12 +4163,9 @@ vErrors.push(err325);
 }
 errors++;
 }
-const len12 = data148.length;
-for(let i12=0; i12<len12; i12++){
-let data149 = data148[i12];
-if(typeof data149 === "string"){
-if(!(formats126(data149))){
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+}
+else {
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4178,8 +4175,11 @@ vErrors.push(err326);
 errors++;
 }
 }
-else {
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+if(data147.domains !== undefined){
+let data149 = data147.domains;
+if(Array.isArray(data149)){
+if(data149.length < 1){
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4188,10 +4188,12 @@ vErrors.push(err327);
 }
 errors++;
 }
-}
-}
-else {
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+const len12 = data149.length;
+for(let i12=0; i12<len12; i12++){
+let data150 = data149[i12];
+if(typeof data150 === "string"){
+if(!(formats128(data150))){
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4201,12 +4203,8 @@ vErrors.push(err328);
 errors++;
 }
 }
-if(data146.requestHeaders !== undefined){
-let data150 = data146.requestHeaders;
-if(data150 && typeof data150 == "object" && !Array.isArray(data150)){
-for(const key38 in data150){
-if(!(((key38 === "set") || (key38 === "add")) || (key38 === "remove"))){
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38}};
+else {
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4216,14 +4214,9 @@ vErrors.push(err329);
 errors++;
 }
 }
-if(data150.set !== undefined){
-let data151 = data150.set;
-if(data151 && typeof data151 == "object" && !Array.isArray(data151)){
-for(const key39 in data151){
-const _errs369 = errors;
-if(typeof key39 === "string"){
-if(!(formats94(key39))){
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key39};
+}
+else {
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4233,8 +4226,12 @@ vErrors.push(err330);
 errors++;
 }
 }
-else {
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key39};
+if(data147.requestHeaders !== undefined){
+let data151 = data147.requestHeaders;
+if(data151 && typeof data151 == "object" && !Array.isArray(data151)){
+for(const key38 in data151){
+if(!(((key38 === "set") || (key38 === "add")) || (key38 === "remove"))){
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38}};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4243,9 +4240,15 @@ vErrors.push(err331);
 }
 errors++;
 }
-var valid71 = _errs369 === errors;
-if(!valid71){
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key39}};
+}
+if(data151.set !== undefined){
+let data152 = data151.set;
+if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
+for(const key39 in data152){
+const _errs371 = errors;
+if(typeof key39 === "string"){
+if(!(formats96(key39))){
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key39};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4255,11 +4258,8 @@ vErrors.push(err332);
 errors++;
 }
 }
-for(const key40 in data151){
-let data152 = data151[key40];
-if(typeof data152 === "string"){
-if(!(formats96(data152))){
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key39};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4268,9 +4268,9 @@ vErrors.push(err333);
 }
 errors++;
 }
-}
-else {
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid71 = _errs371 === errors;
+if(!valid71){
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key39}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4280,9 +4280,11 @@ vErrors.push(err334);
 errors++;
 }
 }
-}
-else {
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+for(const key40 in data152){
+let data153 = data152[key40];
+if(typeof data153 === "string"){
+if(!(formats98(data153))){
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4292,14 +4294,8 @@ vErrors.push(err335);
 errors++;
 }
 }
-if(data150.add !== undefined){
-let data153 = data150.add;
-if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
-for(const key41 in data153){
-const _errs376 = errors;
-if(typeof key41 === "string"){
-if(!(formats94(key41))){
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
+else {
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4309,8 +4305,9 @@ vErrors.push(err336);
 errors++;
 }
 }
+}
 else {
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4319,9 +4316,15 @@ vErrors.push(err337);
 }
 errors++;
 }
-var valid73 = _errs376 === errors;
-if(!valid73){
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
+}
+if(data151.add !== undefined){
+let data154 = data151.add;
+if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
+for(const key41 in data154){
+const _errs378 = errors;
+if(typeof key41 === "string"){
+if(!(formats96(key41))){
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4331,11 +4334,8 @@ vErrors.push(err338);
 errors++;
 }
 }
-for(const key42 in data153){
-let data154 = data153[key42];
-if(typeof data154 === "string"){
-if(!(formats96(data154))){
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4344,9 +4344,9 @@ vErrors.push(err339);
 }
 errors++;
 }
-}
-else {
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid73 = _errs378 === errors;
+if(!valid73){
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4356,9 +4356,11 @@ vErrors.push(err340);
 errors++;
 }
 }
-}
-else {
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+for(const key42 in data154){
+let data155 = data154[key42];
+if(typeof data155 === "string"){
+if(!(formats98(data155))){
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4368,15 +4370,8 @@ vErrors.push(err341);
 errors++;
 }
 }
-if(data150.remove !== undefined){
-let data155 = data150.remove;
-if(Array.isArray(data155)){
-const len13 = data155.length;
-for(let i13=0; i13<len13; i13++){
-let data156 = data155[i13];
-if(typeof data156 === "string"){
-if(!(formats94(data156))){
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4386,8 +4381,9 @@ vErrors.push(err342);
 errors++;
 }
 }
+}
 else {
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4397,9 +4393,15 @@ vErrors.push(err343);
 errors++;
 }
 }
-}
-else {
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data151.remove !== undefined){
+let data156 = data151.remove;
+if(Array.isArray(data156)){
+const len13 = data156.length;
+for(let i13=0; i13<len13; i13++){
+let data157 = data156[i13];
+if(typeof data157 === "string"){
+if(!(formats96(data157))){
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4409,9 +4411,8 @@ vErrors.push(err344);
 errors++;
 }
 }
-}
 else {
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4421,12 +4422,9 @@ vErrors.push(err345);
 errors++;
 }
 }
-if(data146.responseHeaders !== undefined){
-let data157 = data146.responseHeaders;
-if(data157 && typeof data157 == "object" && !Array.isArray(data157)){
-for(const key43 in data157){
-if(!(((key43 === "set") || (key43 === "add")) || (key43 === "remove"))){
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
+}
+else {
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4436,14 +4434,9 @@ vErrors.push(err346);
 errors++;
 }
 }
-if(data157.set !== undefined){
-let data158 = data157.set;
-if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
-for(const key44 in data158){
-const _errs390 = errors;
-if(typeof key44 === "string"){
-if(!(formats94(key44))){
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key44};
+}
+else {
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4453,8 +4446,12 @@ vErrors.push(err347);
 errors++;
 }
 }
-else {
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key44};
+if(data147.responseHeaders !== undefined){
+let data158 = data147.responseHeaders;
+if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
+for(const key43 in data158){
+if(!(((key43 === "set") || (key43 === "add")) || (key43 === "remove"))){
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4463,9 +4460,15 @@ vErrors.push(err348);
 }
 errors++;
 }
-var valid78 = _errs390 === errors;
-if(!valid78){
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key44}};
+}
+if(data158.set !== undefined){
+let data159 = data158.set;
+if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
+for(const key44 in data159){
+const _errs392 = errors;
+if(typeof key44 === "string"){
+if(!(formats96(key44))){
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key44};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4475,11 +4478,8 @@ vErrors.push(err349);
 errors++;
 }
 }
-for(const key45 in data158){
-let data159 = data158[key45];
-if(typeof data159 === "string"){
-if(!(formats96(data159))){
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key44};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4488,9 +4488,9 @@ vErrors.push(err350);
 }
 errors++;
 }
-}
-else {
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid78 = _errs392 === errors;
+if(!valid78){
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key44}};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4500,9 +4500,11 @@ vErrors.push(err351);
 errors++;
 }
 }
-}
-else {
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+for(const key45 in data159){
+let data160 = data159[key45];
+if(typeof data160 === "string"){
+if(!(formats98(data160))){
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4512,14 +4514,8 @@ vErrors.push(err352);
 errors++;
 }
 }
-if(data157.add !== undefined){
-let data160 = data157.add;
-if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
-for(const key46 in data160){
-const _errs397 = errors;
-if(typeof key46 === "string"){
-if(!(formats94(key46))){
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
+else {
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4529,8 +4525,9 @@ vErrors.push(err353);
 errors++;
 }
 }
+}
 else {
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4539,9 +4536,15 @@ vErrors.push(err354);
 }
 errors++;
 }
-var valid80 = _errs397 === errors;
-if(!valid80){
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
+}
+if(data158.add !== undefined){
+let data161 = data158.add;
+if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
+for(const key46 in data161){
+const _errs399 = errors;
+if(typeof key46 === "string"){
+if(!(formats96(key46))){
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4551,11 +4554,8 @@ vErrors.push(err355);
 errors++;
 }
 }
-for(const key47 in data160){
-let data161 = data160[key47];
-if(typeof data161 === "string"){
-if(!(formats96(data161))){
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4564,9 +4564,9 @@ vErrors.push(err356);
 }
 errors++;
 }
-}
-else {
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid80 = _errs399 === errors;
+if(!valid80){
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4576,9 +4576,11 @@ vErrors.push(err357);
 errors++;
 }
 }
-}
-else {
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+for(const key47 in data161){
+let data162 = data161[key47];
+if(typeof data162 === "string"){
+if(!(formats98(data162))){
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4588,15 +4590,8 @@ vErrors.push(err358);
 errors++;
 }
 }
-if(data157.remove !== undefined){
-let data162 = data157.remove;
-if(Array.isArray(data162)){
-const len14 = data162.length;
-for(let i14=0; i14<len14; i14++){
-let data163 = data162[i14];
-if(typeof data163 === "string"){
-if(!(formats94(data163))){
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4606,8 +4601,9 @@ vErrors.push(err359);
 errors++;
 }
 }
+}
 else {
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4617,9 +4613,15 @@ vErrors.push(err360);
 errors++;
 }
 }
-}
-else {
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data158.remove !== undefined){
+let data163 = data158.remove;
+if(Array.isArray(data163)){
+const len14 = data163.length;
+for(let i14=0; i14<len14; i14++){
+let data164 = data163[i14];
+if(typeof data164 === "string"){
+if(!(formats96(data164))){
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4629,9 +4631,8 @@ vErrors.push(err361);
 errors++;
 }
 }
-}
 else {
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4641,15 +4642,9 @@ vErrors.push(err362);
 errors++;
 }
 }
-if(data146.routes !== undefined){
-let data164 = data146.routes;
-if(Array.isArray(data164)){
-const len15 = data164.length;
-for(let i15=0; i15<len15; i15++){
-let data165 = data164[i15];
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-if(data165.match === undefined){
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+}
+else {
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4658,9 +4653,10 @@ vErrors.push(err363);
 }
 errors++;
 }
-for(const key48 in data165){
-if(!(((((key48 === "name") || (key48 === "match")) || (key48 === "forward")) || (key48 === "redirect")) || (key48 === "respond"))){
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
+}
+}
+else {
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4670,11 +4666,15 @@ vErrors.push(err364);
 errors++;
 }
 }
-if(data165.name !== undefined){
-let data166 = data165.name;
-if(typeof data166 === "string"){
-if(!(formats4(data166))){
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data147.routes !== undefined){
+let data165 = data147.routes;
+if(Array.isArray(data165)){
+const len15 = data165.length;
+for(let i15=0; i15<len15; i15++){
+let data166 = data165[i15];
+if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
+if(data166.match === undefined){
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4683,9 +4683,9 @@ vErrors.push(err365);
 }
 errors++;
 }
-}
-else {
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+for(const key48 in data166){
+if(!(((((key48 === "name") || (key48 === "match")) || (key48 === "forward")) || (key48 === "redirect")) || (key48 === "respond"))){
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4695,12 +4695,11 @@ vErrors.push(err366);
 errors++;
 }
 }
-if(data165.match !== undefined){
-let data167 = data165.match;
-if(data167 && typeof data167 == "object" && !Array.isArray(data167)){
-for(const key49 in data167){
-if(!(func2.call(schema12.properties.match.properties, key49))){
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49}};
+if(data166.name !== undefined){
+let data167 = data166.name;
+if(typeof data167 === "string"){
+if(!(formats4(data167))){
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4710,11 +4709,8 @@ vErrors.push(err367);
 errors++;
 }
 }
-if(data167.path !== undefined){
-let data168 = data167.path;
-if(typeof data168 === "string"){
-if(!(formats40(data168))){
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+else {
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4724,8 +4720,12 @@ vErrors.push(err368);
 errors++;
 }
 }
-else {
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data166.match !== undefined){
+let data168 = data166.match;
+if(data168 && typeof data168 == "object" && !Array.isArray(data168)){
+for(const key49 in data168){
+if(!(func2.call(schema12.properties.match.properties, key49))){
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49}};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4735,11 +4735,11 @@ vErrors.push(err369);
 errors++;
 }
 }
-if(data167.prefix !== undefined){
-let data169 = data167.prefix;
+if(data168.path !== undefined){
+let data169 = data168.path;
 if(typeof data169 === "string"){
-if(!(formats42(data169))){
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(!(formats40(data169))){
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4750,7 +4750,7 @@ errors++;
 }
 }
 else {
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4760,11 +4760,11 @@ vErrors.push(err371);
 errors++;
 }
 }
-if(data167.pathSeparatedPrefix !== undefined){
-let data170 = data167.pathSeparatedPrefix;
+if(data168.prefix !== undefined){
+let data170 = data168.prefix;
 if(typeof data170 === "string"){
-if(!(formats44(data170))){
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(!(formats42(data170))){
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4775,7 +4775,7 @@ errors++;
 }
 }
 else {
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4785,11 +4785,11 @@ vErrors.push(err373);
 errors++;
 }
 }
-if(data167.regex !== undefined){
-let data171 = data167.regex;
+if(data168.pathSeparatedPrefix !== undefined){
+let data171 = data168.pathSeparatedPrefix;
 if(typeof data171 === "string"){
-if(!(formats46(data171))){
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(!(formats44(data171))){
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4800,7 +4800,7 @@ errors++;
 }
 }
 else {
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4810,11 +4810,11 @@ vErrors.push(err375);
 errors++;
 }
 }
-if(data167.template !== undefined){
-let data172 = data167.template;
+if(data168.regex !== undefined){
+let data172 = data168.regex;
 if(typeof data172 === "string"){
-if(!(formats48(data172))){
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+if(!(formats46(data172))){
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4825,7 +4825,7 @@ errors++;
 }
 }
 else {
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4835,9 +4835,11 @@ vErrors.push(err377);
 errors++;
 }
 }
-if(data167.connect !== undefined){
-if(typeof data167.connect !== "boolean"){
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
+if(data168.template !== undefined){
+let data173 = data168.template;
+if(typeof data173 === "string"){
+if(!(formats48(data173))){
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4847,9 +4849,8 @@ vErrors.push(err378);
 errors++;
 }
 }
-if(data167.caseSensitive !== undefined){
-if(typeof data167.caseSensitive !== "boolean"){
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4859,15 +4860,9 @@ vErrors.push(err379);
 errors++;
 }
 }
-if(data167.methods !== undefined){
-let data175 = data167.methods;
-if(Array.isArray(data175)){
-const len16 = data175.length;
-for(let i16=0; i16<len16; i16++){
-let data176 = data175[i16];
-if(typeof data176 === "string"){
-if(!(formats50(data176))){
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+if(data168.connect !== undefined){
+if(typeof data168.connect !== "boolean"){
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4877,8 +4872,9 @@ vErrors.push(err380);
 errors++;
 }
 }
-else {
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data168.caseSensitive !== undefined){
+if(typeof data168.caseSensitive !== "boolean"){
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4888,9 +4884,15 @@ vErrors.push(err381);
 errors++;
 }
 }
-}
-else {
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+if(data168.methods !== undefined){
+let data176 = data168.methods;
+if(Array.isArray(data176)){
+const len16 = data176.length;
+for(let i16=0; i16<len16; i16++){
+let data177 = data176[i16];
+if(typeof data177 === "string"){
+if(!(formats50(data177))){
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4900,14 +4902,8 @@ vErrors.push(err382);
 errors++;
 }
 }
-if(data167.headers !== undefined){
-let data177 = data167.headers;
-if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
-for(const key50 in data177){
-const _errs437 = errors;
-if(typeof key50 === "string"){
-if(!(formats52(key50))){
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key50};
+else {
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4917,8 +4913,9 @@ vErrors.push(err383);
 errors++;
 }
 }
+}
 else {
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key50};
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4927,9 +4924,15 @@ vErrors.push(err384);
 }
 errors++;
 }
-var valid91 = _errs437 === errors;
-if(!valid91){
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key50}};
+}
+if(data168.headers !== undefined){
+let data178 = data168.headers;
+if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
+for(const key50 in data178){
+const _errs439 = errors;
+if(typeof key50 === "string"){
+if(!(formats52(key50))){
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4939,13 +4942,8 @@ vErrors.push(err385);
 errors++;
 }
 }
-for(const key51 in data177){
-let data178 = data177[key51];
-const _errs441 = errors;
-let valid93 = false;
-const _errs442 = errors;
-if(typeof data178 !== "string"){
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+else {
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4954,14 +4952,9 @@ vErrors.push(err386);
 }
 errors++;
 }
-var _valid5 = _errs442 === errors;
-valid93 = valid93 || _valid5;
-if(!valid93){
-const _errs444 = errors;
-if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
-for(const key52 in data178){
-if(!((((((((key52 === "exact") || (key52 === "prefix")) || (key52 === "suffix")) || (key52 === "contains")) || (key52 === "regex")) || (key52 === "range")) || (key52 === "present")) || (key52 === "invert"))){
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
+var valid91 = _errs439 === errors;
+if(!valid91){
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key50}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4971,9 +4964,13 @@ vErrors.push(err387);
 errors++;
 }
 }
-if(data178.exact !== undefined){
-if(typeof data178.exact !== "string"){
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+for(const key51 in data178){
+let data179 = data178[key51];
+const _errs443 = errors;
+let valid93 = false;
+const _errs444 = errors;
+if(typeof data179 !== "string"){
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4982,12 +4979,14 @@ vErrors.push(err388);
 }
 errors++;
 }
-}
-if(data178.prefix !== undefined){
-let data180 = data178.prefix;
-if(typeof data180 === "string"){
-if(!(formats4(data180))){
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+var _valid5 = _errs444 === errors;
+valid93 = valid93 || _valid5;
+if(!valid93){
+const _errs446 = errors;
+if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
+for(const key52 in data179){
+if(!((((((((key52 === "exact") || (key52 === "prefix")) || (key52 === "suffix")) || (key52 === "contains")) || (key52 === "regex")) || (key52 === "range")) || (key52 === "present")) || (key52 === "invert"))){
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -4997,8 +4996,9 @@ vErrors.push(err389);
 errors++;
 }
 }
-else {
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data179.exact !== undefined){
+if(typeof data179.exact !== "string"){
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5008,11 +5008,11 @@ vErrors.push(err390);
 errors++;
 }
 }
-if(data178.suffix !== undefined){
-let data181 = data178.suffix;
+if(data179.prefix !== undefined){
+let data181 = data179.prefix;
 if(typeof data181 === "string"){
 if(!(formats4(data181))){
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5023,7 +5023,7 @@ errors++;
 }
 }
 else {
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5033,11 +5033,11 @@ vErrors.push(err392);
 errors++;
 }
 }
-if(data178.contains !== undefined){
-let data182 = data178.contains;
+if(data179.suffix !== undefined){
+let data182 = data179.suffix;
 if(typeof data182 === "string"){
 if(!(formats4(data182))){
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5048,7 +5048,7 @@ errors++;
 }
 }
 else {
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5058,11 +5058,11 @@ vErrors.push(err394);
 errors++;
 }
 }
-if(data178.regex !== undefined){
-let data183 = data178.regex;
+if(data179.contains !== undefined){
+let data183 = data179.contains;
 if(typeof data183 === "string"){
-if(!(formats46(data183))){
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(!(formats4(data183))){
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5073,7 +5073,7 @@ errors++;
 }
 }
 else {
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5083,11 +5083,11 @@ vErrors.push(err396);
 errors++;
 }
 }
-if(data178.range !== undefined){
-let data184 = data178.range;
-if(data184 && typeof data184 == "object" && !Array.isArray(data184)){
-if(data184.start === undefined){
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data179.regex !== undefined){
+let data184 = data179.regex;
+if(typeof data184 === "string"){
+if(!(formats46(data184))){
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5096,8 +5096,9 @@ vErrors.push(err397);
 }
 errors++;
 }
-if(data184.end === undefined){
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+else {
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5106,9 +5107,12 @@ vErrors.push(err398);
 }
 errors++;
 }
-for(const key53 in data184){
-if(!((key53 === "start") || (key53 === "end"))){
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53}};
+}
+if(data179.range !== undefined){
+let data185 = data179.range;
+if(data185 && typeof data185 == "object" && !Array.isArray(data185)){
+if(data185.start === undefined){
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5117,11 +5121,8 @@ vErrors.push(err399);
 }
 errors++;
 }
-}
-if(data184.start !== undefined){
-let data185 = data184.start;
-if(!(((typeof data185 == "number") && (!(data185 % 1) && !isNaN(data185))) && (isFinite(data185)))){
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data185.end === undefined){
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5130,9 +5131,9 @@ vErrors.push(err400);
 }
 errors++;
 }
-if((typeof data185 == "number") && (isFinite(data185))){
-if(data185 > 9007199254740991 || isNaN(data185)){
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+for(const key53 in data185){
+if(!((key53 === "start") || (key53 === "end"))){
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5141,8 +5142,11 @@ vErrors.push(err401);
 }
 errors++;
 }
-if(data185 < -9007199254740991 || isNaN(data185)){
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data185.start !== undefined){
+let data186 = data185.start;
+if(!(((typeof data186 == "number") && (!(data186 % 1) && !isNaN(data186))) && (isFinite(data186)))){
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5151,12 +5155,9 @@ vErrors.push(err402);
 }
 errors++;
 }
-}
-}
-if(data184.end !== undefined){
-let data186 = data184.end;
-if(!(((typeof data186 == "number") && (!(data186 % 1) && !isNaN(data186))) && (isFinite(data186)))){
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if((typeof data186 == "number") && (isFinite(data186))){
+if(data186 > 9007199254740991 || isNaN(data186)){
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5165,9 +5166,8 @@ vErrors.push(err403);
 }
 errors++;
 }
-if((typeof data186 == "number") && (isFinite(data186))){
-if(data186 > 9007199254740991 || isNaN(data186)){
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(data186 < -9007199254740991 || isNaN(data186)){
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5176,8 +5176,12 @@ vErrors.push(err404);
 }
 errors++;
 }
-if(data186 < -9007199254740991 || isNaN(data186)){
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+}
+if(data185.end !== undefined){
+let data187 = data185.end;
+if(!(((typeof data187 == "number") && (!(data187 % 1) && !isNaN(data187))) && (isFinite(data187)))){
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5186,11 +5190,9 @@ vErrors.push(err405);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if((typeof data187 == "number") && (isFinite(data187))){
+if(data187 > 9007199254740991 || isNaN(data187)){
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5199,10 +5201,8 @@ vErrors.push(err406);
 }
 errors++;
 }
-}
-if(data178.present !== undefined){
-if(typeof data178.present !== "boolean"){
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data187 < -9007199254740991 || isNaN(data187)){
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5212,9 +5212,10 @@ vErrors.push(err407);
 errors++;
 }
 }
-if(data178.invert !== undefined){
-if(typeof data178.invert !== "boolean"){
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+}
+}
+else {
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5224,9 +5225,9 @@ vErrors.push(err408);
 errors++;
 }
 }
-}
-else {
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data179.present !== undefined){
+if(typeof data179.present !== "boolean"){
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5235,11 +5236,10 @@ vErrors.push(err409);
 }
 errors++;
 }
-var _valid5 = _errs444 === errors;
-valid93 = valid93 || _valid5;
 }
-if(!valid93){
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data179.invert !== undefined){
+if(typeof data179.invert !== "boolean"){
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5248,11 +5248,36 @@ vErrors.push(err410);
 }
 errors++;
 }
+}
+}
 else {
-errors = _errs441;
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err411];
+}
+else {
+vErrors.push(err411);
+}
+errors++;
+}
+var _valid5 = _errs446 === errors;
+valid93 = valid93 || _valid5;
+}
+if(!valid93){
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err412];
+}
+else {
+vErrors.push(err412);
+}
+errors++;
+}
+else {
+errors = _errs443;
 if(vErrors !== null){
-if(_errs441){
-vErrors.length = _errs441;
+if(_errs443){
+vErrors.length = _errs443;
 }
 else {
 vErrors = null;
@@ -5262,35 +5287,7 @@ vErrors = null;
 }
 }
 else {
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err411];
-}
-else {
-vErrors.push(err411);
-}
-errors++;
-}
-}
-if(data167.query !== undefined){
-let data189 = data167.query;
-if(data189 && typeof data189 == "object" && !Array.isArray(data189)){
-for(const key54 in data189){
-const _errs470 = errors;
-if(typeof key54 === "string"){
-if(!(formats4(key54))){
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key54};
-if(vErrors === null){
-vErrors = [err412];
-}
-else {
-vErrors.push(err412);
-}
-errors++;
-}
-}
-else {
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key54};
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5299,9 +5296,15 @@ vErrors.push(err413);
 }
 errors++;
 }
-var valid96 = _errs470 === errors;
-if(!valid96){
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key54}};
+}
+if(data168.query !== undefined){
+let data190 = data168.query;
+if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
+for(const key54 in data190){
+const _errs472 = errors;
+if(typeof key54 === "string"){
+if(!(formats4(key54))){
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key54};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5311,13 +5314,8 @@ vErrors.push(err414);
 errors++;
 }
 }
-for(const key55 in data189){
-let data190 = data189[key55];
-const _errs474 = errors;
-let valid98 = false;
-const _errs475 = errors;
-if(typeof data190 !== "string"){
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+else {
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key54};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5326,14 +5324,9 @@ vErrors.push(err415);
 }
 errors++;
 }
-var _valid6 = _errs475 === errors;
-valid98 = valid98 || _valid6;
-if(!valid98){
-const _errs477 = errors;
-if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
-for(const key56 in data190){
-if(!((((((((key56 === "exact") || (key56 === "prefix")) || (key56 === "suffix")) || (key56 === "contains")) || (key56 === "regex")) || (key56 === "range")) || (key56 === "present")) || (key56 === "invert"))){
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
+var valid96 = _errs472 === errors;
+if(!valid96){
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key54}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5343,9 +5336,13 @@ vErrors.push(err416);
 errors++;
 }
 }
-if(data190.exact !== undefined){
-if(typeof data190.exact !== "string"){
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+for(const key55 in data190){
+let data191 = data190[key55];
+const _errs476 = errors;
+let valid98 = false;
+const _errs477 = errors;
+if(typeof data191 !== "string"){
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5354,12 +5351,14 @@ vErrors.push(err417);
 }
 errors++;
 }
-}
-if(data190.prefix !== undefined){
-let data192 = data190.prefix;
-if(typeof data192 === "string"){
-if(!(formats4(data192))){
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+var _valid6 = _errs477 === errors;
+valid98 = valid98 || _valid6;
+if(!valid98){
+const _errs479 = errors;
+if(data191 && typeof data191 == "object" && !Array.isArray(data191)){
+for(const key56 in data191){
+if(!((((((((key56 === "exact") || (key56 === "prefix")) || (key56 === "suffix")) || (key56 === "contains")) || (key56 === "regex")) || (key56 === "range")) || (key56 === "present")) || (key56 === "invert"))){
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5369,8 +5368,9 @@ vErrors.push(err418);
 errors++;
 }
 }
-else {
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data191.exact !== undefined){
+if(typeof data191.exact !== "string"){
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5380,11 +5380,11 @@ vErrors.push(err419);
 errors++;
 }
 }
-if(data190.suffix !== undefined){
-let data193 = data190.suffix;
+if(data191.prefix !== undefined){
+let data193 = data191.prefix;
 if(typeof data193 === "string"){
 if(!(formats4(data193))){
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5395,7 +5395,7 @@ errors++;
 }
 }
 else {
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5405,11 +5405,11 @@ vErrors.push(err421);
 errors++;
 }
 }
-if(data190.contains !== undefined){
-let data194 = data190.contains;
+if(data191.suffix !== undefined){
+let data194 = data191.suffix;
 if(typeof data194 === "string"){
 if(!(formats4(data194))){
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5420,7 +5420,7 @@ errors++;
 }
 }
 else {
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5430,11 +5430,11 @@ vErrors.push(err423);
 errors++;
 }
 }
-if(data190.regex !== undefined){
-let data195 = data190.regex;
+if(data191.contains !== undefined){
+let data195 = data191.contains;
 if(typeof data195 === "string"){
-if(!(formats46(data195))){
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(!(formats4(data195))){
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5445,7 +5445,7 @@ errors++;
 }
 }
 else {
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5455,11 +5455,11 @@ vErrors.push(err425);
 errors++;
 }
 }
-if(data190.range !== undefined){
-let data196 = data190.range;
-if(data196 && typeof data196 == "object" && !Array.isArray(data196)){
-if(data196.start === undefined){
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data191.regex !== undefined){
+let data196 = data191.regex;
+if(typeof data196 === "string"){
+if(!(formats46(data196))){
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5468,8 +5468,9 @@ vErrors.push(err426);
 }
 errors++;
 }
-if(data196.end === undefined){
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+else {
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5478,9 +5479,12 @@ vErrors.push(err427);
 }
 errors++;
 }
-for(const key57 in data196){
-if(!((key57 === "start") || (key57 === "end"))){
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
+}
+if(data191.range !== undefined){
+let data197 = data191.range;
+if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
+if(data197.start === undefined){
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5489,11 +5493,8 @@ vErrors.push(err428);
 }
 errors++;
 }
-}
-if(data196.start !== undefined){
-let data197 = data196.start;
-if(!(((typeof data197 == "number") && (!(data197 % 1) && !isNaN(data197))) && (isFinite(data197)))){
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data197.end === undefined){
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5502,9 +5503,9 @@ vErrors.push(err429);
 }
 errors++;
 }
-if((typeof data197 == "number") && (isFinite(data197))){
-if(data197 > 9007199254740991 || isNaN(data197)){
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+for(const key57 in data197){
+if(!((key57 === "start") || (key57 === "end"))){
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5513,8 +5514,11 @@ vErrors.push(err430);
 }
 errors++;
 }
-if(data197 < -9007199254740991 || isNaN(data197)){
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data197.start !== undefined){
+let data198 = data197.start;
+if(!(((typeof data198 == "number") && (!(data198 % 1) && !isNaN(data198))) && (isFinite(data198)))){
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5523,12 +5527,9 @@ vErrors.push(err431);
 }
 errors++;
 }
-}
-}
-if(data196.end !== undefined){
-let data198 = data196.end;
-if(!(((typeof data198 == "number") && (!(data198 % 1) && !isNaN(data198))) && (isFinite(data198)))){
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if((typeof data198 == "number") && (isFinite(data198))){
+if(data198 > 9007199254740991 || isNaN(data198)){
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5537,9 +5538,8 @@ vErrors.push(err432);
 }
 errors++;
 }
-if((typeof data198 == "number") && (isFinite(data198))){
-if(data198 > 9007199254740991 || isNaN(data198)){
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(data198 < -9007199254740991 || isNaN(data198)){
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5548,8 +5548,12 @@ vErrors.push(err433);
 }
 errors++;
 }
-if(data198 < -9007199254740991 || isNaN(data198)){
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+}
+if(data197.end !== undefined){
+let data199 = data197.end;
+if(!(((typeof data199 == "number") && (!(data199 % 1) && !isNaN(data199))) && (isFinite(data199)))){
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5558,11 +5562,9 @@ vErrors.push(err434);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if((typeof data199 == "number") && (isFinite(data199))){
+if(data199 > 9007199254740991 || isNaN(data199)){
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5571,10 +5573,8 @@ vErrors.push(err435);
 }
 errors++;
 }
-}
-if(data190.present !== undefined){
-if(typeof data190.present !== "boolean"){
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data199 < -9007199254740991 || isNaN(data199)){
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5584,9 +5584,10 @@ vErrors.push(err436);
 errors++;
 }
 }
-if(data190.invert !== undefined){
-if(typeof data190.invert !== "boolean"){
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+}
+}
+else {
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5596,9 +5597,9 @@ vErrors.push(err437);
 errors++;
 }
 }
-}
-else {
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data191.present !== undefined){
+if(typeof data191.present !== "boolean"){
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -5607,11 +5608,10 @@ vErrors.push(err438);
 }
 errors++;
 }
-var _valid6 = _errs477 === errors;
-valid98 = valid98 || _valid6;
 }
-if(!valid98){
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data191.invert !== undefined){
+if(typeof data191.invert !== "boolean"){
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5620,11 +5620,36 @@ vErrors.push(err439);
 }
 errors++;
 }
+}
+}
 else {
-errors = _errs474;
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err440];
+}
+else {
+vErrors.push(err440);
+}
+errors++;
+}
+var _valid6 = _errs479 === errors;
+valid98 = valid98 || _valid6;
+}
+if(!valid98){
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err441];
+}
+else {
+vErrors.push(err441);
+}
+errors++;
+}
+else {
+errors = _errs476;
 if(vErrors !== null){
-if(_errs474){
-vErrors.length = _errs474;
+if(_errs476){
+vErrors.length = _errs476;
 }
 else {
 vErrors = null;
@@ -5634,31 +5659,7 @@ vErrors = null;
 }
 }
 else {
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err440];
-}
-else {
-vErrors.push(err440);
-}
-errors++;
-}
-}
-if(data167.fraction !== undefined){
-let data201 = data167.fraction;
-if((typeof data201 == "number") && (isFinite(data201))){
-if(data201 > 1 || isNaN(data201)){
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
-if(vErrors === null){
-vErrors = [err441];
-}
-else {
-vErrors.push(err441);
-}
-errors++;
-}
-if(data201 < 0 || isNaN(data201)){
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5668,8 +5669,11 @@ vErrors.push(err442);
 errors++;
 }
 }
-else {
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(data168.fraction !== undefined){
+let data202 = data168.fraction;
+if((typeof data202 == "number") && (isFinite(data202))){
+if(data202 > 1 || isNaN(data202)){
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5678,10 +5682,8 @@ vErrors.push(err443);
 }
 errors++;
 }
-}
-}
-else {
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(data202 < 0 || isNaN(data202)){
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5691,12 +5693,8 @@ vErrors.push(err444);
 errors++;
 }
 }
-if(data165.forward !== undefined){
-let data202 = data165.forward;
-if(data202 && typeof data202 == "object" && !Array.isArray(data202)){
-for(const key58 in data202){
-if(!(func2.call(schema12.properties.forward.properties, key58))){
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+else {
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5706,11 +5704,9 @@ vErrors.push(err445);
 errors++;
 }
 }
-if(data202.cluster !== undefined){
-let data203 = data202.cluster;
-if(typeof data203 === "string"){
-if(!(formats4(data203))){
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5720,8 +5716,12 @@ vErrors.push(err446);
 errors++;
 }
 }
-else {
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data166.forward !== undefined){
+let data203 = data166.forward;
+if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
+for(const key58 in data203){
+if(!(func2.call(schema12.properties.forward.properties, key58))){
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5731,11 +5731,11 @@ vErrors.push(err447);
 errors++;
 }
 }
-if(data202.clusters !== undefined){
-let data204 = data202.clusters;
-if(Array.isArray(data204)){
-if(data204.length < 1){
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+if(data203.cluster !== undefined){
+let data204 = data203.cluster;
+if(typeof data204 === "string"){
+if(!(formats4(data204))){
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5744,12 +5744,9 @@ vErrors.push(err448);
 }
 errors++;
 }
-const len17 = data204.length;
-for(let i17=0; i17<len17; i17++){
-let data205 = data204[i17];
-if(data205 && typeof data205 == "object" && !Array.isArray(data205)){
-if(data205.name === undefined){
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+else {
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5758,9 +5755,12 @@ vErrors.push(err449);
 }
 errors++;
 }
-for(const key59 in data205){
-if(!((key59 === "name") || (key59 === "weight"))){
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+}
+if(data203.clusters !== undefined){
+let data205 = data203.clusters;
+if(Array.isArray(data205)){
+if(data205.length < 1){
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5769,12 +5769,12 @@ vErrors.push(err450);
 }
 errors++;
 }
-}
-if(data205.name !== undefined){
-let data206 = data205.name;
-if(typeof data206 === "string"){
-if(!(formats4(data206))){
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+const len17 = data205.length;
+for(let i17=0; i17<len17; i17++){
+let data206 = data205[i17];
+if(data206 && typeof data206 == "object" && !Array.isArray(data206)){
+if(data206.name === undefined){
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5783,9 +5783,9 @@ vErrors.push(err451);
 }
 errors++;
 }
-}
-else {
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+for(const key59 in data206){
+if(!((key59 === "name") || (key59 === "weight"))){
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5795,10 +5795,11 @@ vErrors.push(err452);
 errors++;
 }
 }
-if(data205.weight !== undefined){
-let data207 = data205.weight;
-if(!(((typeof data207 == "number") && (!(data207 % 1) && !isNaN(data207))) && (isFinite(data207)))){
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data206.name !== undefined){
+let data207 = data206.name;
+if(typeof data207 === "string"){
+if(!(formats4(data207))){
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5807,9 +5808,9 @@ vErrors.push(err453);
 }
 errors++;
 }
-if((typeof data207 == "number") && (isFinite(data207))){
-if(data207 > 4294967295 || isNaN(data207)){
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+else {
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5818,8 +5819,11 @@ vErrors.push(err454);
 }
 errors++;
 }
-if(data207 < 0 || isNaN(data207)){
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data206.weight !== undefined){
+let data208 = data206.weight;
+if(!(((typeof data208 == "number") && (!(data208 % 1) && !isNaN(data208))) && (isFinite(data208)))){
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5828,11 +5832,9 @@ vErrors.push(err455);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if((typeof data208 == "number") && (isFinite(data208))){
+if(data208 > 4294967295 || isNaN(data208)){
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5841,10 +5843,8 @@ vErrors.push(err456);
 }
 errors++;
 }
-}
-}
-else {
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data208 < 0 || isNaN(data208)){
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5854,11 +5854,10 @@ vErrors.push(err457);
 errors++;
 }
 }
-if(data202.clusterHeader !== undefined){
-let data208 = data202.clusterHeader;
-if(typeof data208 === "string"){
-if(!(formats76(data208))){
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+}
+}
+else {
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5868,8 +5867,9 @@ vErrors.push(err458);
 errors++;
 }
 }
+}
 else {
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5879,11 +5879,11 @@ vErrors.push(err459);
 errors++;
 }
 }
-if(data202.timeout !== undefined){
-let data209 = data202.timeout;
+if(data203.clusterHeader !== undefined){
+let data209 = data203.clusterHeader;
 if(typeof data209 === "string"){
-if(!(formats2(data209))){
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(!(formats76(data209))){
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5894,7 +5894,7 @@ errors++;
 }
 }
 else {
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5904,11 +5904,11 @@ vErrors.push(err461);
 errors++;
 }
 }
-if(data202.idleTimeout !== undefined){
-let data210 = data202.idleTimeout;
+if(data203.timeout !== undefined){
+let data210 = data203.timeout;
 if(typeof data210 === "string"){
 if(!(formats2(data210))){
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5919,7 +5919,7 @@ errors++;
 }
 }
 else {
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5929,15 +5929,11 @@ vErrors.push(err463);
 errors++;
 }
 }
-if(data202.upgrades !== undefined){
-let data211 = data202.upgrades;
-if(Array.isArray(data211)){
-const len18 = data211.length;
-for(let i18=0; i18<len18; i18++){
-let data212 = data211[i18];
-if(typeof data212 === "string"){
-if(!(formats32(data212))){
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+if(data203.idleTimeout !== undefined){
+let data211 = data203.idleTimeout;
+if(typeof data211 === "string"){
+if(!(formats2(data211))){
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5948,7 +5944,7 @@ errors++;
 }
 }
 else {
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -5958,9 +5954,11 @@ vErrors.push(err465);
 errors++;
 }
 }
-}
-else {
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+if(data203.grpcTimeoutHeaderMax !== undefined){
+let data212 = data203.grpcTimeoutHeaderMax;
+if(typeof data212 === "string"){
+if(!(formats2(data212))){
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -5970,12 +5968,8 @@ vErrors.push(err466);
 errors++;
 }
 }
-if(data202.rewrite !== undefined){
-let data213 = data202.rewrite;
-if(data213 && typeof data213 == "object" && !Array.isArray(data213)){
-for(const key60 in data213){
-if(!(((((key60 === "prefix") || (key60 === "regex")) || (key60 === "path")) || (key60 === "host")) || (key60 === "hostFrom"))){
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
+else {
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -5985,11 +5979,15 @@ vErrors.push(err467);
 errors++;
 }
 }
-if(data213.prefix !== undefined){
-let data214 = data213.prefix;
+if(data203.upgrades !== undefined){
+let data213 = data203.upgrades;
+if(Array.isArray(data213)){
+const len18 = data213.length;
+for(let i18=0; i18<len18; i18++){
+let data214 = data213[i18];
 if(typeof data214 === "string"){
-if(!(formats42(data214))){
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(!(formats32(data214))){
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6000,7 +5998,7 @@ errors++;
 }
 }
 else {
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6010,11 +6008,9 @@ vErrors.push(err469);
 errors++;
 }
 }
-if(data213.regex !== undefined){
-let data215 = data213.regex;
-if(data215 && typeof data215 == "object" && !Array.isArray(data215)){
-if(data215.pattern === undefined){
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+}
+else {
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6023,8 +6019,13 @@ vErrors.push(err470);
 }
 errors++;
 }
-if(data215.substitution === undefined){
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data203.rewrite !== undefined){
+let data215 = data203.rewrite;
+if(data215 && typeof data215 == "object" && !Array.isArray(data215)){
+for(const key60 in data215){
+if(!(((((key60 === "prefix") || (key60 === "regex")) || (key60 === "path")) || (key60 === "host")) || (key60 === "hostFrom"))){
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6033,9 +6034,12 @@ vErrors.push(err471);
 }
 errors++;
 }
-for(const key61 in data215){
-if(!((key61 === "pattern") || (key61 === "substitution"))){
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
+}
+if(data215.prefix !== undefined){
+let data216 = data215.prefix;
+if(typeof data216 === "string"){
+if(!(formats42(data216))){
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6045,11 +6049,8 @@ vErrors.push(err472);
 errors++;
 }
 }
-if(data215.pattern !== undefined){
-let data216 = data215.pattern;
-if(typeof data216 === "string"){
-if(!(formats46(data216))){
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+else {
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6059,8 +6060,11 @@ vErrors.push(err473);
 errors++;
 }
 }
-else {
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data215.regex !== undefined){
+let data217 = data215.regex;
+if(data217 && typeof data217 == "object" && !Array.isArray(data217)){
+if(data217.pattern === undefined){
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6069,12 +6073,8 @@ vErrors.push(err474);
 }
 errors++;
 }
-}
-if(data215.substitution !== undefined){
-let data217 = data215.substitution;
-if(typeof data217 === "string"){
-if(!(formats88(data217))){
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data217.substitution === undefined){
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6083,9 +6083,9 @@ vErrors.push(err475);
 }
 errors++;
 }
-}
-else {
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+for(const key61 in data217){
+if(!((key61 === "pattern") || (key61 === "substitution"))){
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6095,9 +6095,11 @@ vErrors.push(err476);
 errors++;
 }
 }
-}
-else {
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data217.pattern !== undefined){
+let data218 = data217.pattern;
+if(typeof data218 === "string"){
+if(!(formats46(data218))){
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6107,11 +6109,8 @@ vErrors.push(err477);
 errors++;
 }
 }
-if(data213.path !== undefined){
-let data218 = data213.path;
-if(typeof data218 === "string"){
-if(!(formats42(data218))){
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+else {
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6121,8 +6120,11 @@ vErrors.push(err478);
 errors++;
 }
 }
-else {
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data217.substitution !== undefined){
+let data219 = data217.substitution;
+if(typeof data219 === "string"){
+if(!(formats90(data219))){
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6132,11 +6134,8 @@ vErrors.push(err479);
 errors++;
 }
 }
-if(data213.host !== undefined){
-let data219 = data213.host;
-if(typeof data219 === "string"){
-if(!(formats92(data219))){
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+else {
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6146,8 +6145,9 @@ vErrors.push(err480);
 errors++;
 }
 }
+}
 else {
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6157,10 +6157,11 @@ vErrors.push(err481);
 errors++;
 }
 }
-if(data213.hostFrom !== undefined){
-let data220 = data213.hostFrom;
-if(typeof data220 !== "string"){
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data215.path !== undefined){
+let data220 = data215.path;
+if(typeof data220 === "string"){
+if(!(formats42(data220))){
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6169,8 +6170,9 @@ vErrors.push(err482);
 }
 errors++;
 }
-if(!(data220 === "upstream")){
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+else {
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6180,9 +6182,11 @@ vErrors.push(err483);
 errors++;
 }
 }
-}
-else {
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data215.host !== undefined){
+let data221 = data215.host;
+if(typeof data221 === "string"){
+if(!(formats94(data221))){
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6192,12 +6196,8 @@ vErrors.push(err484);
 errors++;
 }
 }
-if(data202.requestHeaders !== undefined){
-let data221 = data202.requestHeaders;
-if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
-for(const key62 in data221){
-if(!(((key62 === "set") || (key62 === "add")) || (key62 === "remove"))){
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
+else {
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6207,14 +6207,10 @@ vErrors.push(err485);
 errors++;
 }
 }
-if(data221.set !== undefined){
-let data222 = data221.set;
-if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
-for(const key63 in data222){
-const _errs550 = errors;
-if(typeof key63 === "string"){
-if(!(formats94(key63))){
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key63};
+if(data215.hostFrom !== undefined){
+let data222 = data215.hostFrom;
+if(typeof data222 !== "string"){
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6223,9 +6219,8 @@ vErrors.push(err486);
 }
 errors++;
 }
-}
-else {
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key63};
+if(!(data222 === "upstream")){
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6234,9 +6229,10 @@ vErrors.push(err487);
 }
 errors++;
 }
-var valid110 = _errs550 === errors;
-if(!valid110){
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key63}};
+}
+}
+else {
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6246,11 +6242,12 @@ vErrors.push(err488);
 errors++;
 }
 }
-for(const key64 in data222){
-let data223 = data222[key64];
-if(typeof data223 === "string"){
-if(!(formats96(data223))){
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data203.requestHeaders !== undefined){
+let data223 = data203.requestHeaders;
+if(data223 && typeof data223 == "object" && !Array.isArray(data223)){
+for(const key62 in data223){
+if(!(((key62 === "set") || (key62 === "add")) || (key62 === "remove"))){
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6260,8 +6257,14 @@ vErrors.push(err489);
 errors++;
 }
 }
-else {
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data223.set !== undefined){
+let data224 = data223.set;
+if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
+for(const key63 in data224){
+const _errs554 = errors;
+if(typeof key63 === "string"){
+if(!(formats96(key63))){
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key63};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6271,9 +6274,8 @@ vErrors.push(err490);
 errors++;
 }
 }
-}
 else {
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key63};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6282,15 +6284,9 @@ vErrors.push(err491);
 }
 errors++;
 }
-}
-if(data221.add !== undefined){
-let data224 = data221.add;
-if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
-for(const key65 in data224){
-const _errs557 = errors;
-if(typeof key65 === "string"){
-if(!(formats94(key65))){
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key65};
+var valid110 = _errs554 === errors;
+if(!valid110){
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key63}};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6300,8 +6296,11 @@ vErrors.push(err492);
 errors++;
 }
 }
-else {
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key65};
+for(const key64 in data224){
+let data225 = data224[key64];
+if(typeof data225 === "string"){
+if(!(formats98(data225))){
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6310,9 +6309,9 @@ vErrors.push(err493);
 }
 errors++;
 }
-var valid112 = _errs557 === errors;
-if(!valid112){
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key65}};
+}
+else {
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6322,11 +6321,9 @@ vErrors.push(err494);
 errors++;
 }
 }
-for(const key66 in data224){
-let data225 = data224[key66];
-if(typeof data225 === "string"){
-if(!(formats96(data225))){
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6336,8 +6333,14 @@ vErrors.push(err495);
 errors++;
 }
 }
-else {
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data223.add !== undefined){
+let data226 = data223.add;
+if(data226 && typeof data226 == "object" && !Array.isArray(data226)){
+for(const key65 in data226){
+const _errs561 = errors;
+if(typeof key65 === "string"){
+if(!(formats96(key65))){
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6347,9 +6350,8 @@ vErrors.push(err496);
 errors++;
 }
 }
-}
 else {
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6358,16 +6360,9 @@ vErrors.push(err497);
 }
 errors++;
 }
-}
-if(data221.remove !== undefined){
-let data226 = data221.remove;
-if(Array.isArray(data226)){
-const len19 = data226.length;
-for(let i19=0; i19<len19; i19++){
-let data227 = data226[i19];
-if(typeof data227 === "string"){
-if(!(formats94(data227))){
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+var valid112 = _errs561 === errors;
+if(!valid112){
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key65}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6377,8 +6372,11 @@ vErrors.push(err498);
 errors++;
 }
 }
-else {
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+for(const key66 in data226){
+let data227 = data226[key66];
+if(typeof data227 === "string"){
+if(!(formats98(data227))){
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6388,9 +6386,8 @@ vErrors.push(err499);
 errors++;
 }
 }
-}
 else {
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6402,7 +6399,7 @@ errors++;
 }
 }
 else {
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6412,12 +6409,15 @@ vErrors.push(err501);
 errors++;
 }
 }
-if(data202.responseHeaders !== undefined){
-let data228 = data202.responseHeaders;
-if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
-for(const key67 in data228){
-if(!(((key67 === "set") || (key67 === "add")) || (key67 === "remove"))){
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
+if(data223.remove !== undefined){
+let data228 = data223.remove;
+if(Array.isArray(data228)){
+const len19 = data228.length;
+for(let i19=0; i19<len19; i19++){
+let data229 = data228[i19];
+if(typeof data229 === "string"){
+if(!(formats96(data229))){
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6427,14 +6427,8 @@ vErrors.push(err502);
 errors++;
 }
 }
-if(data228.set !== undefined){
-let data229 = data228.set;
-if(data229 && typeof data229 == "object" && !Array.isArray(data229)){
-for(const key68 in data229){
-const _errs571 = errors;
-if(typeof key68 === "string"){
-if(!(formats94(key68))){
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key68};
+else {
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6444,8 +6438,9 @@ vErrors.push(err503);
 errors++;
 }
 }
+}
 else {
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key68};
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6454,9 +6449,10 @@ vErrors.push(err504);
 }
 errors++;
 }
-var valid117 = _errs571 === errors;
-if(!valid117){
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key68}};
+}
+}
+else {
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6466,11 +6462,12 @@ vErrors.push(err505);
 errors++;
 }
 }
-for(const key69 in data229){
-let data230 = data229[key69];
-if(typeof data230 === "string"){
-if(!(formats96(data230))){
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data203.responseHeaders !== undefined){
+let data230 = data203.responseHeaders;
+if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
+for(const key67 in data230){
+if(!(((key67 === "set") || (key67 === "add")) || (key67 === "remove"))){
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6480,8 +6477,14 @@ vErrors.push(err506);
 errors++;
 }
 }
-else {
-const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data230.set !== undefined){
+let data231 = data230.set;
+if(data231 && typeof data231 == "object" && !Array.isArray(data231)){
+for(const key68 in data231){
+const _errs575 = errors;
+if(typeof key68 === "string"){
+if(!(formats96(key68))){
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key68};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6491,9 +6494,8 @@ vErrors.push(err507);
 errors++;
 }
 }
-}
 else {
-const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key68};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6502,15 +6504,9 @@ vErrors.push(err508);
 }
 errors++;
 }
-}
-if(data228.add !== undefined){
-let data231 = data228.add;
-if(data231 && typeof data231 == "object" && !Array.isArray(data231)){
-for(const key70 in data231){
-const _errs578 = errors;
-if(typeof key70 === "string"){
-if(!(formats94(key70))){
-const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
+var valid117 = _errs575 === errors;
+if(!valid117){
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key68}};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6520,8 +6516,11 @@ vErrors.push(err509);
 errors++;
 }
 }
-else {
-const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
+for(const key69 in data231){
+let data232 = data231[key69];
+if(typeof data232 === "string"){
+if(!(formats98(data232))){
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6530,9 +6529,9 @@ vErrors.push(err510);
 }
 errors++;
 }
-var valid119 = _errs578 === errors;
-if(!valid119){
-const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
+}
+else {
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6542,11 +6541,9 @@ vErrors.push(err511);
 errors++;
 }
 }
-for(const key71 in data231){
-let data232 = data231[key71];
-if(typeof data232 === "string"){
-if(!(formats96(data232))){
-const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6556,8 +6553,14 @@ vErrors.push(err512);
 errors++;
 }
 }
-else {
-const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data230.add !== undefined){
+let data233 = data230.add;
+if(data233 && typeof data233 == "object" && !Array.isArray(data233)){
+for(const key70 in data233){
+const _errs582 = errors;
+if(typeof key70 === "string"){
+if(!(formats96(key70))){
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6567,9 +6570,8 @@ vErrors.push(err513);
 errors++;
 }
 }
-}
 else {
-const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6578,16 +6580,9 @@ vErrors.push(err514);
 }
 errors++;
 }
-}
-if(data228.remove !== undefined){
-let data233 = data228.remove;
-if(Array.isArray(data233)){
-const len20 = data233.length;
-for(let i20=0; i20<len20; i20++){
-let data234 = data233[i20];
-if(typeof data234 === "string"){
-if(!(formats94(data234))){
-const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+var valid119 = _errs582 === errors;
+if(!valid119){
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6597,8 +6592,11 @@ vErrors.push(err515);
 errors++;
 }
 }
-else {
-const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+for(const key71 in data233){
+let data234 = data233[key71];
+if(typeof data234 === "string"){
+if(!(formats98(data234))){
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6608,9 +6606,8 @@ vErrors.push(err516);
 errors++;
 }
 }
-}
 else {
-const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6622,7 +6619,7 @@ errors++;
 }
 }
 else {
-const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6632,9 +6629,15 @@ vErrors.push(err518);
 errors++;
 }
 }
-}
-else {
-const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+if(data230.remove !== undefined){
+let data235 = data230.remove;
+if(Array.isArray(data235)){
+const len20 = data235.length;
+for(let i20=0; i20<len20; i20++){
+let data236 = data235[i20];
+if(typeof data236 === "string"){
+if(!(formats96(data236))){
+const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6644,12 +6647,8 @@ vErrors.push(err519);
 errors++;
 }
 }
-if(data165.redirect !== undefined){
-let data235 = data165.redirect;
-if(data235 && typeof data235 == "object" && !Array.isArray(data235)){
-for(const key72 in data235){
-if(!(((((((key72 === "scheme") || (key72 === "host")) || (key72 === "port")) || (key72 === "path")) || (key72 === "prefix")) || (key72 === "status")) || (key72 === "stripQuery"))){
-const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
+else {
+const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -6659,10 +6658,9 @@ vErrors.push(err520);
 errors++;
 }
 }
-if(data235.scheme !== undefined){
-let data236 = data235.scheme;
-if(typeof data236 !== "string"){
-const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -6671,8 +6669,10 @@ vErrors.push(err521);
 }
 errors++;
 }
-if(!((data236 === "http") || (data236 === "https"))){
-const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+}
+else {
+const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -6682,11 +6682,9 @@ vErrors.push(err522);
 errors++;
 }
 }
-if(data235.host !== undefined){
-let data237 = data235.host;
-if(typeof data237 === "string"){
-if(!(formats114(data237))){
-const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+}
+else {
+const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6696,8 +6694,12 @@ vErrors.push(err523);
 errors++;
 }
 }
-else {
-const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data166.redirect !== undefined){
+let data237 = data166.redirect;
+if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
+for(const key72 in data237){
+if(!(((((((key72 === "scheme") || (key72 === "host")) || (key72 === "port")) || (key72 === "path")) || (key72 === "prefix")) || (key72 === "status")) || (key72 === "stripQuery"))){
+const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -6707,10 +6709,10 @@ vErrors.push(err524);
 errors++;
 }
 }
-if(data235.port !== undefined){
-let data238 = data235.port;
-if(!(((typeof data238 == "number") && (!(data238 % 1) && !isNaN(data238))) && (isFinite(data238)))){
-const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(data237.scheme !== undefined){
+let data238 = data237.scheme;
+if(typeof data238 !== "string"){
+const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -6719,9 +6721,8 @@ vErrors.push(err525);
 }
 errors++;
 }
-if((typeof data238 == "number") && (isFinite(data238))){
-if(data238 > 65535 || isNaN(data238)){
-const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+if(!((data238 === "http") || (data238 === "https"))){
+const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -6730,8 +6731,12 @@ vErrors.push(err526);
 }
 errors++;
 }
-if(data238 < 0 || isNaN(data238)){
-const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data237.host !== undefined){
+let data239 = data237.host;
+if(typeof data239 === "string"){
+if(!(formats116(data239))){
+const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6741,12 +6746,8 @@ vErrors.push(err527);
 errors++;
 }
 }
-}
-if(data235.path !== undefined){
-let data239 = data235.path;
-if(typeof data239 === "string"){
-if(!(formats116(data239))){
-const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+else {
+const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6756,8 +6757,10 @@ vErrors.push(err528);
 errors++;
 }
 }
-else {
-const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data237.port !== undefined){
+let data240 = data237.port;
+if(!(((typeof data240 == "number") && (!(data240 % 1) && !isNaN(data240))) && (isFinite(data240)))){
+const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6766,12 +6769,9 @@ vErrors.push(err529);
 }
 errors++;
 }
-}
-if(data235.prefix !== undefined){
-let data240 = data235.prefix;
-if(typeof data240 === "string"){
-if(!(formats42(data240))){
-const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if((typeof data240 == "number") && (isFinite(data240))){
+if(data240 > 65535 || isNaN(data240)){
+const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6780,9 +6780,8 @@ vErrors.push(err530);
 }
 errors++;
 }
-}
-else {
-const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data240 < 0 || isNaN(data240)){
+const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6792,10 +6791,12 @@ vErrors.push(err531);
 errors++;
 }
 }
-if(data235.status !== undefined){
-let data241 = data235.status;
-if(!(((typeof data241 == "number") && (!(data241 % 1) && !isNaN(data241))) && (isFinite(data241)))){
-const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+}
+if(data237.path !== undefined){
+let data241 = data237.path;
+if(typeof data241 === "string"){
+if(!(formats118(data241))){
+const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6804,8 +6805,9 @@ vErrors.push(err532);
 }
 errors++;
 }
-if(!(((((data241 === 301) || (data241 === 302)) || (data241 === 303)) || (data241 === 307)) || (data241 === 308))){
-const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+else {
+const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6815,9 +6817,11 @@ vErrors.push(err533);
 errors++;
 }
 }
-if(data235.stripQuery !== undefined){
-if(typeof data235.stripQuery !== "boolean"){
-const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data237.prefix !== undefined){
+let data242 = data237.prefix;
+if(typeof data242 === "string"){
+if(!(formats42(data242))){
+const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6827,9 +6831,8 @@ vErrors.push(err534);
 errors++;
 }
 }
-}
 else {
-const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6839,11 +6842,10 @@ vErrors.push(err535);
 errors++;
 }
 }
-if(data165.respond !== undefined){
-let data243 = data165.respond;
-if(data243 && typeof data243 == "object" && !Array.isArray(data243)){
-if(data243.status === undefined){
-const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+if(data237.status !== undefined){
+let data243 = data237.status;
+if(!(((typeof data243 == "number") && (!(data243 % 1) && !isNaN(data243))) && (isFinite(data243)))){
+const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6852,9 +6854,8 @@ vErrors.push(err536);
 }
 errors++;
 }
-for(const key73 in data243){
-if(!(((key73 === "status") || (key73 === "headers")) || (key73 === "body"))){
-const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73}};
+if(!(((((data243 === 301) || (data243 === 302)) || (data243 === 303)) || (data243 === 307)) || (data243 === 308))){
+const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6864,10 +6865,9 @@ vErrors.push(err537);
 errors++;
 }
 }
-if(data243.status !== undefined){
-let data244 = data243.status;
-if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
-const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data237.stripQuery !== undefined){
+if(typeof data237.stripQuery !== "boolean"){
+const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6876,9 +6876,10 @@ vErrors.push(err538);
 }
 errors++;
 }
-if((typeof data244 == "number") && (isFinite(data244))){
-if(data244 > 599 || isNaN(data244)){
-const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+}
+else {
+const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6887,8 +6888,12 @@ vErrors.push(err539);
 }
 errors++;
 }
-if(data244 < 200 || isNaN(data244)){
-const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+if(data166.respond !== undefined){
+let data245 = data166.respond;
+if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
+if(data245.status === undefined){
+const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6897,16 +6902,9 @@ vErrors.push(err540);
 }
 errors++;
 }
-}
-}
-if(data243.headers !== undefined){
-let data245 = data243.headers;
-if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
-for(const key74 in data245){
-const _errs611 = errors;
-if(typeof key74 === "string"){
-if(!(formats94(key74))){
-const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key74};
+for(const key73 in data245){
+if(!(((key73 === "status") || (key73 === "headers")) || (key73 === "body"))){
+const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73}};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6916,8 +6914,10 @@ vErrors.push(err541);
 errors++;
 }
 }
-else {
-const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key74};
+if(data245.status !== undefined){
+let data246 = data245.status;
+if(!(((typeof data246 == "number") && (!(data246 % 1) && !isNaN(data246))) && (isFinite(data246)))){
+const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6926,9 +6926,9 @@ vErrors.push(err542);
 }
 errors++;
 }
-var valid125 = _errs611 === errors;
-if(!valid125){
-const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key74}};
+if((typeof data246 == "number") && (isFinite(data246))){
+if(data246 > 599 || isNaN(data246)){
+const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -6937,12 +6937,8 @@ vErrors.push(err543);
 }
 errors++;
 }
-}
-for(const key75 in data245){
-let data246 = data245[key75];
-if(typeof data246 === "string"){
-if(!(formats96(data246))){
-const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data246 < 200 || isNaN(data246)){
+const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -6952,8 +6948,15 @@ vErrors.push(err544);
 errors++;
 }
 }
-else {
-const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+}
+if(data245.headers !== undefined){
+let data247 = data245.headers;
+if(data247 && typeof data247 == "object" && !Array.isArray(data247)){
+for(const key74 in data247){
+const _errs615 = errors;
+if(typeof key74 === "string"){
+if(!(formats96(key74))){
+const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key74};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -6963,9 +6966,8 @@ vErrors.push(err545);
 errors++;
 }
 }
-}
 else {
-const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key74};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -6974,10 +6976,9 @@ vErrors.push(err546);
 }
 errors++;
 }
-}
-if(data243.body !== undefined){
-if(typeof data243.body !== "string"){
-const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+var valid125 = _errs615 === errors;
+if(!valid125){
+const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key74}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -6987,9 +6988,11 @@ vErrors.push(err547);
 errors++;
 }
 }
-}
-else {
-const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+for(const key75 in data247){
+let data248 = data247[key75];
+if(typeof data248 === "string"){
+if(!(formats98(data248))){
+const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -6999,9 +7002,8 @@ vErrors.push(err548);
 errors++;
 }
 }
-}
 else {
-const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7013,7 +7015,7 @@ errors++;
 }
 }
 else {
-const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7023,9 +7025,9 @@ vErrors.push(err550);
 errors++;
 }
 }
-}
-else {
-const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+if(data245.body !== undefined){
+if(typeof data245.body !== "string"){
+const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7037,7 +7039,7 @@ errors++;
 }
 }
 else {
-const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7049,7 +7051,7 @@ errors++;
 }
 }
 else {
-const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7061,7 +7063,7 @@ errors++;
 }
 }
 else {
-const err554 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7073,7 +7075,7 @@ errors++;
 }
 }
 else {
-const err555 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7083,15 +7085,9 @@ vErrors.push(err555);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data248 = data.clusters;
-if(Array.isArray(data248)){
-const len21 = data248.length;
-for(let i21=0; i21<len21; i21++){
-let data249 = data248[i21];
-if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
-if(data249.name === undefined){
-const err556 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+else {
+const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7100,8 +7096,10 @@ vErrors.push(err556);
 }
 errors++;
 }
-if(data249.endpoints === undefined){
-const err557 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
+}
+}
+else {
+const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7110,9 +7108,10 @@ vErrors.push(err557);
 }
 errors++;
 }
-for(const key76 in data249){
-if(!((((((((key76 === "name") || (key76 === "type")) || (key76 === "endpoints")) || (key76 === "protocol")) || (key76 === "connectTimeout")) || (key76 === "loadBalancing")) || (key76 === "connections")) || (key76 === "circuitBreakers"))){
-const err558 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
+}
+}
+else {
+const err558 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7122,11 +7121,9 @@ vErrors.push(err558);
 errors++;
 }
 }
-if(data249.name !== undefined){
-let data250 = data249.name;
-if(typeof data250 === "string"){
-if(!(formats4(data250))){
-const err559 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err559 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err559];
 }
@@ -7136,8 +7133,15 @@ vErrors.push(err559);
 errors++;
 }
 }
-else {
-const err560 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data.clusters !== undefined){
+let data250 = data.clusters;
+if(Array.isArray(data250)){
+const len21 = data250.length;
+for(let i21=0; i21<len21; i21++){
+let data251 = data250[i21];
+if(data251 && typeof data251 == "object" && !Array.isArray(data251)){
+if(data251.name === undefined){
+const err560 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err560];
 }
@@ -7146,11 +7150,8 @@ vErrors.push(err560);
 }
 errors++;
 }
-}
-if(data249.type !== undefined){
-let data251 = data249.type;
-if(typeof data251 !== "string"){
-const err561 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(data251.endpoints === undefined){
+const err561 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
 if(vErrors === null){
 vErrors = [err561];
 }
@@ -7159,8 +7160,9 @@ vErrors.push(err561);
 }
 errors++;
 }
-if(!(data251 === "static")){
-const err562 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+for(const key76 in data251){
+if(!((((((((key76 === "name") || (key76 === "type")) || (key76 === "endpoints")) || (key76 === "protocol")) || (key76 === "connectTimeout")) || (key76 === "loadBalancing")) || (key76 === "connections")) || (key76 === "circuitBreakers"))){
+const err562 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
 if(vErrors === null){
 vErrors = [err562];
 }
@@ -7170,18 +7172,11 @@ vErrors.push(err562);
 errors++;
 }
 }
-if(data249.endpoints !== undefined){
-let data252 = data249.endpoints;
-if(Array.isArray(data252)){
-const len22 = data252.length;
-for(let i22=0; i22<len22; i22++){
-let data253 = data252[i22];
-const _errs630 = errors;
-let valid132 = false;
-const _errs631 = errors;
-if(typeof data253 === "string"){
-if(!(formats236(data253))){
-const err563 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data251.name !== undefined){
+let data252 = data251.name;
+if(typeof data252 === "string"){
+if(!(formats4(data252))){
+const err563 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err563];
 }
@@ -7192,7 +7187,7 @@ errors++;
 }
 }
 else {
-const err564 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err564 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err564];
 }
@@ -7201,13 +7196,11 @@ vErrors.push(err564);
 }
 errors++;
 }
-var _valid7 = _errs631 === errors;
-valid132 = valid132 || _valid7;
-if(!valid132){
-const _errs633 = errors;
-if(data253 && typeof data253 == "object" && !Array.isArray(data253)){
-if(data253.address === undefined){
-const err565 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+}
+if(data251.type !== undefined){
+let data253 = data251.type;
+if(typeof data253 !== "string"){
+const err565 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err565];
 }
@@ -7216,9 +7209,8 @@ vErrors.push(err565);
 }
 errors++;
 }
-for(const key77 in data253){
-if(!((key77 === "address") || (key77 === "weight"))){
-const err566 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
+if(!(data253 === "static")){
+const err566 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
 if(vErrors === null){
 vErrors = [err566];
 }
@@ -7228,11 +7220,18 @@ vErrors.push(err566);
 errors++;
 }
 }
-if(data253.address !== undefined){
-let data254 = data253.address;
-if(typeof data254 === "string"){
-if(!(formats236(data254))){
-const err567 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data251.endpoints !== undefined){
+let data254 = data251.endpoints;
+if(Array.isArray(data254)){
+const len22 = data254.length;
+for(let i22=0; i22<len22; i22++){
+let data255 = data254[i22];
+const _errs634 = errors;
+let valid132 = false;
+const _errs635 = errors;
+if(typeof data255 === "string"){
+if(!(formats240(data255))){
+const err567 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err567];
 }
@@ -7243,7 +7242,7 @@ errors++;
 }
 }
 else {
-const err568 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+const err568 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err568];
 }
@@ -7252,11 +7251,13 @@ vErrors.push(err568);
 }
 errors++;
 }
-}
-if(data253.weight !== undefined){
-let data255 = data253.weight;
-if(!(((typeof data255 == "number") && (!(data255 % 1) && !isNaN(data255))) && (isFinite(data255)))){
-const err569 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+var _valid7 = _errs635 === errors;
+valid132 = valid132 || _valid7;
+if(!valid132){
+const _errs637 = errors;
+if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
+if(data255.address === undefined){
+const err569 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
 if(vErrors === null){
 vErrors = [err569];
 }
@@ -7265,9 +7266,9 @@ vErrors.push(err569);
 }
 errors++;
 }
-if((typeof data255 == "number") && (isFinite(data255))){
-if(data255 > 4294967295 || isNaN(data255)){
-const err570 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+for(const key77 in data255){
+if(!((key77 === "address") || (key77 === "weight"))){
+const err570 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
 if(vErrors === null){
 vErrors = [err570];
 }
@@ -7276,8 +7277,12 @@ vErrors.push(err570);
 }
 errors++;
 }
-if(data255 < 1 || isNaN(data255)){
-const err571 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+if(data255.address !== undefined){
+let data256 = data255.address;
+if(typeof data256 === "string"){
+if(!(formats240(data256))){
+const err571 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err571];
 }
@@ -7287,10 +7292,8 @@ vErrors.push(err571);
 errors++;
 }
 }
-}
-}
 else {
-const err572 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err572 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -7299,11 +7302,11 @@ vErrors.push(err572);
 }
 errors++;
 }
-var _valid7 = _errs633 === errors;
-valid132 = valid132 || _valid7;
 }
-if(!valid132){
-const err573 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(data255.weight !== undefined){
+let data257 = data255.weight;
+if(!(((typeof data257 == "number") && (!(data257 % 1) && !isNaN(data257))) && (isFinite(data257)))){
+const err573 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -7312,11 +7315,58 @@ vErrors.push(err573);
 }
 errors++;
 }
+if((typeof data257 == "number") && (isFinite(data257))){
+if(data257 > 4294967295 || isNaN(data257)){
+const err574 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+if(vErrors === null){
+vErrors = [err574];
+}
 else {
-errors = _errs630;
+vErrors.push(err574);
+}
+errors++;
+}
+if(data257 < 1 || isNaN(data257)){
+const err575 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(vErrors === null){
+vErrors = [err575];
+}
+else {
+vErrors.push(err575);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err576 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err576];
+}
+else {
+vErrors.push(err576);
+}
+errors++;
+}
+var _valid7 = _errs637 === errors;
+valid132 = valid132 || _valid7;
+}
+if(!valid132){
+const err577 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err577];
+}
+else {
+vErrors.push(err577);
+}
+errors++;
+}
+else {
+errors = _errs634;
 if(vErrors !== null){
-if(_errs630){
-vErrors.length = _errs630;
+if(_errs634){
+vErrors.length = _errs634;
 }
 else {
 vErrors = null;
@@ -7326,55 +7376,7 @@ vErrors = null;
 }
 }
 else {
-const err574 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
-if(vErrors === null){
-vErrors = [err574];
-}
-else {
-vErrors.push(err574);
-}
-errors++;
-}
-}
-if(data249.protocol !== undefined){
-let data256 = data249.protocol;
-if(typeof data256 !== "string"){
-const err575 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err575];
-}
-else {
-vErrors.push(err575);
-}
-errors++;
-}
-if(!(data256 === "http1")){
-const err576 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
-if(vErrors === null){
-vErrors = [err576];
-}
-else {
-vErrors.push(err576);
-}
-errors++;
-}
-}
-if(data249.connectTimeout !== undefined){
-let data257 = data249.connectTimeout;
-if(typeof data257 === "string"){
-if(!(formats2(data257))){
-const err577 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
-if(vErrors === null){
-vErrors = [err577];
-}
-else {
-vErrors.push(err577);
-}
-errors++;
-}
-}
-else {
-const err578 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+const err578 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -7384,12 +7386,10 @@ vErrors.push(err578);
 errors++;
 }
 }
-if(data249.loadBalancing !== undefined){
-let data258 = data249.loadBalancing;
-if(data258 && typeof data258 == "object" && !Array.isArray(data258)){
-for(const key78 in data258){
-if(!(key78 === "policy")){
-const err579 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
+if(data251.protocol !== undefined){
+let data258 = data251.protocol;
+if(typeof data258 !== "string"){
+const err579 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -7398,11 +7398,8 @@ vErrors.push(err579);
 }
 errors++;
 }
-}
-if(data258.policy !== undefined){
-let data259 = data258.policy;
-if(typeof data259 !== "string"){
-const err580 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(!(data258 === "http1")){
+const err580 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -7411,8 +7408,12 @@ vErrors.push(err580);
 }
 errors++;
 }
-if(!((data259 === "roundRobin") || (data259 === "random"))){
-const err581 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+if(data251.connectTimeout !== undefined){
+let data259 = data251.connectTimeout;
+if(typeof data259 === "string"){
+if(!(formats2(data259))){
+const err581 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -7422,9 +7423,8 @@ vErrors.push(err581);
 errors++;
 }
 }
-}
 else {
-const err582 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+const err582 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -7434,12 +7434,12 @@ vErrors.push(err582);
 errors++;
 }
 }
-if(data249.connections !== undefined){
-let data260 = data249.connections;
+if(data251.loadBalancing !== undefined){
+let data260 = data251.loadBalancing;
 if(data260 && typeof data260 == "object" && !Array.isArray(data260)){
-for(const key79 in data260){
-if(!((key79 === "idleTimeout") || (key79 === "maxRequests"))){
-const err583 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
+for(const key78 in data260){
+if(!(key78 === "policy")){
+const err583 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -7449,11 +7449,10 @@ vErrors.push(err583);
 errors++;
 }
 }
-if(data260.idleTimeout !== undefined){
-let data261 = data260.idleTimeout;
-if(typeof data261 === "string"){
-if(!(formats2(data261))){
-const err584 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data260.policy !== undefined){
+let data261 = data260.policy;
+if(typeof data261 !== "string"){
+const err584 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -7462,9 +7461,8 @@ vErrors.push(err584);
 }
 errors++;
 }
-}
-else {
-const err585 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(!((data261 === "roundRobin") || (data261 === "random"))){
+const err585 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -7474,10 +7472,9 @@ vErrors.push(err585);
 errors++;
 }
 }
-if(data260.maxRequests !== undefined){
-let data262 = data260.maxRequests;
-if(!(((typeof data262 == "number") && (!(data262 % 1) && !isNaN(data262))) && (isFinite(data262)))){
-const err586 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err586 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -7486,9 +7483,13 @@ vErrors.push(err586);
 }
 errors++;
 }
-if((typeof data262 == "number") && (isFinite(data262))){
-if(data262 > 2147483647 || isNaN(data262)){
-const err587 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data251.connections !== undefined){
+let data262 = data251.connections;
+if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
+for(const key79 in data262){
+if(!((key79 === "idleTimeout") || (key79 === "maxRequests"))){
+const err587 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -7497,8 +7498,12 @@ vErrors.push(err587);
 }
 errors++;
 }
-if(data262 < 0 || isNaN(data262)){
-const err588 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data262.idleTimeout !== undefined){
+let data263 = data262.idleTimeout;
+if(typeof data263 === "string"){
+if(!(formats2(data263))){
+const err588 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -7508,10 +7513,8 @@ vErrors.push(err588);
 errors++;
 }
 }
-}
-}
 else {
-const err589 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+const err589 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -7521,12 +7524,10 @@ vErrors.push(err589);
 errors++;
 }
 }
-if(data249.circuitBreakers !== undefined){
-let data263 = data249.circuitBreakers;
-if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
-for(const key80 in data263){
-if(!((((key80 === "maxConnections") || (key80 === "maxPendingRequests")) || (key80 === "maxRequests")) || (key80 === "maxRetries"))){
-const err590 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
+if(data262.maxRequests !== undefined){
+let data264 = data262.maxRequests;
+if(!(((typeof data264 == "number") && (!(data264 % 1) && !isNaN(data264))) && (isFinite(data264)))){
+const err590 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -7535,11 +7536,9 @@ vErrors.push(err590);
 }
 errors++;
 }
-}
-if(data263.maxConnections !== undefined){
-let data264 = data263.maxConnections;
-if(!(((typeof data264 == "number") && (!(data264 % 1) && !isNaN(data264))) && (isFinite(data264)))){
-const err591 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if((typeof data264 == "number") && (isFinite(data264))){
+if(data264 > 2147483647 || isNaN(data264)){
+const err591 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -7548,9 +7547,8 @@ vErrors.push(err591);
 }
 errors++;
 }
-if((typeof data264 == "number") && (isFinite(data264))){
-if(data264 > 2147483647 || isNaN(data264)){
-const err592 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(data264 < 0 || isNaN(data264)){
+const err592 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -7559,8 +7557,11 @@ vErrors.push(err592);
 }
 errors++;
 }
-if(data264 < 0 || isNaN(data264)){
-const err593 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+}
+else {
+const err593 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -7570,11 +7571,12 @@ vErrors.push(err593);
 errors++;
 }
 }
-}
-if(data263.maxPendingRequests !== undefined){
-let data265 = data263.maxPendingRequests;
-if(!(((typeof data265 == "number") && (!(data265 % 1) && !isNaN(data265))) && (isFinite(data265)))){
-const err594 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(data251.circuitBreakers !== undefined){
+let data265 = data251.circuitBreakers;
+if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
+for(const key80 in data265){
+if(!((((key80 === "maxConnections") || (key80 === "maxPendingRequests")) || (key80 === "maxRequests")) || (key80 === "maxRetries"))){
+const err594 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -7583,9 +7585,11 @@ vErrors.push(err594);
 }
 errors++;
 }
-if((typeof data265 == "number") && (isFinite(data265))){
-if(data265 > 2147483647 || isNaN(data265)){
-const err595 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data265.maxConnections !== undefined){
+let data266 = data265.maxConnections;
+if(!(((typeof data266 == "number") && (!(data266 % 1) && !isNaN(data266))) && (isFinite(data266)))){
+const err595 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err595];
 }
@@ -7594,8 +7598,9 @@ vErrors.push(err595);
 }
 errors++;
 }
-if(data265 < 0 || isNaN(data265)){
-const err596 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data266 == "number") && (isFinite(data266))){
+if(data266 > 2147483647 || isNaN(data266)){
+const err596 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err596];
 }
@@ -7604,12 +7609,8 @@ vErrors.push(err596);
 }
 errors++;
 }
-}
-}
-if(data263.maxRequests !== undefined){
-let data266 = data263.maxRequests;
-if(!(((typeof data266 == "number") && (!(data266 % 1) && !isNaN(data266))) && (isFinite(data266)))){
-const err597 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data266 < 0 || isNaN(data266)){
+const err597 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err597];
 }
@@ -7618,9 +7619,12 @@ vErrors.push(err597);
 }
 errors++;
 }
-if((typeof data266 == "number") && (isFinite(data266))){
-if(data266 > 2147483647 || isNaN(data266)){
-const err598 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+if(data265.maxPendingRequests !== undefined){
+let data267 = data265.maxPendingRequests;
+if(!(((typeof data267 == "number") && (!(data267 % 1) && !isNaN(data267))) && (isFinite(data267)))){
+const err598 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err598];
 }
@@ -7629,8 +7633,9 @@ vErrors.push(err598);
 }
 errors++;
 }
-if(data266 < 0 || isNaN(data266)){
-const err599 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data267 == "number") && (isFinite(data267))){
+if(data267 > 2147483647 || isNaN(data267)){
+const err599 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err599];
 }
@@ -7639,12 +7644,8 @@ vErrors.push(err599);
 }
 errors++;
 }
-}
-}
-if(data263.maxRetries !== undefined){
-let data267 = data263.maxRetries;
-if(!(((typeof data267 == "number") && (!(data267 % 1) && !isNaN(data267))) && (isFinite(data267)))){
-const err600 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(data267 < 0 || isNaN(data267)){
+const err600 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err600];
 }
@@ -7653,9 +7654,12 @@ vErrors.push(err600);
 }
 errors++;
 }
-if((typeof data267 == "number") && (isFinite(data267))){
-if(data267 > 2147483647 || isNaN(data267)){
-const err601 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+if(data265.maxRequests !== undefined){
+let data268 = data265.maxRequests;
+if(!(((typeof data268 == "number") && (!(data268 % 1) && !isNaN(data268))) && (isFinite(data268)))){
+const err601 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err601];
 }
@@ -7664,8 +7668,9 @@ vErrors.push(err601);
 }
 errors++;
 }
-if(data267 < 0 || isNaN(data267)){
-const err602 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data268 == "number") && (isFinite(data268))){
+if(data268 > 2147483647 || isNaN(data268)){
+const err602 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err602];
 }
@@ -7674,11 +7679,8 @@ vErrors.push(err602);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err603 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(data268 < 0 || isNaN(data268)){
+const err603 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err603];
 }
@@ -7689,8 +7691,10 @@ errors++;
 }
 }
 }
-else {
-const err604 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data265.maxRetries !== undefined){
+let data269 = data265.maxRetries;
+if(!(((typeof data269 == "number") && (!(data269 % 1) && !isNaN(data269))) && (isFinite(data269)))){
+const err604 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err604];
 }
@@ -7699,10 +7703,9 @@ vErrors.push(err604);
 }
 errors++;
 }
-}
-}
-else {
-const err605 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if((typeof data269 == "number") && (isFinite(data269))){
+if(data269 > 2147483647 || isNaN(data269)){
+const err605 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err605];
 }
@@ -7711,15 +7714,62 @@ vErrors.push(err605);
 }
 errors++;
 }
-}
-}
-else {
-const err606 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(data269 < 0 || isNaN(data269)){
+const err606 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err606];
 }
 else {
 vErrors.push(err606);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err607 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err607];
+}
+else {
+vErrors.push(err607);
+}
+errors++;
+}
+}
+}
+else {
+const err608 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err608];
+}
+else {
+vErrors.push(err608);
+}
+errors++;
+}
+}
+}
+else {
+const err609 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err609];
+}
+else {
+vErrors.push(err609);
+}
+errors++;
+}
+}
+}
+else {
+const err610 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err610];
+}
+else {
+vErrors.push(err610);
 }
 errors++;
 }
