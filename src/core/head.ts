@@ -160,7 +160,8 @@ export class Head {
       this.addSpan(other.spans[at]!, other.spans[at + 1]!, other.spans[at + 2]!, other.spans[at + 3]!, other.ids[i]!);
       this.dropped[i] = other.dropped[i]!;
     }
-    for (let k = 0; k < other.added.length; k++) this.added.push(other.added[k]!);
+    for (let k = 0; k < other.blockCount; k++) this.addBlock(other.blocks[k]!);
+    for (let k = 0; k < other.pairs.length; k++) this.pairs.push(other.pairs[k]!);
   }
 
   /** The first field with this id, or undefined. */

@@ -232,7 +232,7 @@ export class H2DownStream extends H2Stream implements DownStream {
   writeData(buf: Buffer, start: number, end: number, last: boolean): boolean {
     const { h2 } = this.down;
     const trailers = last ? this.stream!.resTrailers : null;
-    if (trailers === null || trailers.count + trailers.added.length === 0) return h2.sendData(this, buf, start, end, last);
+    if (trailers === null || trailers.count + trailers.pairs.length === 0) return h2.sendData(this, buf, start, end, last);
     h2.sendData(this, buf, start, end, false);
     this.trailers = trailers;
     if (this.queue.length > 0) {

@@ -7,9 +7,8 @@ import { refuses } from './refusals.ts';
 refuses(t, '/listeners/0/http', [
   ['', { routes: [], xffNumTrustedHops: 1, trustedCidrs: ['10.0.0.0/8'] }, 'conflict /trustedCidrs: trusted proxies are either counted (xffNumTrustedHops) or known by address (trustedCidrs), not both'],
   ['', undefined, 'missing-key ^/listeners/0: listener needs the key "http"'],
-  ['/protocols', ['http2'], 'later-value /0: "http2" is part of the language, but does not work in this version yet'],
   ['/protocols', [], 'too-few: must have at least 1 entry'],
-  ['/protocols', ['h2c'], 'wrong-value /0: "h2c" is not "http1"'],
+  ['/protocols', ['h2c'], 'wrong-value /0: "h2c" is not one of "http1", "http2"'],
   ['/serverName', true, 'wrong-type: must be the value of a header or false, not true'],
   ['/serverName', 'a\r\nb: c', 'bad-header-value: "a\\r\\nb: c" must not hold line breaks or other control characters'],
   ['/serverName', 'café', 'bad-header-value: "café" must be ASCII'],

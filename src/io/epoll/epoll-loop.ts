@@ -25,7 +25,7 @@ import type { System } from './system.ts';
 const BLOCK_MOST_MS = 50;
 /** The same while node's own epoll descriptor is unknown and cannot wake us. */
 const BLOCK_BLIND_MS = 5;
-const YIELD_EVERY_MS = 1;
+const YIELD_EVERY_MS = 5;
 /** Yields without any event between the last work and blocking. */
 const YIELDS_BEFORE_BLOCK = 2;
 
