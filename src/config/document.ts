@@ -43,6 +43,7 @@ export interface HttpDocument {
   requestId?: { generate?: boolean; preserveExternal?: boolean };
   upgrades?: string[];
   accessLog?: AccessLogDocument[];
+  filters?: FilterDocument[];
   /** Exactly one of `routes` and `virtualHosts`. */
   routes?: RouteDocument[];
   virtualHosts?: VirtualHostDocument[];
@@ -61,6 +62,11 @@ export interface Http2Document {
   maxWindowUpdatesPerDataFrame?: number;
   maxContinuationFrames?: number;
   prematureResetStreams?: number;
+}
+
+/** Exactly one key: the filter's name. */
+export interface FilterDocument {
+  grpcWeb?: Record<string, never>;
 }
 
 export interface AccessLogDocument {

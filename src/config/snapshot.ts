@@ -58,6 +58,7 @@ export interface HttpConfig {
   /** Protocols that may be upgraded to, lower-case. */
   readonly upgrades: readonly string[];
   readonly requestId: { readonly generate: boolean; readonly preserveExternal: boolean };
+  readonly filters: readonly FilterConfig[];
   readonly accessLog: readonly AccessLogConfig[];
   readonly virtualHosts: readonly VirtualHostConfig[];
 }
@@ -78,6 +79,10 @@ export interface Http2Config {
   readonly maxContinuationFrames: number;
   /** 0: resets are not counted. */
   readonly prematureResetStreams: number;
+}
+
+export interface FilterConfig {
+  readonly kind: 'grpcWeb';
 }
 
 export interface AccessLogConfig {

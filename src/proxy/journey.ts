@@ -8,12 +8,13 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Pool } from '../cluster/pool.ts';
 import type { Host } from '../cluster/host.ts';
-import { fault, type Fault } from '../core/fault.ts';
+import type { Fault } from '../core/fault.ts';
 import { FLAG_DC, FLAG_DPE, FLAG_NC, FLAG_NR, FLAG_SI } from '../core/flags.ts';
 import { BODY_LENGTH, BODY_NONE, BODY_TUNNEL, Stream, UPGRADE_CONNECT, type UpStream } from '../core/stream.ts';
 import { isGrpc } from '../http/grpc.ts';
 import { statusText } from '../http/status-text.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
+import type { FilterChain } from '../filter/chain.ts';
 import { codeSlot } from '../observe/code-slots.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
@@ -23,6 +24,7 @@ import { editAnswer, editLocalReply } from './answer.ts';
 import { callTimeout, grpcReply, noteAnswerEnd, noteAnswerHead } from './grpc.ts';
 import type { HttpRuntime } from './http-runtime.ts';
 import { clusterOf, editRequest } from './onward.ts';
+import { GONE, IDLE_DOWN, IDLE_UP, MALFORMED, NO_HOST, TIMED_OUT, TOO_LARGE, TOO_LONG, TOO_SLOW } from './faults.ts';
 import { detailsAfterStart, replyOf, type LocalReply } from './reply.ts';
 import { refusalOfUpgrade } from './tunnel.ts';
 
@@ -34,19 +36,13 @@ const ANSWERING = 4;
 
 const NO_HOSTS: readonly Host[] = [];
 const EMPTY = Buffer.alloc(0);
-const TIMED_OUT = fault('requestTimeout', 'up', 'never', 'response_timeout');
-const TOO_LONG = fault('maxDuration', 'down', 'never', 'max_duration_timeout');
-const TOO_SLOW = fault('requestOverallTimeout', 'down', 'never', 'request_overall_timeout');
-const IDLE_DOWN = fault('streamIdle', 'down', 'never', 'stream_idle_timeout');
-const IDLE_UP = fault('streamIdle', 'up', 'never', 'stream_idle_timeout');
-const TOO_LARGE = fault('payloadTooLarge', 'down', 'never', 'request_payload_too_large');
-const NO_HOST = fault('noHealthyUpstream', 'local', 'never', 'no_healthy_upstream');
 
 export class Journey extends Stream implements TimerTarget {
   runtime!: HttpRuntime;
   route: CompiledRoute | null = null;
   cluster: Cluster | null = null;
   host: Host | null = null;
+  private chain: FilterChain | null = null;
   /** Where this request waits for a connection. Whatever ends a journey takes it off that queue first. */
   private waitsIn: Pool | null = null;
   private phase = FREE;
@@ -82,6 +78,10 @@ export class Journey extends Stream implements TimerTarget {
     this.start();
     this.moreNow = more;
     this.count(S.RQ_TOTAL);
+    if (runtime.filters !== null) {
+      this.chain = runtime.filters();
+      this.chain.request(this);
+    }
     const route = runtime.routes.match(this, runtime.tools.random);
     if (this.upgrade !== '' && this.refusesUpgrade(route)) return;
     if (route === null) {
@@ -128,6 +128,16 @@ export class Journey extends Stream implements TimerTarget {
       this.count(S.DOWN_RQ_TOO_LARGE);
       this.fail(TOO_LARGE);
       return;
+    }
+    if (this.chain !== null) {
+      const bytes = this.chain.requestData(this, buf.subarray(start, end), last);
+      if (bytes === null) {
+        this.fail(MALFORMED);
+        return;
+      }
+      buf = bytes;
+      start = 0;
+      end = bytes.length;
     }
     if (last) {
       this.requestEnded();
@@ -220,6 +230,7 @@ export class Journey extends Stream implements TimerTarget {
     if (this.reqBody === BODY_TUNNEL) this.tunnelAnswered();
     if (this.isGrpc) noteAnswerHead(this);
     editAnswer(this);
+    if (this.chain !== null) this.chain.response(this);
     if (!this.down!.writeHead(more)) this.pauseUp();
     if (runtime.keepsResponseHead) this.resHead.retain();
     else this.dropAnswerHead();
@@ -228,10 +239,15 @@ export class Journey extends Stream implements TimerTarget {
 
   responseData(buf: Buffer, start: number, end: number, last: boolean): void {
     const { clock } = this.runtime.tools;
+    if (last && this.isGrpc) noteAnswerEnd(this);
+    if (this.chain !== null && this.resBody !== BODY_TUNNEL) {
+      buf = this.chain.responseData(this, buf.subarray(start, end), last);
+      start = 0;
+      end = buf.length;
+    }
     this.bytesSent += end - start;
     this.lastActive = clock.now;
     if (last) {
-      if (this.isGrpc) noteAnswerEnd(this);
       this.answerDone = true;
       if (this.resBody !== BODY_TUNNEL || this.requestDone) this.attemptEnded(clock.now);
       this.down!.writeData(buf, start, end, true); // the journey may be over, and another one, when this returns
@@ -469,6 +485,7 @@ export class Journey extends Stream implements TimerTarget {
       this.status = 200;
     }
     editLocalReply(this, local, body.length);
+    if (this.chain !== null) this.chain.response(this);
     const silent = this.method === 'HEAD' || local.status === 204 || local.status === 304;
     if (!silent) this.bytesSent = body.length;
     down.writeHead(true);
@@ -550,6 +567,7 @@ export class Journey extends Stream implements TimerTarget {
     this.route = null;
     this.cluster = null;
     this.host = null;
+    this.chain = null;
     this.phase = FREE;
     this.requestDone = false;
     this.answerDone = false;
@@ -575,5 +593,3 @@ export class Journey extends Stream implements TimerTarget {
     if (this.host !== null) this.runtime.tools.cells[this.host.cells + slot]!++;
   }
 }
-
-const GONE = fault('downstreamClosed', 'down', 'never', 'downstream_remote_disconnect');

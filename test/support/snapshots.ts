@@ -40,6 +40,7 @@ export function listenerConfig(name: string, port: number, part: Partial<Listene
         prematureResetStreams: 500,
       },
       upgrades: [],
+      filters: [],
       requestId: { generate: true, preserveExternal: false },
       accessLog: [],
       virtualHosts: [],

@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"filters":{"type":"array","items":{"type":"object","properties":{"grpcWeb":{"type":"object","properties":{},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
 const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
@@ -1539,15 +1539,16 @@ vErrors.push(err118);
 errors++;
 }
 }
-if(data15.accessLog !== undefined){
-let data54 = data15.accessLog;
+if(data15.filters !== undefined){
+let data54 = data15.filters;
 if(Array.isArray(data54)){
 const len4 = data54.length;
 for(let i4=0; i4<len4; i4++){
 let data55 = data54[i4];
 if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-if(data55.path === undefined){
-const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+for(const key7 in data55){
+if(!(key7 === "grpcWeb")){
+const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -1556,9 +1557,12 @@ vErrors.push(err119);
 }
 errors++;
 }
-for(const key7 in data55){
-if(!((((key7 === "path") || (key7 === "format")) || (key7 === "json")) || (key7 === "filter"))){
-const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+}
+if(data55.grpcWeb !== undefined){
+let data56 = data55.grpcWeb;
+if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
+for(const key8 in data56){
+const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1568,11 +1572,8 @@ vErrors.push(err120);
 errors++;
 }
 }
-if(data55.path !== undefined){
-let data56 = data55.path;
-if(typeof data56 === "string"){
-if(!(formats4(data56))){
-const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+else {
+const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1582,8 +1583,9 @@ vErrors.push(err121);
 errors++;
 }
 }
+}
 else {
-const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1593,9 +1595,9 @@ vErrors.push(err122);
 errors++;
 }
 }
-if(data55.format !== undefined){
-if(typeof data55.format !== "string"){
-const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1605,10 +1607,15 @@ vErrors.push(err123);
 errors++;
 }
 }
-if(data55.json !== undefined){
-let data58 = data55.json;
-if(!(data58 && typeof data58 == "object" && !Array.isArray(data58))){
-const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(data15.accessLog !== undefined){
+let data57 = data15.accessLog;
+if(Array.isArray(data57)){
+const len5 = data57.length;
+for(let i5=0; i5<len5; i5++){
+let data58 = data57[i5];
+if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
+if(data58.path === undefined){
+const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1617,13 +1624,9 @@ vErrors.push(err124);
 }
 errors++;
 }
-}
-if(data55.filter !== undefined){
-let data59 = data55.filter;
-if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
-for(const key8 in data59){
-if(!(key8 === "status")){
-const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+for(const key9 in data58){
+if(!((((key9 === "path") || (key9 === "format")) || (key9 === "json")) || (key9 === "filter"))){
+const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1633,11 +1636,11 @@ vErrors.push(err125);
 errors++;
 }
 }
-if(data59.status !== undefined){
-let data60 = data59.status;
-if(typeof data60 === "string"){
-if(!(formats36(data60))){
-const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(data58.path !== undefined){
+let data59 = data58.path;
+if(typeof data59 === "string"){
+if(!(formats4(data59))){
+const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1648,7 +1651,7 @@ errors++;
 }
 }
 else {
-const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1658,9 +1661,9 @@ vErrors.push(err127);
 errors++;
 }
 }
-}
-else {
-const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+if(data58.format !== undefined){
+if(typeof data58.format !== "string"){
+const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1670,9 +1673,10 @@ vErrors.push(err128);
 errors++;
 }
 }
-}
-else {
-const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+if(data58.json !== undefined){
+let data61 = data58.json;
+if(!(data61 && typeof data61 == "object" && !Array.isArray(data61))){
+const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1682,9 +1686,12 @@ vErrors.push(err129);
 errors++;
 }
 }
-}
-else {
-const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+if(data58.filter !== undefined){
+let data62 = data58.filter;
+if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
+for(const key10 in data62){
+if(!(key10 === "status")){
+const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1694,15 +1701,11 @@ vErrors.push(err130);
 errors++;
 }
 }
-if(data15.routes !== undefined){
-let data61 = data15.routes;
-if(Array.isArray(data61)){
-const len5 = data61.length;
-for(let i5=0; i5<len5; i5++){
-let data62 = data61[i5];
-if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
-if(data62.match === undefined){
-const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+if(data62.status !== undefined){
+let data63 = data62.status;
+if(typeof data63 === "string"){
+if(!(formats36(data63))){
+const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1711,9 +1714,9 @@ vErrors.push(err131);
 }
 errors++;
 }
-for(const key9 in data62){
-if(!(((((key9 === "name") || (key9 === "match")) || (key9 === "forward")) || (key9 === "redirect")) || (key9 === "respond"))){
-const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+}
+else {
+const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1723,11 +1726,9 @@ vErrors.push(err132);
 errors++;
 }
 }
-if(data62.name !== undefined){
-let data63 = data62.name;
-if(typeof data63 === "string"){
-if(!(formats4(data63))){
-const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1737,8 +1738,9 @@ vErrors.push(err133);
 errors++;
 }
 }
+}
 else {
-const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1748,12 +1750,9 @@ vErrors.push(err134);
 errors++;
 }
 }
-if(data62.match !== undefined){
-let data64 = data62.match;
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-for(const key10 in data64){
-if(!(func2.call(schema12.properties.match.properties, key10))){
-const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+}
+else {
+const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1763,11 +1762,15 @@ vErrors.push(err135);
 errors++;
 }
 }
-if(data64.path !== undefined){
-let data65 = data64.path;
-if(typeof data65 === "string"){
-if(!(formats40(data65))){
-const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(data15.routes !== undefined){
+let data64 = data15.routes;
+if(Array.isArray(data64)){
+const len6 = data64.length;
+for(let i6=0; i6<len6; i6++){
+let data65 = data64[i6];
+if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
+if(data65.match === undefined){
+const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1776,9 +1779,9 @@ vErrors.push(err136);
 }
 errors++;
 }
-}
-else {
-const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+for(const key11 in data65){
+if(!(((((key11 === "name") || (key11 === "match")) || (key11 === "forward")) || (key11 === "redirect")) || (key11 === "respond"))){
+const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1788,11 +1791,11 @@ vErrors.push(err137);
 errors++;
 }
 }
-if(data64.prefix !== undefined){
-let data66 = data64.prefix;
+if(data65.name !== undefined){
+let data66 = data65.name;
 if(typeof data66 === "string"){
-if(!(formats42(data66))){
-const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(!(formats4(data66))){
+const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1803,7 +1806,7 @@ errors++;
 }
 }
 else {
-const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1813,11 +1816,12 @@ vErrors.push(err139);
 errors++;
 }
 }
-if(data64.pathSeparatedPrefix !== undefined){
-let data67 = data64.pathSeparatedPrefix;
-if(typeof data67 === "string"){
-if(!(formats44(data67))){
-const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(data65.match !== undefined){
+let data67 = data65.match;
+if(data67 && typeof data67 == "object" && !Array.isArray(data67)){
+for(const key12 in data67){
+if(!(func2.call(schema12.properties.match.properties, key12))){
+const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1827,8 +1831,11 @@ vErrors.push(err140);
 errors++;
 }
 }
-else {
-const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data67.path !== undefined){
+let data68 = data67.path;
+if(typeof data68 === "string"){
+if(!(formats40(data68))){
+const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1838,11 +1845,8 @@ vErrors.push(err141);
 errors++;
 }
 }
-if(data64.regex !== undefined){
-let data68 = data64.regex;
-if(typeof data68 === "string"){
-if(!(formats46(data68))){
-const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1852,8 +1856,11 @@ vErrors.push(err142);
 errors++;
 }
 }
-else {
-const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data67.prefix !== undefined){
+let data69 = data67.prefix;
+if(typeof data69 === "string"){
+if(!(formats42(data69))){
+const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1863,11 +1870,8 @@ vErrors.push(err143);
 errors++;
 }
 }
-if(data64.template !== undefined){
-let data69 = data64.template;
-if(typeof data69 === "string"){
-if(!(formats48(data69))){
-const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1877,8 +1881,11 @@ vErrors.push(err144);
 errors++;
 }
 }
-else {
-const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data67.pathSeparatedPrefix !== undefined){
+let data70 = data67.pathSeparatedPrefix;
+if(typeof data70 === "string"){
+if(!(formats44(data70))){
+const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1888,9 +1895,8 @@ vErrors.push(err145);
 errors++;
 }
 }
-if(data64.connect !== undefined){
-if(typeof data64.connect !== "boolean"){
-const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1900,9 +1906,11 @@ vErrors.push(err146);
 errors++;
 }
 }
-if(data64.caseSensitive !== undefined){
-if(typeof data64.caseSensitive !== "boolean"){
-const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data67.regex !== undefined){
+let data71 = data67.regex;
+if(typeof data71 === "string"){
+if(!(formats46(data71))){
+const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1912,15 +1920,8 @@ vErrors.push(err147);
 errors++;
 }
 }
-if(data64.methods !== undefined){
-let data72 = data64.methods;
-if(Array.isArray(data72)){
-const len6 = data72.length;
-for(let i6=0; i6<len6; i6++){
-let data73 = data72[i6];
-if(typeof data73 === "string"){
-if(!(formats50(data73))){
-const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods/" + i6,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+else {
+const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1930,8 +1931,11 @@ vErrors.push(err148);
 errors++;
 }
 }
-else {
-const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods/" + i6,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data67.template !== undefined){
+let data72 = data67.template;
+if(typeof data72 === "string"){
+if(!(formats48(data72))){
+const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1941,9 +1945,8 @@ vErrors.push(err149);
 errors++;
 }
 }
-}
 else {
-const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1953,14 +1956,9 @@ vErrors.push(err150);
 errors++;
 }
 }
-if(data64.headers !== undefined){
-let data74 = data64.headers;
-if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
-for(const key11 in data74){
-const _errs172 = errors;
-if(typeof key11 === "string"){
-if(!(formats52(key11))){
-const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key11};
+if(data67.connect !== undefined){
+if(typeof data67.connect !== "boolean"){
+const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1970,8 +1968,9 @@ vErrors.push(err151);
 errors++;
 }
 }
-else {
-const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key11};
+if(data67.caseSensitive !== undefined){
+if(typeof data67.caseSensitive !== "boolean"){
+const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -1980,9 +1979,16 @@ vErrors.push(err152);
 }
 errors++;
 }
-var valid29 = _errs172 === errors;
-if(!valid29){
-const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key11}};
+}
+if(data67.methods !== undefined){
+let data75 = data67.methods;
+if(Array.isArray(data75)){
+const len7 = data75.length;
+for(let i7=0; i7<len7; i7++){
+let data76 = data75[i7];
+if(typeof data76 === "string"){
+if(!(formats50(data76))){
+const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods/" + i7,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -1992,13 +1998,8 @@ vErrors.push(err153);
 errors++;
 }
 }
-for(const key12 in data74){
-let data75 = data74[key12];
-const _errs176 = errors;
-let valid31 = false;
-const _errs177 = errors;
-if(typeof data75 !== "string"){
-const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+else {
+const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods/" + i7,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2007,14 +2008,10 @@ vErrors.push(err154);
 }
 errors++;
 }
-var _valid3 = _errs177 === errors;
-valid31 = valid31 || _valid3;
-if(!valid31){
-const _errs179 = errors;
-if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
-for(const key13 in data75){
-if(!((((((((key13 === "exact") || (key13 === "prefix")) || (key13 === "suffix")) || (key13 === "contains")) || (key13 === "regex")) || (key13 === "range")) || (key13 === "present")) || (key13 === "invert"))){
-const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+}
+}
+else {
+const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2024,9 +2021,14 @@ vErrors.push(err155);
 errors++;
 }
 }
-if(data75.exact !== undefined){
-if(typeof data75.exact !== "string"){
-const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data67.headers !== undefined){
+let data77 = data67.headers;
+if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
+for(const key13 in data77){
+const _errs180 = errors;
+if(typeof key13 === "string"){
+if(!(formats52(key13))){
+const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key13};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2036,11 +2038,8 @@ vErrors.push(err156);
 errors++;
 }
 }
-if(data75.prefix !== undefined){
-let data77 = data75.prefix;
-if(typeof data77 === "string"){
-if(!(formats4(data77))){
-const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key13};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2049,9 +2048,9 @@ vErrors.push(err157);
 }
 errors++;
 }
-}
-else {
-const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+var valid32 = _errs180 === errors;
+if(!valid32){
+const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key13}};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2061,11 +2060,13 @@ vErrors.push(err158);
 errors++;
 }
 }
-if(data75.suffix !== undefined){
-let data78 = data75.suffix;
-if(typeof data78 === "string"){
-if(!(formats4(data78))){
-const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+for(const key14 in data77){
+let data78 = data77[key14];
+const _errs184 = errors;
+let valid34 = false;
+const _errs185 = errors;
+if(typeof data78 !== "string"){
+const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2074,9 +2075,14 @@ vErrors.push(err159);
 }
 errors++;
 }
-}
-else {
-const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+var _valid3 = _errs185 === errors;
+valid34 = valid34 || _valid3;
+if(!valid34){
+const _errs187 = errors;
+if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
+for(const key15 in data78){
+if(!((((((((key15 === "exact") || (key15 === "prefix")) || (key15 === "suffix")) || (key15 === "contains")) || (key15 === "regex")) || (key15 === "range")) || (key15 === "present")) || (key15 === "invert"))){
+const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2086,11 +2092,9 @@ vErrors.push(err160);
 errors++;
 }
 }
-if(data75.contains !== undefined){
-let data79 = data75.contains;
-if(typeof data79 === "string"){
-if(!(formats4(data79))){
-const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data78.exact !== undefined){
+if(typeof data78.exact !== "string"){
+const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2100,8 +2104,11 @@ vErrors.push(err161);
 errors++;
 }
 }
-else {
-const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data78.prefix !== undefined){
+let data80 = data78.prefix;
+if(typeof data80 === "string"){
+if(!(formats4(data80))){
+const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2111,11 +2118,8 @@ vErrors.push(err162);
 errors++;
 }
 }
-if(data75.regex !== undefined){
-let data80 = data75.regex;
-if(typeof data80 === "string"){
-if(!(formats46(data80))){
-const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2125,8 +2129,11 @@ vErrors.push(err163);
 errors++;
 }
 }
-else {
-const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data78.suffix !== undefined){
+let data81 = data78.suffix;
+if(typeof data81 === "string"){
+if(!(formats4(data81))){
+const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2136,11 +2143,8 @@ vErrors.push(err164);
 errors++;
 }
 }
-if(data75.range !== undefined){
-let data81 = data75.range;
-if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
-if(data81.start === undefined){
-const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2149,8 +2153,12 @@ vErrors.push(err165);
 }
 errors++;
 }
-if(data81.end === undefined){
-const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data78.contains !== undefined){
+let data82 = data78.contains;
+if(typeof data82 === "string"){
+if(!(formats4(data82))){
+const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2159,9 +2167,9 @@ vErrors.push(err166);
 }
 errors++;
 }
-for(const key14 in data81){
-if(!((key14 === "start") || (key14 === "end"))){
-const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
+}
+else {
+const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2171,10 +2179,11 @@ vErrors.push(err167);
 errors++;
 }
 }
-if(data81.start !== undefined){
-let data82 = data81.start;
-if(!(((typeof data82 == "number") && (!(data82 % 1) && !isNaN(data82))) && (isFinite(data82)))){
-const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data78.regex !== undefined){
+let data83 = data78.regex;
+if(typeof data83 === "string"){
+if(!(formats46(data83))){
+const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2183,9 +2192,9 @@ vErrors.push(err168);
 }
 errors++;
 }
-if((typeof data82 == "number") && (isFinite(data82))){
-if(data82 > 9007199254740991 || isNaN(data82)){
-const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2194,8 +2203,12 @@ vErrors.push(err169);
 }
 errors++;
 }
-if(data82 < -9007199254740991 || isNaN(data82)){
-const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data78.range !== undefined){
+let data84 = data78.range;
+if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
+if(data84.start === undefined){
+const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2204,12 +2217,8 @@ vErrors.push(err170);
 }
 errors++;
 }
-}
-}
-if(data81.end !== undefined){
-let data83 = data81.end;
-if(!(((typeof data83 == "number") && (!(data83 % 1) && !isNaN(data83))) && (isFinite(data83)))){
-const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data84.end === undefined){
+const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2218,9 +2227,9 @@ vErrors.push(err171);
 }
 errors++;
 }
-if((typeof data83 == "number") && (isFinite(data83))){
-if(data83 > 9007199254740991 || isNaN(data83)){
-const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+for(const key16 in data84){
+if(!((key16 === "start") || (key16 === "end"))){
+const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2229,8 +2238,11 @@ vErrors.push(err172);
 }
 errors++;
 }
-if(data83 < -9007199254740991 || isNaN(data83)){
-const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data84.start !== undefined){
+let data85 = data84.start;
+if(!(((typeof data85 == "number") && (!(data85 % 1) && !isNaN(data85))) && (isFinite(data85)))){
+const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2239,11 +2251,9 @@ vErrors.push(err173);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if((typeof data85 == "number") && (isFinite(data85))){
+if(data85 > 9007199254740991 || isNaN(data85)){
+const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2252,10 +2262,8 @@ vErrors.push(err174);
 }
 errors++;
 }
-}
-if(data75.present !== undefined){
-if(typeof data75.present !== "boolean"){
-const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data85 < -9007199254740991 || isNaN(data85)){
+const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2265,9 +2273,11 @@ vErrors.push(err175);
 errors++;
 }
 }
-if(data75.invert !== undefined){
-if(typeof data75.invert !== "boolean"){
-const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+}
+if(data84.end !== undefined){
+let data86 = data84.end;
+if(!(((typeof data86 == "number") && (!(data86 % 1) && !isNaN(data86))) && (isFinite(data86)))){
+const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2276,10 +2286,9 @@ vErrors.push(err176);
 }
 errors++;
 }
-}
-}
-else {
-const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data86 == "number") && (isFinite(data86))){
+if(data86 > 9007199254740991 || isNaN(data86)){
+const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2288,11 +2297,8 @@ vErrors.push(err177);
 }
 errors++;
 }
-var _valid3 = _errs179 === errors;
-valid31 = valid31 || _valid3;
-}
-if(!valid31){
-const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data86 < -9007199254740991 || isNaN(data86)){
+const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2301,21 +2307,11 @@ vErrors.push(err178);
 }
 errors++;
 }
-else {
-errors = _errs176;
-if(vErrors !== null){
-if(_errs176){
-vErrors.length = _errs176;
-}
-else {
-vErrors = null;
-}
-}
 }
 }
 }
 else {
-const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2325,14 +2321,9 @@ vErrors.push(err179);
 errors++;
 }
 }
-if(data64.query !== undefined){
-let data86 = data64.query;
-if(data86 && typeof data86 == "object" && !Array.isArray(data86)){
-for(const key15 in data86){
-const _errs205 = errors;
-if(typeof key15 === "string"){
-if(!(formats4(key15))){
-const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key15};
+if(data78.present !== undefined){
+if(typeof data78.present !== "boolean"){
+const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2342,8 +2333,9 @@ vErrors.push(err180);
 errors++;
 }
 }
-else {
-const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key15};
+if(data78.invert !== undefined){
+if(typeof data78.invert !== "boolean"){
+const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2352,9 +2344,10 @@ vErrors.push(err181);
 }
 errors++;
 }
-var valid34 = _errs205 === errors;
-if(!valid34){
-const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key15}};
+}
+}
+else {
+const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2363,14 +2356,11 @@ vErrors.push(err182);
 }
 errors++;
 }
+var _valid3 = _errs187 === errors;
+valid34 = valid34 || _valid3;
 }
-for(const key16 in data86){
-let data87 = data86[key16];
-const _errs209 = errors;
-let valid36 = false;
-const _errs210 = errors;
-if(typeof data87 !== "string"){
-const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(!valid34){
+const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2379,305 +2369,11 @@ vErrors.push(err183);
 }
 errors++;
 }
-var _valid4 = _errs210 === errors;
-valid36 = valid36 || _valid4;
-if(!valid36){
-const _errs212 = errors;
-if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
-for(const key17 in data87){
-if(!((((((((key17 === "exact") || (key17 === "prefix")) || (key17 === "suffix")) || (key17 === "contains")) || (key17 === "regex")) || (key17 === "range")) || (key17 === "present")) || (key17 === "invert"))){
-const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
-if(vErrors === null){
-vErrors = [err184];
-}
 else {
-vErrors.push(err184);
-}
-errors++;
-}
-}
-if(data87.exact !== undefined){
-if(typeof data87.exact !== "string"){
-const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err185];
-}
-else {
-vErrors.push(err185);
-}
-errors++;
-}
-}
-if(data87.prefix !== undefined){
-let data89 = data87.prefix;
-if(typeof data89 === "string"){
-if(!(formats4(data89))){
-const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err186];
-}
-else {
-vErrors.push(err186);
-}
-errors++;
-}
-}
-else {
-const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err187];
-}
-else {
-vErrors.push(err187);
-}
-errors++;
-}
-}
-if(data87.suffix !== undefined){
-let data90 = data87.suffix;
-if(typeof data90 === "string"){
-if(!(formats4(data90))){
-const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err188];
-}
-else {
-vErrors.push(err188);
-}
-errors++;
-}
-}
-else {
-const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err189];
-}
-else {
-vErrors.push(err189);
-}
-errors++;
-}
-}
-if(data87.contains !== undefined){
-let data91 = data87.contains;
-if(typeof data91 === "string"){
-if(!(formats4(data91))){
-const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err190];
-}
-else {
-vErrors.push(err190);
-}
-errors++;
-}
-}
-else {
-const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err191];
-}
-else {
-vErrors.push(err191);
-}
-errors++;
-}
-}
-if(data87.regex !== undefined){
-let data92 = data87.regex;
-if(typeof data92 === "string"){
-if(!(formats46(data92))){
-const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
-if(vErrors === null){
-vErrors = [err192];
-}
-else {
-vErrors.push(err192);
-}
-errors++;
-}
-}
-else {
-const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err193];
-}
-else {
-vErrors.push(err193);
-}
-errors++;
-}
-}
-if(data87.range !== undefined){
-let data93 = data87.range;
-if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
-if(data93.start === undefined){
-const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
-if(vErrors === null){
-vErrors = [err194];
-}
-else {
-vErrors.push(err194);
-}
-errors++;
-}
-if(data93.end === undefined){
-const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
-if(vErrors === null){
-vErrors = [err195];
-}
-else {
-vErrors.push(err195);
-}
-errors++;
-}
-for(const key18 in data93){
-if(!((key18 === "start") || (key18 === "end"))){
-const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
-if(vErrors === null){
-vErrors = [err196];
-}
-else {
-vErrors.push(err196);
-}
-errors++;
-}
-}
-if(data93.start !== undefined){
-let data94 = data93.start;
-if(!(((typeof data94 == "number") && (!(data94 % 1) && !isNaN(data94))) && (isFinite(data94)))){
-const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err197];
-}
-else {
-vErrors.push(err197);
-}
-errors++;
-}
-if((typeof data94 == "number") && (isFinite(data94))){
-if(data94 > 9007199254740991 || isNaN(data94)){
-const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err198];
-}
-else {
-vErrors.push(err198);
-}
-errors++;
-}
-if(data94 < -9007199254740991 || isNaN(data94)){
-const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err199];
-}
-else {
-vErrors.push(err199);
-}
-errors++;
-}
-}
-}
-if(data93.end !== undefined){
-let data95 = data93.end;
-if(!(((typeof data95 == "number") && (!(data95 % 1) && !isNaN(data95))) && (isFinite(data95)))){
-const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err200];
-}
-else {
-vErrors.push(err200);
-}
-errors++;
-}
-if((typeof data95 == "number") && (isFinite(data95))){
-if(data95 > 9007199254740991 || isNaN(data95)){
-const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err201];
-}
-else {
-vErrors.push(err201);
-}
-errors++;
-}
-if(data95 < -9007199254740991 || isNaN(data95)){
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err202];
-}
-else {
-vErrors.push(err202);
-}
-errors++;
-}
-}
-}
-}
-else {
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err203];
-}
-else {
-vErrors.push(err203);
-}
-errors++;
-}
-}
-if(data87.present !== undefined){
-if(typeof data87.present !== "boolean"){
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err204];
-}
-else {
-vErrors.push(err204);
-}
-errors++;
-}
-}
-if(data87.invert !== undefined){
-if(typeof data87.invert !== "boolean"){
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err205];
-}
-else {
-vErrors.push(err205);
-}
-errors++;
-}
-}
-}
-else {
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err206];
-}
-else {
-vErrors.push(err206);
-}
-errors++;
-}
-var _valid4 = _errs212 === errors;
-valid36 = valid36 || _valid4;
-}
-if(!valid36){
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-if(vErrors === null){
-vErrors = [err207];
-}
-else {
-vErrors.push(err207);
-}
-errors++;
-}
-else {
-errors = _errs209;
+errors = _errs184;
 if(vErrors !== null){
-if(_errs209){
-vErrors.length = _errs209;
+if(_errs184){
+vErrors.length = _errs184;
 }
 else {
 vErrors = null;
@@ -2687,7 +2383,307 @@ vErrors = null;
 }
 }
 else {
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err184];
+}
+else {
+vErrors.push(err184);
+}
+errors++;
+}
+}
+if(data67.query !== undefined){
+let data89 = data67.query;
+if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
+for(const key17 in data89){
+const _errs213 = errors;
+if(typeof key17 === "string"){
+if(!(formats4(key17))){
+const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key17};
+if(vErrors === null){
+vErrors = [err185];
+}
+else {
+vErrors.push(err185);
+}
+errors++;
+}
+}
+else {
+const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key17};
+if(vErrors === null){
+vErrors = [err186];
+}
+else {
+vErrors.push(err186);
+}
+errors++;
+}
+var valid37 = _errs213 === errors;
+if(!valid37){
+const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key17}};
+if(vErrors === null){
+vErrors = [err187];
+}
+else {
+vErrors.push(err187);
+}
+errors++;
+}
+}
+for(const key18 in data89){
+let data90 = data89[key18];
+const _errs217 = errors;
+let valid39 = false;
+const _errs218 = errors;
+if(typeof data90 !== "string"){
+const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err188];
+}
+else {
+vErrors.push(err188);
+}
+errors++;
+}
+var _valid4 = _errs218 === errors;
+valid39 = valid39 || _valid4;
+if(!valid39){
+const _errs220 = errors;
+if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
+for(const key19 in data90){
+if(!((((((((key19 === "exact") || (key19 === "prefix")) || (key19 === "suffix")) || (key19 === "contains")) || (key19 === "regex")) || (key19 === "range")) || (key19 === "present")) || (key19 === "invert"))){
+const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+if(vErrors === null){
+vErrors = [err189];
+}
+else {
+vErrors.push(err189);
+}
+errors++;
+}
+}
+if(data90.exact !== undefined){
+if(typeof data90.exact !== "string"){
+const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err190];
+}
+else {
+vErrors.push(err190);
+}
+errors++;
+}
+}
+if(data90.prefix !== undefined){
+let data92 = data90.prefix;
+if(typeof data92 === "string"){
+if(!(formats4(data92))){
+const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err191];
+}
+else {
+vErrors.push(err191);
+}
+errors++;
+}
+}
+else {
+const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err192];
+}
+else {
+vErrors.push(err192);
+}
+errors++;
+}
+}
+if(data90.suffix !== undefined){
+let data93 = data90.suffix;
+if(typeof data93 === "string"){
+if(!(formats4(data93))){
+const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err193];
+}
+else {
+vErrors.push(err193);
+}
+errors++;
+}
+}
+else {
+const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err194];
+}
+else {
+vErrors.push(err194);
+}
+errors++;
+}
+}
+if(data90.contains !== undefined){
+let data94 = data90.contains;
+if(typeof data94 === "string"){
+if(!(formats4(data94))){
+const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err195];
+}
+else {
+vErrors.push(err195);
+}
+errors++;
+}
+}
+else {
+const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err196];
+}
+else {
+vErrors.push(err196);
+}
+errors++;
+}
+}
+if(data90.regex !== undefined){
+let data95 = data90.regex;
+if(typeof data95 === "string"){
+if(!(formats46(data95))){
+const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err197];
+}
+else {
+vErrors.push(err197);
+}
+errors++;
+}
+}
+else {
+const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err198];
+}
+else {
+vErrors.push(err198);
+}
+errors++;
+}
+}
+if(data90.range !== undefined){
+let data96 = data90.range;
+if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
+if(data96.start === undefined){
+const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(vErrors === null){
+vErrors = [err199];
+}
+else {
+vErrors.push(err199);
+}
+errors++;
+}
+if(data96.end === undefined){
+const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+if(vErrors === null){
+vErrors = [err200];
+}
+else {
+vErrors.push(err200);
+}
+errors++;
+}
+for(const key20 in data96){
+if(!((key20 === "start") || (key20 === "end"))){
+const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+if(vErrors === null){
+vErrors = [err201];
+}
+else {
+vErrors.push(err201);
+}
+errors++;
+}
+}
+if(data96.start !== undefined){
+let data97 = data96.start;
+if(!(((typeof data97 == "number") && (!(data97 % 1) && !isNaN(data97))) && (isFinite(data97)))){
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err202];
+}
+else {
+vErrors.push(err202);
+}
+errors++;
+}
+if((typeof data97 == "number") && (isFinite(data97))){
+if(data97 > 9007199254740991 || isNaN(data97)){
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err203];
+}
+else {
+vErrors.push(err203);
+}
+errors++;
+}
+if(data97 < -9007199254740991 || isNaN(data97)){
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err204];
+}
+else {
+vErrors.push(err204);
+}
+errors++;
+}
+}
+}
+if(data96.end !== undefined){
+let data98 = data96.end;
+if(!(((typeof data98 == "number") && (!(data98 % 1) && !isNaN(data98))) && (isFinite(data98)))){
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err205];
+}
+else {
+vErrors.push(err205);
+}
+errors++;
+}
+if((typeof data98 == "number") && (isFinite(data98))){
+if(data98 > 9007199254740991 || isNaN(data98)){
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err206];
+}
+else {
+vErrors.push(err206);
+}
+errors++;
+}
+if(data98 < -9007199254740991 || isNaN(data98)){
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err207];
+}
+else {
+vErrors.push(err207);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2697,11 +2693,9 @@ vErrors.push(err208);
 errors++;
 }
 }
-if(data64.fraction !== undefined){
-let data98 = data64.fraction;
-if((typeof data98 == "number") && (isFinite(data98))){
-if(data98 > 1 || isNaN(data98)){
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data90.present !== undefined){
+if(typeof data90.present !== "boolean"){
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2710,8 +2704,10 @@ vErrors.push(err209);
 }
 errors++;
 }
-if(data98 < 0 || isNaN(data98)){
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data90.invert !== undefined){
+if(typeof data90.invert !== "boolean"){
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2721,8 +2717,9 @@ vErrors.push(err210);
 errors++;
 }
 }
+}
 else {
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2731,10 +2728,11 @@ vErrors.push(err211);
 }
 errors++;
 }
+var _valid4 = _errs220 === errors;
+valid39 = valid39 || _valid4;
 }
-}
-else {
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(!valid39){
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2743,13 +2741,21 @@ vErrors.push(err212);
 }
 errors++;
 }
+else {
+errors = _errs217;
+if(vErrors !== null){
+if(_errs217){
+vErrors.length = _errs217;
 }
-if(data62.forward !== undefined){
-let data99 = data62.forward;
-if(data99 && typeof data99 == "object" && !Array.isArray(data99)){
-for(const key19 in data99){
-if(!(func2.call(schema12.properties.forward.properties, key19))){
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2759,11 +2765,11 @@ vErrors.push(err213);
 errors++;
 }
 }
-if(data99.cluster !== undefined){
-let data100 = data99.cluster;
-if(typeof data100 === "string"){
-if(!(formats4(data100))){
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data67.fraction !== undefined){
+let data101 = data67.fraction;
+if((typeof data101 == "number") && (isFinite(data101))){
+if(data101 > 1 || isNaN(data101)){
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2772,9 +2778,8 @@ vErrors.push(err214);
 }
 errors++;
 }
-}
-else {
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data101 < 0 || isNaN(data101)){
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2784,11 +2789,8 @@ vErrors.push(err215);
 errors++;
 }
 }
-if(data99.clusters !== undefined){
-let data101 = data99.clusters;
-if(Array.isArray(data101)){
-if(data101.length < 1){
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2797,12 +2799,10 @@ vErrors.push(err216);
 }
 errors++;
 }
-const len7 = data101.length;
-for(let i7=0; i7<len7; i7++){
-let data102 = data101[i7];
-if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
-if(data102.name === undefined){
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+}
+else {
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2811,9 +2811,13 @@ vErrors.push(err217);
 }
 errors++;
 }
-for(const key20 in data102){
-if(!((key20 === "name") || (key20 === "weight"))){
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+}
+if(data65.forward !== undefined){
+let data102 = data65.forward;
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+for(const key21 in data102){
+if(!(func2.call(schema12.properties.forward.properties, key21))){
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2823,11 +2827,11 @@ vErrors.push(err218);
 errors++;
 }
 }
-if(data102.name !== undefined){
-let data103 = data102.name;
+if(data102.cluster !== undefined){
+let data103 = data102.cluster;
 if(typeof data103 === "string"){
 if(!(formats4(data103))){
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2838,7 +2842,7 @@ errors++;
 }
 }
 else {
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2848,10 +2852,11 @@ vErrors.push(err220);
 errors++;
 }
 }
-if(data102.weight !== undefined){
-let data104 = data102.weight;
-if(!(((typeof data104 == "number") && (!(data104 % 1) && !isNaN(data104))) && (isFinite(data104)))){
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data102.clusters !== undefined){
+let data104 = data102.clusters;
+if(Array.isArray(data104)){
+if(data104.length < 1){
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2860,9 +2865,12 @@ vErrors.push(err221);
 }
 errors++;
 }
-if((typeof data104 == "number") && (isFinite(data104))){
-if(data104 > 4294967295 || isNaN(data104)){
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+const len8 = data104.length;
+for(let i8=0; i8<len8; i8++){
+let data105 = data104[i8];
+if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
+if(data105.name === undefined){
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2871,8 +2879,9 @@ vErrors.push(err222);
 }
 errors++;
 }
-if(data104 < 0 || isNaN(data104)){
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+for(const key22 in data105){
+if(!((key22 === "name") || (key22 === "weight"))){
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2882,10 +2891,11 @@ vErrors.push(err223);
 errors++;
 }
 }
-}
-}
-else {
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data105.name !== undefined){
+let data106 = data105.name;
+if(typeof data106 === "string"){
+if(!(formats4(data106))){
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2895,9 +2905,8 @@ vErrors.push(err224);
 errors++;
 }
 }
-}
 else {
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2907,11 +2916,10 @@ vErrors.push(err225);
 errors++;
 }
 }
-if(data99.clusterHeader !== undefined){
-let data105 = data99.clusterHeader;
-if(typeof data105 === "string"){
-if(!(formats76(data105))){
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(data105.weight !== undefined){
+let data107 = data105.weight;
+if(!(((typeof data107 == "number") && (!(data107 % 1) && !isNaN(data107))) && (isFinite(data107)))){
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2920,9 +2928,9 @@ vErrors.push(err226);
 }
 errors++;
 }
-}
-else {
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if((typeof data107 == "number") && (isFinite(data107))){
+if(data107 > 4294967295 || isNaN(data107)){
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2931,12 +2939,8 @@ vErrors.push(err227);
 }
 errors++;
 }
-}
-if(data99.timeout !== undefined){
-let data106 = data99.timeout;
-if(typeof data106 === "string"){
-if(!(formats2(data106))){
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(data107 < 0 || isNaN(data107)){
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2946,8 +2950,10 @@ vErrors.push(err228);
 errors++;
 }
 }
+}
+}
 else {
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2957,11 +2963,9 @@ vErrors.push(err229);
 errors++;
 }
 }
-if(data99.idleTimeout !== undefined){
-let data107 = data99.idleTimeout;
-if(typeof data107 === "string"){
-if(!(formats2(data107))){
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+}
+else {
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2971,8 +2975,11 @@ vErrors.push(err230);
 errors++;
 }
 }
-else {
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data102.clusterHeader !== undefined){
+let data108 = data102.clusterHeader;
+if(typeof data108 === "string"){
+if(!(formats76(data108))){
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -2982,11 +2989,8 @@ vErrors.push(err231);
 errors++;
 }
 }
-if(data99.grpcTimeoutHeaderMax !== undefined){
-let data108 = data99.grpcTimeoutHeaderMax;
-if(typeof data108 === "string"){
-if(!(formats2(data108))){
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
+else {
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -2996,8 +3000,11 @@ vErrors.push(err232);
 errors++;
 }
 }
-else {
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
+if(data102.timeout !== undefined){
+let data109 = data102.timeout;
+if(typeof data109 === "string"){
+if(!(formats2(data109))){
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3007,15 +3014,8 @@ vErrors.push(err233);
 errors++;
 }
 }
-if(data99.upgrades !== undefined){
-let data109 = data99.upgrades;
-if(Array.isArray(data109)){
-const len8 = data109.length;
-for(let i8=0; i8<len8; i8++){
-let data110 = data109[i8];
-if(typeof data110 === "string"){
-if(!(formats32(data110))){
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+else {
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3025,8 +3025,11 @@ vErrors.push(err234);
 errors++;
 }
 }
-else {
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+if(data102.idleTimeout !== undefined){
+let data110 = data102.idleTimeout;
+if(typeof data110 === "string"){
+if(!(formats2(data110))){
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3036,9 +3039,8 @@ vErrors.push(err235);
 errors++;
 }
 }
-}
 else {
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3048,12 +3050,11 @@ vErrors.push(err236);
 errors++;
 }
 }
-if(data99.rewrite !== undefined){
-let data111 = data99.rewrite;
-if(data111 && typeof data111 == "object" && !Array.isArray(data111)){
-for(const key21 in data111){
-if(!(((((key21 === "prefix") || (key21 === "regex")) || (key21 === "path")) || (key21 === "host")) || (key21 === "hostFrom"))){
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+if(data102.grpcTimeoutHeaderMax !== undefined){
+let data111 = data102.grpcTimeoutHeaderMax;
+if(typeof data111 === "string"){
+if(!(formats2(data111))){
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3063,11 +3064,8 @@ vErrors.push(err237);
 errors++;
 }
 }
-if(data111.prefix !== undefined){
-let data112 = data111.prefix;
-if(typeof data112 === "string"){
-if(!(formats42(data112))){
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3077,8 +3075,15 @@ vErrors.push(err238);
 errors++;
 }
 }
-else {
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data102.upgrades !== undefined){
+let data112 = data102.upgrades;
+if(Array.isArray(data112)){
+const len9 = data112.length;
+for(let i9=0; i9<len9; i9++){
+let data113 = data112[i9];
+if(typeof data113 === "string"){
+if(!(formats32(data113))){
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3088,11 +3093,8 @@ vErrors.push(err239);
 errors++;
 }
 }
-if(data111.regex !== undefined){
-let data113 = data111.regex;
-if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
-if(data113.pattern === undefined){
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3101,8 +3103,10 @@ vErrors.push(err240);
 }
 errors++;
 }
-if(data113.substitution === undefined){
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+}
+else {
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3111,9 +3115,13 @@ vErrors.push(err241);
 }
 errors++;
 }
-for(const key22 in data113){
-if(!((key22 === "pattern") || (key22 === "substitution"))){
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+}
+if(data102.rewrite !== undefined){
+let data114 = data102.rewrite;
+if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
+for(const key23 in data114){
+if(!(((((key23 === "prefix") || (key23 === "regex")) || (key23 === "path")) || (key23 === "host")) || (key23 === "hostFrom"))){
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3123,11 +3131,11 @@ vErrors.push(err242);
 errors++;
 }
 }
-if(data113.pattern !== undefined){
-let data114 = data113.pattern;
-if(typeof data114 === "string"){
-if(!(formats46(data114))){
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data114.prefix !== undefined){
+let data115 = data114.prefix;
+if(typeof data115 === "string"){
+if(!(formats42(data115))){
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3138,7 +3146,7 @@ errors++;
 }
 }
 else {
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3148,11 +3156,11 @@ vErrors.push(err244);
 errors++;
 }
 }
-if(data113.substitution !== undefined){
-let data115 = data113.substitution;
-if(typeof data115 === "string"){
-if(!(formats90(data115))){
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data114.regex !== undefined){
+let data116 = data114.regex;
+if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
+if(data116.pattern === undefined){
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3161,9 +3169,8 @@ vErrors.push(err245);
 }
 errors++;
 }
-}
-else {
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data116.substitution === undefined){
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3172,10 +3179,9 @@ vErrors.push(err246);
 }
 errors++;
 }
-}
-}
-else {
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+for(const key24 in data116){
+if(!((key24 === "pattern") || (key24 === "substitution"))){
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3185,11 +3191,11 @@ vErrors.push(err247);
 errors++;
 }
 }
-if(data111.path !== undefined){
-let data116 = data111.path;
-if(typeof data116 === "string"){
-if(!(formats42(data116))){
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data116.pattern !== undefined){
+let data117 = data116.pattern;
+if(typeof data117 === "string"){
+if(!(formats46(data117))){
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3200,7 +3206,7 @@ errors++;
 }
 }
 else {
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3210,11 +3216,11 @@ vErrors.push(err249);
 errors++;
 }
 }
-if(data111.host !== undefined){
-let data117 = data111.host;
-if(typeof data117 === "string"){
-if(!(formats94(data117))){
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data116.substitution !== undefined){
+let data118 = data116.substitution;
+if(typeof data118 === "string"){
+if(!(formats90(data118))){
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3225,7 +3231,7 @@ errors++;
 }
 }
 else {
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3235,10 +3241,9 @@ vErrors.push(err251);
 errors++;
 }
 }
-if(data111.hostFrom !== undefined){
-let data118 = data111.hostFrom;
-if(typeof data118 !== "string"){
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3247,8 +3252,12 @@ vErrors.push(err252);
 }
 errors++;
 }
-if(!(data118 === "upstream")){
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+if(data114.path !== undefined){
+let data119 = data114.path;
+if(typeof data119 === "string"){
+if(!(formats42(data119))){
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3258,9 +3267,8 @@ vErrors.push(err253);
 errors++;
 }
 }
-}
 else {
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3270,12 +3278,11 @@ vErrors.push(err254);
 errors++;
 }
 }
-if(data99.requestHeaders !== undefined){
-let data119 = data99.requestHeaders;
-if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
-for(const key23 in data119){
-if(!(((key23 === "set") || (key23 === "add")) || (key23 === "remove"))){
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
+if(data114.host !== undefined){
+let data120 = data114.host;
+if(typeof data120 === "string"){
+if(!(formats94(data120))){
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3285,14 +3292,8 @@ vErrors.push(err255);
 errors++;
 }
 }
-if(data119.set !== undefined){
-let data120 = data119.set;
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-for(const key24 in data120){
-const _errs287 = errors;
-if(typeof key24 === "string"){
-if(!(formats96(key24))){
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key24};
+else {
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3302,8 +3303,10 @@ vErrors.push(err256);
 errors++;
 }
 }
-else {
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key24};
+if(data114.hostFrom !== undefined){
+let data121 = data114.hostFrom;
+if(typeof data121 !== "string"){
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3312,9 +3315,8 @@ vErrors.push(err257);
 }
 errors++;
 }
-var valid48 = _errs287 === errors;
-if(!valid48){
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key24}};
+if(!(data121 === "upstream")){
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3324,11 +3326,9 @@ vErrors.push(err258);
 errors++;
 }
 }
-for(const key25 in data120){
-let data121 = data120[key25];
-if(typeof data121 === "string"){
-if(!(formats98(data121))){
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3338,8 +3338,12 @@ vErrors.push(err259);
 errors++;
 }
 }
-else {
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data102.requestHeaders !== undefined){
+let data122 = data102.requestHeaders;
+if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
+for(const key25 in data122){
+if(!(((key25 === "set") || (key25 === "add")) || (key25 === "remove"))){
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3349,9 +3353,14 @@ vErrors.push(err260);
 errors++;
 }
 }
-}
-else {
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data122.set !== undefined){
+let data123 = data122.set;
+if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
+for(const key26 in data123){
+const _errs295 = errors;
+if(typeof key26 === "string"){
+if(!(formats96(key26))){
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3361,14 +3370,8 @@ vErrors.push(err261);
 errors++;
 }
 }
-if(data119.add !== undefined){
-let data122 = data119.add;
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-for(const key26 in data122){
-const _errs294 = errors;
-if(typeof key26 === "string"){
-if(!(formats96(key26))){
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key26};
+else {
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3377,9 +3380,9 @@ vErrors.push(err262);
 }
 errors++;
 }
-}
-else {
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key26};
+var valid51 = _errs295 === errors;
+if(!valid51){
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key26}};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3388,9 +3391,12 @@ vErrors.push(err263);
 }
 errors++;
 }
-var valid50 = _errs294 === errors;
-if(!valid50){
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key26}};
+}
+for(const key27 in data123){
+let data124 = data123[key27];
+if(typeof data124 === "string"){
+if(!(formats98(data124))){
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3400,11 +3406,8 @@ vErrors.push(err264);
 errors++;
 }
 }
-for(const key27 in data122){
-let data123 = data122[key27];
-if(typeof data123 === "string"){
-if(!(formats98(data123))){
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3414,8 +3417,9 @@ vErrors.push(err265);
 errors++;
 }
 }
+}
 else {
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3425,9 +3429,14 @@ vErrors.push(err266);
 errors++;
 }
 }
-}
-else {
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data122.add !== undefined){
+let data125 = data122.add;
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+for(const key28 in data125){
+const _errs302 = errors;
+if(typeof key28 === "string"){
+if(!(formats96(key28))){
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3437,15 +3446,8 @@ vErrors.push(err267);
 errors++;
 }
 }
-if(data119.remove !== undefined){
-let data124 = data119.remove;
-if(Array.isArray(data124)){
-const len9 = data124.length;
-for(let i9=0; i9<len9; i9++){
-let data125 = data124[i9];
-if(typeof data125 === "string"){
-if(!(formats96(data125))){
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3454,9 +3456,9 @@ vErrors.push(err268);
 }
 errors++;
 }
-}
-else {
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid53 = _errs302 === errors;
+if(!valid53){
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3466,9 +3468,11 @@ vErrors.push(err269);
 errors++;
 }
 }
-}
-else {
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key29 in data125){
+let data126 = data125[key29];
+if(typeof data126 === "string"){
+if(!(formats98(data126))){
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3478,9 +3482,8 @@ vErrors.push(err270);
 errors++;
 }
 }
-}
 else {
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3490,12 +3493,9 @@ vErrors.push(err271);
 errors++;
 }
 }
-if(data99.responseHeaders !== undefined){
-let data126 = data99.responseHeaders;
-if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
-for(const key28 in data126){
-if(!(((key28 === "set") || (key28 === "add")) || (key28 === "remove"))){
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
+}
+else {
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3505,14 +3505,15 @@ vErrors.push(err272);
 errors++;
 }
 }
-if(data126.set !== undefined){
-let data127 = data126.set;
-if(data127 && typeof data127 == "object" && !Array.isArray(data127)){
-for(const key29 in data127){
-const _errs308 = errors;
-if(typeof key29 === "string"){
-if(!(formats96(key29))){
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key29};
+if(data122.remove !== undefined){
+let data127 = data122.remove;
+if(Array.isArray(data127)){
+const len10 = data127.length;
+for(let i10=0; i10<len10; i10++){
+let data128 = data127[i10];
+if(typeof data128 === "string"){
+if(!(formats96(data128))){
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3523,7 +3524,7 @@ errors++;
 }
 }
 else {
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key29};
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3532,9 +3533,10 @@ vErrors.push(err274);
 }
 errors++;
 }
-var valid55 = _errs308 === errors;
-if(!valid55){
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key29}};
+}
+}
+else {
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3544,11 +3546,9 @@ vErrors.push(err275);
 errors++;
 }
 }
-for(const key30 in data127){
-let data128 = data127[key30];
-if(typeof data128 === "string"){
-if(!(formats98(data128))){
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3558,8 +3558,12 @@ vErrors.push(err276);
 errors++;
 }
 }
-else {
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data102.responseHeaders !== undefined){
+let data129 = data102.responseHeaders;
+if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
+for(const key30 in data129){
+if(!(((key30 === "set") || (key30 === "add")) || (key30 === "remove"))){
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30}};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3569,9 +3573,14 @@ vErrors.push(err277);
 errors++;
 }
 }
-}
-else {
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data129.set !== undefined){
+let data130 = data129.set;
+if(data130 && typeof data130 == "object" && !Array.isArray(data130)){
+for(const key31 in data130){
+const _errs316 = errors;
+if(typeof key31 === "string"){
+if(!(formats96(key31))){
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3581,14 +3590,8 @@ vErrors.push(err278);
 errors++;
 }
 }
-if(data126.add !== undefined){
-let data129 = data126.add;
-if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
-for(const key31 in data129){
-const _errs315 = errors;
-if(typeof key31 === "string"){
-if(!(formats96(key31))){
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
+else {
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3597,9 +3600,9 @@ vErrors.push(err279);
 }
 errors++;
 }
-}
-else {
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
+var valid58 = _errs316 === errors;
+if(!valid58){
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3608,9 +3611,12 @@ vErrors.push(err280);
 }
 errors++;
 }
-var valid57 = _errs315 === errors;
-if(!valid57){
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
+}
+for(const key32 in data130){
+let data131 = data130[key32];
+if(typeof data131 === "string"){
+if(!(formats98(data131))){
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3620,11 +3626,8 @@ vErrors.push(err281);
 errors++;
 }
 }
-for(const key32 in data129){
-let data130 = data129[key32];
-if(typeof data130 === "string"){
-if(!(formats98(data130))){
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3634,8 +3637,9 @@ vErrors.push(err282);
 errors++;
 }
 }
+}
 else {
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3645,9 +3649,14 @@ vErrors.push(err283);
 errors++;
 }
 }
-}
-else {
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data129.add !== undefined){
+let data132 = data129.add;
+if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
+for(const key33 in data132){
+const _errs323 = errors;
+if(typeof key33 === "string"){
+if(!(formats96(key33))){
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key33};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3657,15 +3666,8 @@ vErrors.push(err284);
 errors++;
 }
 }
-if(data126.remove !== undefined){
-let data131 = data126.remove;
-if(Array.isArray(data131)){
-const len10 = data131.length;
-for(let i10=0; i10<len10; i10++){
-let data132 = data131[i10];
-if(typeof data132 === "string"){
-if(!(formats96(data132))){
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key33};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3674,9 +3676,9 @@ vErrors.push(err285);
 }
 errors++;
 }
-}
-else {
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid60 = _errs323 === errors;
+if(!valid60){
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key33}};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3686,9 +3688,11 @@ vErrors.push(err286);
 errors++;
 }
 }
-}
-else {
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key34 in data132){
+let data133 = data132[key34];
+if(typeof data133 === "string"){
+if(!(formats98(data133))){
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3698,9 +3702,8 @@ vErrors.push(err287);
 errors++;
 }
 }
-}
 else {
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3712,7 +3715,7 @@ errors++;
 }
 }
 else {
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3722,12 +3725,15 @@ vErrors.push(err289);
 errors++;
 }
 }
-if(data62.redirect !== undefined){
-let data133 = data62.redirect;
-if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
-for(const key33 in data133){
-if(!(((((((key33 === "scheme") || (key33 === "host")) || (key33 === "port")) || (key33 === "path")) || (key33 === "prefix")) || (key33 === "status")) || (key33 === "stripQuery"))){
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
+if(data129.remove !== undefined){
+let data134 = data129.remove;
+if(Array.isArray(data134)){
+const len11 = data134.length;
+for(let i11=0; i11<len11; i11++){
+let data135 = data134[i11];
+if(typeof data135 === "string"){
+if(!(formats96(data135))){
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove/" + i11,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3737,10 +3743,8 @@ vErrors.push(err290);
 errors++;
 }
 }
-if(data133.scheme !== undefined){
-let data134 = data133.scheme;
-if(typeof data134 !== "string"){
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+else {
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove/" + i11,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3749,8 +3753,10 @@ vErrors.push(err291);
 }
 errors++;
 }
-if(!((data134 === "http") || (data134 === "https"))){
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+}
+else {
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3760,11 +3766,9 @@ vErrors.push(err292);
 errors++;
 }
 }
-if(data133.host !== undefined){
-let data135 = data133.host;
-if(typeof data135 === "string"){
-if(!(formats116(data135))){
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+}
+else {
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3774,8 +3778,9 @@ vErrors.push(err293);
 errors++;
 }
 }
+}
 else {
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3785,10 +3790,12 @@ vErrors.push(err294);
 errors++;
 }
 }
-if(data133.port !== undefined){
-let data136 = data133.port;
-if(!(((typeof data136 == "number") && (!(data136 % 1) && !isNaN(data136))) && (isFinite(data136)))){
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(data65.redirect !== undefined){
+let data136 = data65.redirect;
+if(data136 && typeof data136 == "object" && !Array.isArray(data136)){
+for(const key35 in data136){
+if(!(((((((key35 === "scheme") || (key35 === "host")) || (key35 === "port")) || (key35 === "path")) || (key35 === "prefix")) || (key35 === "status")) || (key35 === "stripQuery"))){
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35}};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3797,9 +3804,11 @@ vErrors.push(err295);
 }
 errors++;
 }
-if((typeof data136 == "number") && (isFinite(data136))){
-if(data136 > 65535 || isNaN(data136)){
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data136.scheme !== undefined){
+let data137 = data136.scheme;
+if(typeof data137 !== "string"){
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3808,8 +3817,8 @@ vErrors.push(err296);
 }
 errors++;
 }
-if(data136 < 0 || isNaN(data136)){
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(!((data137 === "http") || (data137 === "https"))){
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3819,12 +3828,11 @@ vErrors.push(err297);
 errors++;
 }
 }
-}
-if(data133.path !== undefined){
-let data137 = data133.path;
-if(typeof data137 === "string"){
-if(!(formats118(data137))){
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data136.host !== undefined){
+let data138 = data136.host;
+if(typeof data138 === "string"){
+if(!(formats116(data138))){
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3835,7 +3843,7 @@ errors++;
 }
 }
 else {
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3845,11 +3853,10 @@ vErrors.push(err299);
 errors++;
 }
 }
-if(data133.prefix !== undefined){
-let data138 = data133.prefix;
-if(typeof data138 === "string"){
-if(!(formats42(data138))){
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data136.port !== undefined){
+let data139 = data136.port;
+if(!(((typeof data139 == "number") && (!(data139 % 1) && !isNaN(data139))) && (isFinite(data139)))){
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3858,9 +3865,9 @@ vErrors.push(err300);
 }
 errors++;
 }
-}
-else {
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if((typeof data139 == "number") && (isFinite(data139))){
+if(data139 > 65535 || isNaN(data139)){
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3869,11 +3876,8 @@ vErrors.push(err301);
 }
 errors++;
 }
-}
-if(data133.status !== undefined){
-let data139 = data133.status;
-if(!(((typeof data139 == "number") && (!(data139 % 1) && !isNaN(data139))) && (isFinite(data139)))){
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data139 < 0 || isNaN(data139)){
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3882,8 +3886,13 @@ vErrors.push(err302);
 }
 errors++;
 }
-if(!(((((data139 === 301) || (data139 === 302)) || (data139 === 303)) || (data139 === 307)) || (data139 === 308))){
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+}
+if(data136.path !== undefined){
+let data140 = data136.path;
+if(typeof data140 === "string"){
+if(!(formats118(data140))){
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3893,9 +3902,8 @@ vErrors.push(err303);
 errors++;
 }
 }
-if(data133.stripQuery !== undefined){
-if(typeof data133.stripQuery !== "boolean"){
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3905,9 +3913,11 @@ vErrors.push(err304);
 errors++;
 }
 }
-}
-else {
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data136.prefix !== undefined){
+let data141 = data136.prefix;
+if(typeof data141 === "string"){
+if(!(formats42(data141))){
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3917,11 +3927,8 @@ vErrors.push(err305);
 errors++;
 }
 }
-if(data62.respond !== undefined){
-let data141 = data62.respond;
-if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
-if(data141.status === undefined){
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+else {
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3930,9 +3937,11 @@ vErrors.push(err306);
 }
 errors++;
 }
-for(const key34 in data141){
-if(!(((key34 === "status") || (key34 === "headers")) || (key34 === "body"))){
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34}};
+}
+if(data136.status !== undefined){
+let data142 = data136.status;
+if(!(((typeof data142 == "number") && (!(data142 % 1) && !isNaN(data142))) && (isFinite(data142)))){
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3941,11 +3950,8 @@ vErrors.push(err307);
 }
 errors++;
 }
-}
-if(data141.status !== undefined){
-let data142 = data141.status;
-if(!(((typeof data142 == "number") && (!(data142 % 1) && !isNaN(data142))) && (isFinite(data142)))){
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(!(((((data142 === 301) || (data142 === 302)) || (data142 === 303)) || (data142 === 307)) || (data142 === 308))){
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3954,9 +3960,10 @@ vErrors.push(err308);
 }
 errors++;
 }
-if((typeof data142 == "number") && (isFinite(data142))){
-if(data142 > 599 || isNaN(data142)){
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data136.stripQuery !== undefined){
+if(typeof data136.stripQuery !== "boolean"){
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3965,8 +3972,10 @@ vErrors.push(err309);
 }
 errors++;
 }
-if(data142 < 200 || isNaN(data142)){
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+}
+else {
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3976,15 +3985,11 @@ vErrors.push(err310);
 errors++;
 }
 }
-}
-if(data141.headers !== undefined){
-let data143 = data141.headers;
-if(data143 && typeof data143 == "object" && !Array.isArray(data143)){
-for(const key35 in data143){
-const _errs348 = errors;
-if(typeof key35 === "string"){
-if(!(formats96(key35))){
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key35};
+if(data65.respond !== undefined){
+let data144 = data65.respond;
+if(data144 && typeof data144 == "object" && !Array.isArray(data144)){
+if(data144.status === undefined){
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -3993,9 +3998,9 @@ vErrors.push(err311);
 }
 errors++;
 }
-}
-else {
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key35};
+for(const key36 in data144){
+if(!(((key36 === "status") || (key36 === "headers")) || (key36 === "body"))){
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4004,9 +4009,11 @@ vErrors.push(err312);
 }
 errors++;
 }
-var valid63 = _errs348 === errors;
-if(!valid63){
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key35}};
+}
+if(data144.status !== undefined){
+let data145 = data144.status;
+if(!(((typeof data145 == "number") && (!(data145 % 1) && !isNaN(data145))) && (isFinite(data145)))){
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4015,12 +4022,9 @@ vErrors.push(err313);
 }
 errors++;
 }
-}
-for(const key36 in data143){
-let data144 = data143[key36];
-if(typeof data144 === "string"){
-if(!(formats98(data144))){
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if((typeof data145 == "number") && (isFinite(data145))){
+if(data145 > 599 || isNaN(data145)){
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4029,9 +4033,8 @@ vErrors.push(err314);
 }
 errors++;
 }
-}
-else {
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data145 < 200 || isNaN(data145)){
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4042,8 +4045,14 @@ errors++;
 }
 }
 }
-else {
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data144.headers !== undefined){
+let data146 = data144.headers;
+if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
+for(const key37 in data146){
+const _errs356 = errors;
+if(typeof key37 === "string"){
+if(!(formats96(key37))){
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key37};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4053,9 +4062,8 @@ vErrors.push(err316);
 errors++;
 }
 }
-if(data141.body !== undefined){
-if(typeof data141.body !== "string"){
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+else {
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key37};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4064,10 +4072,9 @@ vErrors.push(err317);
 }
 errors++;
 }
-}
-}
-else {
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+var valid66 = _errs356 === errors;
+if(!valid66){
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key37}};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4077,9 +4084,11 @@ vErrors.push(err318);
 errors++;
 }
 }
-}
-else {
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+for(const key38 in data146){
+let data147 = data146[key38];
+if(typeof data147 === "string"){
+if(!(formats98(data147))){
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4089,9 +4098,8 @@ vErrors.push(err319);
 errors++;
 }
 }
-}
 else {
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4101,11 +4109,9 @@ vErrors.push(err320);
 errors++;
 }
 }
-if(data15.virtualHosts !== undefined){
-let data146 = data15.virtualHosts;
-if(Array.isArray(data146)){
-if(data146.length < 1){
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4114,12 +4120,10 @@ vErrors.push(err321);
 }
 errors++;
 }
-const len11 = data146.length;
-for(let i11=0; i11<len11; i11++){
-let data147 = data146[i11];
-if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
-if(data147.domains === undefined){
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+if(data144.body !== undefined){
+if(typeof data144.body !== "string"){
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4128,8 +4132,10 @@ vErrors.push(err322);
 }
 errors++;
 }
-if(data147.routes === undefined){
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+}
+}
+else {
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4138,9 +4144,10 @@ vErrors.push(err323);
 }
 errors++;
 }
-for(const key37 in data147){
-if(!(((((key37 === "name") || (key37 === "domains")) || (key37 === "requestHeaders")) || (key37 === "responseHeaders")) || (key37 === "routes"))){
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+}
+}
+else {
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4150,11 +4157,9 @@ vErrors.push(err324);
 errors++;
 }
 }
-if(data147.name !== undefined){
-let data148 = data147.name;
-if(typeof data148 === "string"){
-if(!(formats4(data148))){
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4164,8 +4169,11 @@ vErrors.push(err325);
 errors++;
 }
 }
-else {
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data15.virtualHosts !== undefined){
+let data149 = data15.virtualHosts;
+if(Array.isArray(data149)){
+if(data149.length < 1){
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4174,12 +4182,12 @@ vErrors.push(err326);
 }
 errors++;
 }
-}
-if(data147.domains !== undefined){
-let data149 = data147.domains;
-if(Array.isArray(data149)){
-if(data149.length < 1){
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+const len12 = data149.length;
+for(let i12=0; i12<len12; i12++){
+let data150 = data149[i12];
+if(data150 && typeof data150 == "object" && !Array.isArray(data150)){
+if(data150.domains === undefined){
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4188,12 +4196,8 @@ vErrors.push(err327);
 }
 errors++;
 }
-const len12 = data149.length;
-for(let i12=0; i12<len12; i12++){
-let data150 = data149[i12];
-if(typeof data150 === "string"){
-if(!(formats128(data150))){
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+if(data150.routes === undefined){
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4202,9 +4206,9 @@ vErrors.push(err328);
 }
 errors++;
 }
-}
-else {
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+for(const key39 in data150){
+if(!(((((key39 === "name") || (key39 === "domains")) || (key39 === "requestHeaders")) || (key39 === "responseHeaders")) || (key39 === "routes"))){
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4214,9 +4218,11 @@ vErrors.push(err329);
 errors++;
 }
 }
-}
-else {
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+if(data150.name !== undefined){
+let data151 = data150.name;
+if(typeof data151 === "string"){
+if(!(formats4(data151))){
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4226,12 +4232,8 @@ vErrors.push(err330);
 errors++;
 }
 }
-if(data147.requestHeaders !== undefined){
-let data151 = data147.requestHeaders;
-if(data151 && typeof data151 == "object" && !Array.isArray(data151)){
-for(const key38 in data151){
-if(!(((key38 === "set") || (key38 === "add")) || (key38 === "remove"))){
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38}};
+else {
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4241,14 +4243,11 @@ vErrors.push(err331);
 errors++;
 }
 }
-if(data151.set !== undefined){
-let data152 = data151.set;
-if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
-for(const key39 in data152){
-const _errs371 = errors;
-if(typeof key39 === "string"){
-if(!(formats96(key39))){
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key39};
+if(data150.domains !== undefined){
+let data152 = data150.domains;
+if(Array.isArray(data152)){
+if(data152.length < 1){
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4257,9 +4256,12 @@ vErrors.push(err332);
 }
 errors++;
 }
-}
-else {
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key39};
+const len13 = data152.length;
+for(let i13=0; i13<len13; i13++){
+let data153 = data152[i13];
+if(typeof data153 === "string"){
+if(!(formats128(data153))){
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4268,9 +4270,9 @@ vErrors.push(err333);
 }
 errors++;
 }
-var valid71 = _errs371 === errors;
-if(!valid71){
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key39}};
+}
+else {
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4280,11 +4282,9 @@ vErrors.push(err334);
 errors++;
 }
 }
-for(const key40 in data152){
-let data153 = data152[key40];
-if(typeof data153 === "string"){
-if(!(formats98(data153))){
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4294,8 +4294,12 @@ vErrors.push(err335);
 errors++;
 }
 }
-else {
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data150.requestHeaders !== undefined){
+let data154 = data150.requestHeaders;
+if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
+for(const key40 in data154){
+if(!(((key40 === "set") || (key40 === "add")) || (key40 === "remove"))){
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4305,9 +4309,14 @@ vErrors.push(err336);
 errors++;
 }
 }
-}
-else {
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data154.set !== undefined){
+let data155 = data154.set;
+if(data155 && typeof data155 == "object" && !Array.isArray(data155)){
+for(const key41 in data155){
+const _errs379 = errors;
+if(typeof key41 === "string"){
+if(!(formats96(key41))){
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4317,14 +4326,8 @@ vErrors.push(err337);
 errors++;
 }
 }
-if(data151.add !== undefined){
-let data154 = data151.add;
-if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
-for(const key41 in data154){
-const _errs378 = errors;
-if(typeof key41 === "string"){
-if(!(formats96(key41))){
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
+else {
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4333,9 +4336,9 @@ vErrors.push(err338);
 }
 errors++;
 }
-}
-else {
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
+var valid74 = _errs379 === errors;
+if(!valid74){
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4344,9 +4347,12 @@ vErrors.push(err339);
 }
 errors++;
 }
-var valid73 = _errs378 === errors;
-if(!valid73){
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
+}
+for(const key42 in data155){
+let data156 = data155[key42];
+if(typeof data156 === "string"){
+if(!(formats98(data156))){
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4356,11 +4362,8 @@ vErrors.push(err340);
 errors++;
 }
 }
-for(const key42 in data154){
-let data155 = data154[key42];
-if(typeof data155 === "string"){
-if(!(formats98(data155))){
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4370,8 +4373,9 @@ vErrors.push(err341);
 errors++;
 }
 }
+}
 else {
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4381,9 +4385,14 @@ vErrors.push(err342);
 errors++;
 }
 }
-}
-else {
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data154.add !== undefined){
+let data157 = data154.add;
+if(data157 && typeof data157 == "object" && !Array.isArray(data157)){
+for(const key43 in data157){
+const _errs386 = errors;
+if(typeof key43 === "string"){
+if(!(formats96(key43))){
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4393,15 +4402,8 @@ vErrors.push(err343);
 errors++;
 }
 }
-if(data151.remove !== undefined){
-let data156 = data151.remove;
-if(Array.isArray(data156)){
-const len13 = data156.length;
-for(let i13=0; i13<len13; i13++){
-let data157 = data156[i13];
-if(typeof data157 === "string"){
-if(!(formats96(data157))){
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4410,9 +4412,9 @@ vErrors.push(err344);
 }
 errors++;
 }
-}
-else {
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid76 = _errs386 === errors;
+if(!valid76){
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4422,9 +4424,11 @@ vErrors.push(err345);
 errors++;
 }
 }
-}
-else {
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key44 in data157){
+let data158 = data157[key44];
+if(typeof data158 === "string"){
+if(!(formats98(data158))){
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4434,9 +4438,8 @@ vErrors.push(err346);
 errors++;
 }
 }
-}
 else {
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4446,12 +4449,9 @@ vErrors.push(err347);
 errors++;
 }
 }
-if(data147.responseHeaders !== undefined){
-let data158 = data147.responseHeaders;
-if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
-for(const key43 in data158){
-if(!(((key43 === "set") || (key43 === "add")) || (key43 === "remove"))){
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
+}
+else {
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4461,14 +4461,15 @@ vErrors.push(err348);
 errors++;
 }
 }
-if(data158.set !== undefined){
-let data159 = data158.set;
-if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
-for(const key44 in data159){
-const _errs392 = errors;
-if(typeof key44 === "string"){
-if(!(formats96(key44))){
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key44};
+if(data154.remove !== undefined){
+let data159 = data154.remove;
+if(Array.isArray(data159)){
+const len14 = data159.length;
+for(let i14=0; i14<len14; i14++){
+let data160 = data159[i14];
+if(typeof data160 === "string"){
+if(!(formats96(data160))){
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4479,7 +4480,7 @@ errors++;
 }
 }
 else {
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key44};
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4488,9 +4489,10 @@ vErrors.push(err350);
 }
 errors++;
 }
-var valid78 = _errs392 === errors;
-if(!valid78){
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key44}};
+}
+}
+else {
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4500,11 +4502,9 @@ vErrors.push(err351);
 errors++;
 }
 }
-for(const key45 in data159){
-let data160 = data159[key45];
-if(typeof data160 === "string"){
-if(!(formats98(data160))){
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4514,8 +4514,12 @@ vErrors.push(err352);
 errors++;
 }
 }
-else {
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data150.responseHeaders !== undefined){
+let data161 = data150.responseHeaders;
+if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
+for(const key45 in data161){
+if(!(((key45 === "set") || (key45 === "add")) || (key45 === "remove"))){
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4525,9 +4529,14 @@ vErrors.push(err353);
 errors++;
 }
 }
-}
-else {
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data161.set !== undefined){
+let data162 = data161.set;
+if(data162 && typeof data162 == "object" && !Array.isArray(data162)){
+for(const key46 in data162){
+const _errs400 = errors;
+if(typeof key46 === "string"){
+if(!(formats96(key46))){
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4537,14 +4546,8 @@ vErrors.push(err354);
 errors++;
 }
 }
-if(data158.add !== undefined){
-let data161 = data158.add;
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-for(const key46 in data161){
-const _errs399 = errors;
-if(typeof key46 === "string"){
-if(!(formats96(key46))){
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
+else {
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4553,9 +4556,9 @@ vErrors.push(err355);
 }
 errors++;
 }
-}
-else {
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
+var valid81 = _errs400 === errors;
+if(!valid81){
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4564,9 +4567,12 @@ vErrors.push(err356);
 }
 errors++;
 }
-var valid80 = _errs399 === errors;
-if(!valid80){
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
+}
+for(const key47 in data162){
+let data163 = data162[key47];
+if(typeof data163 === "string"){
+if(!(formats98(data163))){
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4576,11 +4582,8 @@ vErrors.push(err357);
 errors++;
 }
 }
-for(const key47 in data161){
-let data162 = data161[key47];
-if(typeof data162 === "string"){
-if(!(formats98(data162))){
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4590,8 +4593,9 @@ vErrors.push(err358);
 errors++;
 }
 }
+}
 else {
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4601,9 +4605,14 @@ vErrors.push(err359);
 errors++;
 }
 }
-}
-else {
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data161.add !== undefined){
+let data164 = data161.add;
+if(data164 && typeof data164 == "object" && !Array.isArray(data164)){
+for(const key48 in data164){
+const _errs407 = errors;
+if(typeof key48 === "string"){
+if(!(formats96(key48))){
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key48};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4613,15 +4622,8 @@ vErrors.push(err360);
 errors++;
 }
 }
-if(data158.remove !== undefined){
-let data163 = data158.remove;
-if(Array.isArray(data163)){
-const len14 = data163.length;
-for(let i14=0; i14<len14; i14++){
-let data164 = data163[i14];
-if(typeof data164 === "string"){
-if(!(formats96(data164))){
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key48};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4630,9 +4632,9 @@ vErrors.push(err361);
 }
 errors++;
 }
-}
-else {
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid83 = _errs407 === errors;
+if(!valid83){
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key48}};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4642,9 +4644,11 @@ vErrors.push(err362);
 errors++;
 }
 }
-}
-else {
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key49 in data164){
+let data165 = data164[key49];
+if(typeof data165 === "string"){
+if(!(formats98(data165))){
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4654,9 +4658,8 @@ vErrors.push(err363);
 errors++;
 }
 }
-}
 else {
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4666,15 +4669,9 @@ vErrors.push(err364);
 errors++;
 }
 }
-if(data147.routes !== undefined){
-let data165 = data147.routes;
-if(Array.isArray(data165)){
-const len15 = data165.length;
-for(let i15=0; i15<len15; i15++){
-let data166 = data165[i15];
-if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
-if(data166.match === undefined){
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+}
+else {
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4683,9 +4680,16 @@ vErrors.push(err365);
 }
 errors++;
 }
-for(const key48 in data166){
-if(!(((((key48 === "name") || (key48 === "match")) || (key48 === "forward")) || (key48 === "redirect")) || (key48 === "respond"))){
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
+}
+if(data161.remove !== undefined){
+let data166 = data161.remove;
+if(Array.isArray(data166)){
+const len15 = data166.length;
+for(let i15=0; i15<len15; i15++){
+let data167 = data166[i15];
+if(typeof data167 === "string"){
+if(!(formats96(data167))){
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4695,11 +4699,8 @@ vErrors.push(err366);
 errors++;
 }
 }
-if(data166.name !== undefined){
-let data167 = data166.name;
-if(typeof data167 === "string"){
-if(!(formats4(data167))){
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4709,8 +4710,9 @@ vErrors.push(err367);
 errors++;
 }
 }
+}
 else {
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4720,12 +4722,9 @@ vErrors.push(err368);
 errors++;
 }
 }
-if(data166.match !== undefined){
-let data168 = data166.match;
-if(data168 && typeof data168 == "object" && !Array.isArray(data168)){
-for(const key49 in data168){
-if(!(func2.call(schema12.properties.match.properties, key49))){
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49}};
+}
+else {
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4735,11 +4734,15 @@ vErrors.push(err369);
 errors++;
 }
 }
-if(data168.path !== undefined){
-let data169 = data168.path;
-if(typeof data169 === "string"){
-if(!(formats40(data169))){
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(data150.routes !== undefined){
+let data168 = data150.routes;
+if(Array.isArray(data168)){
+const len16 = data168.length;
+for(let i16=0; i16<len16; i16++){
+let data169 = data168[i16];
+if(data169 && typeof data169 == "object" && !Array.isArray(data169)){
+if(data169.match === undefined){
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4748,9 +4751,9 @@ vErrors.push(err370);
 }
 errors++;
 }
-}
-else {
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+for(const key50 in data169){
+if(!(((((key50 === "name") || (key50 === "match")) || (key50 === "forward")) || (key50 === "redirect")) || (key50 === "respond"))){
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4760,11 +4763,11 @@ vErrors.push(err371);
 errors++;
 }
 }
-if(data168.prefix !== undefined){
-let data170 = data168.prefix;
+if(data169.name !== undefined){
+let data170 = data169.name;
 if(typeof data170 === "string"){
-if(!(formats42(data170))){
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(!(formats4(data170))){
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4775,7 +4778,7 @@ errors++;
 }
 }
 else {
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4785,11 +4788,12 @@ vErrors.push(err373);
 errors++;
 }
 }
-if(data168.pathSeparatedPrefix !== undefined){
-let data171 = data168.pathSeparatedPrefix;
-if(typeof data171 === "string"){
-if(!(formats44(data171))){
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(data169.match !== undefined){
+let data171 = data169.match;
+if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
+for(const key51 in data171){
+if(!(func2.call(schema12.properties.match.properties, key51))){
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4799,8 +4803,11 @@ vErrors.push(err374);
 errors++;
 }
 }
-else {
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data171.path !== undefined){
+let data172 = data171.path;
+if(typeof data172 === "string"){
+if(!(formats40(data172))){
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4810,11 +4817,8 @@ vErrors.push(err375);
 errors++;
 }
 }
-if(data168.regex !== undefined){
-let data172 = data168.regex;
-if(typeof data172 === "string"){
-if(!(formats46(data172))){
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4824,8 +4828,11 @@ vErrors.push(err376);
 errors++;
 }
 }
-else {
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data171.prefix !== undefined){
+let data173 = data171.prefix;
+if(typeof data173 === "string"){
+if(!(formats42(data173))){
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4835,11 +4842,8 @@ vErrors.push(err377);
 errors++;
 }
 }
-if(data168.template !== undefined){
-let data173 = data168.template;
-if(typeof data173 === "string"){
-if(!(formats48(data173))){
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4849,8 +4853,11 @@ vErrors.push(err378);
 errors++;
 }
 }
-else {
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data171.pathSeparatedPrefix !== undefined){
+let data174 = data171.pathSeparatedPrefix;
+if(typeof data174 === "string"){
+if(!(formats44(data174))){
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4860,9 +4867,8 @@ vErrors.push(err379);
 errors++;
 }
 }
-if(data168.connect !== undefined){
-if(typeof data168.connect !== "boolean"){
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4872,9 +4878,11 @@ vErrors.push(err380);
 errors++;
 }
 }
-if(data168.caseSensitive !== undefined){
-if(typeof data168.caseSensitive !== "boolean"){
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data171.regex !== undefined){
+let data175 = data171.regex;
+if(typeof data175 === "string"){
+if(!(formats46(data175))){
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4884,15 +4892,8 @@ vErrors.push(err381);
 errors++;
 }
 }
-if(data168.methods !== undefined){
-let data176 = data168.methods;
-if(Array.isArray(data176)){
-const len16 = data176.length;
-for(let i16=0; i16<len16; i16++){
-let data177 = data176[i16];
-if(typeof data177 === "string"){
-if(!(formats50(data177))){
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+else {
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4902,8 +4903,11 @@ vErrors.push(err382);
 errors++;
 }
 }
-else {
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data171.template !== undefined){
+let data176 = data171.template;
+if(typeof data176 === "string"){
+if(!(formats48(data176))){
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4913,9 +4917,8 @@ vErrors.push(err383);
 errors++;
 }
 }
-}
 else {
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4925,14 +4928,9 @@ vErrors.push(err384);
 errors++;
 }
 }
-if(data168.headers !== undefined){
-let data178 = data168.headers;
-if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
-for(const key50 in data178){
-const _errs439 = errors;
-if(typeof key50 === "string"){
-if(!(formats52(key50))){
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key50};
+if(data171.connect !== undefined){
+if(typeof data171.connect !== "boolean"){
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4942,8 +4940,9 @@ vErrors.push(err385);
 errors++;
 }
 }
-else {
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key50};
+if(data171.caseSensitive !== undefined){
+if(typeof data171.caseSensitive !== "boolean"){
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4952,9 +4951,16 @@ vErrors.push(err386);
 }
 errors++;
 }
-var valid91 = _errs439 === errors;
-if(!valid91){
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key50}};
+}
+if(data171.methods !== undefined){
+let data179 = data171.methods;
+if(Array.isArray(data179)){
+const len17 = data179.length;
+for(let i17=0; i17<len17; i17++){
+let data180 = data179[i17];
+if(typeof data180 === "string"){
+if(!(formats50(data180))){
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods/" + i17,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4964,13 +4970,8 @@ vErrors.push(err387);
 errors++;
 }
 }
-for(const key51 in data178){
-let data179 = data178[key51];
-const _errs443 = errors;
-let valid93 = false;
-const _errs444 = errors;
-if(typeof data179 !== "string"){
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+else {
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods/" + i17,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4979,14 +4980,10 @@ vErrors.push(err388);
 }
 errors++;
 }
-var _valid5 = _errs444 === errors;
-valid93 = valid93 || _valid5;
-if(!valid93){
-const _errs446 = errors;
-if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
-for(const key52 in data179){
-if(!((((((((key52 === "exact") || (key52 === "prefix")) || (key52 === "suffix")) || (key52 === "contains")) || (key52 === "regex")) || (key52 === "range")) || (key52 === "present")) || (key52 === "invert"))){
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
+}
+}
+else {
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -4996,9 +4993,14 @@ vErrors.push(err389);
 errors++;
 }
 }
-if(data179.exact !== undefined){
-if(typeof data179.exact !== "string"){
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data171.headers !== undefined){
+let data181 = data171.headers;
+if(data181 && typeof data181 == "object" && !Array.isArray(data181)){
+for(const key52 in data181){
+const _errs447 = errors;
+if(typeof key52 === "string"){
+if(!(formats52(key52))){
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key52};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5008,11 +5010,8 @@ vErrors.push(err390);
 errors++;
 }
 }
-if(data179.prefix !== undefined){
-let data181 = data179.prefix;
-if(typeof data181 === "string"){
-if(!(formats4(data181))){
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key52};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5021,9 +5020,9 @@ vErrors.push(err391);
 }
 errors++;
 }
-}
-else {
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+var valid94 = _errs447 === errors;
+if(!valid94){
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key52}};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5033,11 +5032,13 @@ vErrors.push(err392);
 errors++;
 }
 }
-if(data179.suffix !== undefined){
-let data182 = data179.suffix;
-if(typeof data182 === "string"){
-if(!(formats4(data182))){
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+for(const key53 in data181){
+let data182 = data181[key53];
+const _errs451 = errors;
+let valid96 = false;
+const _errs452 = errors;
+if(typeof data182 !== "string"){
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5046,9 +5047,14 @@ vErrors.push(err393);
 }
 errors++;
 }
-}
-else {
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+var _valid5 = _errs452 === errors;
+valid96 = valid96 || _valid5;
+if(!valid96){
+const _errs454 = errors;
+if(data182 && typeof data182 == "object" && !Array.isArray(data182)){
+for(const key54 in data182){
+if(!((((((((key54 === "exact") || (key54 === "prefix")) || (key54 === "suffix")) || (key54 === "contains")) || (key54 === "regex")) || (key54 === "range")) || (key54 === "present")) || (key54 === "invert"))){
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5058,11 +5064,9 @@ vErrors.push(err394);
 errors++;
 }
 }
-if(data179.contains !== undefined){
-let data183 = data179.contains;
-if(typeof data183 === "string"){
-if(!(formats4(data183))){
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data182.exact !== undefined){
+if(typeof data182.exact !== "string"){
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5072,8 +5076,11 @@ vErrors.push(err395);
 errors++;
 }
 }
-else {
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data182.prefix !== undefined){
+let data184 = data182.prefix;
+if(typeof data184 === "string"){
+if(!(formats4(data184))){
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5083,11 +5090,8 @@ vErrors.push(err396);
 errors++;
 }
 }
-if(data179.regex !== undefined){
-let data184 = data179.regex;
-if(typeof data184 === "string"){
-if(!(formats46(data184))){
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5097,8 +5101,11 @@ vErrors.push(err397);
 errors++;
 }
 }
-else {
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data182.suffix !== undefined){
+let data185 = data182.suffix;
+if(typeof data185 === "string"){
+if(!(formats4(data185))){
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5108,11 +5115,8 @@ vErrors.push(err398);
 errors++;
 }
 }
-if(data179.range !== undefined){
-let data185 = data179.range;
-if(data185 && typeof data185 == "object" && !Array.isArray(data185)){
-if(data185.start === undefined){
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5121,8 +5125,12 @@ vErrors.push(err399);
 }
 errors++;
 }
-if(data185.end === undefined){
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data182.contains !== undefined){
+let data186 = data182.contains;
+if(typeof data186 === "string"){
+if(!(formats4(data186))){
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5131,9 +5139,9 @@ vErrors.push(err400);
 }
 errors++;
 }
-for(const key53 in data185){
-if(!((key53 === "start") || (key53 === "end"))){
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53}};
+}
+else {
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5143,10 +5151,11 @@ vErrors.push(err401);
 errors++;
 }
 }
-if(data185.start !== undefined){
-let data186 = data185.start;
-if(!(((typeof data186 == "number") && (!(data186 % 1) && !isNaN(data186))) && (isFinite(data186)))){
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data182.regex !== undefined){
+let data187 = data182.regex;
+if(typeof data187 === "string"){
+if(!(formats46(data187))){
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5155,9 +5164,9 @@ vErrors.push(err402);
 }
 errors++;
 }
-if((typeof data186 == "number") && (isFinite(data186))){
-if(data186 > 9007199254740991 || isNaN(data186)){
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5166,8 +5175,12 @@ vErrors.push(err403);
 }
 errors++;
 }
-if(data186 < -9007199254740991 || isNaN(data186)){
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data182.range !== undefined){
+let data188 = data182.range;
+if(data188 && typeof data188 == "object" && !Array.isArray(data188)){
+if(data188.start === undefined){
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5176,12 +5189,8 @@ vErrors.push(err404);
 }
 errors++;
 }
-}
-}
-if(data185.end !== undefined){
-let data187 = data185.end;
-if(!(((typeof data187 == "number") && (!(data187 % 1) && !isNaN(data187))) && (isFinite(data187)))){
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data188.end === undefined){
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5190,9 +5199,9 @@ vErrors.push(err405);
 }
 errors++;
 }
-if((typeof data187 == "number") && (isFinite(data187))){
-if(data187 > 9007199254740991 || isNaN(data187)){
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+for(const key55 in data188){
+if(!((key55 === "start") || (key55 === "end"))){
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5201,8 +5210,11 @@ vErrors.push(err406);
 }
 errors++;
 }
-if(data187 < -9007199254740991 || isNaN(data187)){
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data188.start !== undefined){
+let data189 = data188.start;
+if(!(((typeof data189 == "number") && (!(data189 % 1) && !isNaN(data189))) && (isFinite(data189)))){
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5211,11 +5223,9 @@ vErrors.push(err407);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if((typeof data189 == "number") && (isFinite(data189))){
+if(data189 > 9007199254740991 || isNaN(data189)){
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5224,10 +5234,8 @@ vErrors.push(err408);
 }
 errors++;
 }
-}
-if(data179.present !== undefined){
-if(typeof data179.present !== "boolean"){
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data189 < -9007199254740991 || isNaN(data189)){
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5237,9 +5245,11 @@ vErrors.push(err409);
 errors++;
 }
 }
-if(data179.invert !== undefined){
-if(typeof data179.invert !== "boolean"){
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+}
+if(data188.end !== undefined){
+let data190 = data188.end;
+if(!(((typeof data190 == "number") && (!(data190 % 1) && !isNaN(data190))) && (isFinite(data190)))){
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5248,10 +5258,9 @@ vErrors.push(err410);
 }
 errors++;
 }
-}
-}
-else {
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data190 == "number") && (isFinite(data190))){
+if(data190 > 9007199254740991 || isNaN(data190)){
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5260,11 +5269,8 @@ vErrors.push(err411);
 }
 errors++;
 }
-var _valid5 = _errs446 === errors;
-valid93 = valid93 || _valid5;
-}
-if(!valid93){
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data190 < -9007199254740991 || isNaN(data190)){
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5273,21 +5279,11 @@ vErrors.push(err412);
 }
 errors++;
 }
-else {
-errors = _errs443;
-if(vErrors !== null){
-if(_errs443){
-vErrors.length = _errs443;
-}
-else {
-vErrors = null;
-}
-}
 }
 }
 }
 else {
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5297,14 +5293,9 @@ vErrors.push(err413);
 errors++;
 }
 }
-if(data168.query !== undefined){
-let data190 = data168.query;
-if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
-for(const key54 in data190){
-const _errs472 = errors;
-if(typeof key54 === "string"){
-if(!(formats4(key54))){
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key54};
+if(data182.present !== undefined){
+if(typeof data182.present !== "boolean"){
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5314,8 +5305,9 @@ vErrors.push(err414);
 errors++;
 }
 }
-else {
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key54};
+if(data182.invert !== undefined){
+if(typeof data182.invert !== "boolean"){
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5324,9 +5316,10 @@ vErrors.push(err415);
 }
 errors++;
 }
-var valid96 = _errs472 === errors;
-if(!valid96){
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key54}};
+}
+}
+else {
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5335,14 +5328,11 @@ vErrors.push(err416);
 }
 errors++;
 }
+var _valid5 = _errs454 === errors;
+valid96 = valid96 || _valid5;
 }
-for(const key55 in data190){
-let data191 = data190[key55];
-const _errs476 = errors;
-let valid98 = false;
-const _errs477 = errors;
-if(typeof data191 !== "string"){
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(!valid96){
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5351,305 +5341,11 @@ vErrors.push(err417);
 }
 errors++;
 }
-var _valid6 = _errs477 === errors;
-valid98 = valid98 || _valid6;
-if(!valid98){
-const _errs479 = errors;
-if(data191 && typeof data191 == "object" && !Array.isArray(data191)){
-for(const key56 in data191){
-if(!((((((((key56 === "exact") || (key56 === "prefix")) || (key56 === "suffix")) || (key56 === "contains")) || (key56 === "regex")) || (key56 === "range")) || (key56 === "present")) || (key56 === "invert"))){
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
-if(vErrors === null){
-vErrors = [err418];
-}
 else {
-vErrors.push(err418);
-}
-errors++;
-}
-}
-if(data191.exact !== undefined){
-if(typeof data191.exact !== "string"){
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err419];
-}
-else {
-vErrors.push(err419);
-}
-errors++;
-}
-}
-if(data191.prefix !== undefined){
-let data193 = data191.prefix;
-if(typeof data193 === "string"){
-if(!(formats4(data193))){
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err420];
-}
-else {
-vErrors.push(err420);
-}
-errors++;
-}
-}
-else {
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err421];
-}
-else {
-vErrors.push(err421);
-}
-errors++;
-}
-}
-if(data191.suffix !== undefined){
-let data194 = data191.suffix;
-if(typeof data194 === "string"){
-if(!(formats4(data194))){
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err422];
-}
-else {
-vErrors.push(err422);
-}
-errors++;
-}
-}
-else {
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err423];
-}
-else {
-vErrors.push(err423);
-}
-errors++;
-}
-}
-if(data191.contains !== undefined){
-let data195 = data191.contains;
-if(typeof data195 === "string"){
-if(!(formats4(data195))){
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err424];
-}
-else {
-vErrors.push(err424);
-}
-errors++;
-}
-}
-else {
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err425];
-}
-else {
-vErrors.push(err425);
-}
-errors++;
-}
-}
-if(data191.regex !== undefined){
-let data196 = data191.regex;
-if(typeof data196 === "string"){
-if(!(formats46(data196))){
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
-if(vErrors === null){
-vErrors = [err426];
-}
-else {
-vErrors.push(err426);
-}
-errors++;
-}
-}
-else {
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err427];
-}
-else {
-vErrors.push(err427);
-}
-errors++;
-}
-}
-if(data191.range !== undefined){
-let data197 = data191.range;
-if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
-if(data197.start === undefined){
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
-if(vErrors === null){
-vErrors = [err428];
-}
-else {
-vErrors.push(err428);
-}
-errors++;
-}
-if(data197.end === undefined){
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
-if(vErrors === null){
-vErrors = [err429];
-}
-else {
-vErrors.push(err429);
-}
-errors++;
-}
-for(const key57 in data197){
-if(!((key57 === "start") || (key57 === "end"))){
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
-if(vErrors === null){
-vErrors = [err430];
-}
-else {
-vErrors.push(err430);
-}
-errors++;
-}
-}
-if(data197.start !== undefined){
-let data198 = data197.start;
-if(!(((typeof data198 == "number") && (!(data198 % 1) && !isNaN(data198))) && (isFinite(data198)))){
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err431];
-}
-else {
-vErrors.push(err431);
-}
-errors++;
-}
-if((typeof data198 == "number") && (isFinite(data198))){
-if(data198 > 9007199254740991 || isNaN(data198)){
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err432];
-}
-else {
-vErrors.push(err432);
-}
-errors++;
-}
-if(data198 < -9007199254740991 || isNaN(data198)){
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err433];
-}
-else {
-vErrors.push(err433);
-}
-errors++;
-}
-}
-}
-if(data197.end !== undefined){
-let data199 = data197.end;
-if(!(((typeof data199 == "number") && (!(data199 % 1) && !isNaN(data199))) && (isFinite(data199)))){
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err434];
-}
-else {
-vErrors.push(err434);
-}
-errors++;
-}
-if((typeof data199 == "number") && (isFinite(data199))){
-if(data199 > 9007199254740991 || isNaN(data199)){
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err435];
-}
-else {
-vErrors.push(err435);
-}
-errors++;
-}
-if(data199 < -9007199254740991 || isNaN(data199)){
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err436];
-}
-else {
-vErrors.push(err436);
-}
-errors++;
-}
-}
-}
-}
-else {
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err437];
-}
-else {
-vErrors.push(err437);
-}
-errors++;
-}
-}
-if(data191.present !== undefined){
-if(typeof data191.present !== "boolean"){
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err438];
-}
-else {
-vErrors.push(err438);
-}
-errors++;
-}
-}
-if(data191.invert !== undefined){
-if(typeof data191.invert !== "boolean"){
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err439];
-}
-else {
-vErrors.push(err439);
-}
-errors++;
-}
-}
-}
-else {
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err440];
-}
-else {
-vErrors.push(err440);
-}
-errors++;
-}
-var _valid6 = _errs479 === errors;
-valid98 = valid98 || _valid6;
-}
-if(!valid98){
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-if(vErrors === null){
-vErrors = [err441];
-}
-else {
-vErrors.push(err441);
-}
-errors++;
-}
-else {
-errors = _errs476;
+errors = _errs451;
 if(vErrors !== null){
-if(_errs476){
-vErrors.length = _errs476;
+if(_errs451){
+vErrors.length = _errs451;
 }
 else {
 vErrors = null;
@@ -5659,7 +5355,307 @@ vErrors = null;
 }
 }
 else {
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err418];
+}
+else {
+vErrors.push(err418);
+}
+errors++;
+}
+}
+if(data171.query !== undefined){
+let data193 = data171.query;
+if(data193 && typeof data193 == "object" && !Array.isArray(data193)){
+for(const key56 in data193){
+const _errs480 = errors;
+if(typeof key56 === "string"){
+if(!(formats4(key56))){
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key56};
+if(vErrors === null){
+vErrors = [err419];
+}
+else {
+vErrors.push(err419);
+}
+errors++;
+}
+}
+else {
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key56};
+if(vErrors === null){
+vErrors = [err420];
+}
+else {
+vErrors.push(err420);
+}
+errors++;
+}
+var valid99 = _errs480 === errors;
+if(!valid99){
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key56}};
+if(vErrors === null){
+vErrors = [err421];
+}
+else {
+vErrors.push(err421);
+}
+errors++;
+}
+}
+for(const key57 in data193){
+let data194 = data193[key57];
+const _errs484 = errors;
+let valid101 = false;
+const _errs485 = errors;
+if(typeof data194 !== "string"){
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err422];
+}
+else {
+vErrors.push(err422);
+}
+errors++;
+}
+var _valid6 = _errs485 === errors;
+valid101 = valid101 || _valid6;
+if(!valid101){
+const _errs487 = errors;
+if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
+for(const key58 in data194){
+if(!((((((((key58 === "exact") || (key58 === "prefix")) || (key58 === "suffix")) || (key58 === "contains")) || (key58 === "regex")) || (key58 === "range")) || (key58 === "present")) || (key58 === "invert"))){
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+if(vErrors === null){
+vErrors = [err423];
+}
+else {
+vErrors.push(err423);
+}
+errors++;
+}
+}
+if(data194.exact !== undefined){
+if(typeof data194.exact !== "string"){
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err424];
+}
+else {
+vErrors.push(err424);
+}
+errors++;
+}
+}
+if(data194.prefix !== undefined){
+let data196 = data194.prefix;
+if(typeof data196 === "string"){
+if(!(formats4(data196))){
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err425];
+}
+else {
+vErrors.push(err425);
+}
+errors++;
+}
+}
+else {
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err426];
+}
+else {
+vErrors.push(err426);
+}
+errors++;
+}
+}
+if(data194.suffix !== undefined){
+let data197 = data194.suffix;
+if(typeof data197 === "string"){
+if(!(formats4(data197))){
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err427];
+}
+else {
+vErrors.push(err427);
+}
+errors++;
+}
+}
+else {
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err428];
+}
+else {
+vErrors.push(err428);
+}
+errors++;
+}
+}
+if(data194.contains !== undefined){
+let data198 = data194.contains;
+if(typeof data198 === "string"){
+if(!(formats4(data198))){
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err429];
+}
+else {
+vErrors.push(err429);
+}
+errors++;
+}
+}
+else {
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err430];
+}
+else {
+vErrors.push(err430);
+}
+errors++;
+}
+}
+if(data194.regex !== undefined){
+let data199 = data194.regex;
+if(typeof data199 === "string"){
+if(!(formats46(data199))){
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err431];
+}
+else {
+vErrors.push(err431);
+}
+errors++;
+}
+}
+else {
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err432];
+}
+else {
+vErrors.push(err432);
+}
+errors++;
+}
+}
+if(data194.range !== undefined){
+let data200 = data194.range;
+if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
+if(data200.start === undefined){
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(vErrors === null){
+vErrors = [err433];
+}
+else {
+vErrors.push(err433);
+}
+errors++;
+}
+if(data200.end === undefined){
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+if(vErrors === null){
+vErrors = [err434];
+}
+else {
+vErrors.push(err434);
+}
+errors++;
+}
+for(const key59 in data200){
+if(!((key59 === "start") || (key59 === "end"))){
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+if(vErrors === null){
+vErrors = [err435];
+}
+else {
+vErrors.push(err435);
+}
+errors++;
+}
+}
+if(data200.start !== undefined){
+let data201 = data200.start;
+if(!(((typeof data201 == "number") && (!(data201 % 1) && !isNaN(data201))) && (isFinite(data201)))){
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err436];
+}
+else {
+vErrors.push(err436);
+}
+errors++;
+}
+if((typeof data201 == "number") && (isFinite(data201))){
+if(data201 > 9007199254740991 || isNaN(data201)){
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err437];
+}
+else {
+vErrors.push(err437);
+}
+errors++;
+}
+if(data201 < -9007199254740991 || isNaN(data201)){
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err438];
+}
+else {
+vErrors.push(err438);
+}
+errors++;
+}
+}
+}
+if(data200.end !== undefined){
+let data202 = data200.end;
+if(!(((typeof data202 == "number") && (!(data202 % 1) && !isNaN(data202))) && (isFinite(data202)))){
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err439];
+}
+else {
+vErrors.push(err439);
+}
+errors++;
+}
+if((typeof data202 == "number") && (isFinite(data202))){
+if(data202 > 9007199254740991 || isNaN(data202)){
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err440];
+}
+else {
+vErrors.push(err440);
+}
+errors++;
+}
+if(data202 < -9007199254740991 || isNaN(data202)){
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err441];
+}
+else {
+vErrors.push(err441);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5669,11 +5665,9 @@ vErrors.push(err442);
 errors++;
 }
 }
-if(data168.fraction !== undefined){
-let data202 = data168.fraction;
-if((typeof data202 == "number") && (isFinite(data202))){
-if(data202 > 1 || isNaN(data202)){
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data194.present !== undefined){
+if(typeof data194.present !== "boolean"){
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5682,8 +5676,10 @@ vErrors.push(err443);
 }
 errors++;
 }
-if(data202 < 0 || isNaN(data202)){
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data194.invert !== undefined){
+if(typeof data194.invert !== "boolean"){
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5693,8 +5689,9 @@ vErrors.push(err444);
 errors++;
 }
 }
+}
 else {
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5703,10 +5700,11 @@ vErrors.push(err445);
 }
 errors++;
 }
+var _valid6 = _errs487 === errors;
+valid101 = valid101 || _valid6;
 }
-}
-else {
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(!valid101){
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5715,13 +5713,21 @@ vErrors.push(err446);
 }
 errors++;
 }
+else {
+errors = _errs484;
+if(vErrors !== null){
+if(_errs484){
+vErrors.length = _errs484;
 }
-if(data166.forward !== undefined){
-let data203 = data166.forward;
-if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
-for(const key58 in data203){
-if(!(func2.call(schema12.properties.forward.properties, key58))){
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5731,11 +5737,11 @@ vErrors.push(err447);
 errors++;
 }
 }
-if(data203.cluster !== undefined){
-let data204 = data203.cluster;
-if(typeof data204 === "string"){
-if(!(formats4(data204))){
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data171.fraction !== undefined){
+let data205 = data171.fraction;
+if((typeof data205 == "number") && (isFinite(data205))){
+if(data205 > 1 || isNaN(data205)){
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5744,9 +5750,8 @@ vErrors.push(err448);
 }
 errors++;
 }
-}
-else {
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data205 < 0 || isNaN(data205)){
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5756,11 +5761,8 @@ vErrors.push(err449);
 errors++;
 }
 }
-if(data203.clusters !== undefined){
-let data205 = data203.clusters;
-if(Array.isArray(data205)){
-if(data205.length < 1){
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5769,12 +5771,10 @@ vErrors.push(err450);
 }
 errors++;
 }
-const len17 = data205.length;
-for(let i17=0; i17<len17; i17++){
-let data206 = data205[i17];
-if(data206 && typeof data206 == "object" && !Array.isArray(data206)){
-if(data206.name === undefined){
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+}
+else {
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5783,9 +5783,13 @@ vErrors.push(err451);
 }
 errors++;
 }
-for(const key59 in data206){
-if(!((key59 === "name") || (key59 === "weight"))){
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+}
+if(data169.forward !== undefined){
+let data206 = data169.forward;
+if(data206 && typeof data206 == "object" && !Array.isArray(data206)){
+for(const key60 in data206){
+if(!(func2.call(schema12.properties.forward.properties, key60))){
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5795,11 +5799,11 @@ vErrors.push(err452);
 errors++;
 }
 }
-if(data206.name !== undefined){
-let data207 = data206.name;
+if(data206.cluster !== undefined){
+let data207 = data206.cluster;
 if(typeof data207 === "string"){
 if(!(formats4(data207))){
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5810,7 +5814,7 @@ errors++;
 }
 }
 else {
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5820,10 +5824,11 @@ vErrors.push(err454);
 errors++;
 }
 }
-if(data206.weight !== undefined){
-let data208 = data206.weight;
-if(!(((typeof data208 == "number") && (!(data208 % 1) && !isNaN(data208))) && (isFinite(data208)))){
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data206.clusters !== undefined){
+let data208 = data206.clusters;
+if(Array.isArray(data208)){
+if(data208.length < 1){
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5832,9 +5837,12 @@ vErrors.push(err455);
 }
 errors++;
 }
-if((typeof data208 == "number") && (isFinite(data208))){
-if(data208 > 4294967295 || isNaN(data208)){
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+const len18 = data208.length;
+for(let i18=0; i18<len18; i18++){
+let data209 = data208[i18];
+if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
+if(data209.name === undefined){
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5843,8 +5851,9 @@ vErrors.push(err456);
 }
 errors++;
 }
-if(data208 < 0 || isNaN(data208)){
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+for(const key61 in data209){
+if(!((key61 === "name") || (key61 === "weight"))){
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5854,10 +5863,11 @@ vErrors.push(err457);
 errors++;
 }
 }
-}
-}
-else {
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data209.name !== undefined){
+let data210 = data209.name;
+if(typeof data210 === "string"){
+if(!(formats4(data210))){
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5867,9 +5877,8 @@ vErrors.push(err458);
 errors++;
 }
 }
-}
 else {
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5879,11 +5888,10 @@ vErrors.push(err459);
 errors++;
 }
 }
-if(data203.clusterHeader !== undefined){
-let data209 = data203.clusterHeader;
-if(typeof data209 === "string"){
-if(!(formats76(data209))){
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(data209.weight !== undefined){
+let data211 = data209.weight;
+if(!(((typeof data211 == "number") && (!(data211 % 1) && !isNaN(data211))) && (isFinite(data211)))){
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5892,9 +5900,9 @@ vErrors.push(err460);
 }
 errors++;
 }
-}
-else {
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if((typeof data211 == "number") && (isFinite(data211))){
+if(data211 > 4294967295 || isNaN(data211)){
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5903,12 +5911,8 @@ vErrors.push(err461);
 }
 errors++;
 }
-}
-if(data203.timeout !== undefined){
-let data210 = data203.timeout;
-if(typeof data210 === "string"){
-if(!(formats2(data210))){
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(data211 < 0 || isNaN(data211)){
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5918,8 +5922,10 @@ vErrors.push(err462);
 errors++;
 }
 }
+}
+}
 else {
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5929,11 +5935,9 @@ vErrors.push(err463);
 errors++;
 }
 }
-if(data203.idleTimeout !== undefined){
-let data211 = data203.idleTimeout;
-if(typeof data211 === "string"){
-if(!(formats2(data211))){
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+}
+else {
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5943,8 +5947,11 @@ vErrors.push(err464);
 errors++;
 }
 }
-else {
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data206.clusterHeader !== undefined){
+let data212 = data206.clusterHeader;
+if(typeof data212 === "string"){
+if(!(formats76(data212))){
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -5954,11 +5961,8 @@ vErrors.push(err465);
 errors++;
 }
 }
-if(data203.grpcTimeoutHeaderMax !== undefined){
-let data212 = data203.grpcTimeoutHeaderMax;
-if(typeof data212 === "string"){
-if(!(formats2(data212))){
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
+else {
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -5968,8 +5972,11 @@ vErrors.push(err466);
 errors++;
 }
 }
-else {
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
+if(data206.timeout !== undefined){
+let data213 = data206.timeout;
+if(typeof data213 === "string"){
+if(!(formats2(data213))){
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -5979,15 +5986,8 @@ vErrors.push(err467);
 errors++;
 }
 }
-if(data203.upgrades !== undefined){
-let data213 = data203.upgrades;
-if(Array.isArray(data213)){
-const len18 = data213.length;
-for(let i18=0; i18<len18; i18++){
-let data214 = data213[i18];
-if(typeof data214 === "string"){
-if(!(formats32(data214))){
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+else {
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -5997,8 +5997,11 @@ vErrors.push(err468);
 errors++;
 }
 }
-else {
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+if(data206.idleTimeout !== undefined){
+let data214 = data206.idleTimeout;
+if(typeof data214 === "string"){
+if(!(formats2(data214))){
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6008,9 +6011,8 @@ vErrors.push(err469);
 errors++;
 }
 }
-}
 else {
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6020,12 +6022,11 @@ vErrors.push(err470);
 errors++;
 }
 }
-if(data203.rewrite !== undefined){
-let data215 = data203.rewrite;
-if(data215 && typeof data215 == "object" && !Array.isArray(data215)){
-for(const key60 in data215){
-if(!(((((key60 === "prefix") || (key60 === "regex")) || (key60 === "path")) || (key60 === "host")) || (key60 === "hostFrom"))){
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
+if(data206.grpcTimeoutHeaderMax !== undefined){
+let data215 = data206.grpcTimeoutHeaderMax;
+if(typeof data215 === "string"){
+if(!(formats2(data215))){
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6035,11 +6036,8 @@ vErrors.push(err471);
 errors++;
 }
 }
-if(data215.prefix !== undefined){
-let data216 = data215.prefix;
-if(typeof data216 === "string"){
-if(!(formats42(data216))){
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6049,8 +6047,15 @@ vErrors.push(err472);
 errors++;
 }
 }
-else {
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data206.upgrades !== undefined){
+let data216 = data206.upgrades;
+if(Array.isArray(data216)){
+const len19 = data216.length;
+for(let i19=0; i19<len19; i19++){
+let data217 = data216[i19];
+if(typeof data217 === "string"){
+if(!(formats32(data217))){
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6060,11 +6065,8 @@ vErrors.push(err473);
 errors++;
 }
 }
-if(data215.regex !== undefined){
-let data217 = data215.regex;
-if(data217 && typeof data217 == "object" && !Array.isArray(data217)){
-if(data217.pattern === undefined){
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6073,8 +6075,10 @@ vErrors.push(err474);
 }
 errors++;
 }
-if(data217.substitution === undefined){
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+}
+else {
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6083,9 +6087,13 @@ vErrors.push(err475);
 }
 errors++;
 }
-for(const key61 in data217){
-if(!((key61 === "pattern") || (key61 === "substitution"))){
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
+}
+if(data206.rewrite !== undefined){
+let data218 = data206.rewrite;
+if(data218 && typeof data218 == "object" && !Array.isArray(data218)){
+for(const key62 in data218){
+if(!(((((key62 === "prefix") || (key62 === "regex")) || (key62 === "path")) || (key62 === "host")) || (key62 === "hostFrom"))){
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6095,11 +6103,11 @@ vErrors.push(err476);
 errors++;
 }
 }
-if(data217.pattern !== undefined){
-let data218 = data217.pattern;
-if(typeof data218 === "string"){
-if(!(formats46(data218))){
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data218.prefix !== undefined){
+let data219 = data218.prefix;
+if(typeof data219 === "string"){
+if(!(formats42(data219))){
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6110,7 +6118,7 @@ errors++;
 }
 }
 else {
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6120,11 +6128,11 @@ vErrors.push(err478);
 errors++;
 }
 }
-if(data217.substitution !== undefined){
-let data219 = data217.substitution;
-if(typeof data219 === "string"){
-if(!(formats90(data219))){
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data218.regex !== undefined){
+let data220 = data218.regex;
+if(data220 && typeof data220 == "object" && !Array.isArray(data220)){
+if(data220.pattern === undefined){
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6133,9 +6141,8 @@ vErrors.push(err479);
 }
 errors++;
 }
-}
-else {
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data220.substitution === undefined){
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6144,10 +6151,9 @@ vErrors.push(err480);
 }
 errors++;
 }
-}
-}
-else {
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+for(const key63 in data220){
+if(!((key63 === "pattern") || (key63 === "substitution"))){
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6157,11 +6163,11 @@ vErrors.push(err481);
 errors++;
 }
 }
-if(data215.path !== undefined){
-let data220 = data215.path;
-if(typeof data220 === "string"){
-if(!(formats42(data220))){
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data220.pattern !== undefined){
+let data221 = data220.pattern;
+if(typeof data221 === "string"){
+if(!(formats46(data221))){
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6172,7 +6178,7 @@ errors++;
 }
 }
 else {
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6182,11 +6188,11 @@ vErrors.push(err483);
 errors++;
 }
 }
-if(data215.host !== undefined){
-let data221 = data215.host;
-if(typeof data221 === "string"){
-if(!(formats94(data221))){
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data220.substitution !== undefined){
+let data222 = data220.substitution;
+if(typeof data222 === "string"){
+if(!(formats90(data222))){
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6197,7 +6203,7 @@ errors++;
 }
 }
 else {
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6207,10 +6213,9 @@ vErrors.push(err485);
 errors++;
 }
 }
-if(data215.hostFrom !== undefined){
-let data222 = data215.hostFrom;
-if(typeof data222 !== "string"){
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6219,8 +6224,12 @@ vErrors.push(err486);
 }
 errors++;
 }
-if(!(data222 === "upstream")){
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+if(data218.path !== undefined){
+let data223 = data218.path;
+if(typeof data223 === "string"){
+if(!(formats42(data223))){
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6230,9 +6239,8 @@ vErrors.push(err487);
 errors++;
 }
 }
-}
 else {
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6242,12 +6250,11 @@ vErrors.push(err488);
 errors++;
 }
 }
-if(data203.requestHeaders !== undefined){
-let data223 = data203.requestHeaders;
-if(data223 && typeof data223 == "object" && !Array.isArray(data223)){
-for(const key62 in data223){
-if(!(((key62 === "set") || (key62 === "add")) || (key62 === "remove"))){
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
+if(data218.host !== undefined){
+let data224 = data218.host;
+if(typeof data224 === "string"){
+if(!(formats94(data224))){
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6257,14 +6264,8 @@ vErrors.push(err489);
 errors++;
 }
 }
-if(data223.set !== undefined){
-let data224 = data223.set;
-if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
-for(const key63 in data224){
-const _errs554 = errors;
-if(typeof key63 === "string"){
-if(!(formats96(key63))){
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key63};
+else {
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6274,8 +6275,10 @@ vErrors.push(err490);
 errors++;
 }
 }
-else {
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key63};
+if(data218.hostFrom !== undefined){
+let data225 = data218.hostFrom;
+if(typeof data225 !== "string"){
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6284,9 +6287,8 @@ vErrors.push(err491);
 }
 errors++;
 }
-var valid110 = _errs554 === errors;
-if(!valid110){
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key63}};
+if(!(data225 === "upstream")){
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6296,11 +6298,9 @@ vErrors.push(err492);
 errors++;
 }
 }
-for(const key64 in data224){
-let data225 = data224[key64];
-if(typeof data225 === "string"){
-if(!(formats98(data225))){
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6310,8 +6310,12 @@ vErrors.push(err493);
 errors++;
 }
 }
-else {
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data206.requestHeaders !== undefined){
+let data226 = data206.requestHeaders;
+if(data226 && typeof data226 == "object" && !Array.isArray(data226)){
+for(const key64 in data226){
+if(!(((key64 === "set") || (key64 === "add")) || (key64 === "remove"))){
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key64}};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6321,9 +6325,14 @@ vErrors.push(err494);
 errors++;
 }
 }
-}
-else {
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data226.set !== undefined){
+let data227 = data226.set;
+if(data227 && typeof data227 == "object" && !Array.isArray(data227)){
+for(const key65 in data227){
+const _errs562 = errors;
+if(typeof key65 === "string"){
+if(!(formats96(key65))){
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6333,14 +6342,8 @@ vErrors.push(err495);
 errors++;
 }
 }
-if(data223.add !== undefined){
-let data226 = data223.add;
-if(data226 && typeof data226 == "object" && !Array.isArray(data226)){
-for(const key65 in data226){
-const _errs561 = errors;
-if(typeof key65 === "string"){
-if(!(formats96(key65))){
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key65};
+else {
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6349,9 +6352,9 @@ vErrors.push(err496);
 }
 errors++;
 }
-}
-else {
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key65};
+var valid113 = _errs562 === errors;
+if(!valid113){
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key65}};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6360,9 +6363,12 @@ vErrors.push(err497);
 }
 errors++;
 }
-var valid112 = _errs561 === errors;
-if(!valid112){
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key65}};
+}
+for(const key66 in data227){
+let data228 = data227[key66];
+if(typeof data228 === "string"){
+if(!(formats98(data228))){
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6372,11 +6378,8 @@ vErrors.push(err498);
 errors++;
 }
 }
-for(const key66 in data226){
-let data227 = data226[key66];
-if(typeof data227 === "string"){
-if(!(formats98(data227))){
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6386,8 +6389,9 @@ vErrors.push(err499);
 errors++;
 }
 }
+}
 else {
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6397,9 +6401,14 @@ vErrors.push(err500);
 errors++;
 }
 }
-}
-else {
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data226.add !== undefined){
+let data229 = data226.add;
+if(data229 && typeof data229 == "object" && !Array.isArray(data229)){
+for(const key67 in data229){
+const _errs569 = errors;
+if(typeof key67 === "string"){
+if(!(formats96(key67))){
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6409,15 +6418,8 @@ vErrors.push(err501);
 errors++;
 }
 }
-if(data223.remove !== undefined){
-let data228 = data223.remove;
-if(Array.isArray(data228)){
-const len19 = data228.length;
-for(let i19=0; i19<len19; i19++){
-let data229 = data228[i19];
-if(typeof data229 === "string"){
-if(!(formats96(data229))){
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6426,9 +6428,9 @@ vErrors.push(err502);
 }
 errors++;
 }
-}
-else {
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid115 = _errs569 === errors;
+if(!valid115){
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6438,9 +6440,11 @@ vErrors.push(err503);
 errors++;
 }
 }
-}
-else {
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key68 in data229){
+let data230 = data229[key68];
+if(typeof data230 === "string"){
+if(!(formats98(data230))){
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6450,9 +6454,8 @@ vErrors.push(err504);
 errors++;
 }
 }
-}
 else {
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6462,12 +6465,9 @@ vErrors.push(err505);
 errors++;
 }
 }
-if(data203.responseHeaders !== undefined){
-let data230 = data203.responseHeaders;
-if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
-for(const key67 in data230){
-if(!(((key67 === "set") || (key67 === "add")) || (key67 === "remove"))){
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
+}
+else {
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6477,14 +6477,15 @@ vErrors.push(err506);
 errors++;
 }
 }
-if(data230.set !== undefined){
-let data231 = data230.set;
-if(data231 && typeof data231 == "object" && !Array.isArray(data231)){
-for(const key68 in data231){
-const _errs575 = errors;
-if(typeof key68 === "string"){
-if(!(formats96(key68))){
-const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key68};
+if(data226.remove !== undefined){
+let data231 = data226.remove;
+if(Array.isArray(data231)){
+const len20 = data231.length;
+for(let i20=0; i20<len20; i20++){
+let data232 = data231[i20];
+if(typeof data232 === "string"){
+if(!(formats96(data232))){
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6495,7 +6496,7 @@ errors++;
 }
 }
 else {
-const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key68};
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6504,9 +6505,10 @@ vErrors.push(err508);
 }
 errors++;
 }
-var valid117 = _errs575 === errors;
-if(!valid117){
-const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key68}};
+}
+}
+else {
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6516,11 +6518,9 @@ vErrors.push(err509);
 errors++;
 }
 }
-for(const key69 in data231){
-let data232 = data231[key69];
-if(typeof data232 === "string"){
-if(!(formats98(data232))){
-const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6530,8 +6530,12 @@ vErrors.push(err510);
 errors++;
 }
 }
-else {
-const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data206.responseHeaders !== undefined){
+let data233 = data206.responseHeaders;
+if(data233 && typeof data233 == "object" && !Array.isArray(data233)){
+for(const key69 in data233){
+if(!(((key69 === "set") || (key69 === "add")) || (key69 === "remove"))){
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69}};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6541,9 +6545,14 @@ vErrors.push(err511);
 errors++;
 }
 }
-}
-else {
-const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data233.set !== undefined){
+let data234 = data233.set;
+if(data234 && typeof data234 == "object" && !Array.isArray(data234)){
+for(const key70 in data234){
+const _errs583 = errors;
+if(typeof key70 === "string"){
+if(!(formats96(key70))){
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6553,14 +6562,8 @@ vErrors.push(err512);
 errors++;
 }
 }
-if(data230.add !== undefined){
-let data233 = data230.add;
-if(data233 && typeof data233 == "object" && !Array.isArray(data233)){
-for(const key70 in data233){
-const _errs582 = errors;
-if(typeof key70 === "string"){
-if(!(formats96(key70))){
-const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
+else {
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6569,9 +6572,9 @@ vErrors.push(err513);
 }
 errors++;
 }
-}
-else {
-const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
+var valid120 = _errs583 === errors;
+if(!valid120){
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6580,9 +6583,12 @@ vErrors.push(err514);
 }
 errors++;
 }
-var valid119 = _errs582 === errors;
-if(!valid119){
-const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
+}
+for(const key71 in data234){
+let data235 = data234[key71];
+if(typeof data235 === "string"){
+if(!(formats98(data235))){
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6592,11 +6598,8 @@ vErrors.push(err515);
 errors++;
 }
 }
-for(const key71 in data233){
-let data234 = data233[key71];
-if(typeof data234 === "string"){
-if(!(formats98(data234))){
-const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6606,8 +6609,9 @@ vErrors.push(err516);
 errors++;
 }
 }
+}
 else {
-const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6617,9 +6621,14 @@ vErrors.push(err517);
 errors++;
 }
 }
-}
-else {
-const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data233.add !== undefined){
+let data236 = data233.add;
+if(data236 && typeof data236 == "object" && !Array.isArray(data236)){
+for(const key72 in data236){
+const _errs590 = errors;
+if(typeof key72 === "string"){
+if(!(formats96(key72))){
+const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key72};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6629,15 +6638,8 @@ vErrors.push(err518);
 errors++;
 }
 }
-if(data230.remove !== undefined){
-let data235 = data230.remove;
-if(Array.isArray(data235)){
-const len20 = data235.length;
-for(let i20=0; i20<len20; i20++){
-let data236 = data235[i20];
-if(typeof data236 === "string"){
-if(!(formats96(data236))){
-const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key72};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6646,9 +6648,9 @@ vErrors.push(err519);
 }
 errors++;
 }
-}
-else {
-const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid122 = _errs590 === errors;
+if(!valid122){
+const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key72}};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -6658,9 +6660,11 @@ vErrors.push(err520);
 errors++;
 }
 }
-}
-else {
-const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key73 in data236){
+let data237 = data236[key73];
+if(typeof data237 === "string"){
+if(!(formats98(data237))){
+const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -6670,9 +6674,8 @@ vErrors.push(err521);
 errors++;
 }
 }
-}
 else {
-const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -6684,7 +6687,7 @@ errors++;
 }
 }
 else {
-const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6694,12 +6697,15 @@ vErrors.push(err523);
 errors++;
 }
 }
-if(data166.redirect !== undefined){
-let data237 = data166.redirect;
-if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
-for(const key72 in data237){
-if(!(((((((key72 === "scheme") || (key72 === "host")) || (key72 === "port")) || (key72 === "path")) || (key72 === "prefix")) || (key72 === "status")) || (key72 === "stripQuery"))){
-const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
+if(data233.remove !== undefined){
+let data238 = data233.remove;
+if(Array.isArray(data238)){
+const len21 = data238.length;
+for(let i21=0; i21<len21; i21++){
+let data239 = data238[i21];
+if(typeof data239 === "string"){
+if(!(formats96(data239))){
+const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -6709,10 +6715,8 @@ vErrors.push(err524);
 errors++;
 }
 }
-if(data237.scheme !== undefined){
-let data238 = data237.scheme;
-if(typeof data238 !== "string"){
-const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+else {
+const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -6721,8 +6725,10 @@ vErrors.push(err525);
 }
 errors++;
 }
-if(!((data238 === "http") || (data238 === "https"))){
-const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+}
+else {
+const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -6732,11 +6738,9 @@ vErrors.push(err526);
 errors++;
 }
 }
-if(data237.host !== undefined){
-let data239 = data237.host;
-if(typeof data239 === "string"){
-if(!(formats116(data239))){
-const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+}
+else {
+const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6746,8 +6750,9 @@ vErrors.push(err527);
 errors++;
 }
 }
+}
 else {
-const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6757,10 +6762,12 @@ vErrors.push(err528);
 errors++;
 }
 }
-if(data237.port !== undefined){
-let data240 = data237.port;
-if(!(((typeof data240 == "number") && (!(data240 % 1) && !isNaN(data240))) && (isFinite(data240)))){
-const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(data169.redirect !== undefined){
+let data240 = data169.redirect;
+if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
+for(const key74 in data240){
+if(!(((((((key74 === "scheme") || (key74 === "host")) || (key74 === "port")) || (key74 === "path")) || (key74 === "prefix")) || (key74 === "status")) || (key74 === "stripQuery"))){
+const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6769,9 +6776,11 @@ vErrors.push(err529);
 }
 errors++;
 }
-if((typeof data240 == "number") && (isFinite(data240))){
-if(data240 > 65535 || isNaN(data240)){
-const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data240.scheme !== undefined){
+let data241 = data240.scheme;
+if(typeof data241 !== "string"){
+const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6780,8 +6789,8 @@ vErrors.push(err530);
 }
 errors++;
 }
-if(data240 < 0 || isNaN(data240)){
-const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(!((data241 === "http") || (data241 === "https"))){
+const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6791,12 +6800,11 @@ vErrors.push(err531);
 errors++;
 }
 }
-}
-if(data237.path !== undefined){
-let data241 = data237.path;
-if(typeof data241 === "string"){
-if(!(formats118(data241))){
-const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data240.host !== undefined){
+let data242 = data240.host;
+if(typeof data242 === "string"){
+if(!(formats116(data242))){
+const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6807,7 +6815,7 @@ errors++;
 }
 }
 else {
-const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6817,11 +6825,10 @@ vErrors.push(err533);
 errors++;
 }
 }
-if(data237.prefix !== undefined){
-let data242 = data237.prefix;
-if(typeof data242 === "string"){
-if(!(formats42(data242))){
-const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data240.port !== undefined){
+let data243 = data240.port;
+if(!(((typeof data243 == "number") && (!(data243 % 1) && !isNaN(data243))) && (isFinite(data243)))){
+const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6830,9 +6837,9 @@ vErrors.push(err534);
 }
 errors++;
 }
-}
-else {
-const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if((typeof data243 == "number") && (isFinite(data243))){
+if(data243 > 65535 || isNaN(data243)){
+const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6841,11 +6848,8 @@ vErrors.push(err535);
 }
 errors++;
 }
-}
-if(data237.status !== undefined){
-let data243 = data237.status;
-if(!(((typeof data243 == "number") && (!(data243 % 1) && !isNaN(data243))) && (isFinite(data243)))){
-const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data243 < 0 || isNaN(data243)){
+const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6854,8 +6858,13 @@ vErrors.push(err536);
 }
 errors++;
 }
-if(!(((((data243 === 301) || (data243 === 302)) || (data243 === 303)) || (data243 === 307)) || (data243 === 308))){
-const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+}
+if(data240.path !== undefined){
+let data244 = data240.path;
+if(typeof data244 === "string"){
+if(!(formats118(data244))){
+const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6865,9 +6874,8 @@ vErrors.push(err537);
 errors++;
 }
 }
-if(data237.stripQuery !== undefined){
-if(typeof data237.stripQuery !== "boolean"){
-const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6877,9 +6885,11 @@ vErrors.push(err538);
 errors++;
 }
 }
-}
-else {
-const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data240.prefix !== undefined){
+let data245 = data240.prefix;
+if(typeof data245 === "string"){
+if(!(formats42(data245))){
+const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6889,11 +6899,8 @@ vErrors.push(err539);
 errors++;
 }
 }
-if(data166.respond !== undefined){
-let data245 = data166.respond;
-if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
-if(data245.status === undefined){
-const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+else {
+const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6902,9 +6909,11 @@ vErrors.push(err540);
 }
 errors++;
 }
-for(const key73 in data245){
-if(!(((key73 === "status") || (key73 === "headers")) || (key73 === "body"))){
-const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73}};
+}
+if(data240.status !== undefined){
+let data246 = data240.status;
+if(!(((typeof data246 == "number") && (!(data246 % 1) && !isNaN(data246))) && (isFinite(data246)))){
+const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6913,11 +6922,8 @@ vErrors.push(err541);
 }
 errors++;
 }
-}
-if(data245.status !== undefined){
-let data246 = data245.status;
-if(!(((typeof data246 == "number") && (!(data246 % 1) && !isNaN(data246))) && (isFinite(data246)))){
-const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(!(((((data246 === 301) || (data246 === 302)) || (data246 === 303)) || (data246 === 307)) || (data246 === 308))){
+const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6926,9 +6932,10 @@ vErrors.push(err542);
 }
 errors++;
 }
-if((typeof data246 == "number") && (isFinite(data246))){
-if(data246 > 599 || isNaN(data246)){
-const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data240.stripQuery !== undefined){
+if(typeof data240.stripQuery !== "boolean"){
+const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -6937,8 +6944,10 @@ vErrors.push(err543);
 }
 errors++;
 }
-if(data246 < 200 || isNaN(data246)){
-const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+}
+else {
+const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -6948,15 +6957,11 @@ vErrors.push(err544);
 errors++;
 }
 }
-}
-if(data245.headers !== undefined){
-let data247 = data245.headers;
-if(data247 && typeof data247 == "object" && !Array.isArray(data247)){
-for(const key74 in data247){
-const _errs615 = errors;
-if(typeof key74 === "string"){
-if(!(formats96(key74))){
-const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key74};
+if(data169.respond !== undefined){
+let data248 = data169.respond;
+if(data248 && typeof data248 == "object" && !Array.isArray(data248)){
+if(data248.status === undefined){
+const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -6965,9 +6970,9 @@ vErrors.push(err545);
 }
 errors++;
 }
-}
-else {
-const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key74};
+for(const key75 in data248){
+if(!(((key75 === "status") || (key75 === "headers")) || (key75 === "body"))){
+const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -6976,9 +6981,11 @@ vErrors.push(err546);
 }
 errors++;
 }
-var valid125 = _errs615 === errors;
-if(!valid125){
-const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key74}};
+}
+if(data248.status !== undefined){
+let data249 = data248.status;
+if(!(((typeof data249 == "number") && (!(data249 % 1) && !isNaN(data249))) && (isFinite(data249)))){
+const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -6987,12 +6994,9 @@ vErrors.push(err547);
 }
 errors++;
 }
-}
-for(const key75 in data247){
-let data248 = data247[key75];
-if(typeof data248 === "string"){
-if(!(formats98(data248))){
-const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if((typeof data249 == "number") && (isFinite(data249))){
+if(data249 > 599 || isNaN(data249)){
+const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7001,9 +7005,8 @@ vErrors.push(err548);
 }
 errors++;
 }
-}
-else {
-const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data249 < 200 || isNaN(data249)){
+const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7014,8 +7017,14 @@ errors++;
 }
 }
 }
-else {
-const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data248.headers !== undefined){
+let data250 = data248.headers;
+if(data250 && typeof data250 == "object" && !Array.isArray(data250)){
+for(const key76 in data250){
+const _errs623 = errors;
+if(typeof key76 === "string"){
+if(!(formats96(key76))){
+const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key76};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7025,9 +7034,8 @@ vErrors.push(err550);
 errors++;
 }
 }
-if(data245.body !== undefined){
-if(typeof data245.body !== "string"){
-const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+else {
+const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key76};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7036,10 +7044,9 @@ vErrors.push(err551);
 }
 errors++;
 }
-}
-}
-else {
-const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+var valid128 = _errs623 === errors;
+if(!valid128){
+const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key76}};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7049,9 +7056,11 @@ vErrors.push(err552);
 errors++;
 }
 }
-}
-else {
-const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+for(const key77 in data250){
+let data251 = data250[key77];
+if(typeof data251 === "string"){
+if(!(formats98(data251))){
+const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7061,9 +7070,8 @@ vErrors.push(err553);
 errors++;
 }
 }
-}
 else {
-const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7075,7 +7083,7 @@ errors++;
 }
 }
 else {
-const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7085,9 +7093,9 @@ vErrors.push(err555);
 errors++;
 }
 }
-}
-else {
-const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+if(data248.body !== undefined){
+if(typeof data248.body !== "string"){
+const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7099,7 +7107,7 @@ errors++;
 }
 }
 else {
-const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7111,7 +7119,7 @@ errors++;
 }
 }
 else {
-const err558 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+const err558 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7123,7 +7131,7 @@ errors++;
 }
 }
 else {
-const err559 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+const err559 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err559];
 }
@@ -7133,15 +7141,9 @@ vErrors.push(err559);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data250 = data.clusters;
-if(Array.isArray(data250)){
-const len21 = data250.length;
-for(let i21=0; i21<len21; i21++){
-let data251 = data250[i21];
-if(data251 && typeof data251 == "object" && !Array.isArray(data251)){
-if(data251.name === undefined){
-const err560 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+else {
+const err560 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err560];
 }
@@ -7150,8 +7152,10 @@ vErrors.push(err560);
 }
 errors++;
 }
-if(data251.endpoints === undefined){
-const err561 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
+}
+}
+else {
+const err561 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err561];
 }
@@ -7160,9 +7164,10 @@ vErrors.push(err561);
 }
 errors++;
 }
-for(const key76 in data251){
-if(!((((((((key76 === "name") || (key76 === "type")) || (key76 === "endpoints")) || (key76 === "protocol")) || (key76 === "connectTimeout")) || (key76 === "loadBalancing")) || (key76 === "connections")) || (key76 === "circuitBreakers"))){
-const err562 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
+}
+}
+else {
+const err562 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err562];
 }
@@ -7172,11 +7177,9 @@ vErrors.push(err562);
 errors++;
 }
 }
-if(data251.name !== undefined){
-let data252 = data251.name;
-if(typeof data252 === "string"){
-if(!(formats4(data252))){
-const err563 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err563 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err563];
 }
@@ -7186,8 +7189,9 @@ vErrors.push(err563);
 errors++;
 }
 }
+}
 else {
-const err564 = {instancePath:instancePath+"/clusters/" + i21+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err564 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err564];
 }
@@ -7197,10 +7201,15 @@ vErrors.push(err564);
 errors++;
 }
 }
-if(data251.type !== undefined){
-let data253 = data251.type;
-if(typeof data253 !== "string"){
-const err565 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(data.clusters !== undefined){
+let data253 = data.clusters;
+if(Array.isArray(data253)){
+const len22 = data253.length;
+for(let i22=0; i22<len22; i22++){
+let data254 = data253[i22];
+if(data254 && typeof data254 == "object" && !Array.isArray(data254)){
+if(data254.name === undefined){
+const err565 = {instancePath:instancePath+"/clusters/" + i22,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err565];
 }
@@ -7209,8 +7218,8 @@ vErrors.push(err565);
 }
 errors++;
 }
-if(!(data253 === "static")){
-const err566 = {instancePath:instancePath+"/clusters/" + i21+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+if(data254.endpoints === undefined){
+const err566 = {instancePath:instancePath+"/clusters/" + i22,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
 if(vErrors === null){
 vErrors = [err566];
 }
@@ -7219,19 +7228,9 @@ vErrors.push(err566);
 }
 errors++;
 }
-}
-if(data251.endpoints !== undefined){
-let data254 = data251.endpoints;
-if(Array.isArray(data254)){
-const len22 = data254.length;
-for(let i22=0; i22<len22; i22++){
-let data255 = data254[i22];
-const _errs634 = errors;
-let valid132 = false;
-const _errs635 = errors;
-if(typeof data255 === "string"){
-if(!(formats240(data255))){
-const err567 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+for(const key78 in data254){
+if(!((((((((key78 === "name") || (key78 === "type")) || (key78 === "endpoints")) || (key78 === "protocol")) || (key78 === "connectTimeout")) || (key78 === "loadBalancing")) || (key78 === "connections")) || (key78 === "circuitBreakers"))){
+const err567 = {instancePath:instancePath+"/clusters/" + i22,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
 if(vErrors === null){
 vErrors = [err567];
 }
@@ -7241,8 +7240,11 @@ vErrors.push(err567);
 errors++;
 }
 }
-else {
-const err568 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data254.name !== undefined){
+let data255 = data254.name;
+if(typeof data255 === "string"){
+if(!(formats4(data255))){
+const err568 = {instancePath:instancePath+"/clusters/" + i22+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err568];
 }
@@ -7251,13 +7253,9 @@ vErrors.push(err568);
 }
 errors++;
 }
-var _valid7 = _errs635 === errors;
-valid132 = valid132 || _valid7;
-if(!valid132){
-const _errs637 = errors;
-if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
-if(data255.address === undefined){
-const err569 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+}
+else {
+const err569 = {instancePath:instancePath+"/clusters/" + i22+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err569];
 }
@@ -7266,9 +7264,11 @@ vErrors.push(err569);
 }
 errors++;
 }
-for(const key77 in data255){
-if(!((key77 === "address") || (key77 === "weight"))){
-const err570 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
+}
+if(data254.type !== undefined){
+let data256 = data254.type;
+if(typeof data256 !== "string"){
+const err570 = {instancePath:instancePath+"/clusters/" + i22+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err570];
 }
@@ -7277,12 +7277,8 @@ vErrors.push(err570);
 }
 errors++;
 }
-}
-if(data255.address !== undefined){
-let data256 = data255.address;
-if(typeof data256 === "string"){
-if(!(formats240(data256))){
-const err571 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(!(data256 === "static")){
+const err571 = {instancePath:instancePath+"/clusters/" + i22+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
 if(vErrors === null){
 vErrors = [err571];
 }
@@ -7292,8 +7288,18 @@ vErrors.push(err571);
 errors++;
 }
 }
-else {
-const err572 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(data254.endpoints !== undefined){
+let data257 = data254.endpoints;
+if(Array.isArray(data257)){
+const len23 = data257.length;
+for(let i23=0; i23<len23; i23++){
+let data258 = data257[i23];
+const _errs642 = errors;
+let valid135 = false;
+const _errs643 = errors;
+if(typeof data258 === "string"){
+if(!(formats240(data258))){
+const err572 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -7303,10 +7309,8 @@ vErrors.push(err572);
 errors++;
 }
 }
-if(data255.weight !== undefined){
-let data257 = data255.weight;
-if(!(((typeof data257 == "number") && (!(data257 % 1) && !isNaN(data257))) && (isFinite(data257)))){
-const err573 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err573 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -7315,9 +7319,13 @@ vErrors.push(err573);
 }
 errors++;
 }
-if((typeof data257 == "number") && (isFinite(data257))){
-if(data257 > 4294967295 || isNaN(data257)){
-const err574 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+var _valid7 = _errs643 === errors;
+valid135 = valid135 || _valid7;
+if(!valid135){
+const _errs645 = errors;
+if(data258 && typeof data258 == "object" && !Array.isArray(data258)){
+if(data258.address === undefined){
+const err574 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
 if(vErrors === null){
 vErrors = [err574];
 }
@@ -7326,8 +7334,9 @@ vErrors.push(err574);
 }
 errors++;
 }
-if(data257 < 1 || isNaN(data257)){
-const err575 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+for(const key79 in data258){
+if(!((key79 === "address") || (key79 === "weight"))){
+const err575 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
 if(vErrors === null){
 vErrors = [err575];
 }
@@ -7337,10 +7346,11 @@ vErrors.push(err575);
 errors++;
 }
 }
-}
-}
-else {
-const err576 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data258.address !== undefined){
+let data259 = data258.address;
+if(typeof data259 === "string"){
+if(!(formats240(data259))){
+const err576 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err576];
 }
@@ -7349,11 +7359,9 @@ vErrors.push(err576);
 }
 errors++;
 }
-var _valid7 = _errs637 === errors;
-valid132 = valid132 || _valid7;
 }
-if(!valid132){
-const err577 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints/" + i22,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+else {
+const err577 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err577];
 }
@@ -7362,21 +7370,11 @@ vErrors.push(err577);
 }
 errors++;
 }
-else {
-errors = _errs634;
-if(vErrors !== null){
-if(_errs634){
-vErrors.length = _errs634;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err578 = {instancePath:instancePath+"/clusters/" + i21+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(data258.weight !== undefined){
+let data260 = data258.weight;
+if(!(((typeof data260 == "number") && (!(data260 % 1) && !isNaN(data260))) && (isFinite(data260)))){
+const err578 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -7385,11 +7383,9 @@ vErrors.push(err578);
 }
 errors++;
 }
-}
-if(data251.protocol !== undefined){
-let data258 = data251.protocol;
-if(typeof data258 !== "string"){
-const err579 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if((typeof data260 == "number") && (isFinite(data260))){
+if(data260 > 4294967295 || isNaN(data260)){
+const err579 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -7398,8 +7394,8 @@ vErrors.push(err579);
 }
 errors++;
 }
-if(!(data258 === "http1")){
-const err580 = {instancePath:instancePath+"/clusters/" + i21+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+if(data260 < 1 || isNaN(data260)){
+const err580 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -7409,11 +7405,10 @@ vErrors.push(err580);
 errors++;
 }
 }
-if(data251.connectTimeout !== undefined){
-let data259 = data251.connectTimeout;
-if(typeof data259 === "string"){
-if(!(formats2(data259))){
-const err581 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+}
+}
+else {
+const err581 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -7422,9 +7417,11 @@ vErrors.push(err581);
 }
 errors++;
 }
+var _valid7 = _errs645 === errors;
+valid135 = valid135 || _valid7;
 }
-else {
-const err582 = {instancePath:instancePath+"/clusters/" + i21+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(!valid135){
+const err582 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -7433,13 +7430,21 @@ vErrors.push(err582);
 }
 errors++;
 }
+else {
+errors = _errs642;
+if(vErrors !== null){
+if(_errs642){
+vErrors.length = _errs642;
 }
-if(data251.loadBalancing !== undefined){
-let data260 = data251.loadBalancing;
-if(data260 && typeof data260 == "object" && !Array.isArray(data260)){
-for(const key78 in data260){
-if(!(key78 === "policy")){
-const err583 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err583 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -7449,10 +7454,10 @@ vErrors.push(err583);
 errors++;
 }
 }
-if(data260.policy !== undefined){
-let data261 = data260.policy;
+if(data254.protocol !== undefined){
+let data261 = data254.protocol;
 if(typeof data261 !== "string"){
-const err584 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+const err584 = {instancePath:instancePath+"/clusters/" + i22+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -7461,8 +7466,8 @@ vErrors.push(err584);
 }
 errors++;
 }
-if(!((data261 === "roundRobin") || (data261 === "random"))){
-const err585 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+if(!(data261 === "http1")){
+const err585 = {instancePath:instancePath+"/clusters/" + i22+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -7472,9 +7477,11 @@ vErrors.push(err585);
 errors++;
 }
 }
-}
-else {
-const err586 = {instancePath:instancePath+"/clusters/" + i21+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(data254.connectTimeout !== undefined){
+let data262 = data254.connectTimeout;
+if(typeof data262 === "string"){
+if(!(formats2(data262))){
+const err586 = {instancePath:instancePath+"/clusters/" + i22+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -7484,12 +7491,8 @@ vErrors.push(err586);
 errors++;
 }
 }
-if(data251.connections !== undefined){
-let data262 = data251.connections;
-if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
-for(const key79 in data262){
-if(!((key79 === "idleTimeout") || (key79 === "maxRequests"))){
-const err587 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
+else {
+const err587 = {instancePath:instancePath+"/clusters/" + i22+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -7499,11 +7502,12 @@ vErrors.push(err587);
 errors++;
 }
 }
-if(data262.idleTimeout !== undefined){
-let data263 = data262.idleTimeout;
-if(typeof data263 === "string"){
-if(!(formats2(data263))){
-const err588 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data254.loadBalancing !== undefined){
+let data263 = data254.loadBalancing;
+if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
+for(const key80 in data263){
+if(!(key80 === "policy")){
+const err588 = {instancePath:instancePath+"/clusters/" + i22+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -7513,8 +7517,10 @@ vErrors.push(err588);
 errors++;
 }
 }
-else {
-const err589 = {instancePath:instancePath+"/clusters/" + i21+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data263.policy !== undefined){
+let data264 = data263.policy;
+if(typeof data264 !== "string"){
+const err589 = {instancePath:instancePath+"/clusters/" + i22+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -7523,11 +7529,8 @@ vErrors.push(err589);
 }
 errors++;
 }
-}
-if(data262.maxRequests !== undefined){
-let data264 = data262.maxRequests;
-if(!(((typeof data264 == "number") && (!(data264 % 1) && !isNaN(data264))) && (isFinite(data264)))){
-const err590 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(!((data264 === "roundRobin") || (data264 === "random"))){
+const err590 = {instancePath:instancePath+"/clusters/" + i22+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -7536,9 +7539,10 @@ vErrors.push(err590);
 }
 errors++;
 }
-if((typeof data264 == "number") && (isFinite(data264))){
-if(data264 > 2147483647 || isNaN(data264)){
-const err591 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+else {
+const err591 = {instancePath:instancePath+"/clusters/" + i22+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -7547,8 +7551,13 @@ vErrors.push(err591);
 }
 errors++;
 }
-if(data264 < 0 || isNaN(data264)){
-const err592 = {instancePath:instancePath+"/clusters/" + i21+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data254.connections !== undefined){
+let data265 = data254.connections;
+if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
+for(const key81 in data265){
+if(!((key81 === "idleTimeout") || (key81 === "maxRequests"))){
+const err592 = {instancePath:instancePath+"/clusters/" + i22+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81}};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -7558,10 +7567,11 @@ vErrors.push(err592);
 errors++;
 }
 }
-}
-}
-else {
-const err593 = {instancePath:instancePath+"/clusters/" + i21+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(data265.idleTimeout !== undefined){
+let data266 = data265.idleTimeout;
+if(typeof data266 === "string"){
+if(!(formats2(data266))){
+const err593 = {instancePath:instancePath+"/clusters/" + i22+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -7571,12 +7581,8 @@ vErrors.push(err593);
 errors++;
 }
 }
-if(data251.circuitBreakers !== undefined){
-let data265 = data251.circuitBreakers;
-if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
-for(const key80 in data265){
-if(!((((key80 === "maxConnections") || (key80 === "maxPendingRequests")) || (key80 === "maxRequests")) || (key80 === "maxRetries"))){
-const err594 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
+else {
+const err594 = {instancePath:instancePath+"/clusters/" + i22+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -7586,10 +7592,10 @@ vErrors.push(err594);
 errors++;
 }
 }
-if(data265.maxConnections !== undefined){
-let data266 = data265.maxConnections;
-if(!(((typeof data266 == "number") && (!(data266 % 1) && !isNaN(data266))) && (isFinite(data266)))){
-const err595 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if(data265.maxRequests !== undefined){
+let data267 = data265.maxRequests;
+if(!(((typeof data267 == "number") && (!(data267 % 1) && !isNaN(data267))) && (isFinite(data267)))){
+const err595 = {instancePath:instancePath+"/clusters/" + i22+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err595];
 }
@@ -7598,9 +7604,9 @@ vErrors.push(err595);
 }
 errors++;
 }
-if((typeof data266 == "number") && (isFinite(data266))){
-if(data266 > 2147483647 || isNaN(data266)){
-const err596 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if((typeof data267 == "number") && (isFinite(data267))){
+if(data267 > 2147483647 || isNaN(data267)){
+const err596 = {instancePath:instancePath+"/clusters/" + i22+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err596];
 }
@@ -7609,8 +7615,8 @@ vErrors.push(err596);
 }
 errors++;
 }
-if(data266 < 0 || isNaN(data266)){
-const err597 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(data267 < 0 || isNaN(data267)){
+const err597 = {instancePath:instancePath+"/clusters/" + i22+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err597];
 }
@@ -7621,10 +7627,9 @@ errors++;
 }
 }
 }
-if(data265.maxPendingRequests !== undefined){
-let data267 = data265.maxPendingRequests;
-if(!(((typeof data267 == "number") && (!(data267 % 1) && !isNaN(data267))) && (isFinite(data267)))){
-const err598 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err598 = {instancePath:instancePath+"/clusters/" + i22+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err598];
 }
@@ -7633,9 +7638,13 @@ vErrors.push(err598);
 }
 errors++;
 }
-if((typeof data267 == "number") && (isFinite(data267))){
-if(data267 > 2147483647 || isNaN(data267)){
-const err599 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data254.circuitBreakers !== undefined){
+let data268 = data254.circuitBreakers;
+if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
+for(const key82 in data268){
+if(!((((key82 === "maxConnections") || (key82 === "maxPendingRequests")) || (key82 === "maxRequests")) || (key82 === "maxRetries"))){
+const err599 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82}};
 if(vErrors === null){
 vErrors = [err599];
 }
@@ -7644,8 +7653,11 @@ vErrors.push(err599);
 }
 errors++;
 }
-if(data267 < 0 || isNaN(data267)){
-const err600 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data268.maxConnections !== undefined){
+let data269 = data268.maxConnections;
+if(!(((typeof data269 == "number") && (!(data269 % 1) && !isNaN(data269))) && (isFinite(data269)))){
+const err600 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err600];
 }
@@ -7654,12 +7666,9 @@ vErrors.push(err600);
 }
 errors++;
 }
-}
-}
-if(data265.maxRequests !== undefined){
-let data268 = data265.maxRequests;
-if(!(((typeof data268 == "number") && (!(data268 % 1) && !isNaN(data268))) && (isFinite(data268)))){
-const err601 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if((typeof data269 == "number") && (isFinite(data269))){
+if(data269 > 2147483647 || isNaN(data269)){
+const err601 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err601];
 }
@@ -7668,9 +7677,8 @@ vErrors.push(err601);
 }
 errors++;
 }
-if((typeof data268 == "number") && (isFinite(data268))){
-if(data268 > 2147483647 || isNaN(data268)){
-const err602 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(data269 < 0 || isNaN(data269)){
+const err602 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err602];
 }
@@ -7679,8 +7687,12 @@ vErrors.push(err602);
 }
 errors++;
 }
-if(data268 < 0 || isNaN(data268)){
-const err603 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+if(data268.maxPendingRequests !== undefined){
+let data270 = data268.maxPendingRequests;
+if(!(((typeof data270 == "number") && (!(data270 % 1) && !isNaN(data270))) && (isFinite(data270)))){
+const err603 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err603];
 }
@@ -7689,12 +7701,9 @@ vErrors.push(err603);
 }
 errors++;
 }
-}
-}
-if(data265.maxRetries !== undefined){
-let data269 = data265.maxRetries;
-if(!(((typeof data269 == "number") && (!(data269 % 1) && !isNaN(data269))) && (isFinite(data269)))){
-const err604 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if((typeof data270 == "number") && (isFinite(data270))){
+if(data270 > 2147483647 || isNaN(data270)){
+const err604 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err604];
 }
@@ -7703,9 +7712,8 @@ vErrors.push(err604);
 }
 errors++;
 }
-if((typeof data269 == "number") && (isFinite(data269))){
-if(data269 > 2147483647 || isNaN(data269)){
-const err605 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(data270 < 0 || isNaN(data270)){
+const err605 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err605];
 }
@@ -7714,8 +7722,12 @@ vErrors.push(err605);
 }
 errors++;
 }
-if(data269 < 0 || isNaN(data269)){
-const err606 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+if(data268.maxRequests !== undefined){
+let data271 = data268.maxRequests;
+if(!(((typeof data271 == "number") && (!(data271 % 1) && !isNaN(data271))) && (isFinite(data271)))){
+const err606 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err606];
 }
@@ -7724,11 +7736,9 @@ vErrors.push(err606);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err607 = {instancePath:instancePath+"/clusters/" + i21+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if((typeof data271 == "number") && (isFinite(data271))){
+if(data271 > 2147483647 || isNaN(data271)){
+const err607 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err607];
 }
@@ -7737,10 +7747,8 @@ vErrors.push(err607);
 }
 errors++;
 }
-}
-}
-else {
-const err608 = {instancePath:instancePath+"/clusters/" + i21,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data271 < 0 || isNaN(data271)){
+const err608 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err608];
 }
@@ -7751,8 +7759,10 @@ errors++;
 }
 }
 }
-else {
-const err609 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data268.maxRetries !== undefined){
+let data272 = data268.maxRetries;
+if(!(((typeof data272 == "number") && (!(data272 % 1) && !isNaN(data272))) && (isFinite(data272)))){
+const err609 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err609];
 }
@@ -7761,15 +7771,73 @@ vErrors.push(err609);
 }
 errors++;
 }
-}
-}
-else {
-const err610 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if((typeof data272 == "number") && (isFinite(data272))){
+if(data272 > 2147483647 || isNaN(data272)){
+const err610 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err610];
 }
 else {
 vErrors.push(err610);
+}
+errors++;
+}
+if(data272 < 0 || isNaN(data272)){
+const err611 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err611];
+}
+else {
+vErrors.push(err611);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err612 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err612];
+}
+else {
+vErrors.push(err612);
+}
+errors++;
+}
+}
+}
+else {
+const err613 = {instancePath:instancePath+"/clusters/" + i22,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err613];
+}
+else {
+vErrors.push(err613);
+}
+errors++;
+}
+}
+}
+else {
+const err614 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err614];
+}
+else {
+vErrors.push(err614);
+}
+errors++;
+}
+}
+}
+else {
+const err615 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err615];
+}
+else {
+vErrors.push(err615);
 }
 errors++;
 }
