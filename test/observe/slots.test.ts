@@ -54,7 +54,7 @@ t.test('shapes: blocks are as large as what is written to them', async (t) => {
   t.same(SHAPES.host.gauges, [S.HOST_CX_ACTIVE, S.HOST_RQ_ACTIVE, S.HOST_RQ_PENDING]);
   t.same(SHAPES.listener.gauges, [S.LISTENER_CX_ACTIVE]);
   const http2Gauges = [H2_STREAMS_ACTIVE, H2_PENDING_SEND_BYTES].map((stat) => S.HTTP2_AT + stat);
-  t.same(SHAPES.http.gauges, [S.DOWN_CX_ACTIVE, S.DOWN_CX_HTTP1_ACTIVE, S.DOWN_RQ_ACTIVE, S.DOWN_CX_HTTP2_ACTIVE, ...http2Gauges]);
+  t.same(SHAPES.http.gauges, [S.DOWN_CX_ACTIVE, S.DOWN_CX_HTTP1_ACTIVE, S.DOWN_RQ_ACTIVE, S.DOWN_CX_HTTP2_ACTIVE, S.DOWN_CX_UPGRADES_ACTIVE, ...http2Gauges]);
 });
 
 t.test('codes: each known one has a slot of its own, all others share one', async (t) => {
