@@ -12,6 +12,7 @@ import type { ClusterPlan } from '../shared/plan.ts';
 import { Host } from './host.ts';
 import type { Pool } from './pool.ts';
 import { H1Pool } from './h1-pool.ts';
+import { OriginalDestinations } from './original-destinations.ts';
 import { makePicker, type Picker } from './pick.ts';
 import { Scarcity } from './scarcity.ts';
 
@@ -37,6 +38,8 @@ export class Cluster {
   hosts: readonly Host[] = [];
   picker: Picker;
   readonly scarcity: Scarcity;
+  /** Of the type originalDst: the hosts that callers bring. */
+  private original: OriginalDestinations | null = null;
 
   constructor(config: ClusterConfig, plan: ClusterPlan, tools: ClusterTools) {
     this.name = config.name;
@@ -57,7 +60,8 @@ export class Cluster {
     config.endpoints.forEach((endpoint, i) => {
       const old = before.get(endpoint.text);
       const host = new Host(endpoint.address, endpoint.text, endpoint.weight, plan.hosts[i]!);
-      if (old !== undefined && old.pool !== null) {
+      // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
+      if (old !== undefined && old.pool !== null && config.proxyProtocol === this.config.proxyProtocol) {
         before.delete(endpoint.text);
         host.pool = old.pool;
         host.pool.host = host;
@@ -68,15 +72,19 @@ export class Cluster {
       }
       hosts.push(host);
     });
+    const original = config.type === 'originalDst' ? new OriginalDestinations(this, plan.hosts[0]!) : null;
+    this.original?.drain();
+    this.original = original;
     this.config = config;
     this.hosts = hosts;
-    this.picker = makePicker(config.loadBalancing.policy, hosts, this.tools.random);
+    this.picker = original ?? makePicker(config.loadBalancing.policy, hosts, this.tools.random);
     for (const gone of before.values()) drainHost(gone);
   }
 
   /** The cluster is no longer configured: idle connections close now, busy ones when their request is over. */
   drain(): void {
     for (const host of this.hosts) drainHost(host);
+    this.original?.drain();
   }
 
   /** Connections that carry a tunnel's bytes from the first on, whatever protocol the cluster speaks otherwise. */

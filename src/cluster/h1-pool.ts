@@ -110,7 +110,8 @@ export class H1Pool implements Pool {
   /** The request on this connection is over. */
   finished(up: H1Up, reusable: boolean): void {
     this.detached();
-    if (!reusable || (this.waiting.length > 0 && this.cluster.scarcity.mustGiveUp(this, true))) up.close();
+    const shared = this.cluster.config.proxyProtocol === null;
+    if (!reusable || !shared || (this.waiting.length > 0 && this.cluster.scarcity.mustGiveUp(this, true))) up.close();
     else this.offer(up);
   }
 

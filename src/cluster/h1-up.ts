@@ -20,6 +20,7 @@ import { acceptOf, askForUpgrade } from '../http/websocket.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import * as S from '../observe/stat-names.ts';
+import { proxyHeader } from './proxy-header.ts';
 import type { H1Pool } from './h1-pool.ts';
 
 const CONNECTING = 0;
@@ -104,8 +105,15 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     this.requests++;
     stream.upstreamConnectionId = this.conn.id;
     stream.upstreamLocalAddress = this.localAddress;
+    const version = this.pool.cluster.config.proxyProtocol;
+    if (version !== null) this.introduce(proxyHeader(version, stream));
     stream.upReady(this);
     if (this.pool.raw && this.stream === stream) this.answerConnect(stream);
+  }
+
+  /** PROXY protocol: the connection is this caller's from now on, and ends with this request. */
+  private introduce(header: Buffer): void {
+    this.send(header, 0, header.length, true);
   }
 
   becameIdle(): void {

@@ -21,7 +21,21 @@ export interface ListenerDocument {
   address: string;
   maxConnections?: number;
   engine?: EngineWord;
-  http: HttpDocument;
+  proxyProtocol?: boolean;
+  /** Exactly one of `http` and `tcp`. */
+  http?: HttpDocument;
+  tcp?: TcpDocument;
+}
+
+export interface TcpDocument {
+  /** Exactly one of `cluster`, `clusters` and `sniRoutes`. */
+  cluster?: string;
+  clusters?: { name: string; weight?: number }[];
+  /** By server name: a cluster, "reject", or clusters with weights. */
+  sniRoutes?: Record<string, string | { name: string; weight?: number }[]>;
+  idleTimeout?: string;
+  maxConnectAttempts?: number;
+  accessLog?: AccessLogDocument[];
 }
 
 export interface HttpDocument {
@@ -167,9 +181,10 @@ export interface RespondDocument {
 
 export interface ClusterDocument {
   name: string;
-  type?: 'static';
-  endpoints: (string | EndpointDocument)[];
+  type?: 'static' | 'originalDst';
+  endpoints?: (string | EndpointDocument)[];
   protocol?: 'http1';
+  proxyProtocol?: 'v1' | 'v2';
   connectTimeout?: string;
   loadBalancing?: { policy?: 'roundRobin' | 'random' };
   connections?: { idleTimeout?: string; maxRequests?: number };

@@ -4,7 +4,7 @@
 
 export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   configuration: ['overload'],
-  listener: ['proxyProtocol', 'tls', 'tcp'],
+  listener: ['tls'],
   http: ['tracing', 'localReplies'],
   filter: ['jwt', 'rateLimit', 'module', 'config'],
   virtualHost: ['retry', 'filters'],
@@ -23,7 +23,7 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
 
 /** By `title.key`. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
-  'cluster.type': ['strictDns', 'logicalDns', 'originalDst'],
+  'cluster.type': ['strictDns', 'logicalDns'],
   'cluster.protocol': ['http2', 'auto'],
   'loadBalancing.policy': ['leastRequest', 'ringHash', 'maglev', 'peakEwma'],
 };

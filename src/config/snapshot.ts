@@ -22,15 +22,48 @@ export interface Snapshot {
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
 
-export interface ListenerConfig {
+export type ListenerConfig = HttpListenerConfig | TcpListenerConfig;
+
+export interface HttpListenerConfig extends ListenerBase {
+  readonly http: HttpConfig;
+  readonly tcp: null;
+}
+
+export interface TcpListenerConfig extends ListenerBase {
+  readonly http: null;
+  readonly tcp: TcpConfig;
+}
+
+interface ListenerBase {
   readonly name: string;
   readonly address: Address;
   /** 0: no limit. Counted over all workers. */
   readonly maxConnections: number;
   readonly engine: EngineName | 'auto';
-  readonly http: HttpConfig;
+  /** Every connection begins with a PROXY protocol header. */
+  readonly proxyProtocol: boolean;
   /** Content hash of this listener alone. */
   readonly hash: string;
+}
+
+export interface TcpConfig {
+  /** Where every connection goes; empty where `sniRoutes` decide. */
+  readonly clusters: readonly WeightedCluster[];
+  /** By server name: exact, `*.suffix`, `*`; lower case. No clusters: the connection is refused. */
+  readonly sniRoutes: readonly SniRouteConfig[];
+  readonly idleTimeoutMs: number;
+  readonly maxConnectAttempts: number;
+  readonly accessLog: readonly AccessLogConfig[];
+}
+
+export interface SniRouteConfig {
+  readonly serverName: string;
+  readonly clusters: readonly WeightedCluster[];
+}
+
+export interface WeightedCluster {
+  readonly name: string;
+  readonly weight: number;
 }
 
 export interface HttpConfig {
@@ -151,7 +184,7 @@ export interface ValueMatch {
 export interface ForwardConfig {
   readonly kind: 'forward';
   /** One entry, or several with weights; empty when `clusterHeader` is set. */
-  readonly clusters: readonly { readonly name: string; readonly weight: number }[];
+  readonly clusters: readonly WeightedCluster[];
   /** Lower-case; '' when unused. */
   readonly clusterHeader: string;
   readonly timeoutMs: number;
@@ -203,10 +236,12 @@ export interface HeaderEdits {
 
 export interface ClusterConfig {
   readonly name: string;
-  readonly type: 'static';
+  readonly type: 'static' | 'originalDst';
   readonly endpoints: readonly EndpointConfig[];
   readonly protocol: 'http1';
   readonly connectTimeoutMs: number;
+  /** What hosts are told of the caller; null: nothing. */
+  readonly proxyProtocol: 'v1' | 'v2' | null;
   readonly loadBalancing: { readonly policy: 'roundRobin' | 'random' };
   readonly connections: { readonly idleTimeoutMs: number; readonly maxRequests: number };
   readonly circuitBreakers: BreakerLimits;

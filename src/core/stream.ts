@@ -3,6 +3,7 @@
 // This is what every room on the road sees. `proxy/journey.ts` is its one subclass: it owns the life, the rooms `listen`
 // (below the caller) and `cluster` (before the upstream) call the abstract methods and are called through the two faces.
 
+import type { Address } from './address.ts';
 import type { Fault } from './fault.ts';
 import type { Head } from './head.ts';
 import { giveHead, NO_HEAD, takeHead } from './head-pool.ts';
@@ -26,6 +27,8 @@ export const UPGRADE_CONNECT = 'CONNECT';
 export interface DownStream {
   /** `HTTP/1.1` or `HTTP/2`: `%PROTOCOL%`. */
   readonly protocol: string;
+  /** Where the caller wanted to go before it was sent here (`Conn.originalDestination`). */
+  readonly originalDestination?: Address | null;
   /** An interim answer (1xx, not 101): `stream.interim`. */
   writeInterim(): void;
   /**
@@ -55,7 +58,8 @@ export interface UpStream {
   abort(): void;
 }
 
-export abstract class Stream {
+/** What is known of a stream: all that routes, pickers and logs read. A TCP connection's log line is written from one as well. */
+export class StreamRecord {
   id = 0;
   down: DownStream | null = null;
   up: UpStream | null = null;
@@ -125,37 +129,10 @@ export abstract class Stream {
   upstreamStartAt = 0;
   responseStartAt = 0;
   endAt = 0;
-
-  // ---- called by `listen` ----
-  /** The head is complete. `more`: body bytes follow in this same callback. */
-  abstract begin(more: boolean): void;
-  /** The request broke a rule, in its head (then this stands for `begin`) or behind it: answered with this status where that is still possible. */
-  abstract refuse(status: number, details: string, flags: number, location: string): void;
-  /** `last` ends the request; of a tunnel it ends one direction, see BODY_TUNNEL. */
-  abstract requestData(buf: Buffer, start: number, end: number, last: boolean): void;
-  /** The caller left before its head was complete, or sent none that may be one: nobody to answer. */
-  abstract abandon(why?: Fault): void;
-  /** What was taken for the beginning of a request was none. */
-  abstract forget(): void;
-  /** The caller can take bytes again. */
-  abstract downWritable(): void;
-  /** The caller is gone, or broke the protocol after `begin`. No call on `down` follows. */
-  abstract downReset(fault: Fault): void;
-  /** The last byte of the answer was handed to the caller's connection and the request has ended: `listen` gives the stream back. */
-  abstract release(): void;
-
-  // ---- called by `cluster` ----
-  abstract upReady(up: UpStream): void;
-  /** No connection could be had; nothing was sent. */
-  abstract upFailed(fault: Fault): void;
-  abstract upWritable(): void;
-  /** `interim` is set. */
-  abstract responseInterim(): void;
-  /** `status`, `resHead`, `resBody` are set. `more` as in `begin`. */
-  abstract responseHead(more: boolean): void;
-  abstract responseData(buf: Buffer, start: number, end: number, last: boolean): void;
-  /** The attempt is over before its answer was complete. */
-  abstract upReset(fault: Fault): void;
+  /** The server name that the caller asked for in TLS; '' without. */
+  serverName = '';
+  /** Where the caller wanted to go before it was sent here; filled where a cluster asks for it. */
+  originalDestination: Address | null = null;
 
   /** The head of the answer, for whoever fills it. */
   answerHead(): Head {
@@ -173,8 +150,8 @@ export abstract class Stream {
     this.resHead = NO_HEAD;
   }
 
-  /** Back to the state of a new Stream. Subclasses add their own. */
-  protected clear(): void {
+  /** Back to the state of a new one. Subclasses add their own. */
+  clear(): void {
     this.down = null;
     this.up = null;
     this.dropRequestHead();
@@ -213,5 +190,40 @@ export abstract class Stream {
     this.upstreamStartAt = 0;
     this.responseStartAt = 0;
     this.endAt = 0;
+    this.serverName = '';
+    this.originalDestination = null;
   }
+}
+
+export abstract class Stream extends StreamRecord {
+  // ---- called by `listen` ----
+  /** The head is complete. `more`: body bytes follow in this same callback. */
+  abstract begin(more: boolean): void;
+  /** The request broke a rule, in its head (then this stands for `begin`) or behind it: answered with this status where that is still possible. */
+  abstract refuse(status: number, details: string, flags: number, location: string): void;
+  /** `last` ends the request; of a tunnel it ends one direction, see BODY_TUNNEL. */
+  abstract requestData(buf: Buffer, start: number, end: number, last: boolean): void;
+  /** The caller left before its head was complete, or sent none that may be one: nobody to answer. */
+  abstract abandon(why?: Fault): void;
+  /** What was taken for the beginning of a request was none. */
+  abstract forget(): void;
+  /** The caller can take bytes again. */
+  abstract downWritable(): void;
+  /** The caller is gone, or broke the protocol after `begin`. No call on `down` follows. */
+  abstract downReset(fault: Fault): void;
+  /** The last byte of the answer was handed to the caller's connection and the request has ended: `listen` gives the stream back. */
+  abstract release(): void;
+
+  // ---- called by `cluster` ----
+  abstract upReady(up: UpStream): void;
+  /** No connection could be had; nothing was sent. */
+  abstract upFailed(fault: Fault): void;
+  abstract upWritable(): void;
+  /** `interim` is set. */
+  abstract responseInterim(): void;
+  /** `status`, `resHead`, `resBody` are set. `more` as in `begin`. */
+  abstract responseHead(more: boolean): void;
+  abstract responseData(buf: Buffer, start: number, end: number, last: boolean): void;
+  /** The attempt is over before its answer was complete. */
+  abstract upReset(fault: Fault): void;
 }

@@ -45,6 +45,11 @@ export interface Conn {
   facts: ConnFacts | null;
   /** The addresses that a trusted proxy before us named stand in for the socket's own. */
   readdress(remoteAddress: string, remotePort: number, localAddress: string, localPort: number): void;
+  /**
+   * Where the caller wanted to go: what a NAT rule on this machine redirected (SO_ORIGINAL_DST), or `readdress` named.
+   * Null where it wanted to come here. A system call each time.
+   */
+  readonly originalDestination: Address | null;
   /** Bytes kept because the socket would not take them. */
   readonly pending: number;
 

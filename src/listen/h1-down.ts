@@ -6,6 +6,7 @@
 //                     │              └──► DISCARD (answered early; the rest of the body is thrown away)
 //                     └── refused ───────► CLOSING
 
+import type { Address } from '../core/address.ts';
 import { FLAG_DPE, FLAG_SI } from '../core/flags.ts';
 import { fault } from '../core/fault.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
@@ -95,6 +96,10 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     listener.tools.cells[listener.plan.http + S.DOWN_CX_HTTP1_TOTAL]!++;
     listener.tools.cells[listener.plan.http + S.DOWN_CX_HTTP1_ACTIVE]!++;
     this.armIdle();
+  }
+
+  get originalDestination(): Address | null {
+    return this.conn.originalDestination;
   }
 
   // ---- ConnOwner ----

@@ -44,6 +44,7 @@ export const UP_FLOW_PAUSED_READING = 35;
 export const UP_FLOW_RESUMED_READING = 36;
 export const UP_FLOW_BACKED_UP = 37;
 export const UP_FLOW_DRAINED = 38;
+export const UP_CX_CONNECT_ATTEMPTS_EXCEEDED = 39;
 
 /** Names in slot order; gauges are marked. */
 export const CLUSTER_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
@@ -86,6 +87,7 @@ export const CLUSTER_STATS: readonly (readonly [name: string, kind: StatKind])[]
   ['upstream_flow_control_resumed_reading_total', 'counter'],
   ['upstream_flow_control_backed_up_total', 'counter'],
   ['upstream_flow_control_drained_total', 'counter'],
+  ['upstream_cx_connect_attempts_exceeded', 'counter'],
 ];
 
 /** Per-code counters (`upstream_rq_200`, …) follow the named slots: the slot of a status is `CODES_AT + codeSlot(status)`. */
@@ -127,6 +129,38 @@ export const LISTENER_STATS: readonly (readonly [name: string, kind: StatKind])[
   ['downstream_cx_destroy', 'counter'],
   ['downstream_cx_overflow', 'counter'],
   ['downstream_pre_cx_timeout', 'counter'],
+];
+
+// proxy_proto.* and tls_inspector.* are one for the whole process: kept per listener behind LISTENER_STATS, summed by the reader.
+export const PROXY_PROTO_NOT_FOUND_DISALLOWED = 5;
+export const PROXY_PROTO_V1_FOUND = 6;
+export const PROXY_PROTO_V1_ERROR = 7;
+export const PROXY_PROTO_V2_FOUND = 8;
+export const PROXY_PROTO_V2_ERROR = 9;
+export const TLS_FOUND = 10;
+export const TLS_NOT_FOUND = 11;
+export const SNI_FOUND = 12;
+export const SNI_NOT_FOUND = 13;
+export const ALPN_FOUND = 14;
+export const ALPN_NOT_FOUND = 15;
+export const CLIENT_HELLO_TOO_LARGE = 16;
+
+export const PROXY_PROTO_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
+  ['not_found_disallowed', 'counter'],
+  ['versions.v1.found', 'counter'],
+  ['versions.v1.error', 'counter'],
+  ['versions.v2.found', 'counter'],
+  ['versions.v2.error', 'counter'],
+];
+
+export const TLS_INSPECTOR_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
+  ['tls_found', 'counter'],
+  ['tls_not_found', 'counter'],
+  ['sni_found', 'counter'],
+  ['sni_not_found', 'counter'],
+  ['alpn_found', 'counter'],
+  ['alpn_not_found', 'counter'],
+  ['client_hello_too_large', 'counter'],
 ];
 
 export const DOWN_CX_TOTAL = 0;
@@ -240,6 +274,29 @@ export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 51;
 export const HTTP1_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['dropped_headers_with_underscores', 'counter'],
   ['requests_rejected_with_underscores_in_headers', 'counter'],
+];
+
+// tcp.PREFIX.* of one listener.
+export const TCP_DOWN_CX_TOTAL = 0;
+export const TCP_DOWN_CX_NO_ROUTE = 1;
+export const TCP_DOWN_CX_RX_BYTES_TOTAL = 2;
+export const TCP_DOWN_CX_TX_BYTES_TOTAL = 3;
+export const TCP_DOWN_FLOW_PAUSED_READING = 4;
+export const TCP_DOWN_FLOW_RESUMED_READING = 5;
+export const TCP_IDLE_TIMEOUT = 6;
+export const TCP_UPSTREAM_FLUSH_TOTAL = 7;
+export const TCP_UPSTREAM_FLUSH_ACTIVE = 8;
+
+export const TCP_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
+  ['downstream_cx_total', 'counter'],
+  ['downstream_cx_no_route', 'counter'],
+  ['downstream_cx_rx_bytes_total', 'counter'],
+  ['downstream_cx_tx_bytes_total', 'counter'],
+  ['downstream_flow_control_paused_reading_total', 'counter'],
+  ['downstream_flow_control_resumed_reading_total', 'counter'],
+  ['idle_timeout', 'counter'],
+  ['upstream_flush_total', 'counter'],
+  ['upstream_flush_active', 'gauge'],
 ];
 
 /** http2.*: the stat's number in `http/h2-limits.ts` is its place behind this slot of a listener. A test keeps the two together. */

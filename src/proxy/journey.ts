@@ -395,6 +395,7 @@ export class Journey extends Stream implements TimerTarget {
     if (route.idleTimeoutMs >= 0) this.idleMs = route.idleTimeoutMs;
     if (this.isGrpc && route.grpcTimeoutMaxMs >= 0) this.limitCall(route);
     if (this.requestDone || this.reqBody === BODY_TUNNEL) this.requestEnded();
+    if (cluster.config.type === 'originalDst') this.originalDestination = this.down?.originalDestination ?? null;
     const host = cluster.picker.pick(this, NO_HOSTS);
     if (host === null) {
       this.countCluster(S.UP_CX_NONE_HEALTHY);
@@ -562,7 +563,7 @@ export class Journey extends Stream implements TimerTarget {
     tools.journeys.giveBack(this);
   }
 
-  protected override clear(): void {
+  override clear(): void {
     super.clear();
     this.route = null;
     this.cluster = null;

@@ -6,7 +6,7 @@ import { refuses } from './refusals.ts';
 
 refuses(t, '/listeners/0/http', [
   ['', { routes: [], xffNumTrustedHops: 1, trustedCidrs: ['10.0.0.0/8'] }, 'conflict /trustedCidrs: trusted proxies are either counted (xffNumTrustedHops) or known by address (trustedCidrs), not both'],
-  ['', undefined, 'missing-key ^/listeners/0: listener needs the key "http"'],
+  ['', undefined, 'one-of ^/listeners/0: a listener needs one of http, tcp'],
   ['/protocols', [], 'too-few: must have at least 1 entry'],
   ['/protocols', ['h2c'], 'wrong-value /0: "h2c" is not one of "http1", "http2"'],
   ['/serverName', true, 'wrong-type: must be the value of a header or false, not true'],

@@ -29,6 +29,7 @@ class NullConn implements Conn {
     return true;
   }
 
+  readonly originalDestination = null;
   readdress(): void {}
   pauseRead(): void {}
   resumeRead(): void {}

@@ -40,6 +40,7 @@ export const FORMS = {
   endpointAddress: { expects: 'an address such as "127.0.0.1:3000"', code: 'bad-endpoint-address', explain: explainEndpointAddress },
   cidr: { expects: 'an address range such as "10.0.0.0/8"', code: 'bad-cidr', explain: explainCidr },
   domain: { expects: 'a domain such as "example.com", "*.example.com" or "*"', code: 'bad-domain', explain: explainDomain },
+  serverNamePattern: { expects: 'a server name such as "example.com", "*.example.com" or "*"', code: 'bad-domain', explain: explainServerNamePattern },
   authority: { expects: 'a host such as "example.com"', code: 'bad-authority', explain: explainAuthority },
   optionalAuthority: { expects: 'a host such as "example.com"', code: 'bad-authority', explain: (text) => (text === '' ? null : explainAuthority(text)) },
   path: { expects: 'a path such as "/users"', code: 'bad-path', explain: explainPath },
@@ -88,6 +89,13 @@ function explainDomain(text: string): string | null {
   if (stars === 0) return isAuthority(text) ? null : 'is not a host name';
   const rest = text.startsWith('*.') ? text.slice(2) : text.endsWith('.*') ? text.slice(0, -2) : '';
   return stars === 1 && isAuthority(rest) ? null : 'may hold one *, as "*.suffix", "prefix.*" or alone';
+}
+
+/** What a TLS client asks for holds no port and is no address. */
+function explainServerNamePattern(text: string): string | null {
+  if (text === '*') return null;
+  const name = text.startsWith('*.') ? text.slice(2) : text;
+  return HOST_LABELS.test(name) && parseIp(name) === null ? null : 'must be a server name, "*.suffix" or "*"';
 }
 
 function explainAuthority(text: string): string | null {

@@ -86,15 +86,18 @@ export function upgrades(description: string, standard?: readonly string[]): Sch
   return list(description, name, standard === undefined ? {} : { default: standard });
 }
 
-function forward(): Schema {
-  const one = `Exactly one of ${DESTINATIONS.join(', ')}.`;
-  const weighted = object('weightedCluster', {
+export function weightedClusterSchema(): Schema {
+  return object('weightedCluster', {
     name: text('Name of the cluster.', 'name'),
     weight: integer('Its share, in proportion to the sum of all weights.', { minimum: 0, maximum: MAX_WEIGHT }, { default: DEFAULTS.weightedCluster.weight }),
   }, ['name']);
+}
+
+function forward(): Schema {
+  const one = `Exactly one of ${DESTINATIONS.join(', ')}.`;
   return object('forward', {
     cluster: text(`${one} The cluster to send to. One of them is needed.`, 'name'),
-    clusters: list(`${one} Several clusters, each with its share.`, weighted, { minItems: 1 }),
+    clusters: list(`${one} Several clusters, each with its share.`, weightedClusterSchema(), { minItems: 1 }),
     clusterHeader: text(`${one} The request header that names the cluster.`, 'headerName'),
     timeout: text('From the end of the request to the end of the response; "0s": no limit.', 'duration', { default: DEFAULTS.forward.timeout }),
     idleTimeout: text('Longest silence in both directions; "0s": no limit. Default: timeouts.streamIdle of the listener.', 'duration'),

@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"filters":{"type":"array","items":{"type":"object","properties":{"grpcWeb":{"type":"object","properties":{},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"proxyProtocol":{"type":"boolean"},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"filters":{"type":"array","items":{"type":"object","properties":{"grpcWeb":{"type":"object","properties":{},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1}]}},"idleTimeout":{"type":"string","format":"duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
 const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
@@ -29,7 +29,8 @@ const formats98 = FORMATS.headerValue;
 const formats116 = FORMATS.optionalAuthority;
 const formats118 = FORMATS.target;
 const formats128 = FORMATS.domain;
-const formats240 = FORMATS.endpointAddress;
+const formats242 = FORMATS.serverNamePattern;
+const formats256 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -361,7 +362,7 @@ vErrors.push(err23);
 errors++;
 }
 for(const key2 in data10){
-if(!(((((key2 === "name") || (key2 === "address")) || (key2 === "maxConnections")) || (key2 === "engine")) || (key2 === "http"))){
+if(!(((((((key2 === "name") || (key2 === "address")) || (key2 === "maxConnections")) || (key2 === "engine")) || (key2 === "proxyProtocol")) || (key2 === "http")) || (key2 === "tcp"))){
 const err24 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
 if(vErrors === null){
 vErrors = [err24];
@@ -480,12 +481,9 @@ vErrors.push(err33);
 errors++;
 }
 }
-if(data10.http !== undefined){
-let data15 = data10.http;
-if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
-for(const key3 in data15){
-if(!(func2.call(schema11.properties.listeners.items.properties.http.properties, key3))){
-const err34 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
+if(data10.proxyProtocol !== undefined){
+if(typeof data10.proxyProtocol !== "boolean"){
+const err34 = {instancePath:instancePath+"/listeners/" + i0+"/proxyProtocol",schemaPath:"#/properties/listeners/items/properties/proxyProtocol/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -495,11 +493,12 @@ vErrors.push(err34);
 errors++;
 }
 }
-if(data15.protocols !== undefined){
-let data16 = data15.protocols;
-if(Array.isArray(data16)){
-if(data16.length < 1){
-const err35 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
+if(data10.http !== undefined){
+let data16 = data10.http;
+if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
+for(const key3 in data16){
+if(!(func2.call(schema11.properties.listeners.items.properties.http.properties, key3))){
+const err35 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -508,11 +507,12 @@ vErrors.push(err35);
 }
 errors++;
 }
-const len1 = data16.length;
-for(let i1=0; i1<len1; i1++){
-let data17 = data16[i1];
-if(typeof data17 !== "string"){
-const err36 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
+}
+if(data16.protocols !== undefined){
+let data17 = data16.protocols;
+if(Array.isArray(data17)){
+if(data17.length < 1){
+const err36 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -521,8 +521,11 @@ vErrors.push(err36);
 }
 errors++;
 }
-if(!((data17 === "http1") || (data17 === "http2"))){
-const err37 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.protocols.items.enum}};
+const len1 = data17.length;
+for(let i1=0; i1<len1; i1++){
+let data18 = data17[i1];
+if(typeof data18 !== "string"){
+const err37 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -531,10 +534,8 @@ vErrors.push(err37);
 }
 errors++;
 }
-}
-}
-else {
-const err38 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
+if(!((data18 === "http1") || (data18 === "http2"))){
+const err38 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.protocols.items.enum}};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -544,14 +545,9 @@ vErrors.push(err38);
 errors++;
 }
 }
-if(data15.serverName !== undefined){
-let data18 = data15.serverName;
-const _errs48 = errors;
-let valid10 = false;
-const _errs49 = errors;
-if(typeof data18 === "string"){
-if(!(formats8(data18))){
-const err39 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
+}
+else {
+const err39 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -561,8 +557,14 @@ vErrors.push(err39);
 errors++;
 }
 }
-else {
-const err40 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data16.serverName !== undefined){
+let data19 = data16.serverName;
+const _errs50 = errors;
+let valid10 = false;
+const _errs51 = errors;
+if(typeof data19 === "string"){
+if(!(formats8(data19))){
+const err40 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -571,12 +573,9 @@ vErrors.push(err40);
 }
 errors++;
 }
-var _valid2 = _errs49 === errors;
-valid10 = valid10 || _valid2;
-if(!valid10){
-const _errs51 = errors;
-if(false !== data18){
-const err41 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+}
+else {
+const err41 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -587,9 +586,10 @@ errors++;
 }
 var _valid2 = _errs51 === errors;
 valid10 = valid10 || _valid2;
-}
 if(!valid10){
-const err42 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
+const _errs53 = errors;
+if(false !== data19){
+const err42 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -598,21 +598,11 @@ vErrors.push(err42);
 }
 errors++;
 }
-else {
-errors = _errs48;
-if(vErrors !== null){
-if(_errs48){
-vErrors.length = _errs48;
+var _valid2 = _errs53 === errors;
+valid10 = valid10 || _valid2;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data15.useRemoteAddress !== undefined){
-if(typeof data15.useRemoteAddress !== "boolean"){
-const err43 = {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",schemaPath:"#/properties/listeners/items/properties/http/properties/useRemoteAddress/type",keyword:"type",params:{type: "boolean"}};
+if(!valid10){
+const err43 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -621,11 +611,21 @@ vErrors.push(err43);
 }
 errors++;
 }
+else {
+errors = _errs50;
+if(vErrors !== null){
+if(_errs50){
+vErrors.length = _errs50;
 }
-if(data15.xffNumTrustedHops !== undefined){
-let data20 = data15.xffNumTrustedHops;
-if(!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))){
-const err44 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/type",keyword:"type",params:{type: "integer"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data16.useRemoteAddress !== undefined){
+if(typeof data16.useRemoteAddress !== "boolean"){
+const err44 = {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",schemaPath:"#/properties/listeners/items/properties/http/properties/useRemoteAddress/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -634,9 +634,11 @@ vErrors.push(err44);
 }
 errors++;
 }
-if((typeof data20 == "number") && (isFinite(data20))){
-if(data20 > 100 || isNaN(data20)){
-const err45 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+}
+if(data16.xffNumTrustedHops !== undefined){
+let data21 = data16.xffNumTrustedHops;
+if(!(((typeof data21 == "number") && (!(data21 % 1) && !isNaN(data21))) && (isFinite(data21)))){
+const err45 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -645,8 +647,9 @@ vErrors.push(err45);
 }
 errors++;
 }
-if(data20 < 0 || isNaN(data20)){
-const err46 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data21 == "number") && (isFinite(data21))){
+if(data21 > 100 || isNaN(data21)){
+const err46 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -655,17 +658,8 @@ vErrors.push(err46);
 }
 errors++;
 }
-}
-}
-if(data15.trustedCidrs !== undefined){
-let data21 = data15.trustedCidrs;
-if(Array.isArray(data21)){
-const len2 = data21.length;
-for(let i2=0; i2<len2; i2++){
-let data22 = data21[i2];
-if(typeof data22 === "string"){
-if(!(formats10(data22))){
-const err47 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i2,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
+if(data21 < 0 || isNaN(data21)){
+const err47 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -675,8 +669,16 @@ vErrors.push(err47);
 errors++;
 }
 }
-else {
-const err48 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i2,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
+}
+if(data16.trustedCidrs !== undefined){
+let data22 = data16.trustedCidrs;
+if(Array.isArray(data22)){
+const len2 = data22.length;
+for(let i2=0; i2<len2; i2++){
+let data23 = data22[i2];
+if(typeof data23 === "string"){
+if(!(formats10(data23))){
+const err48 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i2,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -686,9 +688,8 @@ vErrors.push(err48);
 errors++;
 }
 }
-}
 else {
-const err49 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
+const err49 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i2,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -698,9 +699,9 @@ vErrors.push(err49);
 errors++;
 }
 }
-if(data15.normalizePath !== undefined){
-if(typeof data15.normalizePath !== "boolean"){
-const err50 = {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",schemaPath:"#/properties/listeners/items/properties/http/properties/normalizePath/type",keyword:"type",params:{type: "boolean"}};
+}
+else {
+const err50 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -710,9 +711,9 @@ vErrors.push(err50);
 errors++;
 }
 }
-if(data15.mergeSlashes !== undefined){
-if(typeof data15.mergeSlashes !== "boolean"){
-const err51 = {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/mergeSlashes/type",keyword:"type",params:{type: "boolean"}};
+if(data16.normalizePath !== undefined){
+if(typeof data16.normalizePath !== "boolean"){
+const err51 = {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",schemaPath:"#/properties/listeners/items/properties/http/properties/normalizePath/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -722,10 +723,9 @@ vErrors.push(err51);
 errors++;
 }
 }
-if(data15.pathWithEscapedSlashes !== undefined){
-let data25 = data15.pathWithEscapedSlashes;
-if(typeof data25 !== "string"){
-const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
+if(data16.mergeSlashes !== undefined){
+if(typeof data16.mergeSlashes !== "boolean"){
+const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/mergeSlashes/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -734,8 +734,11 @@ vErrors.push(err52);
 }
 errors++;
 }
-if(!((((data25 === "keep") || (data25 === "reject")) || (data25 === "unescapeAndRedirect")) || (data25 === "unescapeAndForward"))){
-const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
+}
+if(data16.pathWithEscapedSlashes !== undefined){
+let data26 = data16.pathWithEscapedSlashes;
+if(typeof data26 !== "string"){
+const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -744,11 +747,8 @@ vErrors.push(err53);
 }
 errors++;
 }
-}
-if(data15.headersWithUnderscores !== undefined){
-let data26 = data15.headersWithUnderscores;
-if(typeof data26 !== "string"){
-const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
+if(!((((data26 === "keep") || (data26 === "reject")) || (data26 === "unescapeAndRedirect")) || (data26 === "unescapeAndForward"))){
+const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -757,8 +757,11 @@ vErrors.push(err54);
 }
 errors++;
 }
-if(!(((data26 === "allow") || (data26 === "drop")) || (data26 === "reject"))){
-const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
+}
+if(data16.headersWithUnderscores !== undefined){
+let data27 = data16.headersWithUnderscores;
+if(typeof data27 !== "string"){
+const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -767,11 +770,8 @@ vErrors.push(err55);
 }
 errors++;
 }
-}
-if(data15.maxRequestHeadersSize !== undefined){
-let data27 = data15.maxRequestHeadersSize;
-if((!(((typeof data27 == "number") && (!(data27 % 1) && !isNaN(data27))) && (isFinite(data27)))) && (typeof data27 !== "string")){
-const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestHeadersSize.type}};
+if(!(((data27 === "allow") || (data27 === "drop")) || (data27 === "reject"))){
+const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -780,9 +780,11 @@ vErrors.push(err56);
 }
 errors++;
 }
-if((typeof data27 == "number") && (isFinite(data27))){
-if(data27 < 0 || isNaN(data27)){
-const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data16.maxRequestHeadersSize !== undefined){
+let data28 = data16.maxRequestHeadersSize;
+if((!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))) && (typeof data28 !== "string")){
+const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestHeadersSize.type}};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -791,10 +793,9 @@ vErrors.push(err57);
 }
 errors++;
 }
-}
-if(typeof data27 === "string"){
-if(!(formats12(data27))){
-const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/format",keyword:"format",params:{format: "size"}};
+if((typeof data28 == "number") && (isFinite(data28))){
+if(data28 < 0 || isNaN(data28)){
+const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -804,11 +805,9 @@ vErrors.push(err58);
 errors++;
 }
 }
-}
-if(data15.maxRequestHeaders !== undefined){
-let data28 = data15.maxRequestHeaders;
-if(!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))){
-const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
+if(typeof data28 === "string"){
+if(!(formats12(data28))){
+const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -817,9 +816,12 @@ vErrors.push(err59);
 }
 errors++;
 }
-if((typeof data28 == "number") && (isFinite(data28))){
-if(data28 > 8192 || isNaN(data28)){
-const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
+}
+}
+if(data16.maxRequestHeaders !== undefined){
+let data29 = data16.maxRequestHeaders;
+if(!(((typeof data29 == "number") && (!(data29 % 1) && !isNaN(data29))) && (isFinite(data29)))){
+const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -828,8 +830,9 @@ vErrors.push(err60);
 }
 errors++;
 }
-if(data28 < 1 || isNaN(data28)){
-const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if((typeof data29 == "number") && (isFinite(data29))){
+if(data29 > 8192 || isNaN(data29)){
+const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -838,12 +841,8 @@ vErrors.push(err61);
 }
 errors++;
 }
-}
-}
-if(data15.maxRequestBodySize !== undefined){
-let data29 = data15.maxRequestBodySize;
-if((!(((typeof data29 == "number") && (!(data29 % 1) && !isNaN(data29))) && (isFinite(data29)))) && (typeof data29 !== "string")){
-const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestBodySize.type}};
+if(data29 < 1 || isNaN(data29)){
+const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -852,9 +851,12 @@ vErrors.push(err62);
 }
 errors++;
 }
-if((typeof data29 == "number") && (isFinite(data29))){
-if(data29 < 0 || isNaN(data29)){
-const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+if(data16.maxRequestBodySize !== undefined){
+let data30 = data16.maxRequestBodySize;
+if((!(((typeof data30 == "number") && (!(data30 % 1) && !isNaN(data30))) && (isFinite(data30)))) && (typeof data30 !== "string")){
+const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestBodySize.type}};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -863,10 +865,9 @@ vErrors.push(err63);
 }
 errors++;
 }
-}
-if(typeof data29 === "string"){
-if(!(formats12(data29))){
-const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/format",keyword:"format",params:{format: "size"}};
+if((typeof data30 == "number") && (isFinite(data30))){
+if(data30 < 0 || isNaN(data30)){
+const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -876,10 +877,9 @@ vErrors.push(err64);
 errors++;
 }
 }
-}
-if(data15.acceptHttp10 !== undefined){
-if(typeof data15.acceptHttp10 !== "boolean"){
-const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",schemaPath:"#/properties/listeners/items/properties/http/properties/acceptHttp10/type",keyword:"type",params:{type: "boolean"}};
+if(typeof data30 === "string"){
+if(!(formats12(data30))){
+const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -889,12 +889,10 @@ vErrors.push(err65);
 errors++;
 }
 }
-if(data15.timeouts !== undefined){
-let data31 = data15.timeouts;
-if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
-for(const key4 in data31){
-if(!((((key4 === "idle") || (key4 === "requestHeaders")) || (key4 === "request")) || (key4 === "streamIdle"))){
-const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
+}
+if(data16.acceptHttp10 !== undefined){
+if(typeof data16.acceptHttp10 !== "boolean"){
+const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",schemaPath:"#/properties/listeners/items/properties/http/properties/acceptHttp10/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -904,11 +902,12 @@ vErrors.push(err66);
 errors++;
 }
 }
-if(data31.idle !== undefined){
-let data32 = data31.idle;
-if(typeof data32 === "string"){
-if(!(formats2(data32))){
-const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/format",keyword:"format",params:{format: "duration"}};
+if(data16.timeouts !== undefined){
+let data32 = data16.timeouts;
+if(data32 && typeof data32 == "object" && !Array.isArray(data32)){
+for(const key4 in data32){
+if(!((((key4 === "idle") || (key4 === "requestHeaders")) || (key4 === "request")) || (key4 === "streamIdle"))){
+const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -918,8 +917,11 @@ vErrors.push(err67);
 errors++;
 }
 }
-else {
-const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/type",keyword:"type",params:{type: "string"}};
+if(data32.idle !== undefined){
+let data33 = data32.idle;
+if(typeof data33 === "string"){
+if(!(formats2(data33))){
+const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -929,11 +931,8 @@ vErrors.push(err68);
 errors++;
 }
 }
-if(data31.requestHeaders !== undefined){
-let data33 = data31.requestHeaders;
-if(typeof data33 === "string"){
-if(!(formats2(data33))){
-const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/format",keyword:"format",params:{format: "duration"}};
+else {
+const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -943,8 +942,11 @@ vErrors.push(err69);
 errors++;
 }
 }
-else {
-const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/type",keyword:"type",params:{type: "string"}};
+if(data32.requestHeaders !== undefined){
+let data34 = data32.requestHeaders;
+if(typeof data34 === "string"){
+if(!(formats2(data34))){
+const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -954,11 +956,8 @@ vErrors.push(err70);
 errors++;
 }
 }
-if(data31.request !== undefined){
-let data34 = data31.request;
-if(typeof data34 === "string"){
-if(!(formats2(data34))){
-const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/format",keyword:"format",params:{format: "duration"}};
+else {
+const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -968,8 +967,11 @@ vErrors.push(err71);
 errors++;
 }
 }
-else {
-const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/type",keyword:"type",params:{type: "string"}};
+if(data32.request !== undefined){
+let data35 = data32.request;
+if(typeof data35 === "string"){
+if(!(formats2(data35))){
+const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -979,11 +981,8 @@ vErrors.push(err72);
 errors++;
 }
 }
-if(data31.streamIdle !== undefined){
-let data35 = data31.streamIdle;
-if(typeof data35 === "string"){
-if(!(formats2(data35))){
-const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/format",keyword:"format",params:{format: "duration"}};
+else {
+const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -993,8 +992,11 @@ vErrors.push(err73);
 errors++;
 }
 }
-else {
-const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/type",keyword:"type",params:{type: "string"}};
+if(data32.streamIdle !== undefined){
+let data36 = data32.streamIdle;
+if(typeof data36 === "string"){
+if(!(formats2(data36))){
+const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -1004,9 +1006,8 @@ vErrors.push(err74);
 errors++;
 }
 }
-}
 else {
-const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
+const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -1016,12 +1017,9 @@ vErrors.push(err75);
 errors++;
 }
 }
-if(data15.http2 !== undefined){
-let data36 = data15.http2;
-if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
-for(const key5 in data36){
-if(!(func2.call(schema11.properties.listeners.items.properties.http.properties.http2.properties, key5))){
-const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
+}
+else {
+const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -1031,10 +1029,12 @@ vErrors.push(err76);
 errors++;
 }
 }
-if(data36.maxConcurrentStreams !== undefined){
-let data37 = data36.maxConcurrentStreams;
-if(!(((typeof data37 == "number") && (!(data37 % 1) && !isNaN(data37))) && (isFinite(data37)))){
-const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/type",keyword:"type",params:{type: "integer"}};
+if(data16.http2 !== undefined){
+let data37 = data16.http2;
+if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
+for(const key5 in data37){
+if(!(func2.call(schema11.properties.listeners.items.properties.http.properties.http2.properties, key5))){
+const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -1043,9 +1043,11 @@ vErrors.push(err77);
 }
 errors++;
 }
-if((typeof data37 == "number") && (isFinite(data37))){
-if(data37 > 2147483647 || isNaN(data37)){
-const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data37.maxConcurrentStreams !== undefined){
+let data38 = data37.maxConcurrentStreams;
+if(!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))){
+const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -1054,8 +1056,9 @@ vErrors.push(err78);
 }
 errors++;
 }
-if(data37 < 1 || isNaN(data37)){
-const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if((typeof data38 == "number") && (isFinite(data38))){
+if(data38 > 2147483647 || isNaN(data38)){
+const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -1064,12 +1067,8 @@ vErrors.push(err79);
 }
 errors++;
 }
-}
-}
-if(data36.initialStreamWindow !== undefined){
-let data38 = data36.initialStreamWindow;
-if((!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))) && (typeof data38 !== "string")){
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialStreamWindow.type}};
+if(data38 < 1 || isNaN(data38)){
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -1078,9 +1077,12 @@ vErrors.push(err80);
 }
 errors++;
 }
-if((typeof data38 == "number") && (isFinite(data38))){
-if(data38 < 0 || isNaN(data38)){
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+if(data37.initialStreamWindow !== undefined){
+let data39 = data37.initialStreamWindow;
+if((!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))) && (typeof data39 !== "string")){
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialStreamWindow.type}};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -1089,10 +1091,9 @@ vErrors.push(err81);
 }
 errors++;
 }
-}
-if(typeof data38 === "string"){
-if(!(formats12(data38))){
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/format",keyword:"format",params:{format: "size"}};
+if((typeof data39 == "number") && (isFinite(data39))){
+if(data39 < 0 || isNaN(data39)){
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -1102,11 +1103,9 @@ vErrors.push(err82);
 errors++;
 }
 }
-}
-if(data36.initialConnectionWindow !== undefined){
-let data39 = data36.initialConnectionWindow;
-if((!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))) && (typeof data39 !== "string")){
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialConnectionWindow.type}};
+if(typeof data39 === "string"){
+if(!(formats12(data39))){
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -1115,9 +1114,12 @@ vErrors.push(err83);
 }
 errors++;
 }
-if((typeof data39 == "number") && (isFinite(data39))){
-if(data39 < 0 || isNaN(data39)){
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+if(data37.initialConnectionWindow !== undefined){
+let data40 = data37.initialConnectionWindow;
+if((!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))) && (typeof data40 !== "string")){
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialConnectionWindow.type}};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -1126,10 +1128,9 @@ vErrors.push(err84);
 }
 errors++;
 }
-}
-if(typeof data39 === "string"){
-if(!(formats12(data39))){
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/format",keyword:"format",params:{format: "size"}};
+if((typeof data40 == "number") && (isFinite(data40))){
+if(data40 < 0 || isNaN(data40)){
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -1139,12 +1140,9 @@ vErrors.push(err85);
 errors++;
 }
 }
-}
-if(data36.keepAliveInterval !== undefined){
-let data40 = data36.keepAliveInterval;
 if(typeof data40 === "string"){
-if(!(formats2(data40))){
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/format",keyword:"format",params:{format: "duration"}};
+if(!(formats12(data40))){
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -1154,8 +1152,12 @@ vErrors.push(err86);
 errors++;
 }
 }
-else {
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/type",keyword:"type",params:{type: "string"}};
+}
+if(data37.keepAliveInterval !== undefined){
+let data41 = data37.keepAliveInterval;
+if(typeof data41 === "string"){
+if(!(formats2(data41))){
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -1165,11 +1167,8 @@ vErrors.push(err87);
 errors++;
 }
 }
-if(data36.keepAliveTimeout !== undefined){
-let data41 = data36.keepAliveTimeout;
-if(typeof data41 === "string"){
-if(!(formats2(data41))){
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -1179,8 +1178,11 @@ vErrors.push(err88);
 errors++;
 }
 }
-else {
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/type",keyword:"type",params:{type: "string"}};
+if(data37.keepAliveTimeout !== undefined){
+let data42 = data37.keepAliveTimeout;
+if(typeof data42 === "string"){
+if(!(formats2(data42))){
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -1190,10 +1192,8 @@ vErrors.push(err89);
 errors++;
 }
 }
-if(data36.maxOutboundFrames !== undefined){
-let data42 = data36.maxOutboundFrames;
-if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/type",keyword:"type",params:{type: "integer"}};
+else {
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -1202,9 +1202,11 @@ vErrors.push(err90);
 }
 errors++;
 }
-if((typeof data42 == "number") && (isFinite(data42))){
-if(data42 > 2147483647 || isNaN(data42)){
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data37.maxOutboundFrames !== undefined){
+let data43 = data37.maxOutboundFrames;
+if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -1213,8 +1215,9 @@ vErrors.push(err91);
 }
 errors++;
 }
-if(data42 < 1 || isNaN(data42)){
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if((typeof data43 == "number") && (isFinite(data43))){
+if(data43 > 2147483647 || isNaN(data43)){
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -1223,12 +1226,8 @@ vErrors.push(err92);
 }
 errors++;
 }
-}
-}
-if(data36.maxOutboundControlFrames !== undefined){
-let data43 = data36.maxOutboundControlFrames;
-if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/type",keyword:"type",params:{type: "integer"}};
+if(data43 < 1 || isNaN(data43)){
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -1237,9 +1236,12 @@ vErrors.push(err93);
 }
 errors++;
 }
-if((typeof data43 == "number") && (isFinite(data43))){
-if(data43 > 2147483647 || isNaN(data43)){
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+if(data37.maxOutboundControlFrames !== undefined){
+let data44 = data37.maxOutboundControlFrames;
+if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -1248,8 +1250,9 @@ vErrors.push(err94);
 }
 errors++;
 }
-if(data43 < 1 || isNaN(data43)){
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if((typeof data44 == "number") && (isFinite(data44))){
+if(data44 > 2147483647 || isNaN(data44)){
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -1258,12 +1261,8 @@ vErrors.push(err95);
 }
 errors++;
 }
-}
-}
-if(data36.maxConsecutiveEmptyFrames !== undefined){
-let data44 = data36.maxConsecutiveEmptyFrames;
-if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/type",keyword:"type",params:{type: "integer"}};
+if(data44 < 1 || isNaN(data44)){
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -1272,9 +1271,12 @@ vErrors.push(err96);
 }
 errors++;
 }
-if((typeof data44 == "number") && (isFinite(data44))){
-if(data44 > 2147483647 || isNaN(data44)){
-const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+if(data37.maxConsecutiveEmptyFrames !== undefined){
+let data45 = data37.maxConsecutiveEmptyFrames;
+if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
+const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -1283,8 +1285,9 @@ vErrors.push(err97);
 }
 errors++;
 }
-if(data44 < 0 || isNaN(data44)){
-const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data45 == "number") && (isFinite(data45))){
+if(data45 > 2147483647 || isNaN(data45)){
+const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -1293,12 +1296,8 @@ vErrors.push(err98);
 }
 errors++;
 }
-}
-}
-if(data36.maxPriorityFramesPerStream !== undefined){
-let data45 = data36.maxPriorityFramesPerStream;
-if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
-const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/type",keyword:"type",params:{type: "integer"}};
+if(data45 < 0 || isNaN(data45)){
+const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -1307,9 +1306,12 @@ vErrors.push(err99);
 }
 errors++;
 }
-if((typeof data45 == "number") && (isFinite(data45))){
-if(data45 > 2147483647 || isNaN(data45)){
-const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+if(data37.maxPriorityFramesPerStream !== undefined){
+let data46 = data37.maxPriorityFramesPerStream;
+if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
+const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -1318,8 +1320,9 @@ vErrors.push(err100);
 }
 errors++;
 }
-if(data45 < 0 || isNaN(data45)){
-const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data46 == "number") && (isFinite(data46))){
+if(data46 > 2147483647 || isNaN(data46)){
+const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -1328,12 +1331,8 @@ vErrors.push(err101);
 }
 errors++;
 }
-}
-}
-if(data36.maxWindowUpdatesPerDataFrame !== undefined){
-let data46 = data36.maxWindowUpdatesPerDataFrame;
-if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
-const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/type",keyword:"type",params:{type: "integer"}};
+if(data46 < 0 || isNaN(data46)){
+const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -1342,9 +1341,12 @@ vErrors.push(err102);
 }
 errors++;
 }
-if((typeof data46 == "number") && (isFinite(data46))){
-if(data46 > 2147483647 || isNaN(data46)){
-const err103 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+if(data37.maxWindowUpdatesPerDataFrame !== undefined){
+let data47 = data37.maxWindowUpdatesPerDataFrame;
+if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
+const err103 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -1353,8 +1355,9 @@ vErrors.push(err103);
 }
 errors++;
 }
-if(data46 < 1 || isNaN(data46)){
-const err104 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if((typeof data47 == "number") && (isFinite(data47))){
+if(data47 > 2147483647 || isNaN(data47)){
+const err104 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -1363,12 +1366,8 @@ vErrors.push(err104);
 }
 errors++;
 }
-}
-}
-if(data36.maxContinuationFrames !== undefined){
-let data47 = data36.maxContinuationFrames;
-if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
-const err105 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/type",keyword:"type",params:{type: "integer"}};
+if(data47 < 1 || isNaN(data47)){
+const err105 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -1377,9 +1376,12 @@ vErrors.push(err105);
 }
 errors++;
 }
-if((typeof data47 == "number") && (isFinite(data47))){
-if(data47 > 2147483647 || isNaN(data47)){
-const err106 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+if(data37.maxContinuationFrames !== undefined){
+let data48 = data37.maxContinuationFrames;
+if(!(((typeof data48 == "number") && (!(data48 % 1) && !isNaN(data48))) && (isFinite(data48)))){
+const err106 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -1388,8 +1390,9 @@ vErrors.push(err106);
 }
 errors++;
 }
-if(data47 < 0 || isNaN(data47)){
-const err107 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data48 == "number") && (isFinite(data48))){
+if(data48 > 2147483647 || isNaN(data48)){
+const err107 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -1398,12 +1401,8 @@ vErrors.push(err107);
 }
 errors++;
 }
-}
-}
-if(data36.prematureResetStreams !== undefined){
-let data48 = data36.prematureResetStreams;
-if(!(((typeof data48 == "number") && (!(data48 % 1) && !isNaN(data48))) && (isFinite(data48)))){
-const err108 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/type",keyword:"type",params:{type: "integer"}};
+if(data48 < 0 || isNaN(data48)){
+const err108 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -1412,9 +1411,12 @@ vErrors.push(err108);
 }
 errors++;
 }
-if((typeof data48 == "number") && (isFinite(data48))){
-if(data48 > 2147483647 || isNaN(data48)){
-const err109 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+if(data37.prematureResetStreams !== undefined){
+let data49 = data37.prematureResetStreams;
+if(!(((typeof data49 == "number") && (!(data49 % 1) && !isNaN(data49))) && (isFinite(data49)))){
+const err109 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -1423,8 +1425,9 @@ vErrors.push(err109);
 }
 errors++;
 }
-if(data48 < 0 || isNaN(data48)){
-const err110 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data49 == "number") && (isFinite(data49))){
+if(data49 > 2147483647 || isNaN(data49)){
+const err110 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -1433,11 +1436,8 @@ vErrors.push(err110);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
+if(data49 < 0 || isNaN(data49)){
+const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -1447,12 +1447,10 @@ vErrors.push(err111);
 errors++;
 }
 }
-if(data15.requestId !== undefined){
-let data49 = data15.requestId;
-if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
-for(const key6 in data49){
-if(!((key6 === "generate") || (key6 === "preserveExternal"))){
-const err112 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+}
+}
+else {
+const err112 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -1462,9 +1460,12 @@ vErrors.push(err112);
 errors++;
 }
 }
-if(data49.generate !== undefined){
-if(typeof data49.generate !== "boolean"){
-const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
+if(data16.requestId !== undefined){
+let data50 = data16.requestId;
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
+for(const key6 in data50){
+if(!((key6 === "generate") || (key6 === "preserveExternal"))){
+const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -1474,9 +1475,9 @@ vErrors.push(err113);
 errors++;
 }
 }
-if(data49.preserveExternal !== undefined){
-if(typeof data49.preserveExternal !== "boolean"){
-const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
+if(data50.generate !== undefined){
+if(typeof data50.generate !== "boolean"){
+const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -1486,9 +1487,9 @@ vErrors.push(err114);
 errors++;
 }
 }
-}
-else {
-const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+if(data50.preserveExternal !== undefined){
+if(typeof data50.preserveExternal !== "boolean"){
+const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -1498,15 +1499,9 @@ vErrors.push(err115);
 errors++;
 }
 }
-if(data15.upgrades !== undefined){
-let data52 = data15.upgrades;
-if(Array.isArray(data52)){
-const len3 = data52.length;
-for(let i3=0; i3<len3; i3++){
-let data53 = data52[i3];
-if(typeof data53 === "string"){
-if(!(formats32(data53))){
-const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+}
+else {
+const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -1516,8 +1511,15 @@ vErrors.push(err116);
 errors++;
 }
 }
-else {
-const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+if(data16.upgrades !== undefined){
+let data53 = data16.upgrades;
+if(Array.isArray(data53)){
+const len3 = data53.length;
+for(let i3=0; i3<len3; i3++){
+let data54 = data53[i3];
+if(typeof data54 === "string"){
+if(!(formats32(data54))){
+const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -1527,9 +1529,8 @@ vErrors.push(err117);
 errors++;
 }
 }
-}
 else {
-const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -1539,16 +1540,9 @@ vErrors.push(err118);
 errors++;
 }
 }
-if(data15.filters !== undefined){
-let data54 = data15.filters;
-if(Array.isArray(data54)){
-const len4 = data54.length;
-for(let i4=0; i4<len4; i4++){
-let data55 = data54[i4];
-if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-for(const key7 in data55){
-if(!(key7 === "grpcWeb")){
-const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+}
+else {
+const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -1558,11 +1552,16 @@ vErrors.push(err119);
 errors++;
 }
 }
-if(data55.grpcWeb !== undefined){
-let data56 = data55.grpcWeb;
+if(data16.filters !== undefined){
+let data55 = data16.filters;
+if(Array.isArray(data55)){
+const len4 = data55.length;
+for(let i4=0; i4<len4; i4++){
+let data56 = data55[i4];
 if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
-for(const key8 in data56){
-const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+for(const key7 in data56){
+if(!(key7 === "grpcWeb")){
+const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1572,8 +1571,11 @@ vErrors.push(err120);
 errors++;
 }
 }
-else {
-const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
+if(data56.grpcWeb !== undefined){
+let data57 = data56.grpcWeb;
+if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
+for(const key8 in data57){
+const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1583,9 +1585,8 @@ vErrors.push(err121);
 errors++;
 }
 }
-}
 else {
-const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
+const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1597,7 +1598,7 @@ errors++;
 }
 }
 else {
-const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
+const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1607,15 +1608,9 @@ vErrors.push(err123);
 errors++;
 }
 }
-if(data15.accessLog !== undefined){
-let data57 = data15.accessLog;
-if(Array.isArray(data57)){
-const len5 = data57.length;
-for(let i5=0; i5<len5; i5++){
-let data58 = data57[i5];
-if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
-if(data58.path === undefined){
-const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+}
+else {
+const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1624,9 +1619,16 @@ vErrors.push(err124);
 }
 errors++;
 }
-for(const key9 in data58){
-if(!((((key9 === "path") || (key9 === "format")) || (key9 === "json")) || (key9 === "filter"))){
-const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+}
+if(data16.accessLog !== undefined){
+let data58 = data16.accessLog;
+if(Array.isArray(data58)){
+const len5 = data58.length;
+for(let i5=0; i5<len5; i5++){
+let data59 = data58[i5];
+if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
+if(data59.path === undefined){
+const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1635,12 +1637,9 @@ vErrors.push(err125);
 }
 errors++;
 }
-}
-if(data58.path !== undefined){
-let data59 = data58.path;
-if(typeof data59 === "string"){
-if(!(formats4(data59))){
-const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+for(const key9 in data59){
+if(!((((key9 === "path") || (key9 === "format")) || (key9 === "json")) || (key9 === "filter"))){
+const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1650,8 +1649,11 @@ vErrors.push(err126);
 errors++;
 }
 }
-else {
-const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data59.path !== undefined){
+let data60 = data59.path;
+if(typeof data60 === "string"){
+if(!(formats4(data60))){
+const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1661,9 +1663,8 @@ vErrors.push(err127);
 errors++;
 }
 }
-if(data58.format !== undefined){
-if(typeof data58.format !== "string"){
-const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+else {
+const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1673,10 +1674,9 @@ vErrors.push(err128);
 errors++;
 }
 }
-if(data58.json !== undefined){
-let data61 = data58.json;
-if(!(data61 && typeof data61 == "object" && !Array.isArray(data61))){
-const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(data59.format !== undefined){
+if(typeof data59.format !== "string"){
+const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1686,12 +1686,10 @@ vErrors.push(err129);
 errors++;
 }
 }
-if(data58.filter !== undefined){
-let data62 = data58.filter;
-if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
-for(const key10 in data62){
-if(!(key10 === "status")){
-const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+if(data59.json !== undefined){
+let data62 = data59.json;
+if(!(data62 && typeof data62 == "object" && !Array.isArray(data62))){
+const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1701,11 +1699,12 @@ vErrors.push(err130);
 errors++;
 }
 }
-if(data62.status !== undefined){
-let data63 = data62.status;
-if(typeof data63 === "string"){
-if(!(formats36(data63))){
-const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(data59.filter !== undefined){
+let data63 = data59.filter;
+if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
+for(const key10 in data63){
+if(!(key10 === "status")){
+const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1715,8 +1714,11 @@ vErrors.push(err131);
 errors++;
 }
 }
-else {
-const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+if(data63.status !== undefined){
+let data64 = data63.status;
+if(typeof data64 === "string"){
+if(!(formats36(data64))){
+const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1726,9 +1728,8 @@ vErrors.push(err132);
 errors++;
 }
 }
-}
 else {
-const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1740,7 +1741,7 @@ errors++;
 }
 }
 else {
-const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1752,7 +1753,7 @@ errors++;
 }
 }
 else {
-const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1762,15 +1763,9 @@ vErrors.push(err135);
 errors++;
 }
 }
-if(data15.routes !== undefined){
-let data64 = data15.routes;
-if(Array.isArray(data64)){
-const len6 = data64.length;
-for(let i6=0; i6<len6; i6++){
-let data65 = data64[i6];
-if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
-if(data65.match === undefined){
-const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+}
+else {
+const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1779,9 +1774,16 @@ vErrors.push(err136);
 }
 errors++;
 }
-for(const key11 in data65){
-if(!(((((key11 === "name") || (key11 === "match")) || (key11 === "forward")) || (key11 === "redirect")) || (key11 === "respond"))){
-const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+}
+if(data16.routes !== undefined){
+let data65 = data16.routes;
+if(Array.isArray(data65)){
+const len6 = data65.length;
+for(let i6=0; i6<len6; i6++){
+let data66 = data65[i6];
+if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
+if(data66.match === undefined){
+const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1790,12 +1792,9 @@ vErrors.push(err137);
 }
 errors++;
 }
-}
-if(data65.name !== undefined){
-let data66 = data65.name;
-if(typeof data66 === "string"){
-if(!(formats4(data66))){
-const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key11 in data66){
+if(!(((((key11 === "name") || (key11 === "match")) || (key11 === "forward")) || (key11 === "redirect")) || (key11 === "respond"))){
+const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1805,8 +1804,11 @@ vErrors.push(err138);
 errors++;
 }
 }
-else {
-const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data66.name !== undefined){
+let data67 = data66.name;
+if(typeof data67 === "string"){
+if(!(formats4(data67))){
+const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1816,12 +1818,8 @@ vErrors.push(err139);
 errors++;
 }
 }
-if(data65.match !== undefined){
-let data67 = data65.match;
-if(data67 && typeof data67 == "object" && !Array.isArray(data67)){
-for(const key12 in data67){
-if(!(func2.call(schema12.properties.match.properties, key12))){
-const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+else {
+const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1831,11 +1829,12 @@ vErrors.push(err140);
 errors++;
 }
 }
-if(data67.path !== undefined){
-let data68 = data67.path;
-if(typeof data68 === "string"){
-if(!(formats40(data68))){
-const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(data66.match !== undefined){
+let data68 = data66.match;
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+for(const key12 in data68){
+if(!(func2.call(schema12.properties.match.properties, key12))){
+const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1845,8 +1844,11 @@ vErrors.push(err141);
 errors++;
 }
 }
-else {
-const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data68.path !== undefined){
+let data69 = data68.path;
+if(typeof data69 === "string"){
+if(!(formats40(data69))){
+const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1856,11 +1858,8 @@ vErrors.push(err142);
 errors++;
 }
 }
-if(data67.prefix !== undefined){
-let data69 = data67.prefix;
-if(typeof data69 === "string"){
-if(!(formats42(data69))){
-const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1870,8 +1869,11 @@ vErrors.push(err143);
 errors++;
 }
 }
-else {
-const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data68.prefix !== undefined){
+let data70 = data68.prefix;
+if(typeof data70 === "string"){
+if(!(formats42(data70))){
+const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1881,11 +1883,8 @@ vErrors.push(err144);
 errors++;
 }
 }
-if(data67.pathSeparatedPrefix !== undefined){
-let data70 = data67.pathSeparatedPrefix;
-if(typeof data70 === "string"){
-if(!(formats44(data70))){
-const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+else {
+const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1895,8 +1894,11 @@ vErrors.push(err145);
 errors++;
 }
 }
-else {
-const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data68.pathSeparatedPrefix !== undefined){
+let data71 = data68.pathSeparatedPrefix;
+if(typeof data71 === "string"){
+if(!(formats44(data71))){
+const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1906,11 +1908,8 @@ vErrors.push(err146);
 errors++;
 }
 }
-if(data67.regex !== undefined){
-let data71 = data67.regex;
-if(typeof data71 === "string"){
-if(!(formats46(data71))){
-const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1920,8 +1919,11 @@ vErrors.push(err147);
 errors++;
 }
 }
-else {
-const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data68.regex !== undefined){
+let data72 = data68.regex;
+if(typeof data72 === "string"){
+if(!(formats46(data72))){
+const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1931,11 +1933,8 @@ vErrors.push(err148);
 errors++;
 }
 }
-if(data67.template !== undefined){
-let data72 = data67.template;
-if(typeof data72 === "string"){
-if(!(formats48(data72))){
-const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1945,8 +1944,11 @@ vErrors.push(err149);
 errors++;
 }
 }
-else {
-const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data68.template !== undefined){
+let data73 = data68.template;
+if(typeof data73 === "string"){
+if(!(formats48(data73))){
+const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1956,9 +1958,8 @@ vErrors.push(err150);
 errors++;
 }
 }
-if(data67.connect !== undefined){
-if(typeof data67.connect !== "boolean"){
-const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1968,9 +1969,9 @@ vErrors.push(err151);
 errors++;
 }
 }
-if(data67.caseSensitive !== undefined){
-if(typeof data67.caseSensitive !== "boolean"){
-const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data68.connect !== undefined){
+if(typeof data68.connect !== "boolean"){
+const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -1980,15 +1981,9 @@ vErrors.push(err152);
 errors++;
 }
 }
-if(data67.methods !== undefined){
-let data75 = data67.methods;
-if(Array.isArray(data75)){
-const len7 = data75.length;
-for(let i7=0; i7<len7; i7++){
-let data76 = data75[i7];
-if(typeof data76 === "string"){
-if(!(formats50(data76))){
-const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods/" + i7,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+if(data68.caseSensitive !== undefined){
+if(typeof data68.caseSensitive !== "boolean"){
+const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -1998,8 +1993,15 @@ vErrors.push(err153);
 errors++;
 }
 }
-else {
-const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods/" + i7,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data68.methods !== undefined){
+let data76 = data68.methods;
+if(Array.isArray(data76)){
+const len7 = data76.length;
+for(let i7=0; i7<len7; i7++){
+let data77 = data76[i7];
+if(typeof data77 === "string"){
+if(!(formats50(data77))){
+const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods/" + i7,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2009,9 +2011,8 @@ vErrors.push(err154);
 errors++;
 }
 }
-}
 else {
-const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods/" + i7,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2021,14 +2022,9 @@ vErrors.push(err155);
 errors++;
 }
 }
-if(data67.headers !== undefined){
-let data77 = data67.headers;
-if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
-for(const key13 in data77){
-const _errs180 = errors;
-if(typeof key13 === "string"){
-if(!(formats52(key13))){
-const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key13};
+}
+else {
+const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2038,8 +2034,14 @@ vErrors.push(err156);
 errors++;
 }
 }
-else {
-const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key13};
+if(data68.headers !== undefined){
+let data78 = data68.headers;
+if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
+for(const key13 in data78){
+const _errs182 = errors;
+if(typeof key13 === "string"){
+if(!(formats52(key13))){
+const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key13};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2048,9 +2050,9 @@ vErrors.push(err157);
 }
 errors++;
 }
-var valid32 = _errs180 === errors;
-if(!valid32){
-const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key13}};
+}
+else {
+const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key13};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2059,14 +2061,9 @@ vErrors.push(err158);
 }
 errors++;
 }
-}
-for(const key14 in data77){
-let data78 = data77[key14];
-const _errs184 = errors;
-let valid34 = false;
-const _errs185 = errors;
-if(typeof data78 !== "string"){
-const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+var valid32 = _errs182 === errors;
+if(!valid32){
+const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key13}};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2075,14 +2072,14 @@ vErrors.push(err159);
 }
 errors++;
 }
-var _valid3 = _errs185 === errors;
-valid34 = valid34 || _valid3;
-if(!valid34){
+}
+for(const key14 in data78){
+let data79 = data78[key14];
+const _errs186 = errors;
+let valid34 = false;
 const _errs187 = errors;
-if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
-for(const key15 in data78){
-if(!((((((((key15 === "exact") || (key15 === "prefix")) || (key15 === "suffix")) || (key15 === "contains")) || (key15 === "regex")) || (key15 === "range")) || (key15 === "present")) || (key15 === "invert"))){
-const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
+if(typeof data79 !== "string"){
+const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2091,10 +2088,14 @@ vErrors.push(err160);
 }
 errors++;
 }
-}
-if(data78.exact !== undefined){
-if(typeof data78.exact !== "string"){
-const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+var _valid3 = _errs187 === errors;
+valid34 = valid34 || _valid3;
+if(!valid34){
+const _errs189 = errors;
+if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
+for(const key15 in data79){
+if(!((((((((key15 === "exact") || (key15 === "prefix")) || (key15 === "suffix")) || (key15 === "contains")) || (key15 === "regex")) || (key15 === "range")) || (key15 === "present")) || (key15 === "invert"))){
+const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2104,11 +2105,9 @@ vErrors.push(err161);
 errors++;
 }
 }
-if(data78.prefix !== undefined){
-let data80 = data78.prefix;
-if(typeof data80 === "string"){
-if(!(formats4(data80))){
-const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data79.exact !== undefined){
+if(typeof data79.exact !== "string"){
+const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2118,8 +2117,11 @@ vErrors.push(err162);
 errors++;
 }
 }
-else {
-const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data79.prefix !== undefined){
+let data81 = data79.prefix;
+if(typeof data81 === "string"){
+if(!(formats4(data81))){
+const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2129,11 +2131,8 @@ vErrors.push(err163);
 errors++;
 }
 }
-if(data78.suffix !== undefined){
-let data81 = data78.suffix;
-if(typeof data81 === "string"){
-if(!(formats4(data81))){
-const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2143,8 +2142,11 @@ vErrors.push(err164);
 errors++;
 }
 }
-else {
-const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data79.suffix !== undefined){
+let data82 = data79.suffix;
+if(typeof data82 === "string"){
+if(!(formats4(data82))){
+const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2154,11 +2156,8 @@ vErrors.push(err165);
 errors++;
 }
 }
-if(data78.contains !== undefined){
-let data82 = data78.contains;
-if(typeof data82 === "string"){
-if(!(formats4(data82))){
-const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2168,8 +2167,11 @@ vErrors.push(err166);
 errors++;
 }
 }
-else {
-const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data79.contains !== undefined){
+let data83 = data79.contains;
+if(typeof data83 === "string"){
+if(!(formats4(data83))){
+const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2179,11 +2181,8 @@ vErrors.push(err167);
 errors++;
 }
 }
-if(data78.regex !== undefined){
-let data83 = data78.regex;
-if(typeof data83 === "string"){
-if(!(formats46(data83))){
-const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2193,8 +2192,11 @@ vErrors.push(err168);
 errors++;
 }
 }
-else {
-const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data79.regex !== undefined){
+let data84 = data79.regex;
+if(typeof data84 === "string"){
+if(!(formats46(data84))){
+const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2204,11 +2206,8 @@ vErrors.push(err169);
 errors++;
 }
 }
-if(data78.range !== undefined){
-let data84 = data78.range;
-if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
-if(data84.start === undefined){
-const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2217,8 +2216,12 @@ vErrors.push(err170);
 }
 errors++;
 }
-if(data84.end === undefined){
-const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data79.range !== undefined){
+let data85 = data79.range;
+if(data85 && typeof data85 == "object" && !Array.isArray(data85)){
+if(data85.start === undefined){
+const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2227,9 +2230,8 @@ vErrors.push(err171);
 }
 errors++;
 }
-for(const key16 in data84){
-if(!((key16 === "start") || (key16 === "end"))){
-const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+if(data85.end === undefined){
+const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2238,11 +2240,9 @@ vErrors.push(err172);
 }
 errors++;
 }
-}
-if(data84.start !== undefined){
-let data85 = data84.start;
-if(!(((typeof data85 == "number") && (!(data85 % 1) && !isNaN(data85))) && (isFinite(data85)))){
-const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+for(const key16 in data85){
+if(!((key16 === "start") || (key16 === "end"))){
+const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2251,9 +2251,11 @@ vErrors.push(err173);
 }
 errors++;
 }
-if((typeof data85 == "number") && (isFinite(data85))){
-if(data85 > 9007199254740991 || isNaN(data85)){
-const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data85.start !== undefined){
+let data86 = data85.start;
+if(!(((typeof data86 == "number") && (!(data86 % 1) && !isNaN(data86))) && (isFinite(data86)))){
+const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2262,8 +2264,9 @@ vErrors.push(err174);
 }
 errors++;
 }
-if(data85 < -9007199254740991 || isNaN(data85)){
-const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data86 == "number") && (isFinite(data86))){
+if(data86 > 9007199254740991 || isNaN(data86)){
+const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2272,12 +2275,8 @@ vErrors.push(err175);
 }
 errors++;
 }
-}
-}
-if(data84.end !== undefined){
-let data86 = data84.end;
-if(!(((typeof data86 == "number") && (!(data86 % 1) && !isNaN(data86))) && (isFinite(data86)))){
-const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data86 < -9007199254740991 || isNaN(data86)){
+const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2286,9 +2285,12 @@ vErrors.push(err176);
 }
 errors++;
 }
-if((typeof data86 == "number") && (isFinite(data86))){
-if(data86 > 9007199254740991 || isNaN(data86)){
-const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+if(data85.end !== undefined){
+let data87 = data85.end;
+if(!(((typeof data87 == "number") && (!(data87 % 1) && !isNaN(data87))) && (isFinite(data87)))){
+const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2297,8 +2299,9 @@ vErrors.push(err177);
 }
 errors++;
 }
-if(data86 < -9007199254740991 || isNaN(data86)){
-const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data87 == "number") && (isFinite(data87))){
+if(data87 > 9007199254740991 || isNaN(data87)){
+const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2307,11 +2310,8 @@ vErrors.push(err178);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data87 < -9007199254740991 || isNaN(data87)){
+const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2321,9 +2321,10 @@ vErrors.push(err179);
 errors++;
 }
 }
-if(data78.present !== undefined){
-if(typeof data78.present !== "boolean"){
-const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+}
+else {
+const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2333,9 +2334,9 @@ vErrors.push(err180);
 errors++;
 }
 }
-if(data78.invert !== undefined){
-if(typeof data78.invert !== "boolean"){
-const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data79.present !== undefined){
+if(typeof data79.present !== "boolean"){
+const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2345,9 +2346,9 @@ vErrors.push(err181);
 errors++;
 }
 }
-}
-else {
-const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data79.invert !== undefined){
+if(typeof data79.invert !== "boolean"){
+const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2356,11 +2357,10 @@ vErrors.push(err182);
 }
 errors++;
 }
-var _valid3 = _errs187 === errors;
-valid34 = valid34 || _valid3;
 }
-if(!valid34){
-const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2369,11 +2369,24 @@ vErrors.push(err183);
 }
 errors++;
 }
+var _valid3 = _errs189 === errors;
+valid34 = valid34 || _valid3;
+}
+if(!valid34){
+const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err184];
+}
 else {
-errors = _errs184;
+vErrors.push(err184);
+}
+errors++;
+}
+else {
+errors = _errs186;
 if(vErrors !== null){
-if(_errs184){
-vErrors.length = _errs184;
+if(_errs186){
+vErrors.length = _errs186;
 }
 else {
 vErrors = null;
@@ -2383,24 +2396,7 @@ vErrors = null;
 }
 }
 else {
-const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err184];
-}
-else {
-vErrors.push(err184);
-}
-errors++;
-}
-}
-if(data67.query !== undefined){
-let data89 = data67.query;
-if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
-for(const key17 in data89){
-const _errs213 = errors;
-if(typeof key17 === "string"){
-if(!(formats4(key17))){
-const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key17};
+const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2410,8 +2406,14 @@ vErrors.push(err185);
 errors++;
 }
 }
-else {
-const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key17};
+if(data68.query !== undefined){
+let data90 = data68.query;
+if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
+for(const key17 in data90){
+const _errs215 = errors;
+if(typeof key17 === "string"){
+if(!(formats4(key17))){
+const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key17};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2420,9 +2422,9 @@ vErrors.push(err186);
 }
 errors++;
 }
-var valid37 = _errs213 === errors;
-if(!valid37){
-const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key17}};
+}
+else {
+const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key17};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2431,14 +2433,9 @@ vErrors.push(err187);
 }
 errors++;
 }
-}
-for(const key18 in data89){
-let data90 = data89[key18];
-const _errs217 = errors;
-let valid39 = false;
-const _errs218 = errors;
-if(typeof data90 !== "string"){
-const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+var valid37 = _errs215 === errors;
+if(!valid37){
+const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key17}};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2447,14 +2444,14 @@ vErrors.push(err188);
 }
 errors++;
 }
-var _valid4 = _errs218 === errors;
-valid39 = valid39 || _valid4;
-if(!valid39){
+}
+for(const key18 in data90){
+let data91 = data90[key18];
+const _errs219 = errors;
+let valid39 = false;
 const _errs220 = errors;
-if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
-for(const key19 in data90){
-if(!((((((((key19 === "exact") || (key19 === "prefix")) || (key19 === "suffix")) || (key19 === "contains")) || (key19 === "regex")) || (key19 === "range")) || (key19 === "present")) || (key19 === "invert"))){
-const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+if(typeof data91 !== "string"){
+const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2463,10 +2460,14 @@ vErrors.push(err189);
 }
 errors++;
 }
-}
-if(data90.exact !== undefined){
-if(typeof data90.exact !== "string"){
-const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+var _valid4 = _errs220 === errors;
+valid39 = valid39 || _valid4;
+if(!valid39){
+const _errs222 = errors;
+if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
+for(const key19 in data91){
+if(!((((((((key19 === "exact") || (key19 === "prefix")) || (key19 === "suffix")) || (key19 === "contains")) || (key19 === "regex")) || (key19 === "range")) || (key19 === "present")) || (key19 === "invert"))){
+const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2476,11 +2477,9 @@ vErrors.push(err190);
 errors++;
 }
 }
-if(data90.prefix !== undefined){
-let data92 = data90.prefix;
-if(typeof data92 === "string"){
-if(!(formats4(data92))){
-const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data91.exact !== undefined){
+if(typeof data91.exact !== "string"){
+const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2490,8 +2489,11 @@ vErrors.push(err191);
 errors++;
 }
 }
-else {
-const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data91.prefix !== undefined){
+let data93 = data91.prefix;
+if(typeof data93 === "string"){
+if(!(formats4(data93))){
+const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2501,11 +2503,8 @@ vErrors.push(err192);
 errors++;
 }
 }
-if(data90.suffix !== undefined){
-let data93 = data90.suffix;
-if(typeof data93 === "string"){
-if(!(formats4(data93))){
-const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2515,8 +2514,11 @@ vErrors.push(err193);
 errors++;
 }
 }
-else {
-const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data91.suffix !== undefined){
+let data94 = data91.suffix;
+if(typeof data94 === "string"){
+if(!(formats4(data94))){
+const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2526,11 +2528,8 @@ vErrors.push(err194);
 errors++;
 }
 }
-if(data90.contains !== undefined){
-let data94 = data90.contains;
-if(typeof data94 === "string"){
-if(!(formats4(data94))){
-const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2540,8 +2539,11 @@ vErrors.push(err195);
 errors++;
 }
 }
-else {
-const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data91.contains !== undefined){
+let data95 = data91.contains;
+if(typeof data95 === "string"){
+if(!(formats4(data95))){
+const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2551,11 +2553,8 @@ vErrors.push(err196);
 errors++;
 }
 }
-if(data90.regex !== undefined){
-let data95 = data90.regex;
-if(typeof data95 === "string"){
-if(!(formats46(data95))){
-const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2565,8 +2564,11 @@ vErrors.push(err197);
 errors++;
 }
 }
-else {
-const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data91.regex !== undefined){
+let data96 = data91.regex;
+if(typeof data96 === "string"){
+if(!(formats46(data96))){
+const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2576,11 +2578,8 @@ vErrors.push(err198);
 errors++;
 }
 }
-if(data90.range !== undefined){
-let data96 = data90.range;
-if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
-if(data96.start === undefined){
-const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2589,8 +2588,12 @@ vErrors.push(err199);
 }
 errors++;
 }
-if(data96.end === undefined){
-const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data91.range !== undefined){
+let data97 = data91.range;
+if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
+if(data97.start === undefined){
+const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2599,9 +2602,8 @@ vErrors.push(err200);
 }
 errors++;
 }
-for(const key20 in data96){
-if(!((key20 === "start") || (key20 === "end"))){
-const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+if(data97.end === undefined){
+const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2610,11 +2612,9 @@ vErrors.push(err201);
 }
 errors++;
 }
-}
-if(data96.start !== undefined){
-let data97 = data96.start;
-if(!(((typeof data97 == "number") && (!(data97 % 1) && !isNaN(data97))) && (isFinite(data97)))){
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+for(const key20 in data97){
+if(!((key20 === "start") || (key20 === "end"))){
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2623,9 +2623,11 @@ vErrors.push(err202);
 }
 errors++;
 }
-if((typeof data97 == "number") && (isFinite(data97))){
-if(data97 > 9007199254740991 || isNaN(data97)){
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data97.start !== undefined){
+let data98 = data97.start;
+if(!(((typeof data98 == "number") && (!(data98 % 1) && !isNaN(data98))) && (isFinite(data98)))){
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2634,8 +2636,9 @@ vErrors.push(err203);
 }
 errors++;
 }
-if(data97 < -9007199254740991 || isNaN(data97)){
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data98 == "number") && (isFinite(data98))){
+if(data98 > 9007199254740991 || isNaN(data98)){
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2644,12 +2647,8 @@ vErrors.push(err204);
 }
 errors++;
 }
-}
-}
-if(data96.end !== undefined){
-let data98 = data96.end;
-if(!(((typeof data98 == "number") && (!(data98 % 1) && !isNaN(data98))) && (isFinite(data98)))){
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data98 < -9007199254740991 || isNaN(data98)){
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2658,9 +2657,12 @@ vErrors.push(err205);
 }
 errors++;
 }
-if((typeof data98 == "number") && (isFinite(data98))){
-if(data98 > 9007199254740991 || isNaN(data98)){
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+if(data97.end !== undefined){
+let data99 = data97.end;
+if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2669,8 +2671,9 @@ vErrors.push(err206);
 }
 errors++;
 }
-if(data98 < -9007199254740991 || isNaN(data98)){
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data99 == "number") && (isFinite(data99))){
+if(data99 > 9007199254740991 || isNaN(data99)){
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2679,11 +2682,8 @@ vErrors.push(err207);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data99 < -9007199254740991 || isNaN(data99)){
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2693,9 +2693,10 @@ vErrors.push(err208);
 errors++;
 }
 }
-if(data90.present !== undefined){
-if(typeof data90.present !== "boolean"){
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+}
+else {
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2705,9 +2706,9 @@ vErrors.push(err209);
 errors++;
 }
 }
-if(data90.invert !== undefined){
-if(typeof data90.invert !== "boolean"){
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data91.present !== undefined){
+if(typeof data91.present !== "boolean"){
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2717,9 +2718,9 @@ vErrors.push(err210);
 errors++;
 }
 }
-}
-else {
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data91.invert !== undefined){
+if(typeof data91.invert !== "boolean"){
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2728,11 +2729,10 @@ vErrors.push(err211);
 }
 errors++;
 }
-var _valid4 = _errs220 === errors;
-valid39 = valid39 || _valid4;
 }
-if(!valid39){
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2741,11 +2741,24 @@ vErrors.push(err212);
 }
 errors++;
 }
+var _valid4 = _errs222 === errors;
+valid39 = valid39 || _valid4;
+}
+if(!valid39){
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err213];
+}
 else {
-errors = _errs217;
+vErrors.push(err213);
+}
+errors++;
+}
+else {
+errors = _errs219;
 if(vErrors !== null){
-if(_errs217){
-vErrors.length = _errs217;
+if(_errs219){
+vErrors.length = _errs219;
 }
 else {
 vErrors = null;
@@ -2755,21 +2768,7 @@ vErrors = null;
 }
 }
 else {
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err213];
-}
-else {
-vErrors.push(err213);
-}
-errors++;
-}
-}
-if(data67.fraction !== undefined){
-let data101 = data67.fraction;
-if((typeof data101 == "number") && (isFinite(data101))){
-if(data101 > 1 || isNaN(data101)){
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2778,8 +2777,12 @@ vErrors.push(err214);
 }
 errors++;
 }
-if(data101 < 0 || isNaN(data101)){
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data68.fraction !== undefined){
+let data102 = data68.fraction;
+if((typeof data102 == "number") && (isFinite(data102))){
+if(data102 > 1 || isNaN(data102)){
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2788,9 +2791,8 @@ vErrors.push(err215);
 }
 errors++;
 }
-}
-else {
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(data102 < 0 || isNaN(data102)){
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2800,9 +2802,8 @@ vErrors.push(err216);
 errors++;
 }
 }
-}
 else {
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2812,12 +2813,9 @@ vErrors.push(err217);
 errors++;
 }
 }
-if(data65.forward !== undefined){
-let data102 = data65.forward;
-if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
-for(const key21 in data102){
-if(!(func2.call(schema12.properties.forward.properties, key21))){
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+}
+else {
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2827,11 +2825,12 @@ vErrors.push(err218);
 errors++;
 }
 }
-if(data102.cluster !== undefined){
-let data103 = data102.cluster;
-if(typeof data103 === "string"){
-if(!(formats4(data103))){
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data66.forward !== undefined){
+let data103 = data66.forward;
+if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
+for(const key21 in data103){
+if(!(func2.call(schema12.properties.forward.properties, key21))){
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2841,8 +2840,11 @@ vErrors.push(err219);
 errors++;
 }
 }
-else {
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data103.cluster !== undefined){
+let data104 = data103.cluster;
+if(typeof data104 === "string"){
+if(!(formats4(data104))){
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2852,11 +2854,8 @@ vErrors.push(err220);
 errors++;
 }
 }
-if(data102.clusters !== undefined){
-let data104 = data102.clusters;
-if(Array.isArray(data104)){
-if(data104.length < 1){
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2865,12 +2864,12 @@ vErrors.push(err221);
 }
 errors++;
 }
-const len8 = data104.length;
-for(let i8=0; i8<len8; i8++){
-let data105 = data104[i8];
-if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
-if(data105.name === undefined){
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+if(data103.clusters !== undefined){
+let data105 = data103.clusters;
+if(Array.isArray(data105)){
+if(data105.length < 1){
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2879,9 +2878,12 @@ vErrors.push(err222);
 }
 errors++;
 }
-for(const key22 in data105){
-if(!((key22 === "name") || (key22 === "weight"))){
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+const len8 = data105.length;
+for(let i8=0; i8<len8; i8++){
+let data106 = data105[i8];
+if(data106 && typeof data106 == "object" && !Array.isArray(data106)){
+if(data106.name === undefined){
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2890,12 +2892,9 @@ vErrors.push(err223);
 }
 errors++;
 }
-}
-if(data105.name !== undefined){
-let data106 = data105.name;
-if(typeof data106 === "string"){
-if(!(formats4(data106))){
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key22 in data106){
+if(!((key22 === "name") || (key22 === "weight"))){
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2905,8 +2904,11 @@ vErrors.push(err224);
 errors++;
 }
 }
-else {
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data106.name !== undefined){
+let data107 = data106.name;
+if(typeof data107 === "string"){
+if(!(formats4(data107))){
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2916,10 +2918,8 @@ vErrors.push(err225);
 errors++;
 }
 }
-if(data105.weight !== undefined){
-let data107 = data105.weight;
-if(!(((typeof data107 == "number") && (!(data107 % 1) && !isNaN(data107))) && (isFinite(data107)))){
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2928,9 +2928,11 @@ vErrors.push(err226);
 }
 errors++;
 }
-if((typeof data107 == "number") && (isFinite(data107))){
-if(data107 > 4294967295 || isNaN(data107)){
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data106.weight !== undefined){
+let data108 = data106.weight;
+if(!(((typeof data108 == "number") && (!(data108 % 1) && !isNaN(data108))) && (isFinite(data108)))){
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2939,8 +2941,9 @@ vErrors.push(err227);
 }
 errors++;
 }
-if(data107 < 0 || isNaN(data107)){
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data108 == "number") && (isFinite(data108))){
+if(data108 > 4294967295 || isNaN(data108)){
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2949,11 +2952,8 @@ vErrors.push(err228);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data108 < 0 || isNaN(data108)){
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2964,8 +2964,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2975,11 +2976,9 @@ vErrors.push(err230);
 errors++;
 }
 }
-if(data102.clusterHeader !== undefined){
-let data108 = data102.clusterHeader;
-if(typeof data108 === "string"){
-if(!(formats76(data108))){
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+}
+else {
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -2989,8 +2988,11 @@ vErrors.push(err231);
 errors++;
 }
 }
-else {
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if(data103.clusterHeader !== undefined){
+let data109 = data103.clusterHeader;
+if(typeof data109 === "string"){
+if(!(formats76(data109))){
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3000,11 +3002,8 @@ vErrors.push(err232);
 errors++;
 }
 }
-if(data102.timeout !== undefined){
-let data109 = data102.timeout;
-if(typeof data109 === "string"){
-if(!(formats2(data109))){
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3014,8 +3013,11 @@ vErrors.push(err233);
 errors++;
 }
 }
-else {
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+if(data103.timeout !== undefined){
+let data110 = data103.timeout;
+if(typeof data110 === "string"){
+if(!(formats2(data110))){
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3025,11 +3027,8 @@ vErrors.push(err234);
 errors++;
 }
 }
-if(data102.idleTimeout !== undefined){
-let data110 = data102.idleTimeout;
-if(typeof data110 === "string"){
-if(!(formats2(data110))){
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3039,8 +3038,11 @@ vErrors.push(err235);
 errors++;
 }
 }
-else {
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data103.idleTimeout !== undefined){
+let data111 = data103.idleTimeout;
+if(typeof data111 === "string"){
+if(!(formats2(data111))){
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3050,11 +3052,8 @@ vErrors.push(err236);
 errors++;
 }
 }
-if(data102.grpcTimeoutHeaderMax !== undefined){
-let data111 = data102.grpcTimeoutHeaderMax;
-if(typeof data111 === "string"){
-if(!(formats2(data111))){
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
+else {
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3064,8 +3063,11 @@ vErrors.push(err237);
 errors++;
 }
 }
-else {
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
+if(data103.grpcTimeoutHeaderMax !== undefined){
+let data112 = data103.grpcTimeoutHeaderMax;
+if(typeof data112 === "string"){
+if(!(formats2(data112))){
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3075,15 +3077,8 @@ vErrors.push(err238);
 errors++;
 }
 }
-if(data102.upgrades !== undefined){
-let data112 = data102.upgrades;
-if(Array.isArray(data112)){
-const len9 = data112.length;
-for(let i9=0; i9<len9; i9++){
-let data113 = data112[i9];
-if(typeof data113 === "string"){
-if(!(formats32(data113))){
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+else {
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3093,8 +3088,15 @@ vErrors.push(err239);
 errors++;
 }
 }
-else {
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+if(data103.upgrades !== undefined){
+let data113 = data103.upgrades;
+if(Array.isArray(data113)){
+const len9 = data113.length;
+for(let i9=0; i9<len9; i9++){
+let data114 = data113[i9];
+if(typeof data114 === "string"){
+if(!(formats32(data114))){
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3104,9 +3106,8 @@ vErrors.push(err240);
 errors++;
 }
 }
-}
 else {
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3116,12 +3117,9 @@ vErrors.push(err241);
 errors++;
 }
 }
-if(data102.rewrite !== undefined){
-let data114 = data102.rewrite;
-if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
-for(const key23 in data114){
-if(!(((((key23 === "prefix") || (key23 === "regex")) || (key23 === "path")) || (key23 === "host")) || (key23 === "hostFrom"))){
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
+}
+else {
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3131,11 +3129,12 @@ vErrors.push(err242);
 errors++;
 }
 }
-if(data114.prefix !== undefined){
-let data115 = data114.prefix;
-if(typeof data115 === "string"){
-if(!(formats42(data115))){
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data103.rewrite !== undefined){
+let data115 = data103.rewrite;
+if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
+for(const key23 in data115){
+if(!(((((key23 === "prefix") || (key23 === "regex")) || (key23 === "path")) || (key23 === "host")) || (key23 === "hostFrom"))){
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3145,8 +3144,11 @@ vErrors.push(err243);
 errors++;
 }
 }
-else {
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data115.prefix !== undefined){
+let data116 = data115.prefix;
+if(typeof data116 === "string"){
+if(!(formats42(data116))){
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3156,11 +3158,8 @@ vErrors.push(err244);
 errors++;
 }
 }
-if(data114.regex !== undefined){
-let data116 = data114.regex;
-if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
-if(data116.pattern === undefined){
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3169,8 +3168,12 @@ vErrors.push(err245);
 }
 errors++;
 }
-if(data116.substitution === undefined){
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data115.regex !== undefined){
+let data117 = data115.regex;
+if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
+if(data117.pattern === undefined){
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3179,9 +3182,8 @@ vErrors.push(err246);
 }
 errors++;
 }
-for(const key24 in data116){
-if(!((key24 === "pattern") || (key24 === "substitution"))){
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
+if(data117.substitution === undefined){
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3190,12 +3192,9 @@ vErrors.push(err247);
 }
 errors++;
 }
-}
-if(data116.pattern !== undefined){
-let data117 = data116.pattern;
-if(typeof data117 === "string"){
-if(!(formats46(data117))){
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+for(const key24 in data117){
+if(!((key24 === "pattern") || (key24 === "substitution"))){
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3205,8 +3204,11 @@ vErrors.push(err248);
 errors++;
 }
 }
-else {
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data117.pattern !== undefined){
+let data118 = data117.pattern;
+if(typeof data118 === "string"){
+if(!(formats46(data118))){
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3216,11 +3218,8 @@ vErrors.push(err249);
 errors++;
 }
 }
-if(data116.substitution !== undefined){
-let data118 = data116.substitution;
-if(typeof data118 === "string"){
-if(!(formats90(data118))){
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+else {
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3230,8 +3229,11 @@ vErrors.push(err250);
 errors++;
 }
 }
-else {
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data117.substitution !== undefined){
+let data119 = data117.substitution;
+if(typeof data119 === "string"){
+if(!(formats90(data119))){
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3241,9 +3243,8 @@ vErrors.push(err251);
 errors++;
 }
 }
-}
 else {
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3253,11 +3254,9 @@ vErrors.push(err252);
 errors++;
 }
 }
-if(data114.path !== undefined){
-let data119 = data114.path;
-if(typeof data119 === "string"){
-if(!(formats42(data119))){
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+}
+else {
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3267,8 +3266,11 @@ vErrors.push(err253);
 errors++;
 }
 }
-else {
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data115.path !== undefined){
+let data120 = data115.path;
+if(typeof data120 === "string"){
+if(!(formats42(data120))){
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3278,11 +3280,8 @@ vErrors.push(err254);
 errors++;
 }
 }
-if(data114.host !== undefined){
-let data120 = data114.host;
-if(typeof data120 === "string"){
-if(!(formats94(data120))){
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+else {
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3292,8 +3291,11 @@ vErrors.push(err255);
 errors++;
 }
 }
-else {
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data115.host !== undefined){
+let data121 = data115.host;
+if(typeof data121 === "string"){
+if(!(formats94(data121))){
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3303,10 +3305,8 @@ vErrors.push(err256);
 errors++;
 }
 }
-if(data114.hostFrom !== undefined){
-let data121 = data114.hostFrom;
-if(typeof data121 !== "string"){
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+else {
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3315,8 +3315,11 @@ vErrors.push(err257);
 }
 errors++;
 }
-if(!(data121 === "upstream")){
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+if(data115.hostFrom !== undefined){
+let data122 = data115.hostFrom;
+if(typeof data122 !== "string"){
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3325,10 +3328,8 @@ vErrors.push(err258);
 }
 errors++;
 }
-}
-}
-else {
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(!(data122 === "upstream")){
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3338,12 +3339,9 @@ vErrors.push(err259);
 errors++;
 }
 }
-if(data102.requestHeaders !== undefined){
-let data122 = data102.requestHeaders;
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-for(const key25 in data122){
-if(!(((key25 === "set") || (key25 === "add")) || (key25 === "remove"))){
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
+}
+else {
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3353,14 +3351,12 @@ vErrors.push(err260);
 errors++;
 }
 }
-if(data122.set !== undefined){
-let data123 = data122.set;
+if(data103.requestHeaders !== undefined){
+let data123 = data103.requestHeaders;
 if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
-for(const key26 in data123){
-const _errs295 = errors;
-if(typeof key26 === "string"){
-if(!(formats96(key26))){
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key26};
+for(const key25 in data123){
+if(!(((key25 === "set") || (key25 === "add")) || (key25 === "remove"))){
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3370,8 +3366,14 @@ vErrors.push(err261);
 errors++;
 }
 }
-else {
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key26};
+if(data123.set !== undefined){
+let data124 = data123.set;
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+for(const key26 in data124){
+const _errs297 = errors;
+if(typeof key26 === "string"){
+if(!(formats96(key26))){
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3380,9 +3382,9 @@ vErrors.push(err262);
 }
 errors++;
 }
-var valid51 = _errs295 === errors;
-if(!valid51){
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key26}};
+}
+else {
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3391,12 +3393,9 @@ vErrors.push(err263);
 }
 errors++;
 }
-}
-for(const key27 in data123){
-let data124 = data123[key27];
-if(typeof data124 === "string"){
-if(!(formats98(data124))){
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid51 = _errs297 === errors;
+if(!valid51){
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key26}};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3406,8 +3405,11 @@ vErrors.push(err264);
 errors++;
 }
 }
-else {
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key27 in data124){
+let data125 = data124[key27];
+if(typeof data125 === "string"){
+if(!(formats98(data125))){
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3417,9 +3419,8 @@ vErrors.push(err265);
 errors++;
 }
 }
-}
 else {
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3429,14 +3430,9 @@ vErrors.push(err266);
 errors++;
 }
 }
-if(data122.add !== undefined){
-let data125 = data122.add;
-if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
-for(const key28 in data125){
-const _errs302 = errors;
-if(typeof key28 === "string"){
-if(!(formats96(key28))){
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
+}
+else {
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3446,8 +3442,14 @@ vErrors.push(err267);
 errors++;
 }
 }
-else {
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
+if(data123.add !== undefined){
+let data126 = data123.add;
+if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
+for(const key28 in data126){
+const _errs304 = errors;
+if(typeof key28 === "string"){
+if(!(formats96(key28))){
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3456,9 +3458,9 @@ vErrors.push(err268);
 }
 errors++;
 }
-var valid53 = _errs302 === errors;
-if(!valid53){
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
+}
+else {
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3467,12 +3469,9 @@ vErrors.push(err269);
 }
 errors++;
 }
-}
-for(const key29 in data125){
-let data126 = data125[key29];
-if(typeof data126 === "string"){
-if(!(formats98(data126))){
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid53 = _errs304 === errors;
+if(!valid53){
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3482,8 +3481,11 @@ vErrors.push(err270);
 errors++;
 }
 }
-else {
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key29 in data126){
+let data127 = data126[key29];
+if(typeof data127 === "string"){
+if(!(formats98(data127))){
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3493,9 +3495,8 @@ vErrors.push(err271);
 errors++;
 }
 }
-}
 else {
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3505,15 +3506,9 @@ vErrors.push(err272);
 errors++;
 }
 }
-if(data122.remove !== undefined){
-let data127 = data122.remove;
-if(Array.isArray(data127)){
-const len10 = data127.length;
-for(let i10=0; i10<len10; i10++){
-let data128 = data127[i10];
-if(typeof data128 === "string"){
-if(!(formats96(data128))){
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3523,8 +3518,15 @@ vErrors.push(err273);
 errors++;
 }
 }
-else {
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data123.remove !== undefined){
+let data128 = data123.remove;
+if(Array.isArray(data128)){
+const len10 = data128.length;
+for(let i10=0; i10<len10; i10++){
+let data129 = data128[i10];
+if(typeof data129 === "string"){
+if(!(formats96(data129))){
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3534,9 +3536,8 @@ vErrors.push(err274);
 errors++;
 }
 }
-}
 else {
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3548,7 +3549,7 @@ errors++;
 }
 }
 else {
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3558,12 +3559,9 @@ vErrors.push(err276);
 errors++;
 }
 }
-if(data102.responseHeaders !== undefined){
-let data129 = data102.responseHeaders;
-if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
-for(const key30 in data129){
-if(!(((key30 === "set") || (key30 === "add")) || (key30 === "remove"))){
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30}};
+}
+else {
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3573,14 +3571,12 @@ vErrors.push(err277);
 errors++;
 }
 }
-if(data129.set !== undefined){
-let data130 = data129.set;
+if(data103.responseHeaders !== undefined){
+let data130 = data103.responseHeaders;
 if(data130 && typeof data130 == "object" && !Array.isArray(data130)){
-for(const key31 in data130){
-const _errs316 = errors;
-if(typeof key31 === "string"){
-if(!(formats96(key31))){
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
+for(const key30 in data130){
+if(!(((key30 === "set") || (key30 === "add")) || (key30 === "remove"))){
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30}};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3590,8 +3586,14 @@ vErrors.push(err278);
 errors++;
 }
 }
-else {
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
+if(data130.set !== undefined){
+let data131 = data130.set;
+if(data131 && typeof data131 == "object" && !Array.isArray(data131)){
+for(const key31 in data131){
+const _errs318 = errors;
+if(typeof key31 === "string"){
+if(!(formats96(key31))){
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3600,9 +3602,9 @@ vErrors.push(err279);
 }
 errors++;
 }
-var valid58 = _errs316 === errors;
-if(!valid58){
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
+}
+else {
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3611,12 +3613,9 @@ vErrors.push(err280);
 }
 errors++;
 }
-}
-for(const key32 in data130){
-let data131 = data130[key32];
-if(typeof data131 === "string"){
-if(!(formats98(data131))){
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid58 = _errs318 === errors;
+if(!valid58){
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3626,8 +3625,11 @@ vErrors.push(err281);
 errors++;
 }
 }
-else {
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key32 in data131){
+let data132 = data131[key32];
+if(typeof data132 === "string"){
+if(!(formats98(data132))){
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3637,9 +3639,8 @@ vErrors.push(err282);
 errors++;
 }
 }
-}
 else {
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3649,14 +3650,9 @@ vErrors.push(err283);
 errors++;
 }
 }
-if(data129.add !== undefined){
-let data132 = data129.add;
-if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
-for(const key33 in data132){
-const _errs323 = errors;
-if(typeof key33 === "string"){
-if(!(formats96(key33))){
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key33};
+}
+else {
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3666,8 +3662,14 @@ vErrors.push(err284);
 errors++;
 }
 }
-else {
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key33};
+if(data130.add !== undefined){
+let data133 = data130.add;
+if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
+for(const key33 in data133){
+const _errs325 = errors;
+if(typeof key33 === "string"){
+if(!(formats96(key33))){
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key33};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3676,9 +3678,9 @@ vErrors.push(err285);
 }
 errors++;
 }
-var valid60 = _errs323 === errors;
-if(!valid60){
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key33}};
+}
+else {
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key33};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3687,12 +3689,9 @@ vErrors.push(err286);
 }
 errors++;
 }
-}
-for(const key34 in data132){
-let data133 = data132[key34];
-if(typeof data133 === "string"){
-if(!(formats98(data133))){
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid60 = _errs325 === errors;
+if(!valid60){
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key33}};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3702,8 +3701,11 @@ vErrors.push(err287);
 errors++;
 }
 }
-else {
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key34 in data133){
+let data134 = data133[key34];
+if(typeof data134 === "string"){
+if(!(formats98(data134))){
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3713,9 +3715,8 @@ vErrors.push(err288);
 errors++;
 }
 }
-}
 else {
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3725,15 +3726,9 @@ vErrors.push(err289);
 errors++;
 }
 }
-if(data129.remove !== undefined){
-let data134 = data129.remove;
-if(Array.isArray(data134)){
-const len11 = data134.length;
-for(let i11=0; i11<len11; i11++){
-let data135 = data134[i11];
-if(typeof data135 === "string"){
-if(!(formats96(data135))){
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove/" + i11,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3743,8 +3738,15 @@ vErrors.push(err290);
 errors++;
 }
 }
-else {
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove/" + i11,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data130.remove !== undefined){
+let data135 = data130.remove;
+if(Array.isArray(data135)){
+const len11 = data135.length;
+for(let i11=0; i11<len11; i11++){
+let data136 = data135[i11];
+if(typeof data136 === "string"){
+if(!(formats96(data136))){
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove/" + i11,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3754,9 +3756,8 @@ vErrors.push(err291);
 errors++;
 }
 }
-}
 else {
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove/" + i11,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3768,7 +3769,7 @@ errors++;
 }
 }
 else {
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3780,7 +3781,7 @@ errors++;
 }
 }
 else {
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3790,12 +3791,9 @@ vErrors.push(err294);
 errors++;
 }
 }
-if(data65.redirect !== undefined){
-let data136 = data65.redirect;
-if(data136 && typeof data136 == "object" && !Array.isArray(data136)){
-for(const key35 in data136){
-if(!(((((((key35 === "scheme") || (key35 === "host")) || (key35 === "port")) || (key35 === "path")) || (key35 === "prefix")) || (key35 === "status")) || (key35 === "stripQuery"))){
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35}};
+}
+else {
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3805,10 +3803,12 @@ vErrors.push(err295);
 errors++;
 }
 }
-if(data136.scheme !== undefined){
-let data137 = data136.scheme;
-if(typeof data137 !== "string"){
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+if(data66.redirect !== undefined){
+let data137 = data66.redirect;
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+for(const key35 in data137){
+if(!(((((((key35 === "scheme") || (key35 === "host")) || (key35 === "port")) || (key35 === "path")) || (key35 === "prefix")) || (key35 === "status")) || (key35 === "stripQuery"))){
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3817,8 +3817,11 @@ vErrors.push(err296);
 }
 errors++;
 }
-if(!((data137 === "http") || (data137 === "https"))){
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data137.scheme !== undefined){
+let data138 = data137.scheme;
+if(typeof data138 !== "string"){
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3827,12 +3830,8 @@ vErrors.push(err297);
 }
 errors++;
 }
-}
-if(data136.host !== undefined){
-let data138 = data136.host;
-if(typeof data138 === "string"){
-if(!(formats116(data138))){
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(!((data138 === "http") || (data138 === "https"))){
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3842,8 +3841,11 @@ vErrors.push(err298);
 errors++;
 }
 }
-else {
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data137.host !== undefined){
+let data139 = data137.host;
+if(typeof data139 === "string"){
+if(!(formats116(data139))){
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3853,10 +3855,8 @@ vErrors.push(err299);
 errors++;
 }
 }
-if(data136.port !== undefined){
-let data139 = data136.port;
-if(!(((typeof data139 == "number") && (!(data139 % 1) && !isNaN(data139))) && (isFinite(data139)))){
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+else {
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3865,9 +3865,11 @@ vErrors.push(err300);
 }
 errors++;
 }
-if((typeof data139 == "number") && (isFinite(data139))){
-if(data139 > 65535 || isNaN(data139)){
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data137.port !== undefined){
+let data140 = data137.port;
+if(!(((typeof data140 == "number") && (!(data140 % 1) && !isNaN(data140))) && (isFinite(data140)))){
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3876,8 +3878,9 @@ vErrors.push(err301);
 }
 errors++;
 }
-if(data139 < 0 || isNaN(data139)){
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data140 == "number") && (isFinite(data140))){
+if(data140 > 65535 || isNaN(data140)){
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3886,13 +3889,8 @@ vErrors.push(err302);
 }
 errors++;
 }
-}
-}
-if(data136.path !== undefined){
-let data140 = data136.path;
-if(typeof data140 === "string"){
-if(!(formats118(data140))){
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data140 < 0 || isNaN(data140)){
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3902,8 +3900,12 @@ vErrors.push(err303);
 errors++;
 }
 }
-else {
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+}
+if(data137.path !== undefined){
+let data141 = data137.path;
+if(typeof data141 === "string"){
+if(!(formats118(data141))){
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3913,11 +3915,8 @@ vErrors.push(err304);
 errors++;
 }
 }
-if(data136.prefix !== undefined){
-let data141 = data136.prefix;
-if(typeof data141 === "string"){
-if(!(formats42(data141))){
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3927,8 +3926,11 @@ vErrors.push(err305);
 errors++;
 }
 }
-else {
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data137.prefix !== undefined){
+let data142 = data137.prefix;
+if(typeof data142 === "string"){
+if(!(formats42(data142))){
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3938,10 +3940,8 @@ vErrors.push(err306);
 errors++;
 }
 }
-if(data136.status !== undefined){
-let data142 = data136.status;
-if(!(((typeof data142 == "number") && (!(data142 % 1) && !isNaN(data142))) && (isFinite(data142)))){
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3950,8 +3950,11 @@ vErrors.push(err307);
 }
 errors++;
 }
-if(!(((((data142 === 301) || (data142 === 302)) || (data142 === 303)) || (data142 === 307)) || (data142 === 308))){
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+if(data137.status !== undefined){
+let data143 = data137.status;
+if(!(((typeof data143 == "number") && (!(data143 % 1) && !isNaN(data143))) && (isFinite(data143)))){
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3960,10 +3963,8 @@ vErrors.push(err308);
 }
 errors++;
 }
-}
-if(data136.stripQuery !== undefined){
-if(typeof data136.stripQuery !== "boolean"){
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(!(((((data143 === 301) || (data143 === 302)) || (data143 === 303)) || (data143 === 307)) || (data143 === 308))){
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3973,9 +3974,9 @@ vErrors.push(err309);
 errors++;
 }
 }
-}
-else {
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data137.stripQuery !== undefined){
+if(typeof data137.stripQuery !== "boolean"){
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3985,11 +3986,9 @@ vErrors.push(err310);
 errors++;
 }
 }
-if(data65.respond !== undefined){
-let data144 = data65.respond;
-if(data144 && typeof data144 == "object" && !Array.isArray(data144)){
-if(data144.status === undefined){
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+}
+else {
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -3998,9 +3997,12 @@ vErrors.push(err311);
 }
 errors++;
 }
-for(const key36 in data144){
-if(!(((key36 === "status") || (key36 === "headers")) || (key36 === "body"))){
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
+}
+if(data66.respond !== undefined){
+let data145 = data66.respond;
+if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
+if(data145.status === undefined){
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4009,11 +4011,9 @@ vErrors.push(err312);
 }
 errors++;
 }
-}
-if(data144.status !== undefined){
-let data145 = data144.status;
-if(!(((typeof data145 == "number") && (!(data145 % 1) && !isNaN(data145))) && (isFinite(data145)))){
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+for(const key36 in data145){
+if(!(((key36 === "status") || (key36 === "headers")) || (key36 === "body"))){
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4022,9 +4022,11 @@ vErrors.push(err313);
 }
 errors++;
 }
-if((typeof data145 == "number") && (isFinite(data145))){
-if(data145 > 599 || isNaN(data145)){
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data145.status !== undefined){
+let data146 = data145.status;
+if(!(((typeof data146 == "number") && (!(data146 % 1) && !isNaN(data146))) && (isFinite(data146)))){
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4033,8 +4035,9 @@ vErrors.push(err314);
 }
 errors++;
 }
-if(data145 < 200 || isNaN(data145)){
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+if((typeof data146 == "number") && (isFinite(data146))){
+if(data146 > 599 || isNaN(data146)){
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4043,16 +4046,8 @@ vErrors.push(err315);
 }
 errors++;
 }
-}
-}
-if(data144.headers !== undefined){
-let data146 = data144.headers;
-if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
-for(const key37 in data146){
-const _errs356 = errors;
-if(typeof key37 === "string"){
-if(!(formats96(key37))){
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key37};
+if(data146 < 200 || isNaN(data146)){
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4062,8 +4057,15 @@ vErrors.push(err316);
 errors++;
 }
 }
-else {
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key37};
+}
+if(data145.headers !== undefined){
+let data147 = data145.headers;
+if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
+for(const key37 in data147){
+const _errs358 = errors;
+if(typeof key37 === "string"){
+if(!(formats96(key37))){
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key37};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4072,9 +4074,9 @@ vErrors.push(err317);
 }
 errors++;
 }
-var valid66 = _errs356 === errors;
-if(!valid66){
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key37}};
+}
+else {
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key37};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4083,12 +4085,9 @@ vErrors.push(err318);
 }
 errors++;
 }
-}
-for(const key38 in data146){
-let data147 = data146[key38];
-if(typeof data147 === "string"){
-if(!(formats98(data147))){
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid66 = _errs358 === errors;
+if(!valid66){
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key37}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4098,8 +4097,11 @@ vErrors.push(err319);
 errors++;
 }
 }
-else {
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key38 in data147){
+let data148 = data147[key38];
+if(typeof data148 === "string"){
+if(!(formats98(data148))){
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4109,9 +4111,8 @@ vErrors.push(err320);
 errors++;
 }
 }
-}
 else {
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4121,9 +4122,9 @@ vErrors.push(err321);
 errors++;
 }
 }
-if(data144.body !== undefined){
-if(typeof data144.body !== "string"){
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4133,9 +4134,9 @@ vErrors.push(err322);
 errors++;
 }
 }
-}
-else {
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+if(data145.body !== undefined){
+if(typeof data145.body !== "string"){
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4147,7 +4148,7 @@ errors++;
 }
 }
 else {
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4159,7 +4160,7 @@ errors++;
 }
 }
 else {
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4169,11 +4170,9 @@ vErrors.push(err325);
 errors++;
 }
 }
-if(data15.virtualHosts !== undefined){
-let data149 = data15.virtualHosts;
-if(Array.isArray(data149)){
-if(data149.length < 1){
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4182,12 +4181,12 @@ vErrors.push(err326);
 }
 errors++;
 }
-const len12 = data149.length;
-for(let i12=0; i12<len12; i12++){
-let data150 = data149[i12];
-if(data150 && typeof data150 == "object" && !Array.isArray(data150)){
-if(data150.domains === undefined){
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+if(data16.virtualHosts !== undefined){
+let data150 = data16.virtualHosts;
+if(Array.isArray(data150)){
+if(data150.length < 1){
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4196,8 +4195,12 @@ vErrors.push(err327);
 }
 errors++;
 }
-if(data150.routes === undefined){
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+const len12 = data150.length;
+for(let i12=0; i12<len12; i12++){
+let data151 = data150[i12];
+if(data151 && typeof data151 == "object" && !Array.isArray(data151)){
+if(data151.domains === undefined){
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4206,9 +4209,8 @@ vErrors.push(err328);
 }
 errors++;
 }
-for(const key39 in data150){
-if(!(((((key39 === "name") || (key39 === "domains")) || (key39 === "requestHeaders")) || (key39 === "responseHeaders")) || (key39 === "routes"))){
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39}};
+if(data151.routes === undefined){
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4217,12 +4219,9 @@ vErrors.push(err329);
 }
 errors++;
 }
-}
-if(data150.name !== undefined){
-let data151 = data150.name;
-if(typeof data151 === "string"){
-if(!(formats4(data151))){
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key39 in data151){
+if(!(((((key39 === "name") || (key39 === "domains")) || (key39 === "requestHeaders")) || (key39 === "responseHeaders")) || (key39 === "routes"))){
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39}};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4232,8 +4231,11 @@ vErrors.push(err330);
 errors++;
 }
 }
-else {
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data151.name !== undefined){
+let data152 = data151.name;
+if(typeof data152 === "string"){
+if(!(formats4(data152))){
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4243,11 +4245,8 @@ vErrors.push(err331);
 errors++;
 }
 }
-if(data150.domains !== undefined){
-let data152 = data150.domains;
-if(Array.isArray(data152)){
-if(data152.length < 1){
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4256,12 +4255,12 @@ vErrors.push(err332);
 }
 errors++;
 }
-const len13 = data152.length;
-for(let i13=0; i13<len13; i13++){
-let data153 = data152[i13];
-if(typeof data153 === "string"){
-if(!(formats128(data153))){
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+}
+if(data151.domains !== undefined){
+let data153 = data151.domains;
+if(Array.isArray(data153)){
+if(data153.length < 1){
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4270,9 +4269,12 @@ vErrors.push(err333);
 }
 errors++;
 }
-}
-else {
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+const len13 = data153.length;
+for(let i13=0; i13<len13; i13++){
+let data154 = data153[i13];
+if(typeof data154 === "string"){
+if(!(formats128(data154))){
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4282,9 +4284,8 @@ vErrors.push(err334);
 errors++;
 }
 }
-}
 else {
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4294,12 +4295,9 @@ vErrors.push(err335);
 errors++;
 }
 }
-if(data150.requestHeaders !== undefined){
-let data154 = data150.requestHeaders;
-if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
-for(const key40 in data154){
-if(!(((key40 === "set") || (key40 === "add")) || (key40 === "remove"))){
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40}};
+}
+else {
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4309,14 +4307,12 @@ vErrors.push(err336);
 errors++;
 }
 }
-if(data154.set !== undefined){
-let data155 = data154.set;
+if(data151.requestHeaders !== undefined){
+let data155 = data151.requestHeaders;
 if(data155 && typeof data155 == "object" && !Array.isArray(data155)){
-for(const key41 in data155){
-const _errs379 = errors;
-if(typeof key41 === "string"){
-if(!(formats96(key41))){
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
+for(const key40 in data155){
+if(!(((key40 === "set") || (key40 === "add")) || (key40 === "remove"))){
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40}};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4326,8 +4322,14 @@ vErrors.push(err337);
 errors++;
 }
 }
-else {
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
+if(data155.set !== undefined){
+let data156 = data155.set;
+if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
+for(const key41 in data156){
+const _errs381 = errors;
+if(typeof key41 === "string"){
+if(!(formats96(key41))){
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4336,9 +4338,9 @@ vErrors.push(err338);
 }
 errors++;
 }
-var valid74 = _errs379 === errors;
-if(!valid74){
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
+}
+else {
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4347,12 +4349,9 @@ vErrors.push(err339);
 }
 errors++;
 }
-}
-for(const key42 in data155){
-let data156 = data155[key42];
-if(typeof data156 === "string"){
-if(!(formats98(data156))){
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid74 = _errs381 === errors;
+if(!valid74){
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4362,8 +4361,11 @@ vErrors.push(err340);
 errors++;
 }
 }
-else {
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key42 in data156){
+let data157 = data156[key42];
+if(typeof data157 === "string"){
+if(!(formats98(data157))){
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4373,9 +4375,8 @@ vErrors.push(err341);
 errors++;
 }
 }
-}
 else {
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4385,14 +4386,9 @@ vErrors.push(err342);
 errors++;
 }
 }
-if(data154.add !== undefined){
-let data157 = data154.add;
-if(data157 && typeof data157 == "object" && !Array.isArray(data157)){
-for(const key43 in data157){
-const _errs386 = errors;
-if(typeof key43 === "string"){
-if(!(formats96(key43))){
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
+}
+else {
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4402,8 +4398,14 @@ vErrors.push(err343);
 errors++;
 }
 }
-else {
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
+if(data155.add !== undefined){
+let data158 = data155.add;
+if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
+for(const key43 in data158){
+const _errs388 = errors;
+if(typeof key43 === "string"){
+if(!(formats96(key43))){
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4412,9 +4414,9 @@ vErrors.push(err344);
 }
 errors++;
 }
-var valid76 = _errs386 === errors;
-if(!valid76){
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
+}
+else {
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4423,12 +4425,9 @@ vErrors.push(err345);
 }
 errors++;
 }
-}
-for(const key44 in data157){
-let data158 = data157[key44];
-if(typeof data158 === "string"){
-if(!(formats98(data158))){
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid76 = _errs388 === errors;
+if(!valid76){
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4438,8 +4437,11 @@ vErrors.push(err346);
 errors++;
 }
 }
-else {
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key44 in data158){
+let data159 = data158[key44];
+if(typeof data159 === "string"){
+if(!(formats98(data159))){
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4449,9 +4451,8 @@ vErrors.push(err347);
 errors++;
 }
 }
-}
 else {
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4461,15 +4462,9 @@ vErrors.push(err348);
 errors++;
 }
 }
-if(data154.remove !== undefined){
-let data159 = data154.remove;
-if(Array.isArray(data159)){
-const len14 = data159.length;
-for(let i14=0; i14<len14; i14++){
-let data160 = data159[i14];
-if(typeof data160 === "string"){
-if(!(formats96(data160))){
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4479,8 +4474,15 @@ vErrors.push(err349);
 errors++;
 }
 }
-else {
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data155.remove !== undefined){
+let data160 = data155.remove;
+if(Array.isArray(data160)){
+const len14 = data160.length;
+for(let i14=0; i14<len14; i14++){
+let data161 = data160[i14];
+if(typeof data161 === "string"){
+if(!(formats96(data161))){
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4490,9 +4492,8 @@ vErrors.push(err350);
 errors++;
 }
 }
-}
 else {
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4504,7 +4505,7 @@ errors++;
 }
 }
 else {
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4514,12 +4515,9 @@ vErrors.push(err352);
 errors++;
 }
 }
-if(data150.responseHeaders !== undefined){
-let data161 = data150.responseHeaders;
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-for(const key45 in data161){
-if(!(((key45 === "set") || (key45 === "add")) || (key45 === "remove"))){
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45}};
+}
+else {
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4529,14 +4527,12 @@ vErrors.push(err353);
 errors++;
 }
 }
-if(data161.set !== undefined){
-let data162 = data161.set;
+if(data151.responseHeaders !== undefined){
+let data162 = data151.responseHeaders;
 if(data162 && typeof data162 == "object" && !Array.isArray(data162)){
-for(const key46 in data162){
-const _errs400 = errors;
-if(typeof key46 === "string"){
-if(!(formats96(key46))){
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
+for(const key45 in data162){
+if(!(((key45 === "set") || (key45 === "add")) || (key45 === "remove"))){
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45}};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4546,8 +4542,14 @@ vErrors.push(err354);
 errors++;
 }
 }
-else {
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
+if(data162.set !== undefined){
+let data163 = data162.set;
+if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
+for(const key46 in data163){
+const _errs402 = errors;
+if(typeof key46 === "string"){
+if(!(formats96(key46))){
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4556,9 +4558,9 @@ vErrors.push(err355);
 }
 errors++;
 }
-var valid81 = _errs400 === errors;
-if(!valid81){
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
+}
+else {
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4567,12 +4569,9 @@ vErrors.push(err356);
 }
 errors++;
 }
-}
-for(const key47 in data162){
-let data163 = data162[key47];
-if(typeof data163 === "string"){
-if(!(formats98(data163))){
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid81 = _errs402 === errors;
+if(!valid81){
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4582,8 +4581,11 @@ vErrors.push(err357);
 errors++;
 }
 }
-else {
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key47 in data163){
+let data164 = data163[key47];
+if(typeof data164 === "string"){
+if(!(formats98(data164))){
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4593,9 +4595,8 @@ vErrors.push(err358);
 errors++;
 }
 }
-}
 else {
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4605,14 +4606,9 @@ vErrors.push(err359);
 errors++;
 }
 }
-if(data161.add !== undefined){
-let data164 = data161.add;
-if(data164 && typeof data164 == "object" && !Array.isArray(data164)){
-for(const key48 in data164){
-const _errs407 = errors;
-if(typeof key48 === "string"){
-if(!(formats96(key48))){
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key48};
+}
+else {
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4622,8 +4618,14 @@ vErrors.push(err360);
 errors++;
 }
 }
-else {
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key48};
+if(data162.add !== undefined){
+let data165 = data162.add;
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+for(const key48 in data165){
+const _errs409 = errors;
+if(typeof key48 === "string"){
+if(!(formats96(key48))){
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key48};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4632,9 +4634,9 @@ vErrors.push(err361);
 }
 errors++;
 }
-var valid83 = _errs407 === errors;
-if(!valid83){
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key48}};
+}
+else {
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key48};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4643,12 +4645,9 @@ vErrors.push(err362);
 }
 errors++;
 }
-}
-for(const key49 in data164){
-let data165 = data164[key49];
-if(typeof data165 === "string"){
-if(!(formats98(data165))){
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid83 = _errs409 === errors;
+if(!valid83){
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key48}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4658,8 +4657,11 @@ vErrors.push(err363);
 errors++;
 }
 }
-else {
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key49 in data165){
+let data166 = data165[key49];
+if(typeof data166 === "string"){
+if(!(formats98(data166))){
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4669,9 +4671,8 @@ vErrors.push(err364);
 errors++;
 }
 }
-}
 else {
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4681,15 +4682,9 @@ vErrors.push(err365);
 errors++;
 }
 }
-if(data161.remove !== undefined){
-let data166 = data161.remove;
-if(Array.isArray(data166)){
-const len15 = data166.length;
-for(let i15=0; i15<len15; i15++){
-let data167 = data166[i15];
-if(typeof data167 === "string"){
-if(!(formats96(data167))){
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4699,8 +4694,15 @@ vErrors.push(err366);
 errors++;
 }
 }
-else {
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data162.remove !== undefined){
+let data167 = data162.remove;
+if(Array.isArray(data167)){
+const len15 = data167.length;
+for(let i15=0; i15<len15; i15++){
+let data168 = data167[i15];
+if(typeof data168 === "string"){
+if(!(formats96(data168))){
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4710,9 +4712,8 @@ vErrors.push(err367);
 errors++;
 }
 }
-}
 else {
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4724,7 +4725,7 @@ errors++;
 }
 }
 else {
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4734,15 +4735,9 @@ vErrors.push(err369);
 errors++;
 }
 }
-if(data150.routes !== undefined){
-let data168 = data150.routes;
-if(Array.isArray(data168)){
-const len16 = data168.length;
-for(let i16=0; i16<len16; i16++){
-let data169 = data168[i16];
-if(data169 && typeof data169 == "object" && !Array.isArray(data169)){
-if(data169.match === undefined){
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+}
+else {
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4751,9 +4746,16 @@ vErrors.push(err370);
 }
 errors++;
 }
-for(const key50 in data169){
-if(!(((((key50 === "name") || (key50 === "match")) || (key50 === "forward")) || (key50 === "redirect")) || (key50 === "respond"))){
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50}};
+}
+if(data151.routes !== undefined){
+let data169 = data151.routes;
+if(Array.isArray(data169)){
+const len16 = data169.length;
+for(let i16=0; i16<len16; i16++){
+let data170 = data169[i16];
+if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
+if(data170.match === undefined){
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4762,12 +4764,9 @@ vErrors.push(err371);
 }
 errors++;
 }
-}
-if(data169.name !== undefined){
-let data170 = data169.name;
-if(typeof data170 === "string"){
-if(!(formats4(data170))){
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key50 in data170){
+if(!(((((key50 === "name") || (key50 === "match")) || (key50 === "forward")) || (key50 === "redirect")) || (key50 === "respond"))){
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4777,8 +4776,11 @@ vErrors.push(err372);
 errors++;
 }
 }
-else {
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data170.name !== undefined){
+let data171 = data170.name;
+if(typeof data171 === "string"){
+if(!(formats4(data171))){
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4788,12 +4790,8 @@ vErrors.push(err373);
 errors++;
 }
 }
-if(data169.match !== undefined){
-let data171 = data169.match;
-if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
-for(const key51 in data171){
-if(!(func2.call(schema12.properties.match.properties, key51))){
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
+else {
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4803,11 +4801,12 @@ vErrors.push(err374);
 errors++;
 }
 }
-if(data171.path !== undefined){
-let data172 = data171.path;
-if(typeof data172 === "string"){
-if(!(formats40(data172))){
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(data170.match !== undefined){
+let data172 = data170.match;
+if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
+for(const key51 in data172){
+if(!(func2.call(schema12.properties.match.properties, key51))){
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4817,8 +4816,11 @@ vErrors.push(err375);
 errors++;
 }
 }
-else {
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data172.path !== undefined){
+let data173 = data172.path;
+if(typeof data173 === "string"){
+if(!(formats40(data173))){
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4828,11 +4830,8 @@ vErrors.push(err376);
 errors++;
 }
 }
-if(data171.prefix !== undefined){
-let data173 = data171.prefix;
-if(typeof data173 === "string"){
-if(!(formats42(data173))){
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4842,8 +4841,11 @@ vErrors.push(err377);
 errors++;
 }
 }
-else {
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data172.prefix !== undefined){
+let data174 = data172.prefix;
+if(typeof data174 === "string"){
+if(!(formats42(data174))){
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4853,11 +4855,8 @@ vErrors.push(err378);
 errors++;
 }
 }
-if(data171.pathSeparatedPrefix !== undefined){
-let data174 = data171.pathSeparatedPrefix;
-if(typeof data174 === "string"){
-if(!(formats44(data174))){
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+else {
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4867,8 +4866,11 @@ vErrors.push(err379);
 errors++;
 }
 }
-else {
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data172.pathSeparatedPrefix !== undefined){
+let data175 = data172.pathSeparatedPrefix;
+if(typeof data175 === "string"){
+if(!(formats44(data175))){
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4878,11 +4880,8 @@ vErrors.push(err380);
 errors++;
 }
 }
-if(data171.regex !== undefined){
-let data175 = data171.regex;
-if(typeof data175 === "string"){
-if(!(formats46(data175))){
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4892,8 +4891,11 @@ vErrors.push(err381);
 errors++;
 }
 }
-else {
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data172.regex !== undefined){
+let data176 = data172.regex;
+if(typeof data176 === "string"){
+if(!(formats46(data176))){
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4903,11 +4905,8 @@ vErrors.push(err382);
 errors++;
 }
 }
-if(data171.template !== undefined){
-let data176 = data171.template;
-if(typeof data176 === "string"){
-if(!(formats48(data176))){
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4917,8 +4916,11 @@ vErrors.push(err383);
 errors++;
 }
 }
-else {
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data172.template !== undefined){
+let data177 = data172.template;
+if(typeof data177 === "string"){
+if(!(formats48(data177))){
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4928,9 +4930,8 @@ vErrors.push(err384);
 errors++;
 }
 }
-if(data171.connect !== undefined){
-if(typeof data171.connect !== "boolean"){
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4940,9 +4941,9 @@ vErrors.push(err385);
 errors++;
 }
 }
-if(data171.caseSensitive !== undefined){
-if(typeof data171.caseSensitive !== "boolean"){
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data172.connect !== undefined){
+if(typeof data172.connect !== "boolean"){
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4952,15 +4953,9 @@ vErrors.push(err386);
 errors++;
 }
 }
-if(data171.methods !== undefined){
-let data179 = data171.methods;
-if(Array.isArray(data179)){
-const len17 = data179.length;
-for(let i17=0; i17<len17; i17++){
-let data180 = data179[i17];
-if(typeof data180 === "string"){
-if(!(formats50(data180))){
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods/" + i17,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+if(data172.caseSensitive !== undefined){
+if(typeof data172.caseSensitive !== "boolean"){
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4970,8 +4965,15 @@ vErrors.push(err387);
 errors++;
 }
 }
-else {
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods/" + i17,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data172.methods !== undefined){
+let data180 = data172.methods;
+if(Array.isArray(data180)){
+const len17 = data180.length;
+for(let i17=0; i17<len17; i17++){
+let data181 = data180[i17];
+if(typeof data181 === "string"){
+if(!(formats50(data181))){
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods/" + i17,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4981,9 +4983,8 @@ vErrors.push(err388);
 errors++;
 }
 }
-}
 else {
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods/" + i17,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -4993,14 +4994,9 @@ vErrors.push(err389);
 errors++;
 }
 }
-if(data171.headers !== undefined){
-let data181 = data171.headers;
-if(data181 && typeof data181 == "object" && !Array.isArray(data181)){
-for(const key52 in data181){
-const _errs447 = errors;
-if(typeof key52 === "string"){
-if(!(formats52(key52))){
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key52};
+}
+else {
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5010,8 +5006,14 @@ vErrors.push(err390);
 errors++;
 }
 }
-else {
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key52};
+if(data172.headers !== undefined){
+let data182 = data172.headers;
+if(data182 && typeof data182 == "object" && !Array.isArray(data182)){
+for(const key52 in data182){
+const _errs449 = errors;
+if(typeof key52 === "string"){
+if(!(formats52(key52))){
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key52};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5020,9 +5022,9 @@ vErrors.push(err391);
 }
 errors++;
 }
-var valid94 = _errs447 === errors;
-if(!valid94){
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key52}};
+}
+else {
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key52};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5031,14 +5033,9 @@ vErrors.push(err392);
 }
 errors++;
 }
-}
-for(const key53 in data181){
-let data182 = data181[key53];
-const _errs451 = errors;
-let valid96 = false;
-const _errs452 = errors;
-if(typeof data182 !== "string"){
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+var valid94 = _errs449 === errors;
+if(!valid94){
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key52}};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5047,14 +5044,14 @@ vErrors.push(err393);
 }
 errors++;
 }
-var _valid5 = _errs452 === errors;
-valid96 = valid96 || _valid5;
-if(!valid96){
+}
+for(const key53 in data182){
+let data183 = data182[key53];
+const _errs453 = errors;
+let valid96 = false;
 const _errs454 = errors;
-if(data182 && typeof data182 == "object" && !Array.isArray(data182)){
-for(const key54 in data182){
-if(!((((((((key54 === "exact") || (key54 === "prefix")) || (key54 === "suffix")) || (key54 === "contains")) || (key54 === "regex")) || (key54 === "range")) || (key54 === "present")) || (key54 === "invert"))){
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54}};
+if(typeof data183 !== "string"){
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5063,10 +5060,14 @@ vErrors.push(err394);
 }
 errors++;
 }
-}
-if(data182.exact !== undefined){
-if(typeof data182.exact !== "string"){
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+var _valid5 = _errs454 === errors;
+valid96 = valid96 || _valid5;
+if(!valid96){
+const _errs456 = errors;
+if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
+for(const key54 in data183){
+if(!((((((((key54 === "exact") || (key54 === "prefix")) || (key54 === "suffix")) || (key54 === "contains")) || (key54 === "regex")) || (key54 === "range")) || (key54 === "present")) || (key54 === "invert"))){
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5076,11 +5077,9 @@ vErrors.push(err395);
 errors++;
 }
 }
-if(data182.prefix !== undefined){
-let data184 = data182.prefix;
-if(typeof data184 === "string"){
-if(!(formats4(data184))){
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data183.exact !== undefined){
+if(typeof data183.exact !== "string"){
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5090,8 +5089,11 @@ vErrors.push(err396);
 errors++;
 }
 }
-else {
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data183.prefix !== undefined){
+let data185 = data183.prefix;
+if(typeof data185 === "string"){
+if(!(formats4(data185))){
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5101,11 +5103,8 @@ vErrors.push(err397);
 errors++;
 }
 }
-if(data182.suffix !== undefined){
-let data185 = data182.suffix;
-if(typeof data185 === "string"){
-if(!(formats4(data185))){
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5115,8 +5114,11 @@ vErrors.push(err398);
 errors++;
 }
 }
-else {
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data183.suffix !== undefined){
+let data186 = data183.suffix;
+if(typeof data186 === "string"){
+if(!(formats4(data186))){
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5126,11 +5128,8 @@ vErrors.push(err399);
 errors++;
 }
 }
-if(data182.contains !== undefined){
-let data186 = data182.contains;
-if(typeof data186 === "string"){
-if(!(formats4(data186))){
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5140,8 +5139,11 @@ vErrors.push(err400);
 errors++;
 }
 }
-else {
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data183.contains !== undefined){
+let data187 = data183.contains;
+if(typeof data187 === "string"){
+if(!(formats4(data187))){
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5151,11 +5153,8 @@ vErrors.push(err401);
 errors++;
 }
 }
-if(data182.regex !== undefined){
-let data187 = data182.regex;
-if(typeof data187 === "string"){
-if(!(formats46(data187))){
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5165,8 +5164,11 @@ vErrors.push(err402);
 errors++;
 }
 }
-else {
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data183.regex !== undefined){
+let data188 = data183.regex;
+if(typeof data188 === "string"){
+if(!(formats46(data188))){
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5176,11 +5178,8 @@ vErrors.push(err403);
 errors++;
 }
 }
-if(data182.range !== undefined){
-let data188 = data182.range;
-if(data188 && typeof data188 == "object" && !Array.isArray(data188)){
-if(data188.start === undefined){
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5189,8 +5188,12 @@ vErrors.push(err404);
 }
 errors++;
 }
-if(data188.end === undefined){
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data183.range !== undefined){
+let data189 = data183.range;
+if(data189 && typeof data189 == "object" && !Array.isArray(data189)){
+if(data189.start === undefined){
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5199,9 +5202,8 @@ vErrors.push(err405);
 }
 errors++;
 }
-for(const key55 in data188){
-if(!((key55 === "start") || (key55 === "end"))){
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
+if(data189.end === undefined){
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5210,11 +5212,9 @@ vErrors.push(err406);
 }
 errors++;
 }
-}
-if(data188.start !== undefined){
-let data189 = data188.start;
-if(!(((typeof data189 == "number") && (!(data189 % 1) && !isNaN(data189))) && (isFinite(data189)))){
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+for(const key55 in data189){
+if(!((key55 === "start") || (key55 === "end"))){
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5223,9 +5223,11 @@ vErrors.push(err407);
 }
 errors++;
 }
-if((typeof data189 == "number") && (isFinite(data189))){
-if(data189 > 9007199254740991 || isNaN(data189)){
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data189.start !== undefined){
+let data190 = data189.start;
+if(!(((typeof data190 == "number") && (!(data190 % 1) && !isNaN(data190))) && (isFinite(data190)))){
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5234,8 +5236,9 @@ vErrors.push(err408);
 }
 errors++;
 }
-if(data189 < -9007199254740991 || isNaN(data189)){
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data190 == "number") && (isFinite(data190))){
+if(data190 > 9007199254740991 || isNaN(data190)){
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5244,12 +5247,8 @@ vErrors.push(err409);
 }
 errors++;
 }
-}
-}
-if(data188.end !== undefined){
-let data190 = data188.end;
-if(!(((typeof data190 == "number") && (!(data190 % 1) && !isNaN(data190))) && (isFinite(data190)))){
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data190 < -9007199254740991 || isNaN(data190)){
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5258,9 +5257,12 @@ vErrors.push(err410);
 }
 errors++;
 }
-if((typeof data190 == "number") && (isFinite(data190))){
-if(data190 > 9007199254740991 || isNaN(data190)){
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+if(data189.end !== undefined){
+let data191 = data189.end;
+if(!(((typeof data191 == "number") && (!(data191 % 1) && !isNaN(data191))) && (isFinite(data191)))){
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5269,8 +5271,9 @@ vErrors.push(err411);
 }
 errors++;
 }
-if(data190 < -9007199254740991 || isNaN(data190)){
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data191 == "number") && (isFinite(data191))){
+if(data191 > 9007199254740991 || isNaN(data191)){
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5279,11 +5282,8 @@ vErrors.push(err412);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data191 < -9007199254740991 || isNaN(data191)){
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5293,9 +5293,10 @@ vErrors.push(err413);
 errors++;
 }
 }
-if(data182.present !== undefined){
-if(typeof data182.present !== "boolean"){
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+}
+else {
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5305,9 +5306,9 @@ vErrors.push(err414);
 errors++;
 }
 }
-if(data182.invert !== undefined){
-if(typeof data182.invert !== "boolean"){
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data183.present !== undefined){
+if(typeof data183.present !== "boolean"){
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5317,9 +5318,9 @@ vErrors.push(err415);
 errors++;
 }
 }
-}
-else {
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data183.invert !== undefined){
+if(typeof data183.invert !== "boolean"){
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5328,11 +5329,10 @@ vErrors.push(err416);
 }
 errors++;
 }
-var _valid5 = _errs454 === errors;
-valid96 = valid96 || _valid5;
 }
-if(!valid96){
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5341,11 +5341,24 @@ vErrors.push(err417);
 }
 errors++;
 }
+var _valid5 = _errs456 === errors;
+valid96 = valid96 || _valid5;
+}
+if(!valid96){
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err418];
+}
 else {
-errors = _errs451;
+vErrors.push(err418);
+}
+errors++;
+}
+else {
+errors = _errs453;
 if(vErrors !== null){
-if(_errs451){
-vErrors.length = _errs451;
+if(_errs453){
+vErrors.length = _errs453;
 }
 else {
 vErrors = null;
@@ -5355,24 +5368,7 @@ vErrors = null;
 }
 }
 else {
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err418];
-}
-else {
-vErrors.push(err418);
-}
-errors++;
-}
-}
-if(data171.query !== undefined){
-let data193 = data171.query;
-if(data193 && typeof data193 == "object" && !Array.isArray(data193)){
-for(const key56 in data193){
-const _errs480 = errors;
-if(typeof key56 === "string"){
-if(!(formats4(key56))){
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key56};
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5382,8 +5378,14 @@ vErrors.push(err419);
 errors++;
 }
 }
-else {
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key56};
+if(data172.query !== undefined){
+let data194 = data172.query;
+if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
+for(const key56 in data194){
+const _errs482 = errors;
+if(typeof key56 === "string"){
+if(!(formats4(key56))){
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key56};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5392,9 +5394,9 @@ vErrors.push(err420);
 }
 errors++;
 }
-var valid99 = _errs480 === errors;
-if(!valid99){
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key56}};
+}
+else {
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key56};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5403,14 +5405,9 @@ vErrors.push(err421);
 }
 errors++;
 }
-}
-for(const key57 in data193){
-let data194 = data193[key57];
-const _errs484 = errors;
-let valid101 = false;
-const _errs485 = errors;
-if(typeof data194 !== "string"){
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+var valid99 = _errs482 === errors;
+if(!valid99){
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key56}};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5419,14 +5416,14 @@ vErrors.push(err422);
 }
 errors++;
 }
-var _valid6 = _errs485 === errors;
-valid101 = valid101 || _valid6;
-if(!valid101){
+}
+for(const key57 in data194){
+let data195 = data194[key57];
+const _errs486 = errors;
+let valid101 = false;
 const _errs487 = errors;
-if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
-for(const key58 in data194){
-if(!((((((((key58 === "exact") || (key58 === "prefix")) || (key58 === "suffix")) || (key58 === "contains")) || (key58 === "regex")) || (key58 === "range")) || (key58 === "present")) || (key58 === "invert"))){
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+if(typeof data195 !== "string"){
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5435,10 +5432,14 @@ vErrors.push(err423);
 }
 errors++;
 }
-}
-if(data194.exact !== undefined){
-if(typeof data194.exact !== "string"){
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+var _valid6 = _errs487 === errors;
+valid101 = valid101 || _valid6;
+if(!valid101){
+const _errs489 = errors;
+if(data195 && typeof data195 == "object" && !Array.isArray(data195)){
+for(const key58 in data195){
+if(!((((((((key58 === "exact") || (key58 === "prefix")) || (key58 === "suffix")) || (key58 === "contains")) || (key58 === "regex")) || (key58 === "range")) || (key58 === "present")) || (key58 === "invert"))){
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5448,11 +5449,9 @@ vErrors.push(err424);
 errors++;
 }
 }
-if(data194.prefix !== undefined){
-let data196 = data194.prefix;
-if(typeof data196 === "string"){
-if(!(formats4(data196))){
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data195.exact !== undefined){
+if(typeof data195.exact !== "string"){
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5462,8 +5461,11 @@ vErrors.push(err425);
 errors++;
 }
 }
-else {
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data195.prefix !== undefined){
+let data197 = data195.prefix;
+if(typeof data197 === "string"){
+if(!(formats4(data197))){
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5473,11 +5475,8 @@ vErrors.push(err426);
 errors++;
 }
 }
-if(data194.suffix !== undefined){
-let data197 = data194.suffix;
-if(typeof data197 === "string"){
-if(!(formats4(data197))){
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5487,8 +5486,11 @@ vErrors.push(err427);
 errors++;
 }
 }
-else {
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data195.suffix !== undefined){
+let data198 = data195.suffix;
+if(typeof data198 === "string"){
+if(!(formats4(data198))){
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5498,11 +5500,8 @@ vErrors.push(err428);
 errors++;
 }
 }
-if(data194.contains !== undefined){
-let data198 = data194.contains;
-if(typeof data198 === "string"){
-if(!(formats4(data198))){
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5512,8 +5511,11 @@ vErrors.push(err429);
 errors++;
 }
 }
-else {
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data195.contains !== undefined){
+let data199 = data195.contains;
+if(typeof data199 === "string"){
+if(!(formats4(data199))){
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5523,11 +5525,8 @@ vErrors.push(err430);
 errors++;
 }
 }
-if(data194.regex !== undefined){
-let data199 = data194.regex;
-if(typeof data199 === "string"){
-if(!(formats46(data199))){
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5537,8 +5536,11 @@ vErrors.push(err431);
 errors++;
 }
 }
-else {
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data195.regex !== undefined){
+let data200 = data195.regex;
+if(typeof data200 === "string"){
+if(!(formats46(data200))){
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5548,11 +5550,8 @@ vErrors.push(err432);
 errors++;
 }
 }
-if(data194.range !== undefined){
-let data200 = data194.range;
-if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
-if(data200.start === undefined){
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5561,8 +5560,12 @@ vErrors.push(err433);
 }
 errors++;
 }
-if(data200.end === undefined){
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data195.range !== undefined){
+let data201 = data195.range;
+if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
+if(data201.start === undefined){
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5571,9 +5574,8 @@ vErrors.push(err434);
 }
 errors++;
 }
-for(const key59 in data200){
-if(!((key59 === "start") || (key59 === "end"))){
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+if(data201.end === undefined){
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5582,11 +5584,9 @@ vErrors.push(err435);
 }
 errors++;
 }
-}
-if(data200.start !== undefined){
-let data201 = data200.start;
-if(!(((typeof data201 == "number") && (!(data201 % 1) && !isNaN(data201))) && (isFinite(data201)))){
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+for(const key59 in data201){
+if(!((key59 === "start") || (key59 === "end"))){
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5595,9 +5595,11 @@ vErrors.push(err436);
 }
 errors++;
 }
-if((typeof data201 == "number") && (isFinite(data201))){
-if(data201 > 9007199254740991 || isNaN(data201)){
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data201.start !== undefined){
+let data202 = data201.start;
+if(!(((typeof data202 == "number") && (!(data202 % 1) && !isNaN(data202))) && (isFinite(data202)))){
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5606,8 +5608,9 @@ vErrors.push(err437);
 }
 errors++;
 }
-if(data201 < -9007199254740991 || isNaN(data201)){
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data202 == "number") && (isFinite(data202))){
+if(data202 > 9007199254740991 || isNaN(data202)){
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -5616,12 +5619,8 @@ vErrors.push(err438);
 }
 errors++;
 }
-}
-}
-if(data200.end !== undefined){
-let data202 = data200.end;
-if(!(((typeof data202 == "number") && (!(data202 % 1) && !isNaN(data202))) && (isFinite(data202)))){
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data202 < -9007199254740991 || isNaN(data202)){
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5630,9 +5629,12 @@ vErrors.push(err439);
 }
 errors++;
 }
-if((typeof data202 == "number") && (isFinite(data202))){
-if(data202 > 9007199254740991 || isNaN(data202)){
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+if(data201.end !== undefined){
+let data203 = data201.end;
+if(!(((typeof data203 == "number") && (!(data203 % 1) && !isNaN(data203))) && (isFinite(data203)))){
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -5641,8 +5643,9 @@ vErrors.push(err440);
 }
 errors++;
 }
-if(data202 < -9007199254740991 || isNaN(data202)){
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if((typeof data203 == "number") && (isFinite(data203))){
+if(data203 > 9007199254740991 || isNaN(data203)){
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5651,11 +5654,8 @@ vErrors.push(err441);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data203 < -9007199254740991 || isNaN(data203)){
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5665,9 +5665,10 @@ vErrors.push(err442);
 errors++;
 }
 }
-if(data194.present !== undefined){
-if(typeof data194.present !== "boolean"){
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+}
+else {
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5677,9 +5678,9 @@ vErrors.push(err443);
 errors++;
 }
 }
-if(data194.invert !== undefined){
-if(typeof data194.invert !== "boolean"){
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data195.present !== undefined){
+if(typeof data195.present !== "boolean"){
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5689,9 +5690,9 @@ vErrors.push(err444);
 errors++;
 }
 }
-}
-else {
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data195.invert !== undefined){
+if(typeof data195.invert !== "boolean"){
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5700,11 +5701,10 @@ vErrors.push(err445);
 }
 errors++;
 }
-var _valid6 = _errs487 === errors;
-valid101 = valid101 || _valid6;
 }
-if(!valid101){
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5713,11 +5713,24 @@ vErrors.push(err446);
 }
 errors++;
 }
+var _valid6 = _errs489 === errors;
+valid101 = valid101 || _valid6;
+}
+if(!valid101){
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err447];
+}
 else {
-errors = _errs484;
+vErrors.push(err447);
+}
+errors++;
+}
+else {
+errors = _errs486;
 if(vErrors !== null){
-if(_errs484){
-vErrors.length = _errs484;
+if(_errs486){
+vErrors.length = _errs486;
 }
 else {
 vErrors = null;
@@ -5727,21 +5740,7 @@ vErrors = null;
 }
 }
 else {
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err447];
-}
-else {
-vErrors.push(err447);
-}
-errors++;
-}
-}
-if(data171.fraction !== undefined){
-let data205 = data171.fraction;
-if((typeof data205 == "number") && (isFinite(data205))){
-if(data205 > 1 || isNaN(data205)){
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5750,8 +5749,12 @@ vErrors.push(err448);
 }
 errors++;
 }
-if(data205 < 0 || isNaN(data205)){
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data172.fraction !== undefined){
+let data206 = data172.fraction;
+if((typeof data206 == "number") && (isFinite(data206))){
+if(data206 > 1 || isNaN(data206)){
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5760,9 +5763,8 @@ vErrors.push(err449);
 }
 errors++;
 }
-}
-else {
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(data206 < 0 || isNaN(data206)){
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5772,9 +5774,8 @@ vErrors.push(err450);
 errors++;
 }
 }
-}
 else {
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5784,12 +5785,9 @@ vErrors.push(err451);
 errors++;
 }
 }
-if(data169.forward !== undefined){
-let data206 = data169.forward;
-if(data206 && typeof data206 == "object" && !Array.isArray(data206)){
-for(const key60 in data206){
-if(!(func2.call(schema12.properties.forward.properties, key60))){
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
+}
+else {
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5799,11 +5797,12 @@ vErrors.push(err452);
 errors++;
 }
 }
-if(data206.cluster !== undefined){
-let data207 = data206.cluster;
-if(typeof data207 === "string"){
-if(!(formats4(data207))){
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data170.forward !== undefined){
+let data207 = data170.forward;
+if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
+for(const key60 in data207){
+if(!(func2.call(schema12.properties.forward.properties, key60))){
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5813,8 +5812,11 @@ vErrors.push(err453);
 errors++;
 }
 }
-else {
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data207.cluster !== undefined){
+let data208 = data207.cluster;
+if(typeof data208 === "string"){
+if(!(formats4(data208))){
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5824,11 +5826,8 @@ vErrors.push(err454);
 errors++;
 }
 }
-if(data206.clusters !== undefined){
-let data208 = data206.clusters;
-if(Array.isArray(data208)){
-if(data208.length < 1){
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5837,12 +5836,12 @@ vErrors.push(err455);
 }
 errors++;
 }
-const len18 = data208.length;
-for(let i18=0; i18<len18; i18++){
-let data209 = data208[i18];
-if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
-if(data209.name === undefined){
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+if(data207.clusters !== undefined){
+let data209 = data207.clusters;
+if(Array.isArray(data209)){
+if(data209.length < 1){
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5851,9 +5850,12 @@ vErrors.push(err456);
 }
 errors++;
 }
-for(const key61 in data209){
-if(!((key61 === "name") || (key61 === "weight"))){
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
+const len18 = data209.length;
+for(let i18=0; i18<len18; i18++){
+let data210 = data209[i18];
+if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
+if(data210.name === undefined){
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5862,12 +5864,9 @@ vErrors.push(err457);
 }
 errors++;
 }
-}
-if(data209.name !== undefined){
-let data210 = data209.name;
-if(typeof data210 === "string"){
-if(!(formats4(data210))){
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key61 in data210){
+if(!((key61 === "name") || (key61 === "weight"))){
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5877,8 +5876,11 @@ vErrors.push(err458);
 errors++;
 }
 }
-else {
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data210.name !== undefined){
+let data211 = data210.name;
+if(typeof data211 === "string"){
+if(!(formats4(data211))){
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5888,10 +5890,8 @@ vErrors.push(err459);
 errors++;
 }
 }
-if(data209.weight !== undefined){
-let data211 = data209.weight;
-if(!(((typeof data211 == "number") && (!(data211 % 1) && !isNaN(data211))) && (isFinite(data211)))){
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5900,9 +5900,11 @@ vErrors.push(err460);
 }
 errors++;
 }
-if((typeof data211 == "number") && (isFinite(data211))){
-if(data211 > 4294967295 || isNaN(data211)){
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data210.weight !== undefined){
+let data212 = data210.weight;
+if(!(((typeof data212 == "number") && (!(data212 % 1) && !isNaN(data212))) && (isFinite(data212)))){
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5911,8 +5913,9 @@ vErrors.push(err461);
 }
 errors++;
 }
-if(data211 < 0 || isNaN(data211)){
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data212 == "number") && (isFinite(data212))){
+if(data212 > 4294967295 || isNaN(data212)){
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5921,11 +5924,8 @@ vErrors.push(err462);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data212 < 0 || isNaN(data212)){
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5936,8 +5936,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5947,11 +5948,9 @@ vErrors.push(err464);
 errors++;
 }
 }
-if(data206.clusterHeader !== undefined){
-let data212 = data206.clusterHeader;
-if(typeof data212 === "string"){
-if(!(formats76(data212))){
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+}
+else {
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -5961,8 +5960,11 @@ vErrors.push(err465);
 errors++;
 }
 }
-else {
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if(data207.clusterHeader !== undefined){
+let data213 = data207.clusterHeader;
+if(typeof data213 === "string"){
+if(!(formats76(data213))){
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -5972,11 +5974,8 @@ vErrors.push(err466);
 errors++;
 }
 }
-if(data206.timeout !== undefined){
-let data213 = data206.timeout;
-if(typeof data213 === "string"){
-if(!(formats2(data213))){
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -5986,8 +5985,11 @@ vErrors.push(err467);
 errors++;
 }
 }
-else {
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+if(data207.timeout !== undefined){
+let data214 = data207.timeout;
+if(typeof data214 === "string"){
+if(!(formats2(data214))){
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -5997,11 +5999,8 @@ vErrors.push(err468);
 errors++;
 }
 }
-if(data206.idleTimeout !== undefined){
-let data214 = data206.idleTimeout;
-if(typeof data214 === "string"){
-if(!(formats2(data214))){
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6011,8 +6010,11 @@ vErrors.push(err469);
 errors++;
 }
 }
-else {
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data207.idleTimeout !== undefined){
+let data215 = data207.idleTimeout;
+if(typeof data215 === "string"){
+if(!(formats2(data215))){
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6022,11 +6024,8 @@ vErrors.push(err470);
 errors++;
 }
 }
-if(data206.grpcTimeoutHeaderMax !== undefined){
-let data215 = data206.grpcTimeoutHeaderMax;
-if(typeof data215 === "string"){
-if(!(formats2(data215))){
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
+else {
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6036,8 +6035,11 @@ vErrors.push(err471);
 errors++;
 }
 }
-else {
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
+if(data207.grpcTimeoutHeaderMax !== undefined){
+let data216 = data207.grpcTimeoutHeaderMax;
+if(typeof data216 === "string"){
+if(!(formats2(data216))){
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6047,15 +6049,8 @@ vErrors.push(err472);
 errors++;
 }
 }
-if(data206.upgrades !== undefined){
-let data216 = data206.upgrades;
-if(Array.isArray(data216)){
-const len19 = data216.length;
-for(let i19=0; i19<len19; i19++){
-let data217 = data216[i19];
-if(typeof data217 === "string"){
-if(!(formats32(data217))){
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+else {
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6065,8 +6060,15 @@ vErrors.push(err473);
 errors++;
 }
 }
-else {
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+if(data207.upgrades !== undefined){
+let data217 = data207.upgrades;
+if(Array.isArray(data217)){
+const len19 = data217.length;
+for(let i19=0; i19<len19; i19++){
+let data218 = data217[i19];
+if(typeof data218 === "string"){
+if(!(formats32(data218))){
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6076,9 +6078,8 @@ vErrors.push(err474);
 errors++;
 }
 }
-}
 else {
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6088,12 +6089,9 @@ vErrors.push(err475);
 errors++;
 }
 }
-if(data206.rewrite !== undefined){
-let data218 = data206.rewrite;
-if(data218 && typeof data218 == "object" && !Array.isArray(data218)){
-for(const key62 in data218){
-if(!(((((key62 === "prefix") || (key62 === "regex")) || (key62 === "path")) || (key62 === "host")) || (key62 === "hostFrom"))){
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
+}
+else {
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6103,11 +6101,12 @@ vErrors.push(err476);
 errors++;
 }
 }
-if(data218.prefix !== undefined){
-let data219 = data218.prefix;
-if(typeof data219 === "string"){
-if(!(formats42(data219))){
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data207.rewrite !== undefined){
+let data219 = data207.rewrite;
+if(data219 && typeof data219 == "object" && !Array.isArray(data219)){
+for(const key62 in data219){
+if(!(((((key62 === "prefix") || (key62 === "regex")) || (key62 === "path")) || (key62 === "host")) || (key62 === "hostFrom"))){
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6117,8 +6116,11 @@ vErrors.push(err477);
 errors++;
 }
 }
-else {
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data219.prefix !== undefined){
+let data220 = data219.prefix;
+if(typeof data220 === "string"){
+if(!(formats42(data220))){
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6128,11 +6130,8 @@ vErrors.push(err478);
 errors++;
 }
 }
-if(data218.regex !== undefined){
-let data220 = data218.regex;
-if(data220 && typeof data220 == "object" && !Array.isArray(data220)){
-if(data220.pattern === undefined){
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6141,8 +6140,12 @@ vErrors.push(err479);
 }
 errors++;
 }
-if(data220.substitution === undefined){
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data219.regex !== undefined){
+let data221 = data219.regex;
+if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
+if(data221.pattern === undefined){
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6151,9 +6154,8 @@ vErrors.push(err480);
 }
 errors++;
 }
-for(const key63 in data220){
-if(!((key63 === "pattern") || (key63 === "substitution"))){
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63}};
+if(data221.substitution === undefined){
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6162,12 +6164,9 @@ vErrors.push(err481);
 }
 errors++;
 }
-}
-if(data220.pattern !== undefined){
-let data221 = data220.pattern;
-if(typeof data221 === "string"){
-if(!(formats46(data221))){
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+for(const key63 in data221){
+if(!((key63 === "pattern") || (key63 === "substitution"))){
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6177,8 +6176,11 @@ vErrors.push(err482);
 errors++;
 }
 }
-else {
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data221.pattern !== undefined){
+let data222 = data221.pattern;
+if(typeof data222 === "string"){
+if(!(formats46(data222))){
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6188,11 +6190,8 @@ vErrors.push(err483);
 errors++;
 }
 }
-if(data220.substitution !== undefined){
-let data222 = data220.substitution;
-if(typeof data222 === "string"){
-if(!(formats90(data222))){
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+else {
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6202,8 +6201,11 @@ vErrors.push(err484);
 errors++;
 }
 }
-else {
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data221.substitution !== undefined){
+let data223 = data221.substitution;
+if(typeof data223 === "string"){
+if(!(formats90(data223))){
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6213,9 +6215,8 @@ vErrors.push(err485);
 errors++;
 }
 }
-}
 else {
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6225,11 +6226,9 @@ vErrors.push(err486);
 errors++;
 }
 }
-if(data218.path !== undefined){
-let data223 = data218.path;
-if(typeof data223 === "string"){
-if(!(formats42(data223))){
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+}
+else {
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6239,8 +6238,11 @@ vErrors.push(err487);
 errors++;
 }
 }
-else {
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data219.path !== undefined){
+let data224 = data219.path;
+if(typeof data224 === "string"){
+if(!(formats42(data224))){
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6250,11 +6252,8 @@ vErrors.push(err488);
 errors++;
 }
 }
-if(data218.host !== undefined){
-let data224 = data218.host;
-if(typeof data224 === "string"){
-if(!(formats94(data224))){
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+else {
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6264,8 +6263,11 @@ vErrors.push(err489);
 errors++;
 }
 }
-else {
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data219.host !== undefined){
+let data225 = data219.host;
+if(typeof data225 === "string"){
+if(!(formats94(data225))){
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6275,10 +6277,8 @@ vErrors.push(err490);
 errors++;
 }
 }
-if(data218.hostFrom !== undefined){
-let data225 = data218.hostFrom;
-if(typeof data225 !== "string"){
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+else {
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6287,8 +6287,11 @@ vErrors.push(err491);
 }
 errors++;
 }
-if(!(data225 === "upstream")){
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+if(data219.hostFrom !== undefined){
+let data226 = data219.hostFrom;
+if(typeof data226 !== "string"){
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6297,10 +6300,8 @@ vErrors.push(err492);
 }
 errors++;
 }
-}
-}
-else {
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(!(data226 === "upstream")){
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6310,12 +6311,9 @@ vErrors.push(err493);
 errors++;
 }
 }
-if(data206.requestHeaders !== undefined){
-let data226 = data206.requestHeaders;
-if(data226 && typeof data226 == "object" && !Array.isArray(data226)){
-for(const key64 in data226){
-if(!(((key64 === "set") || (key64 === "add")) || (key64 === "remove"))){
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key64}};
+}
+else {
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6325,14 +6323,12 @@ vErrors.push(err494);
 errors++;
 }
 }
-if(data226.set !== undefined){
-let data227 = data226.set;
+if(data207.requestHeaders !== undefined){
+let data227 = data207.requestHeaders;
 if(data227 && typeof data227 == "object" && !Array.isArray(data227)){
-for(const key65 in data227){
-const _errs562 = errors;
-if(typeof key65 === "string"){
-if(!(formats96(key65))){
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key65};
+for(const key64 in data227){
+if(!(((key64 === "set") || (key64 === "add")) || (key64 === "remove"))){
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key64}};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6342,8 +6338,14 @@ vErrors.push(err495);
 errors++;
 }
 }
-else {
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key65};
+if(data227.set !== undefined){
+let data228 = data227.set;
+if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
+for(const key65 in data228){
+const _errs564 = errors;
+if(typeof key65 === "string"){
+if(!(formats96(key65))){
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6352,9 +6354,9 @@ vErrors.push(err496);
 }
 errors++;
 }
-var valid113 = _errs562 === errors;
-if(!valid113){
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key65}};
+}
+else {
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6363,12 +6365,9 @@ vErrors.push(err497);
 }
 errors++;
 }
-}
-for(const key66 in data227){
-let data228 = data227[key66];
-if(typeof data228 === "string"){
-if(!(formats98(data228))){
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid113 = _errs564 === errors;
+if(!valid113){
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key65}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6378,8 +6377,11 @@ vErrors.push(err498);
 errors++;
 }
 }
-else {
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key66 in data228){
+let data229 = data228[key66];
+if(typeof data229 === "string"){
+if(!(formats98(data229))){
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6389,9 +6391,8 @@ vErrors.push(err499);
 errors++;
 }
 }
-}
 else {
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6401,14 +6402,9 @@ vErrors.push(err500);
 errors++;
 }
 }
-if(data226.add !== undefined){
-let data229 = data226.add;
-if(data229 && typeof data229 == "object" && !Array.isArray(data229)){
-for(const key67 in data229){
-const _errs569 = errors;
-if(typeof key67 === "string"){
-if(!(formats96(key67))){
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
+}
+else {
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6418,8 +6414,14 @@ vErrors.push(err501);
 errors++;
 }
 }
-else {
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
+if(data227.add !== undefined){
+let data230 = data227.add;
+if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
+for(const key67 in data230){
+const _errs571 = errors;
+if(typeof key67 === "string"){
+if(!(formats96(key67))){
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6428,9 +6430,9 @@ vErrors.push(err502);
 }
 errors++;
 }
-var valid115 = _errs569 === errors;
-if(!valid115){
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
+}
+else {
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6439,12 +6441,9 @@ vErrors.push(err503);
 }
 errors++;
 }
-}
-for(const key68 in data229){
-let data230 = data229[key68];
-if(typeof data230 === "string"){
-if(!(formats98(data230))){
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid115 = _errs571 === errors;
+if(!valid115){
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6454,8 +6453,11 @@ vErrors.push(err504);
 errors++;
 }
 }
-else {
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key68 in data230){
+let data231 = data230[key68];
+if(typeof data231 === "string"){
+if(!(formats98(data231))){
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6465,9 +6467,8 @@ vErrors.push(err505);
 errors++;
 }
 }
-}
 else {
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6477,15 +6478,9 @@ vErrors.push(err506);
 errors++;
 }
 }
-if(data226.remove !== undefined){
-let data231 = data226.remove;
-if(Array.isArray(data231)){
-const len20 = data231.length;
-for(let i20=0; i20<len20; i20++){
-let data232 = data231[i20];
-if(typeof data232 === "string"){
-if(!(formats96(data232))){
-const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6495,8 +6490,15 @@ vErrors.push(err507);
 errors++;
 }
 }
-else {
-const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data227.remove !== undefined){
+let data232 = data227.remove;
+if(Array.isArray(data232)){
+const len20 = data232.length;
+for(let i20=0; i20<len20; i20++){
+let data233 = data232[i20];
+if(typeof data233 === "string"){
+if(!(formats96(data233))){
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6506,9 +6508,8 @@ vErrors.push(err508);
 errors++;
 }
 }
-}
 else {
-const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6520,7 +6521,7 @@ errors++;
 }
 }
 else {
-const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6530,12 +6531,9 @@ vErrors.push(err510);
 errors++;
 }
 }
-if(data206.responseHeaders !== undefined){
-let data233 = data206.responseHeaders;
-if(data233 && typeof data233 == "object" && !Array.isArray(data233)){
-for(const key69 in data233){
-if(!(((key69 === "set") || (key69 === "add")) || (key69 === "remove"))){
-const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69}};
+}
+else {
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6545,14 +6543,12 @@ vErrors.push(err511);
 errors++;
 }
 }
-if(data233.set !== undefined){
-let data234 = data233.set;
+if(data207.responseHeaders !== undefined){
+let data234 = data207.responseHeaders;
 if(data234 && typeof data234 == "object" && !Array.isArray(data234)){
-for(const key70 in data234){
-const _errs583 = errors;
-if(typeof key70 === "string"){
-if(!(formats96(key70))){
-const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
+for(const key69 in data234){
+if(!(((key69 === "set") || (key69 === "add")) || (key69 === "remove"))){
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69}};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6562,8 +6558,14 @@ vErrors.push(err512);
 errors++;
 }
 }
-else {
-const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
+if(data234.set !== undefined){
+let data235 = data234.set;
+if(data235 && typeof data235 == "object" && !Array.isArray(data235)){
+for(const key70 in data235){
+const _errs585 = errors;
+if(typeof key70 === "string"){
+if(!(formats96(key70))){
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6572,9 +6574,9 @@ vErrors.push(err513);
 }
 errors++;
 }
-var valid120 = _errs583 === errors;
-if(!valid120){
-const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
+}
+else {
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6583,12 +6585,9 @@ vErrors.push(err514);
 }
 errors++;
 }
-}
-for(const key71 in data234){
-let data235 = data234[key71];
-if(typeof data235 === "string"){
-if(!(formats98(data235))){
-const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid120 = _errs585 === errors;
+if(!valid120){
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6598,8 +6597,11 @@ vErrors.push(err515);
 errors++;
 }
 }
-else {
-const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key71 in data235){
+let data236 = data235[key71];
+if(typeof data236 === "string"){
+if(!(formats98(data236))){
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6609,9 +6611,8 @@ vErrors.push(err516);
 errors++;
 }
 }
-}
 else {
-const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6621,14 +6622,9 @@ vErrors.push(err517);
 errors++;
 }
 }
-if(data233.add !== undefined){
-let data236 = data233.add;
-if(data236 && typeof data236 == "object" && !Array.isArray(data236)){
-for(const key72 in data236){
-const _errs590 = errors;
-if(typeof key72 === "string"){
-if(!(formats96(key72))){
-const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key72};
+}
+else {
+const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6638,8 +6634,14 @@ vErrors.push(err518);
 errors++;
 }
 }
-else {
-const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key72};
+if(data234.add !== undefined){
+let data237 = data234.add;
+if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
+for(const key72 in data237){
+const _errs592 = errors;
+if(typeof key72 === "string"){
+if(!(formats96(key72))){
+const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key72};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6648,9 +6650,9 @@ vErrors.push(err519);
 }
 errors++;
 }
-var valid122 = _errs590 === errors;
-if(!valid122){
-const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key72}};
+}
+else {
+const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key72};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -6659,12 +6661,9 @@ vErrors.push(err520);
 }
 errors++;
 }
-}
-for(const key73 in data236){
-let data237 = data236[key73];
-if(typeof data237 === "string"){
-if(!(formats98(data237))){
-const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid122 = _errs592 === errors;
+if(!valid122){
+const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key72}};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -6674,8 +6673,11 @@ vErrors.push(err521);
 errors++;
 }
 }
-else {
-const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key73 in data237){
+let data238 = data237[key73];
+if(typeof data238 === "string"){
+if(!(formats98(data238))){
+const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -6685,9 +6687,8 @@ vErrors.push(err522);
 errors++;
 }
 }
-}
 else {
-const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6697,15 +6698,9 @@ vErrors.push(err523);
 errors++;
 }
 }
-if(data233.remove !== undefined){
-let data238 = data233.remove;
-if(Array.isArray(data238)){
-const len21 = data238.length;
-for(let i21=0; i21<len21; i21++){
-let data239 = data238[i21];
-if(typeof data239 === "string"){
-if(!(formats96(data239))){
-const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -6715,8 +6710,15 @@ vErrors.push(err524);
 errors++;
 }
 }
-else {
-const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data234.remove !== undefined){
+let data239 = data234.remove;
+if(Array.isArray(data239)){
+const len21 = data239.length;
+for(let i21=0; i21<len21; i21++){
+let data240 = data239[i21];
+if(typeof data240 === "string"){
+if(!(formats96(data240))){
+const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -6726,9 +6728,8 @@ vErrors.push(err525);
 errors++;
 }
 }
-}
 else {
-const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -6740,7 +6741,7 @@ errors++;
 }
 }
 else {
-const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6752,7 +6753,7 @@ errors++;
 }
 }
 else {
-const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6762,12 +6763,9 @@ vErrors.push(err528);
 errors++;
 }
 }
-if(data169.redirect !== undefined){
-let data240 = data169.redirect;
-if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
-for(const key74 in data240){
-if(!(((((((key74 === "scheme") || (key74 === "host")) || (key74 === "port")) || (key74 === "path")) || (key74 === "prefix")) || (key74 === "status")) || (key74 === "stripQuery"))){
-const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74}};
+}
+else {
+const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6777,10 +6775,12 @@ vErrors.push(err529);
 errors++;
 }
 }
-if(data240.scheme !== undefined){
-let data241 = data240.scheme;
-if(typeof data241 !== "string"){
-const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+if(data170.redirect !== undefined){
+let data241 = data170.redirect;
+if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
+for(const key74 in data241){
+if(!(((((((key74 === "scheme") || (key74 === "host")) || (key74 === "port")) || (key74 === "path")) || (key74 === "prefix")) || (key74 === "status")) || (key74 === "stripQuery"))){
+const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74}};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6789,8 +6789,11 @@ vErrors.push(err530);
 }
 errors++;
 }
-if(!((data241 === "http") || (data241 === "https"))){
-const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data241.scheme !== undefined){
+let data242 = data241.scheme;
+if(typeof data242 !== "string"){
+const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6799,12 +6802,8 @@ vErrors.push(err531);
 }
 errors++;
 }
-}
-if(data240.host !== undefined){
-let data242 = data240.host;
-if(typeof data242 === "string"){
-if(!(formats116(data242))){
-const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(!((data242 === "http") || (data242 === "https"))){
+const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6814,8 +6813,11 @@ vErrors.push(err532);
 errors++;
 }
 }
-else {
-const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data241.host !== undefined){
+let data243 = data241.host;
+if(typeof data243 === "string"){
+if(!(formats116(data243))){
+const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6825,10 +6827,8 @@ vErrors.push(err533);
 errors++;
 }
 }
-if(data240.port !== undefined){
-let data243 = data240.port;
-if(!(((typeof data243 == "number") && (!(data243 % 1) && !isNaN(data243))) && (isFinite(data243)))){
-const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+else {
+const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6837,9 +6837,11 @@ vErrors.push(err534);
 }
 errors++;
 }
-if((typeof data243 == "number") && (isFinite(data243))){
-if(data243 > 65535 || isNaN(data243)){
-const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data241.port !== undefined){
+let data244 = data241.port;
+if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
+const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6848,8 +6850,9 @@ vErrors.push(err535);
 }
 errors++;
 }
-if(data243 < 0 || isNaN(data243)){
-const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data244 == "number") && (isFinite(data244))){
+if(data244 > 65535 || isNaN(data244)){
+const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6858,13 +6861,8 @@ vErrors.push(err536);
 }
 errors++;
 }
-}
-}
-if(data240.path !== undefined){
-let data244 = data240.path;
-if(typeof data244 === "string"){
-if(!(formats118(data244))){
-const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data244 < 0 || isNaN(data244)){
+const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6874,8 +6872,12 @@ vErrors.push(err537);
 errors++;
 }
 }
-else {
-const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+}
+if(data241.path !== undefined){
+let data245 = data241.path;
+if(typeof data245 === "string"){
+if(!(formats118(data245))){
+const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6885,11 +6887,8 @@ vErrors.push(err538);
 errors++;
 }
 }
-if(data240.prefix !== undefined){
-let data245 = data240.prefix;
-if(typeof data245 === "string"){
-if(!(formats42(data245))){
-const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6899,8 +6898,11 @@ vErrors.push(err539);
 errors++;
 }
 }
-else {
-const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data241.prefix !== undefined){
+let data246 = data241.prefix;
+if(typeof data246 === "string"){
+if(!(formats42(data246))){
+const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6910,10 +6912,8 @@ vErrors.push(err540);
 errors++;
 }
 }
-if(data240.status !== undefined){
-let data246 = data240.status;
-if(!(((typeof data246 == "number") && (!(data246 % 1) && !isNaN(data246))) && (isFinite(data246)))){
-const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6922,8 +6922,11 @@ vErrors.push(err541);
 }
 errors++;
 }
-if(!(((((data246 === 301) || (data246 === 302)) || (data246 === 303)) || (data246 === 307)) || (data246 === 308))){
-const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+if(data241.status !== undefined){
+let data247 = data241.status;
+if(!(((typeof data247 == "number") && (!(data247 % 1) && !isNaN(data247))) && (isFinite(data247)))){
+const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6932,10 +6935,8 @@ vErrors.push(err542);
 }
 errors++;
 }
-}
-if(data240.stripQuery !== undefined){
-if(typeof data240.stripQuery !== "boolean"){
-const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(!(((((data247 === 301) || (data247 === 302)) || (data247 === 303)) || (data247 === 307)) || (data247 === 308))){
+const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -6945,9 +6946,9 @@ vErrors.push(err543);
 errors++;
 }
 }
-}
-else {
-const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data241.stripQuery !== undefined){
+if(typeof data241.stripQuery !== "boolean"){
+const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -6957,11 +6958,9 @@ vErrors.push(err544);
 errors++;
 }
 }
-if(data169.respond !== undefined){
-let data248 = data169.respond;
-if(data248 && typeof data248 == "object" && !Array.isArray(data248)){
-if(data248.status === undefined){
-const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+}
+else {
+const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -6970,9 +6969,12 @@ vErrors.push(err545);
 }
 errors++;
 }
-for(const key75 in data248){
-if(!(((key75 === "status") || (key75 === "headers")) || (key75 === "body"))){
-const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
+}
+if(data170.respond !== undefined){
+let data249 = data170.respond;
+if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
+if(data249.status === undefined){
+const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -6981,11 +6983,9 @@ vErrors.push(err546);
 }
 errors++;
 }
-}
-if(data248.status !== undefined){
-let data249 = data248.status;
-if(!(((typeof data249 == "number") && (!(data249 % 1) && !isNaN(data249))) && (isFinite(data249)))){
-const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+for(const key75 in data249){
+if(!(((key75 === "status") || (key75 === "headers")) || (key75 === "body"))){
+const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -6994,9 +6994,11 @@ vErrors.push(err547);
 }
 errors++;
 }
-if((typeof data249 == "number") && (isFinite(data249))){
-if(data249 > 599 || isNaN(data249)){
-const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data249.status !== undefined){
+let data250 = data249.status;
+if(!(((typeof data250 == "number") && (!(data250 % 1) && !isNaN(data250))) && (isFinite(data250)))){
+const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7005,8 +7007,9 @@ vErrors.push(err548);
 }
 errors++;
 }
-if(data249 < 200 || isNaN(data249)){
-const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+if((typeof data250 == "number") && (isFinite(data250))){
+if(data250 > 599 || isNaN(data250)){
+const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7015,16 +7018,8 @@ vErrors.push(err549);
 }
 errors++;
 }
-}
-}
-if(data248.headers !== undefined){
-let data250 = data248.headers;
-if(data250 && typeof data250 == "object" && !Array.isArray(data250)){
-for(const key76 in data250){
-const _errs623 = errors;
-if(typeof key76 === "string"){
-if(!(formats96(key76))){
-const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key76};
+if(data250 < 200 || isNaN(data250)){
+const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7034,8 +7029,15 @@ vErrors.push(err550);
 errors++;
 }
 }
-else {
-const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key76};
+}
+if(data249.headers !== undefined){
+let data251 = data249.headers;
+if(data251 && typeof data251 == "object" && !Array.isArray(data251)){
+for(const key76 in data251){
+const _errs625 = errors;
+if(typeof key76 === "string"){
+if(!(formats96(key76))){
+const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key76};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7044,9 +7046,9 @@ vErrors.push(err551);
 }
 errors++;
 }
-var valid128 = _errs623 === errors;
-if(!valid128){
-const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key76}};
+}
+else {
+const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key76};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7055,12 +7057,9 @@ vErrors.push(err552);
 }
 errors++;
 }
-}
-for(const key77 in data250){
-let data251 = data250[key77];
-if(typeof data251 === "string"){
-if(!(formats98(data251))){
-const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid128 = _errs625 === errors;
+if(!valid128){
+const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key76}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7070,8 +7069,11 @@ vErrors.push(err553);
 errors++;
 }
 }
-else {
-const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key77 in data251){
+let data252 = data251[key77];
+if(typeof data252 === "string"){
+if(!(formats98(data252))){
+const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7081,9 +7083,8 @@ vErrors.push(err554);
 errors++;
 }
 }
-}
 else {
-const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7093,9 +7094,9 @@ vErrors.push(err555);
 errors++;
 }
 }
-if(data248.body !== undefined){
-if(typeof data248.body !== "string"){
-const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7105,9 +7106,9 @@ vErrors.push(err556);
 errors++;
 }
 }
-}
-else {
-const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+if(data249.body !== undefined){
+if(typeof data249.body !== "string"){
+const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7119,7 +7120,7 @@ errors++;
 }
 }
 else {
-const err558 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err558 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7131,7 +7132,7 @@ errors++;
 }
 }
 else {
-const err559 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err559 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err559];
 }
@@ -7143,7 +7144,7 @@ errors++;
 }
 }
 else {
-const err560 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+const err560 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err560];
 }
@@ -7155,7 +7156,7 @@ errors++;
 }
 }
 else {
-const err561 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+const err561 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err561];
 }
@@ -7167,7 +7168,7 @@ errors++;
 }
 }
 else {
-const err562 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+const err562 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err562];
 }
@@ -7179,7 +7180,7 @@ errors++;
 }
 }
 else {
-const err563 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+const err563 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err563];
 }
@@ -7189,9 +7190,12 @@ vErrors.push(err563);
 errors++;
 }
 }
-}
-else {
-const err564 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+if(data10.tcp !== undefined){
+let data254 = data10.tcp;
+if(data254 && typeof data254 == "object" && !Array.isArray(data254)){
+for(const key78 in data254){
+if(!((((((key78 === "cluster") || (key78 === "clusters")) || (key78 === "sniRoutes")) || (key78 === "idleTimeout")) || (key78 === "maxConnectAttempts")) || (key78 === "accessLog"))){
+const err564 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
 if(vErrors === null){
 vErrors = [err564];
 }
@@ -7201,15 +7205,11 @@ vErrors.push(err564);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data253 = data.clusters;
-if(Array.isArray(data253)){
-const len22 = data253.length;
-for(let i22=0; i22<len22; i22++){
-let data254 = data253[i22];
-if(data254 && typeof data254 == "object" && !Array.isArray(data254)){
-if(data254.name === undefined){
-const err565 = {instancePath:instancePath+"/clusters/" + i22,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(data254.cluster !== undefined){
+let data255 = data254.cluster;
+if(typeof data255 === "string"){
+if(!(formats4(data255))){
+const err565 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err565];
 }
@@ -7218,8 +7218,9 @@ vErrors.push(err565);
 }
 errors++;
 }
-if(data254.endpoints === undefined){
-const err566 = {instancePath:instancePath+"/clusters/" + i22,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
+}
+else {
+const err566 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err566];
 }
@@ -7228,9 +7229,12 @@ vErrors.push(err566);
 }
 errors++;
 }
-for(const key78 in data254){
-if(!((((((((key78 === "name") || (key78 === "type")) || (key78 === "endpoints")) || (key78 === "protocol")) || (key78 === "connectTimeout")) || (key78 === "loadBalancing")) || (key78 === "connections")) || (key78 === "circuitBreakers"))){
-const err567 = {instancePath:instancePath+"/clusters/" + i22,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
+}
+if(data254.clusters !== undefined){
+let data256 = data254.clusters;
+if(Array.isArray(data256)){
+if(data256.length < 1){
+const err567 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err567];
 }
@@ -7239,12 +7243,12 @@ vErrors.push(err567);
 }
 errors++;
 }
-}
-if(data254.name !== undefined){
-let data255 = data254.name;
-if(typeof data255 === "string"){
-if(!(formats4(data255))){
-const err568 = {instancePath:instancePath+"/clusters/" + i22+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+const len22 = data256.length;
+for(let i22=0; i22<len22; i22++){
+let data257 = data256[i22];
+if(data257 && typeof data257 == "object" && !Array.isArray(data257)){
+if(data257.name === undefined){
+const err568 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err568];
 }
@@ -7253,9 +7257,9 @@ vErrors.push(err568);
 }
 errors++;
 }
-}
-else {
-const err569 = {instancePath:instancePath+"/clusters/" + i22+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+for(const key79 in data257){
+if(!((key79 === "name") || (key79 === "weight"))){
+const err569 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
 if(vErrors === null){
 vErrors = [err569];
 }
@@ -7265,10 +7269,11 @@ vErrors.push(err569);
 errors++;
 }
 }
-if(data254.type !== undefined){
-let data256 = data254.type;
-if(typeof data256 !== "string"){
-const err570 = {instancePath:instancePath+"/clusters/" + i22+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(data257.name !== undefined){
+let data258 = data257.name;
+if(typeof data258 === "string"){
+if(!(formats4(data258))){
+const err570 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err570];
 }
@@ -7277,8 +7282,9 @@ vErrors.push(err570);
 }
 errors++;
 }
-if(!(data256 === "static")){
-const err571 = {instancePath:instancePath+"/clusters/" + i22+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+}
+else {
+const err571 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err571];
 }
@@ -7288,18 +7294,10 @@ vErrors.push(err571);
 errors++;
 }
 }
-if(data254.endpoints !== undefined){
-let data257 = data254.endpoints;
-if(Array.isArray(data257)){
-const len23 = data257.length;
-for(let i23=0; i23<len23; i23++){
-let data258 = data257[i23];
-const _errs642 = errors;
-let valid135 = false;
-const _errs643 = errors;
-if(typeof data258 === "string"){
-if(!(formats240(data258))){
-const err572 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data257.weight !== undefined){
+let data259 = data257.weight;
+if(!(((typeof data259 == "number") && (!(data259 % 1) && !isNaN(data259))) && (isFinite(data259)))){
+const err572 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -7308,9 +7306,9 @@ vErrors.push(err572);
 }
 errors++;
 }
-}
-else {
-const err573 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if((typeof data259 == "number") && (isFinite(data259))){
+if(data259 > 4294967295 || isNaN(data259)){
+const err573 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -7319,13 +7317,8 @@ vErrors.push(err573);
 }
 errors++;
 }
-var _valid7 = _errs643 === errors;
-valid135 = valid135 || _valid7;
-if(!valid135){
-const _errs645 = errors;
-if(data258 && typeof data258 == "object" && !Array.isArray(data258)){
-if(data258.address === undefined){
-const err574 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+if(data259 < 0 || isNaN(data259)){
+const err574 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err574];
 }
@@ -7334,9 +7327,11 @@ vErrors.push(err574);
 }
 errors++;
 }
-for(const key79 in data258){
-if(!((key79 === "address") || (key79 === "weight"))){
-const err575 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
+}
+}
+}
+else {
+const err575 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err575];
 }
@@ -7346,11 +7341,9 @@ vErrors.push(err575);
 errors++;
 }
 }
-if(data258.address !== undefined){
-let data259 = data258.address;
-if(typeof data259 === "string"){
-if(!(formats240(data259))){
-const err576 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+}
+else {
+const err576 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err576];
 }
@@ -7360,8 +7353,14 @@ vErrors.push(err576);
 errors++;
 }
 }
-else {
-const err577 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(data254.sniRoutes !== undefined){
+let data260 = data254.sniRoutes;
+if(data260 && typeof data260 == "object" && !Array.isArray(data260)){
+for(const key80 in data260){
+const _errs648 = errors;
+if(typeof key80 === "string"){
+if(!(formats242(key80))){
+const err577 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key80};
 if(vErrors === null){
 vErrors = [err577];
 }
@@ -7371,10 +7370,8 @@ vErrors.push(err577);
 errors++;
 }
 }
-if(data258.weight !== undefined){
-let data260 = data258.weight;
-if(!(((typeof data260 == "number") && (!(data260 % 1) && !isNaN(data260))) && (isFinite(data260)))){
-const err578 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err578 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key80};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -7383,9 +7380,9 @@ vErrors.push(err578);
 }
 errors++;
 }
-if((typeof data260 == "number") && (isFinite(data260))){
-if(data260 > 4294967295 || isNaN(data260)){
-const err579 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+var valid134 = _errs648 === errors;
+if(!valid134){
+const err579 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key80}};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -7394,8 +7391,15 @@ vErrors.push(err579);
 }
 errors++;
 }
-if(data260 < 1 || isNaN(data260)){
-const err580 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+for(const key81 in data260){
+let data261 = data260[key81];
+const _errs652 = errors;
+let valid136 = false;
+const _errs653 = errors;
+if(typeof data261 === "string"){
+if(!(formats4(data261))){
+const err580 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -7405,10 +7409,8 @@ vErrors.push(err580);
 errors++;
 }
 }
-}
-}
 else {
-const err581 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err581 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -7417,11 +7419,13 @@ vErrors.push(err581);
 }
 errors++;
 }
-var _valid7 = _errs645 === errors;
-valid135 = valid135 || _valid7;
-}
-if(!valid135){
-const err582 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints/" + i23,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+var _valid7 = _errs653 === errors;
+valid136 = valid136 || _valid7;
+if(!valid136){
+const _errs655 = errors;
+if(Array.isArray(data261)){
+if(data261.length < 1){
+const err582 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -7430,21 +7434,12 @@ vErrors.push(err582);
 }
 errors++;
 }
-else {
-errors = _errs642;
-if(vErrors !== null){
-if(_errs642){
-vErrors.length = _errs642;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err583 = {instancePath:instancePath+"/clusters/" + i22+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+const len23 = data261.length;
+for(let i23=0; i23<len23; i23++){
+let data262 = data261[i23];
+if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
+if(data262.name === undefined){
+const err583 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -7453,11 +7448,9 @@ vErrors.push(err583);
 }
 errors++;
 }
-}
-if(data254.protocol !== undefined){
-let data261 = data254.protocol;
-if(typeof data261 !== "string"){
-const err584 = {instancePath:instancePath+"/clusters/" + i22+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+for(const key82 in data262){
+if(!((key82 === "name") || (key82 === "weight"))){
+const err584 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82}};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -7466,8 +7459,12 @@ vErrors.push(err584);
 }
 errors++;
 }
-if(!(data261 === "http1")){
-const err585 = {instancePath:instancePath+"/clusters/" + i22+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+}
+if(data262.name !== undefined){
+let data263 = data262.name;
+if(typeof data263 === "string"){
+if(!(formats4(data263))){
+const err585 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -7477,11 +7474,8 @@ vErrors.push(err585);
 errors++;
 }
 }
-if(data254.connectTimeout !== undefined){
-let data262 = data254.connectTimeout;
-if(typeof data262 === "string"){
-if(!(formats2(data262))){
-const err586 = {instancePath:instancePath+"/clusters/" + i22+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err586 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -7491,8 +7485,10 @@ vErrors.push(err586);
 errors++;
 }
 }
-else {
-const err587 = {instancePath:instancePath+"/clusters/" + i22+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(data262.weight !== undefined){
+let data264 = data262.weight;
+if(!(((typeof data264 == "number") && (!(data264 % 1) && !isNaN(data264))) && (isFinite(data264)))){
+const err587 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -7501,13 +7497,9 @@ vErrors.push(err587);
 }
 errors++;
 }
-}
-if(data254.loadBalancing !== undefined){
-let data263 = data254.loadBalancing;
-if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
-for(const key80 in data263){
-if(!(key80 === "policy")){
-const err588 = {instancePath:instancePath+"/clusters/" + i22+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
+if((typeof data264 == "number") && (isFinite(data264))){
+if(data264 > 4294967295 || isNaN(data264)){
+const err588 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -7516,11 +7508,8 @@ vErrors.push(err588);
 }
 errors++;
 }
-}
-if(data263.policy !== undefined){
-let data264 = data263.policy;
-if(typeof data264 !== "string"){
-const err589 = {instancePath:instancePath+"/clusters/" + i22+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(data264 < 0 || isNaN(data264)){
+const err589 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -7529,8 +7518,11 @@ vErrors.push(err589);
 }
 errors++;
 }
-if(!((data264 === "roundRobin") || (data264 === "random"))){
-const err590 = {instancePath:instancePath+"/clusters/" + i22+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+}
+}
+else {
+const err590 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -7542,7 +7534,7 @@ errors++;
 }
 }
 else {
-const err591 = {instancePath:instancePath+"/clusters/" + i22+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+const err591 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -7551,13 +7543,11 @@ vErrors.push(err591);
 }
 errors++;
 }
+var _valid7 = _errs655 === errors;
+valid136 = valid136 || _valid7;
 }
-if(data254.connections !== undefined){
-let data265 = data254.connections;
-if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
-for(const key81 in data265){
-if(!((key81 === "idleTimeout") || (key81 === "maxRequests"))){
-const err592 = {instancePath:instancePath+"/clusters/" + i22+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81}};
+if(!valid136){
+const err592 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -7566,12 +7556,21 @@ vErrors.push(err592);
 }
 errors++;
 }
+else {
+errors = _errs652;
+if(vErrors !== null){
+if(_errs652){
+vErrors.length = _errs652;
 }
-if(data265.idleTimeout !== undefined){
-let data266 = data265.idleTimeout;
-if(typeof data266 === "string"){
-if(!(formats2(data266))){
-const err593 = {instancePath:instancePath+"/clusters/" + i22+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err593 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -7581,8 +7580,11 @@ vErrors.push(err593);
 errors++;
 }
 }
-else {
-const err594 = {instancePath:instancePath+"/clusters/" + i22+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data254.idleTimeout !== undefined){
+let data265 = data254.idleTimeout;
+if(typeof data265 === "string"){
+if(!(formats2(data265))){
+const err594 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -7592,10 +7594,8 @@ vErrors.push(err594);
 errors++;
 }
 }
-if(data265.maxRequests !== undefined){
-let data267 = data265.maxRequests;
-if(!(((typeof data267 == "number") && (!(data267 % 1) && !isNaN(data267))) && (isFinite(data267)))){
-const err595 = {instancePath:instancePath+"/clusters/" + i22+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+else {
+const err595 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err595];
 }
@@ -7604,9 +7604,11 @@ vErrors.push(err595);
 }
 errors++;
 }
-if((typeof data267 == "number") && (isFinite(data267))){
-if(data267 > 2147483647 || isNaN(data267)){
-const err596 = {instancePath:instancePath+"/clusters/" + i22+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data254.maxConnectAttempts !== undefined){
+let data266 = data254.maxConnectAttempts;
+if(!(((typeof data266 == "number") && (!(data266 % 1) && !isNaN(data266))) && (isFinite(data266)))){
+const err596 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err596];
 }
@@ -7615,8 +7617,9 @@ vErrors.push(err596);
 }
 errors++;
 }
-if(data267 < 0 || isNaN(data267)){
-const err597 = {instancePath:instancePath+"/clusters/" + i22+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data266 == "number") && (isFinite(data266))){
+if(data266 > 100 || isNaN(data266)){
+const err597 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 if(vErrors === null){
 vErrors = [err597];
 }
@@ -7625,11 +7628,8 @@ vErrors.push(err597);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err598 = {instancePath:instancePath+"/clusters/" + i22+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(data266 < 1 || isNaN(data266)){
+const err598 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err598];
 }
@@ -7639,12 +7639,16 @@ vErrors.push(err598);
 errors++;
 }
 }
-if(data254.circuitBreakers !== undefined){
-let data268 = data254.circuitBreakers;
+}
+if(data254.accessLog !== undefined){
+let data267 = data254.accessLog;
+if(Array.isArray(data267)){
+const len24 = data267.length;
+for(let i24=0; i24<len24; i24++){
+let data268 = data267[i24];
 if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
-for(const key82 in data268){
-if(!((((key82 === "maxConnections") || (key82 === "maxPendingRequests")) || (key82 === "maxRequests")) || (key82 === "maxRetries"))){
-const err599 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82}};
+if(data268.path === undefined){
+const err599 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err599];
 }
@@ -7653,11 +7657,9 @@ vErrors.push(err599);
 }
 errors++;
 }
-}
-if(data268.maxConnections !== undefined){
-let data269 = data268.maxConnections;
-if(!(((typeof data269 == "number") && (!(data269 % 1) && !isNaN(data269))) && (isFinite(data269)))){
-const err600 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+for(const key83 in data268){
+if(!((((key83 === "path") || (key83 === "format")) || (key83 === "json")) || (key83 === "filter"))){
+const err600 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83}};
 if(vErrors === null){
 vErrors = [err600];
 }
@@ -7666,9 +7668,12 @@ vErrors.push(err600);
 }
 errors++;
 }
-if((typeof data269 == "number") && (isFinite(data269))){
-if(data269 > 2147483647 || isNaN(data269)){
-const err601 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data268.path !== undefined){
+let data269 = data268.path;
+if(typeof data269 === "string"){
+if(!(formats4(data269))){
+const err601 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err601];
 }
@@ -7677,8 +7682,9 @@ vErrors.push(err601);
 }
 errors++;
 }
-if(data269 < 0 || isNaN(data269)){
-const err602 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err602 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err602];
 }
@@ -7688,11 +7694,9 @@ vErrors.push(err602);
 errors++;
 }
 }
-}
-if(data268.maxPendingRequests !== undefined){
-let data270 = data268.maxPendingRequests;
-if(!(((typeof data270 == "number") && (!(data270 % 1) && !isNaN(data270))) && (isFinite(data270)))){
-const err603 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(data268.format !== undefined){
+if(typeof data268.format !== "string"){
+const err603 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/format",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err603];
 }
@@ -7701,9 +7705,11 @@ vErrors.push(err603);
 }
 errors++;
 }
-if((typeof data270 == "number") && (isFinite(data270))){
-if(data270 > 2147483647 || isNaN(data270)){
-const err604 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data268.json !== undefined){
+let data271 = data268.json;
+if(!(data271 && typeof data271 == "object" && !Array.isArray(data271))){
+const err604 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/json",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err604];
 }
@@ -7712,8 +7718,13 @@ vErrors.push(err604);
 }
 errors++;
 }
-if(data270 < 0 || isNaN(data270)){
-const err605 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data268.filter !== undefined){
+let data272 = data268.filter;
+if(data272 && typeof data272 == "object" && !Array.isArray(data272)){
+for(const key84 in data272){
+if(!(key84 === "status")){
+const err605 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84}};
 if(vErrors === null){
 vErrors = [err605];
 }
@@ -7723,11 +7734,11 @@ vErrors.push(err605);
 errors++;
 }
 }
-}
-if(data268.maxRequests !== undefined){
-let data271 = data268.maxRequests;
-if(!(((typeof data271 == "number") && (!(data271 % 1) && !isNaN(data271))) && (isFinite(data271)))){
-const err606 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data272.status !== undefined){
+let data273 = data272.status;
+if(typeof data273 === "string"){
+if(!(formats36(data273))){
+const err606 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err606];
 }
@@ -7736,9 +7747,9 @@ vErrors.push(err606);
 }
 errors++;
 }
-if((typeof data271 == "number") && (isFinite(data271))){
-if(data271 > 2147483647 || isNaN(data271)){
-const err607 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+else {
+const err607 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err607];
 }
@@ -7747,8 +7758,10 @@ vErrors.push(err607);
 }
 errors++;
 }
-if(data271 < 0 || isNaN(data271)){
-const err608 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err608 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err608];
 }
@@ -7759,10 +7772,8 @@ errors++;
 }
 }
 }
-if(data268.maxRetries !== undefined){
-let data272 = data268.maxRetries;
-if(!(((typeof data272 == "number") && (!(data272 % 1) && !isNaN(data272))) && (isFinite(data272)))){
-const err609 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+else {
+const err609 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err609];
 }
@@ -7771,9 +7782,10 @@ vErrors.push(err609);
 }
 errors++;
 }
-if((typeof data272 == "number") && (isFinite(data272))){
-if(data272 > 2147483647 || isNaN(data272)){
-const err610 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+else {
+const err610 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err610];
 }
@@ -7782,8 +7794,10 @@ vErrors.push(err610);
 }
 errors++;
 }
-if(data272 < 0 || isNaN(data272)){
-const err611 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err611 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err611];
 }
@@ -7794,9 +7808,8 @@ errors++;
 }
 }
 }
-}
 else {
-const err612 = {instancePath:instancePath+"/clusters/" + i22+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+const err612 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err612];
 }
@@ -7808,7 +7821,7 @@ errors++;
 }
 }
 else {
-const err613 = {instancePath:instancePath+"/clusters/" + i22,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err613 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err613];
 }
@@ -7818,9 +7831,15 @@ vErrors.push(err613);
 errors++;
 }
 }
-}
-else {
-const err614 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data.clusters !== undefined){
+let data274 = data.clusters;
+if(Array.isArray(data274)){
+const len25 = data274.length;
+for(let i25=0; i25<len25; i25++){
+let data275 = data274[i25];
+if(data275 && typeof data275 == "object" && !Array.isArray(data275)){
+if(data275.name === undefined){
+const err614 = {instancePath:instancePath+"/clusters/" + i25,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err614];
 }
@@ -7829,15 +7848,639 @@ vErrors.push(err614);
 }
 errors++;
 }
-}
-}
-else {
-const err615 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+for(const key85 in data275){
+if(!(func2.call(schema11.properties.clusters.items.properties, key85))){
+const err615 = {instancePath:instancePath+"/clusters/" + i25,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85}};
 if(vErrors === null){
 vErrors = [err615];
 }
 else {
 vErrors.push(err615);
+}
+errors++;
+}
+}
+if(data275.name !== undefined){
+let data276 = data275.name;
+if(typeof data276 === "string"){
+if(!(formats4(data276))){
+const err616 = {instancePath:instancePath+"/clusters/" + i25+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err616];
+}
+else {
+vErrors.push(err616);
+}
+errors++;
+}
+}
+else {
+const err617 = {instancePath:instancePath+"/clusters/" + i25+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err617];
+}
+else {
+vErrors.push(err617);
+}
+errors++;
+}
+}
+if(data275.type !== undefined){
+let data277 = data275.type;
+if(typeof data277 !== "string"){
+const err618 = {instancePath:instancePath+"/clusters/" + i25+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err618];
+}
+else {
+vErrors.push(err618);
+}
+errors++;
+}
+if(!((data277 === "static") || (data277 === "originalDst"))){
+const err619 = {instancePath:instancePath+"/clusters/" + i25+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+if(vErrors === null){
+vErrors = [err619];
+}
+else {
+vErrors.push(err619);
+}
+errors++;
+}
+}
+if(data275.endpoints !== undefined){
+let data278 = data275.endpoints;
+if(Array.isArray(data278)){
+const len26 = data278.length;
+for(let i26=0; i26<len26; i26++){
+let data279 = data278[i26];
+const _errs696 = errors;
+let valid149 = false;
+const _errs697 = errors;
+if(typeof data279 === "string"){
+if(!(formats256(data279))){
+const err620 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(vErrors === null){
+vErrors = [err620];
+}
+else {
+vErrors.push(err620);
+}
+errors++;
+}
+}
+else {
+const err621 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err621];
+}
+else {
+vErrors.push(err621);
+}
+errors++;
+}
+var _valid8 = _errs697 === errors;
+valid149 = valid149 || _valid8;
+if(!valid149){
+const _errs699 = errors;
+if(data279 && typeof data279 == "object" && !Array.isArray(data279)){
+if(data279.address === undefined){
+const err622 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+if(vErrors === null){
+vErrors = [err622];
+}
+else {
+vErrors.push(err622);
+}
+errors++;
+}
+for(const key86 in data279){
+if(!((key86 === "address") || (key86 === "weight"))){
+const err623 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86}};
+if(vErrors === null){
+vErrors = [err623];
+}
+else {
+vErrors.push(err623);
+}
+errors++;
+}
+}
+if(data279.address !== undefined){
+let data280 = data279.address;
+if(typeof data280 === "string"){
+if(!(formats256(data280))){
+const err624 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(vErrors === null){
+vErrors = [err624];
+}
+else {
+vErrors.push(err624);
+}
+errors++;
+}
+}
+else {
+const err625 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err625];
+}
+else {
+vErrors.push(err625);
+}
+errors++;
+}
+}
+if(data279.weight !== undefined){
+let data281 = data279.weight;
+if(!(((typeof data281 == "number") && (!(data281 % 1) && !isNaN(data281))) && (isFinite(data281)))){
+const err626 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err626];
+}
+else {
+vErrors.push(err626);
+}
+errors++;
+}
+if((typeof data281 == "number") && (isFinite(data281))){
+if(data281 > 4294967295 || isNaN(data281)){
+const err627 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+if(vErrors === null){
+vErrors = [err627];
+}
+else {
+vErrors.push(err627);
+}
+errors++;
+}
+if(data281 < 1 || isNaN(data281)){
+const err628 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(vErrors === null){
+vErrors = [err628];
+}
+else {
+vErrors.push(err628);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err629 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err629];
+}
+else {
+vErrors.push(err629);
+}
+errors++;
+}
+var _valid8 = _errs699 === errors;
+valid149 = valid149 || _valid8;
+}
+if(!valid149){
+const err630 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err630];
+}
+else {
+vErrors.push(err630);
+}
+errors++;
+}
+else {
+errors = _errs696;
+if(vErrors !== null){
+if(_errs696){
+vErrors.length = _errs696;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err631 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err631];
+}
+else {
+vErrors.push(err631);
+}
+errors++;
+}
+}
+if(data275.protocol !== undefined){
+let data282 = data275.protocol;
+if(typeof data282 !== "string"){
+const err632 = {instancePath:instancePath+"/clusters/" + i25+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err632];
+}
+else {
+vErrors.push(err632);
+}
+errors++;
+}
+if(!(data282 === "http1")){
+const err633 = {instancePath:instancePath+"/clusters/" + i25+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+if(vErrors === null){
+vErrors = [err633];
+}
+else {
+vErrors.push(err633);
+}
+errors++;
+}
+}
+if(data275.proxyProtocol !== undefined){
+let data283 = data275.proxyProtocol;
+if(typeof data283 !== "string"){
+const err634 = {instancePath:instancePath+"/clusters/" + i25+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err634];
+}
+else {
+vErrors.push(err634);
+}
+errors++;
+}
+if(!((data283 === "v1") || (data283 === "v2"))){
+const err635 = {instancePath:instancePath+"/clusters/" + i25+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.proxyProtocol.enum}};
+if(vErrors === null){
+vErrors = [err635];
+}
+else {
+vErrors.push(err635);
+}
+errors++;
+}
+}
+if(data275.connectTimeout !== undefined){
+let data284 = data275.connectTimeout;
+if(typeof data284 === "string"){
+if(!(formats2(data284))){
+const err636 = {instancePath:instancePath+"/clusters/" + i25+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err636];
+}
+else {
+vErrors.push(err636);
+}
+errors++;
+}
+}
+else {
+const err637 = {instancePath:instancePath+"/clusters/" + i25+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err637];
+}
+else {
+vErrors.push(err637);
+}
+errors++;
+}
+}
+if(data275.loadBalancing !== undefined){
+let data285 = data275.loadBalancing;
+if(data285 && typeof data285 == "object" && !Array.isArray(data285)){
+for(const key87 in data285){
+if(!(key87 === "policy")){
+const err638 = {instancePath:instancePath+"/clusters/" + i25+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87}};
+if(vErrors === null){
+vErrors = [err638];
+}
+else {
+vErrors.push(err638);
+}
+errors++;
+}
+}
+if(data285.policy !== undefined){
+let data286 = data285.policy;
+if(typeof data286 !== "string"){
+const err639 = {instancePath:instancePath+"/clusters/" + i25+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err639];
+}
+else {
+vErrors.push(err639);
+}
+errors++;
+}
+if(!((data286 === "roundRobin") || (data286 === "random"))){
+const err640 = {instancePath:instancePath+"/clusters/" + i25+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+if(vErrors === null){
+vErrors = [err640];
+}
+else {
+vErrors.push(err640);
+}
+errors++;
+}
+}
+}
+else {
+const err641 = {instancePath:instancePath+"/clusters/" + i25+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err641];
+}
+else {
+vErrors.push(err641);
+}
+errors++;
+}
+}
+if(data275.connections !== undefined){
+let data287 = data275.connections;
+if(data287 && typeof data287 == "object" && !Array.isArray(data287)){
+for(const key88 in data287){
+if(!((key88 === "idleTimeout") || (key88 === "maxRequests"))){
+const err642 = {instancePath:instancePath+"/clusters/" + i25+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key88}};
+if(vErrors === null){
+vErrors = [err642];
+}
+else {
+vErrors.push(err642);
+}
+errors++;
+}
+}
+if(data287.idleTimeout !== undefined){
+let data288 = data287.idleTimeout;
+if(typeof data288 === "string"){
+if(!(formats2(data288))){
+const err643 = {instancePath:instancePath+"/clusters/" + i25+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err643];
+}
+else {
+vErrors.push(err643);
+}
+errors++;
+}
+}
+else {
+const err644 = {instancePath:instancePath+"/clusters/" + i25+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err644];
+}
+else {
+vErrors.push(err644);
+}
+errors++;
+}
+}
+if(data287.maxRequests !== undefined){
+let data289 = data287.maxRequests;
+if(!(((typeof data289 == "number") && (!(data289 % 1) && !isNaN(data289))) && (isFinite(data289)))){
+const err645 = {instancePath:instancePath+"/clusters/" + i25+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err645];
+}
+else {
+vErrors.push(err645);
+}
+errors++;
+}
+if((typeof data289 == "number") && (isFinite(data289))){
+if(data289 > 2147483647 || isNaN(data289)){
+const err646 = {instancePath:instancePath+"/clusters/" + i25+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err646];
+}
+else {
+vErrors.push(err646);
+}
+errors++;
+}
+if(data289 < 0 || isNaN(data289)){
+const err647 = {instancePath:instancePath+"/clusters/" + i25+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err647];
+}
+else {
+vErrors.push(err647);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err648 = {instancePath:instancePath+"/clusters/" + i25+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err648];
+}
+else {
+vErrors.push(err648);
+}
+errors++;
+}
+}
+if(data275.circuitBreakers !== undefined){
+let data290 = data275.circuitBreakers;
+if(data290 && typeof data290 == "object" && !Array.isArray(data290)){
+for(const key89 in data290){
+if(!((((key89 === "maxConnections") || (key89 === "maxPendingRequests")) || (key89 === "maxRequests")) || (key89 === "maxRetries"))){
+const err649 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key89}};
+if(vErrors === null){
+vErrors = [err649];
+}
+else {
+vErrors.push(err649);
+}
+errors++;
+}
+}
+if(data290.maxConnections !== undefined){
+let data291 = data290.maxConnections;
+if(!(((typeof data291 == "number") && (!(data291 % 1) && !isNaN(data291))) && (isFinite(data291)))){
+const err650 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err650];
+}
+else {
+vErrors.push(err650);
+}
+errors++;
+}
+if((typeof data291 == "number") && (isFinite(data291))){
+if(data291 > 2147483647 || isNaN(data291)){
+const err651 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err651];
+}
+else {
+vErrors.push(err651);
+}
+errors++;
+}
+if(data291 < 0 || isNaN(data291)){
+const err652 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err652];
+}
+else {
+vErrors.push(err652);
+}
+errors++;
+}
+}
+}
+if(data290.maxPendingRequests !== undefined){
+let data292 = data290.maxPendingRequests;
+if(!(((typeof data292 == "number") && (!(data292 % 1) && !isNaN(data292))) && (isFinite(data292)))){
+const err653 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err653];
+}
+else {
+vErrors.push(err653);
+}
+errors++;
+}
+if((typeof data292 == "number") && (isFinite(data292))){
+if(data292 > 2147483647 || isNaN(data292)){
+const err654 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err654];
+}
+else {
+vErrors.push(err654);
+}
+errors++;
+}
+if(data292 < 0 || isNaN(data292)){
+const err655 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err655];
+}
+else {
+vErrors.push(err655);
+}
+errors++;
+}
+}
+}
+if(data290.maxRequests !== undefined){
+let data293 = data290.maxRequests;
+if(!(((typeof data293 == "number") && (!(data293 % 1) && !isNaN(data293))) && (isFinite(data293)))){
+const err656 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err656];
+}
+else {
+vErrors.push(err656);
+}
+errors++;
+}
+if((typeof data293 == "number") && (isFinite(data293))){
+if(data293 > 2147483647 || isNaN(data293)){
+const err657 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err657];
+}
+else {
+vErrors.push(err657);
+}
+errors++;
+}
+if(data293 < 0 || isNaN(data293)){
+const err658 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err658];
+}
+else {
+vErrors.push(err658);
+}
+errors++;
+}
+}
+}
+if(data290.maxRetries !== undefined){
+let data294 = data290.maxRetries;
+if(!(((typeof data294 == "number") && (!(data294 % 1) && !isNaN(data294))) && (isFinite(data294)))){
+const err659 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err659];
+}
+else {
+vErrors.push(err659);
+}
+errors++;
+}
+if((typeof data294 == "number") && (isFinite(data294))){
+if(data294 > 2147483647 || isNaN(data294)){
+const err660 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err660];
+}
+else {
+vErrors.push(err660);
+}
+errors++;
+}
+if(data294 < 0 || isNaN(data294)){
+const err661 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err661];
+}
+else {
+vErrors.push(err661);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err662 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err662];
+}
+else {
+vErrors.push(err662);
+}
+errors++;
+}
+}
+}
+else {
+const err663 = {instancePath:instancePath+"/clusters/" + i25,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err663];
+}
+else {
+vErrors.push(err663);
+}
+errors++;
+}
+}
+}
+else {
+const err664 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err664];
+}
+else {
+vErrors.push(err664);
+}
+errors++;
+}
+}
+}
+else {
+const err665 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err665];
+}
+else {
+vErrors.push(err665);
 }
 errors++;
 }

@@ -13,6 +13,7 @@ import { Ending } from '../ending.ts';
 import type { EpollLoop } from './epoll-loop.ts';
 import type { KeptBytes } from './kept-bytes.ts';
 import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './poller.ts';
+import { originalDestination } from './original-destination.ts';
 import { nextReadBytes, READ_LEAST_BYTES } from './read-size.ts';
 import { ipv4Text, isMappedIpv4, readSockaddr } from './sockaddr.ts';
 import { AF_INET, AF_INET6, EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName, MSG_MORE, MSG_PEEK } from './system.ts';
@@ -62,6 +63,8 @@ export class EpollConn implements Conn {
   private remote: string | null = null;
   private remoteIpv4 = 0;
   private local: Address | null = null;
+  /** `local` is not the socket's own. */
+  private restored = false;
   remotePort = 0;
 
   constructor(loop: EpollLoop, owner: ConnOwner, fd: number, connecting: boolean) {
@@ -114,6 +117,11 @@ export class EpollConn implements Conn {
     this.remote = remoteAddress;
     this.remotePort = remotePort;
     this.local = { kind: 'ip', host: localAddress, port: localPort };
+    this.restored = true;
+  }
+
+  get originalDestination(): Address | null {
+    return this.restored ? this.local : originalDestination(this.loop.system, this.fd);
   }
 
   private localName(): Address | null {

@@ -12,6 +12,8 @@ import type { TlsInfo } from '../../core/tls-info.ts';
 import type { CloseReason, Conn, ConnFacts, ConnOwner, Opening } from '../conn.ts';
 import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET, PREAMBLE_MORE, PREAMBLE_MOST_BYTES } from '../conn.ts';
 import { Ending } from '../ending.ts';
+import { originalDestination } from '../epoll/original-destination.ts';
+import { loadSystem } from '../epoll/system.ts';
 import type { NodeLoop } from './node-loop.ts';
 
 const CONNECTING = 1;
@@ -131,6 +133,13 @@ export class NodeConn implements Conn {
     this.remoteAddress = remoteAddress;
     this.remotePort = remotePort;
     this.local = { host: localAddress, port: localPort };
+  }
+
+  get originalDestination(): Address | null {
+    if (this.local !== null) return { kind: 'ip', host: this.local.host, port: this.local.port };
+    const system = loadSystem();
+    const fd = (this.socket as WireHandle)._handle?.fd ?? -1;
+    return typeof system === 'string' ? null : originalDestination(system, fd);
   }
 
   get localAddress(): string {
