@@ -9,7 +9,8 @@ import { residentBytes } from '../support/memory.ts';
 import { sleep, waitFor } from '../support/deadline.ts';
 import { byteEngines, runProxy, scratchDirectory, wholeConfig, type Json, type Proxy } from '../support/run-proxy.ts';
 import { assertQuiet } from '../support/stage.ts';
-import { call, closedAddress, Peer, PeerServer } from '../support/tcp-peers.ts';
+import type { Peer} from '../support/tcp-peers.ts';
+import { call, closedAddress, PeerServer } from '../support/tcp-peers.ts';
 
 t.setTimeout(110_000);
 
