@@ -12,6 +12,7 @@ import type { ClusterPlan } from '../shared/plan.ts';
 import { Host } from './host.ts';
 import type { Pool } from './pool.ts';
 import { H1Pool } from './h1-pool.ts';
+import { H2Pool } from './h2-pool.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import { makePicker, type Picker } from './pick.ts';
 import { Scarcity } from './scarcity.ts';
@@ -53,22 +54,23 @@ export class Cluster {
     this.update(config, plan);
   }
 
-  /** Takes a changed configuration over; hosts that stayed keep their pools. */
+  /** Takes a changed configuration over; hosts that stayed keep their pools, unless another protocol is spoken now. */
   update(config: ClusterConfig, plan: ClusterPlan): void {
+    const sameWay = config.protocol === this.config.protocol && config.proxyProtocol === this.config.proxyProtocol;
     const before = new Map(this.hosts.map((host) => [host.text, host]));
     const hosts: Host[] = [];
     config.endpoints.forEach((endpoint, i) => {
       const old = before.get(endpoint.text);
       const host = new Host(endpoint.address, endpoint.text, endpoint.weight, plan.hosts[i]!);
       // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
-      if (old !== undefined && old.pool !== null && config.proxyProtocol === this.config.proxyProtocol) {
+      if (sameWay && old !== undefined && old.pool !== null) {
         before.delete(endpoint.text);
         host.pool = old.pool;
         host.pool.host = host;
         host.tunnels = old.tunnels;
         if (host.tunnels !== null) host.tunnels.host = host;
       } else {
-        host.pool = new H1Pool(this, host);
+        host.pool = this.makePool(config, host);
       }
       hosts.push(host);
     });
@@ -90,6 +92,10 @@ export class Cluster {
   /** Connections that carry a tunnel's bytes from the first on, whatever protocol the cluster speaks otherwise. */
   tunnelsTo(host: Host): Pool {
     return (host.tunnels ??= new H1Pool(this, host, true));
+  }
+
+  private makePool(config: ClusterConfig, host: Host): Pool {
+    return config.protocol === 'http2' ? new H2Pool(this, host) : new H1Pool(this, host);
   }
 
   openConnections(): number {

@@ -19,6 +19,7 @@ import { switchesTo, passUpgrade } from '../http/upgrade.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import * as S from '../observe/stat-names.ts';
+import { CONNECT_TIMEOUT, connectFault } from './connect-fault.ts';
 import { proxyHeader } from './proxy-header.ts';
 import type { H1Pool } from './h1-pool.ts';
 
@@ -41,11 +42,12 @@ const RESET = fault('upstreamReset', 'up', 'always', 'connection_termination');
 const RESET_STALE = fault('upstreamReset', 'up', 'ifReused', 'connection_termination');
 const RESET_IN_ANSWER = fault('upstreamReset', 'up', 'never', 'connection_termination');
 const LOCAL_RESET = fault('localReset', 'local', 'never', 'local_connection_failure');
-const CONNECT_TIMEOUT = fault('connectTimeout', 'up', 'always', 'connection_timeout');
 /** The end came inside a framed body: to Envoy that is a broken message, and so it is called. */
 const CUT_OFF = fault('upstreamProtocol', 'up', 'never', 'protocol_error');
 
 export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
+  readonly protocol = 'HTTP/1.1';
+  readonly mayRefuse = false;
   readonly pool: H1Pool;
   // The pool's list of idle connections.
   newer: H1Up | null = null;
@@ -88,7 +90,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   connect(): void {
     const { tools, config } = this.pool.cluster;
     this.since = tools.clock.now;
-    this.conn = tools.loop.connect(this.pool.host.address, this);
+    this.conn = this.pool.dial(this);
     if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
   }
 
@@ -420,21 +422,3 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     return this.conn.write(buf, start, end, more);
   }
 }
-
-/** What the system said of a connection that never came to be, in Envoy's words. */
-function connectFault(error: string): Fault {
-  return fault('connectFailure', 'up', 'always', 'remote_connection_failure', `delayed connect error: ${ERROR_TEXT[error] ?? error}`);
-}
-
-const ERROR_TEXT: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'Connection refused',
-  ECONNRESET: 'Connection reset by peer',
-  ETIMEDOUT: 'Connection timed out',
-  EHOSTUNREACH: 'No route to host',
-  ENETUNREACH: 'Network is unreachable',
-  EADDRNOTAVAIL: 'Cannot assign requested address',
-  EMFILE: 'Too many open files',
-  ENOENT: 'No such file or directory',
-  EACCES: 'Permission denied',
-  EAGAIN: 'Resource temporarily unavailable',
-};

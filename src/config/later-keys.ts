@@ -23,7 +23,6 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
 /** By `title.key`. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   'cluster.type': ['strictDns', 'logicalDns'],
-  'cluster.protocol': ['http2', 'auto'],
   'loadBalancing.policy': ['leastRequest', 'ringHash', 'maglev', 'peakEwma'],
 };
 

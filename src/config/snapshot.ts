@@ -227,11 +227,14 @@ export interface HeaderEdits {
   readonly remove: readonly string[];
 }
 
+/** `auto`: what ALPN chooses; HTTP/1.1 where there is no TLS. */
+export type UpstreamProtocol = 'http1' | 'http2' | 'auto';
+
 export interface ClusterConfig {
   readonly name: string;
   readonly type: 'static' | 'originalDst';
   readonly endpoints: readonly EndpointConfig[];
-  readonly protocol: 'http1';
+  readonly protocol: UpstreamProtocol;
   readonly connectTimeoutMs: number;
   /** What hosts are told of the caller; null: nothing. */
   readonly proxyProtocol: 'v1' | 'v2' | null;

@@ -12,6 +12,8 @@ export type FaultKind =
   | 'overflow' // a circuit breaker said no
   | 'noHealthyUpstream'
   | 'upstreamReset' // RST or a write that failed
+  | 'remoteReset' // RST_STREAM
+  | 'refusedStream' // RST_STREAM or GOAWAY that say that nothing was looked at
   | 'upstreamClosed' // FIN where an answer, or the rest of one, was due
   | 'upstreamProtocol' // a malformed answer
   | 'requestTimeout' // the route's time-out

@@ -49,6 +49,10 @@ export interface DownStream {
 
 /** The upstream's side of one attempt. */
 export interface UpStream {
+  /** `HTTP/1.1` or `HTTP/2`: `%UPSTREAM_PROTOCOL%`. */
+  readonly protocol: string;
+  /** `upRefused` may follow: the request's head must be kept until the answer begins. */
+  readonly mayRefuse: boolean;
   /** The head made from `stream.reqHead`. `last`: no body follows; `more`: body bytes follow in this same callback. */
   writeHead(last: boolean, more: boolean): boolean;
   writeData(buf: Buffer, start: number, end: number, last: boolean): boolean;
@@ -109,6 +113,7 @@ export class StreamRecord {
   upstreamHost = '';
   upstreamLocalAddress = '';
   upstreamConnectionId = 0;
+  upstreamProtocol = '';
 
   // What happened.
   flags = 0;
@@ -175,6 +180,7 @@ export class StreamRecord {
     this.upstreamHost = '';
     this.upstreamLocalAddress = '';
     this.upstreamConnectionId = 0;
+    this.upstreamProtocol = '';
     this.flags = 0;
     this.details = '';
     this.bytesReceived = 0;
@@ -218,6 +224,8 @@ export abstract class Stream extends StreamRecord {
   /** `status`, `resHead`, `resBody` are set. `more` as in `begin`. */
   abstract responseHead(more: boolean): void;
   abstract responseData(buf: Buffer, start: number, end: number, last: boolean): void;
+  /** The upstream has not looked at the attempt, of which nothing but the head had been sent: it can be made again, unseen. */
+  abstract upRefused(fault: Fault): void;
   /** The attempt is over before its answer was complete. */
   abstract upReset(fault: Fault): void;
 }

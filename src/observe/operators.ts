@@ -31,7 +31,7 @@ export interface Environment {
 /** Operators without arguments. */
 const SIMPLE: Readonly<Record<string, Read>> = {
   PROTOCOL: (s) => s.down?.protocol,
-  UPSTREAM_PROTOCOL: (s) => (s.upstreamConnectionId === 0 ? undefined : 'HTTP/1.1'),
+  UPSTREAM_PROTOCOL: (s) => (s.upstreamProtocol === '' ? undefined : s.upstreamProtocol),
   RESPONSE_CODE: (s) => s.status,
   RESPONSE_FLAGS: (s) => (s.flags === 0 ? '-' : formatFlags(s.flags)),
   RESPONSE_FLAGS_LONG: (s) => (s.flags === 0 ? '-' : formatFlags(s.flags, true)),

@@ -47,6 +47,8 @@ export class Journey extends Stream implements TimerTarget {
   /** Where this request waits for a connection. Whatever ends a journey takes it off that queue first. */
   private waitsIn: Pool | null = null;
   private phase = FREE;
+  /** The attempt has been made again once already, because it had been refused unseen. */
+  private repeated = false;
   private requestDone = false;
   /** Of a tunnel: the upstream has sent its last byte. */
   private answerDone = false;
@@ -90,7 +92,7 @@ export class Journey extends Stream implements TimerTarget {
     else this.answerByRoute(route);
     this.moreNow = false;
     // What is still needed of the head after this callback must not stand in the loop's buffer.
-    if (this.phase === WAITING || (this.phase !== FREE && runtime.keepsRequestHead)) reqHead.retain();
+    if (this.phase === WAITING || (this.phase !== FREE && this.keepsRequestHead())) reqHead.retain();
   }
 
   refuse(status: number, details: string, flags: number, location: string): void {
@@ -171,12 +173,13 @@ export class Journey extends Stream implements TimerTarget {
     const tunnel = this.reqBody === BODY_TUNNEL;
     const early = tunnel ? null : this.early;
     this.up = up;
+    this.upstreamProtocol = up.protocol;
     this.waitsIn = null;
     this.phase = SENT;
     this.upstreamStartAt = this.runtime.tools.clock.now;
     const noBody = this.reqBody === BODY_NONE;
     let taken = up.writeHead(noBody, !tunnel && (this.moreNow || early !== null));
-    if (!this.runtime.keepsRequestHead) this.dropRequestHead();
+    if (!this.keepsRequestHead()) this.dropRequestHead();
     if (early !== null) {
       this.early = null;
       taken = up.writeData(early, 0, early.length, this.requestDone);
@@ -231,6 +234,18 @@ export class Journey extends Stream implements TimerTarget {
       return;
     }
     if (!this.down!.writeData(buf, start, end, false)) this.pauseUp();
+  }
+
+  upRefused(why: Fault): void {
+    if (this.repeated || this.phase !== SENT) {
+      this.upReset(why);
+      return;
+    }
+    this.repeated = true;
+    this.up = null;
+    this.phase = WAITING;
+    this.waitsIn = this.host!.pool!;
+    this.waitsIn.acquire(this); // may end the journey before it returns
   }
 
   upReset(why: Fault): void {
@@ -347,6 +362,11 @@ export class Journey extends Stream implements TimerTarget {
   private keep(buf: Buffer, start: number, end: number): void {
     const bytes = buf.subarray(start, end);
     this.early = this.early === null ? Buffer.from(bytes) : Buffer.concat([this.early, bytes]);
+  }
+
+  /** Somebody needs the request's head after it was sent. */
+  private keepsRequestHead(): boolean {
+    return this.runtime.keepsRequestHead || (this.up !== null && this.up.mayRefuse && !this.repeated);
   }
 
   private forward(route: CompiledRoute): void {
@@ -528,6 +548,7 @@ export class Journey extends Stream implements TimerTarget {
     this.cluster = null;
     this.host = null;
     this.phase = FREE;
+    this.repeated = false;
     this.requestDone = false;
     this.answerDone = false;
     this.early = null;

@@ -78,6 +78,8 @@ function resetWords(fault: Fault): ResetWords {
       return { status: 503, flag: fault.side === 'local' ? FLAG_LR : FLAG_UC, reason: 'connection termination' };
     case 'upstreamProtocol':
       return { status: 502, flag: FLAG_UPE, reason: 'protocol error' };
+    case 'refusedStream':
+      return { status: 503, flag: FLAG_UR, reason: 'remote refused stream reset' };
     case 'localReset':
       return { status: 503, flag: FLAG_LR, reason: 'local reset' };
     default:

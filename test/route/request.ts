@@ -40,6 +40,7 @@ export class LoneStream extends Stream {
   responseInterim(): void {}
   responseHead(): void {}
   responseData(): void {}
+  upRefused(): void {}
   upReset(_fault: Fault): void {}
 }
 
