@@ -12,6 +12,7 @@ import type { ClusterPlan } from '../shared/plan.ts';
 import { Host } from './host.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
+import { OriginalDestinations } from './original-destinations.ts';
 import { makePicker, type Picker } from './pick.ts';
 import type { Pool } from './pool.ts';
 import { Scarcity } from './scarcity.ts';
@@ -38,6 +39,8 @@ export class Cluster {
   hosts: readonly Host[] = [];
   picker: Picker;
   readonly scarcity: Scarcity;
+  /** Of the type originalDst: the hosts that callers bring. */
+  private original: OriginalDestinations | null = null;
 
   constructor(config: ClusterConfig, plan: ClusterPlan, tools: ClusterTools) {
     this.name = config.name;
@@ -53,37 +56,55 @@ export class Cluster {
 
   /** Takes a changed configuration over; hosts that stayed keep their pools, unless another protocol is spoken now. */
   update(config: ClusterConfig, plan: ClusterPlan): void {
-    const sameWay = config.protocol === this.config.protocol;
+    const sameWay = config.protocol === this.config.protocol && config.proxyProtocol === this.config.proxyProtocol;
     const before = new Map(this.hosts.map((host) => [host.text, host]));
     const hosts: Host[] = [];
     config.endpoints.forEach((endpoint, i) => {
       const old = before.get(endpoint.text);
       const host = new Host(endpoint.address, endpoint.text, endpoint.weight, plan.hosts[i]!);
+      // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
       if (sameWay && old !== undefined && old.pool !== null) {
         before.delete(endpoint.text);
         host.pool = old.pool;
         host.pool.host = host;
+        host.tunnels = old.tunnels;
+        if (host.tunnels !== null) host.tunnels.host = host;
       } else {
         host.pool = this.makePool(config, host);
       }
       hosts.push(host);
     });
+    const original = config.type === 'originalDst' ? new OriginalDestinations(this, plan.hosts[0]!) : null;
+    this.original?.drain();
+    this.original = original;
     this.config = config;
     this.hosts = hosts;
-    this.picker = makePicker(config.loadBalancing.policy, hosts, this.tools.random);
-    for (const gone of before.values()) gone.pool?.drain();
+    this.picker = original ?? makePicker(config.loadBalancing.policy, hosts, this.tools.random);
+    for (const gone of before.values()) drainHost(gone);
   }
 
   /** The cluster is no longer configured: idle connections close now, busy ones when their request is over. */
   drain(): void {
-    for (const host of this.hosts) host.pool?.drain();
+    for (const host of this.hosts) drainHost(host);
+    this.original?.drain();
   }
 
-  private makePool(config: ClusterConfig, host: Host): Pool {
+  /** Connections that carry a tunnel's bytes from the first on, whatever protocol the cluster speaks otherwise. */
+  tunnelsTo(host: Host): Pool {
+    return (host.tunnels ??= new H1Pool(this, host, true));
+  }
+
+  /** The connections for requests, as the cluster's protocol asks for. */
+  makePool(config: ClusterConfig, host: Host): Pool {
     return config.protocol === 'http2' ? new H2Pool(this, host) : new H1Pool(this, host);
   }
 
   openConnections(): number {
     return this.tools.breakers.count(this.breakerRow, RES_CX);
   }
+}
+
+function drainHost(host: Host): void {
+  host.pool?.drain();
+  host.tunnels?.drain();
 }

@@ -1,17 +1,26 @@
 // @hot
 // The HTTP/1.1 connections of one worker to one host. Worker thread; owned by its Host.
 // Reuse is last in, first out, so that the surplus grows old and closes. A request that finds no idle connection waits
-// while one is made for it.
+// while one is made for it. With `raw` the connections are plain TCP, each for one tunnel.
 
 import type { Stream } from '../core/stream.ts';
 import * as S from '../observe/stat-names.ts';
+import type { Cluster } from './cluster.ts';
 import { H1Up } from './h1-up.ts';
+import type { Host } from './host.ts';
 import { HostPool } from './host-pool.ts';
 
 export class H1Pool extends HostPool {
+  /** For CONNECT: nothing of HTTP goes over these connections. */
+  readonly raw: boolean;
   /** Newest idle connection; `older` leads on. */
   private idle: H1Up | null = null;
   private oldest: H1Up | null = null;
+
+  constructor(cluster: Cluster, host: Host, raw = false) {
+    super(cluster, host);
+    this.raw = raw;
+  }
 
   acquire(stream: Stream): void {
     const up = this.idle;
@@ -28,7 +37,7 @@ export class H1Pool extends HostPool {
   }
 
   protected open(): void {
-    this.cluster.tools.cells[this.cluster.stats + S.UP_CX_HTTP1_TOTAL]!++;
+    if (!this.raw) this.cluster.tools.cells[this.cluster.stats + S.UP_CX_HTTP1_TOTAL]!++;
     new H1Up(this).connect();
   }
 
@@ -55,7 +64,8 @@ export class H1Pool extends HostPool {
   /** The request on this connection is over. */
   finished(up: H1Up, reusable: boolean): void {
     this.detached();
-    if (!reusable || (this.waiting.length > 0 && this.cluster.scarcity.mustGiveUp(this, true))) up.close();
+    const shared = this.cluster.config.proxyProtocol === null;
+    if (!reusable || !shared || (this.waiting.length > 0 && this.cluster.scarcity.mustGiveUp(this, true))) up.close();
     else this.offer(up);
   }
 
@@ -85,7 +95,7 @@ export class H1Pool extends HostPool {
       this.attach(up, stream);
       return;
     }
-    if (this.draining || this.cluster.scarcity.mustGiveUp(this, false)) {
+    if (this.draining || this.raw || this.cluster.scarcity.mustGiveUp(this, false)) {
       up.close();
       return;
     }

@@ -23,6 +23,16 @@ export const DEFAULTS = {
   listener: {
     /** Envoy: no limit unless connection_limit is configured. */
     maxConnections: 0,
+    /** Envoy: no proxy_protocol filter unless configured; whoever may send the header may claim any address. */
+    proxyProtocol: false,
+  },
+  tcp: {
+    /** Envoy: tcp_proxy idle_timeout 1 h. */
+    idleTimeout: '1h',
+    /** Envoy: max_connect_attempts 1. */
+    maxConnectAttempts: 1,
+    /** Envoy: no access log unless configured. */
+    accessLog: [],
   },
   http: {
     protocols: ['http1'],
@@ -48,6 +58,8 @@ export const DEFAULTS = {
     maxRequestBodySize: 0,
     /** Envoy: accept_http_10 false; answers 426. */
     acceptHttp10: false,
+    /** Envoy: upgrade_configs empty; a tunnel is opened only where somebody has said so. */
+    upgrades: [],
     /** Envoy: no access log unless configured. */
     accessLog: [],
   },

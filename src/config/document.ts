@@ -21,7 +21,21 @@ export interface ListenerDocument {
   address: string;
   maxConnections?: number;
   engine?: EngineWord;
-  http: HttpDocument;
+  proxyProtocol?: boolean;
+  /** Exactly one of `http` and `tcp`. */
+  http?: HttpDocument;
+  tcp?: TcpDocument;
+}
+
+export interface TcpDocument {
+  /** Exactly one of `cluster`, `clusters` and `sniRoutes`. */
+  cluster?: string;
+  clusters?: { name: string; weight?: number }[];
+  /** By server name: a cluster, "reject", or clusters with weights. */
+  sniRoutes?: Record<string, string | { name: string; weight?: number }[]>;
+  idleTimeout?: string;
+  maxConnectAttempts?: number;
+  accessLog?: AccessLogDocument[];
 }
 
 export interface HttpDocument {
@@ -41,6 +55,7 @@ export interface HttpDocument {
   timeouts?: { idle?: string; requestHeaders?: string; request?: string; streamIdle?: string };
   http2?: Http2Document;
   requestId?: { generate?: boolean; preserveExternal?: boolean };
+  upgrades?: string[];
   accessLog?: AccessLogDocument[];
   /** Exactly one of `routes` and `virtualHosts`. */
   routes?: RouteDocument[];
@@ -86,13 +101,14 @@ export interface RouteDocument {
   respond?: RespondDocument;
 }
 
-/** Exactly one of the first five. */
+/** Exactly one of the first six. */
 export interface MatchDocument {
   path?: string;
   prefix?: string;
   pathSeparatedPrefix?: string;
   regex?: string;
   template?: string;
+  connect?: boolean;
   caseSensitive?: boolean;
   methods?: string[];
   headers?: Record<string, ValueMatchDocument>;
@@ -120,6 +136,7 @@ export interface ForwardDocument {
   clusterHeader?: string;
   timeout?: string;
   idleTimeout?: string;
+  upgrades?: string[];
   rewrite?: RewriteDocument;
   requestHeaders?: HeaderEditsDocument;
   responseHeaders?: HeaderEditsDocument;
@@ -157,9 +174,10 @@ export interface RespondDocument {
 
 export interface ClusterDocument {
   name: string;
-  type?: 'static';
-  endpoints: (string | EndpointDocument)[];
+  type?: 'static' | 'originalDst';
+  endpoints?: (string | EndpointDocument)[];
   protocol?: 'http1';
+  proxyProtocol?: 'v1' | 'v2';
   connectTimeout?: string;
   loadBalancing?: { policy?: 'roundRobin' | 'random' };
   connections?: { idleTimeout?: string; maxRequests?: number };

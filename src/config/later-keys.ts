@@ -4,8 +4,8 @@
 
 export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   configuration: ['overload'],
-  listener: ['proxyProtocol', 'tls', 'tcp'],
-  http: ['upgrades', 'tracing', 'filters', 'localReplies'],
+  listener: ['tls'],
+  http: ['tracing', 'filters', 'localReplies'],
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
   match: ['tls'],
@@ -22,7 +22,7 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
 
 /** By `title.key`. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
-  'cluster.type': ['strictDns', 'logicalDns', 'originalDst'],
+  'cluster.type': ['strictDns', 'logicalDns'],
   'loadBalancing.policy': ['leastRequest', 'ringHash', 'maglev', 'peakEwma'],
 };
 

@@ -10,6 +10,8 @@ export const MIN_HEADERS_BYTES = 1024;
 export const MAX_HEADERS_BYTES = 8192 * 1024;
 /** Every field needs its spans; the largest header blocks in the wild have a few hundred fields. */
 export const MAX_HEADER_FIELDS = 8192;
+/** More tries than this only keep a caller waiting. */
+export const MAX_CONNECT_ATTEMPTS = 100;
 /** Envoy: xff_num_trusted_hops is unbounded; nobody stands behind more proxies than this. */
 export const MAX_TRUSTED_HOPS = 100;
 /** Envoy: the weights of one choice add up to at most 2^32 - 1. */

@@ -22,15 +22,48 @@ export interface Snapshot {
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
 
-export interface ListenerConfig {
+export type ListenerConfig = HttpListenerConfig | TcpListenerConfig;
+
+export interface HttpListenerConfig extends ListenerBase {
+  readonly http: HttpConfig;
+  readonly tcp: null;
+}
+
+export interface TcpListenerConfig extends ListenerBase {
+  readonly http: null;
+  readonly tcp: TcpConfig;
+}
+
+interface ListenerBase {
   readonly name: string;
   readonly address: Address;
   /** 0: no limit. Counted over all workers. */
   readonly maxConnections: number;
   readonly engine: EngineName | 'auto';
-  readonly http: HttpConfig;
+  /** Every connection begins with a PROXY protocol header. */
+  readonly proxyProtocol: boolean;
   /** Content hash of this listener alone. */
   readonly hash: string;
+}
+
+export interface TcpConfig {
+  /** Where every connection goes; empty where `sniRoutes` decide. */
+  readonly clusters: readonly WeightedCluster[];
+  /** By server name: exact, `*.suffix`, `*`; lower case. No clusters: the connection is refused. */
+  readonly sniRoutes: readonly SniRouteConfig[];
+  readonly idleTimeoutMs: number;
+  readonly maxConnectAttempts: number;
+  readonly accessLog: readonly AccessLogConfig[];
+}
+
+export interface SniRouteConfig {
+  readonly serverName: string;
+  readonly clusters: readonly WeightedCluster[];
+}
+
+export interface WeightedCluster {
+  readonly name: string;
+  readonly weight: number;
 }
 
 export interface HttpConfig {
@@ -55,6 +88,8 @@ export interface HttpConfig {
     readonly streamIdleMs: number;
   };
   readonly http2: Http2Config;
+  /** Protocols that may be upgraded to, lower-case. */
+  readonly upgrades: readonly string[];
   readonly requestId: { readonly generate: boolean; readonly preserveExternal: boolean };
   readonly accessLog: readonly AccessLogConfig[];
   readonly virtualHosts: readonly VirtualHostConfig[];
@@ -113,6 +148,7 @@ export type PathMatch =
   | { readonly kind: 'pathSeparatedPrefix'; readonly value: string }
   | { readonly kind: 'regex'; readonly value: string }
   | { readonly kind: 'template'; readonly value: string }
+  | { readonly kind: 'connect' }
   | { readonly kind: 'any' };
 
 export interface MatchConfig {
@@ -143,12 +179,14 @@ export interface ValueMatch {
 export interface ForwardConfig {
   readonly kind: 'forward';
   /** One entry, or several with weights; empty when `clusterHeader` is set. */
-  readonly clusters: readonly { readonly name: string; readonly weight: number }[];
+  readonly clusters: readonly WeightedCluster[];
   /** Lower-case; '' when unused. */
   readonly clusterHeader: string;
   readonly timeoutMs: number;
   /** null: the listener's streamIdle. */
   readonly idleTimeoutMs: number | null;
+  /** null: the listener's. */
+  readonly upgrades: readonly string[] | null;
   readonly rewrite: RewriteConfig;
   readonly requestHeaders: HeaderEdits;
   readonly responseHeaders: HeaderEdits;
@@ -194,10 +232,12 @@ export type UpstreamProtocol = 'http1' | 'http2' | 'auto';
 
 export interface ClusterConfig {
   readonly name: string;
-  readonly type: 'static';
+  readonly type: 'static' | 'originalDst';
   readonly endpoints: readonly EndpointConfig[];
   readonly protocol: UpstreamProtocol;
   readonly connectTimeoutMs: number;
+  /** What hosts are told of the caller; null: nothing. */
+  readonly proxyProtocol: 'v1' | 'v2' | null;
   readonly loadBalancing: { readonly policy: 'roundRobin' | 'random' };
   readonly connections: { readonly idleTimeoutMs: number; readonly maxRequests: number };
   readonly circuitBreakers: BreakerLimits;

@@ -363,7 +363,7 @@ export class Primary implements AdminView {
     const workers = `${this.workers} worker${this.workers === 1 ? '' : 's'}`;
     return published.snapshot.listeners.map((listener) => {
       const address = published.addresses[listener.name] ?? listener.address;
-      const url = address.kind === 'unix' ? formatAddress(address) : `http://${formatAddress(address)}`;
+      const url = address.kind === 'unix' ? formatAddress(address) : `${listener.http === null ? 'tcp' : 'http'}://${formatAddress(address)}`;
       const name = listener.name === formatAddress(listener.address) ? '' : `${listener.name}, `;
       return `listening on ${url} (${name}${publisher.engineOf(listener)}, ${workers})`;
     });

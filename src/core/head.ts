@@ -50,9 +50,10 @@ export class Head {
   // What the framing rules found (RFC 9112 section 6). -1: no content-length.
   contentLength = -1;
   chunked = false;
-  /** The Connection field: `close`, `keep-alive`, and whether it names other fields. */
+  /** The options of the Connection field that we act on. */
   connectionClose = false;
   connectionKeepAlive = false;
+  connectionUpgrade = false;
   expectContinue = false;
 
   // Where the incremental parser goes on: its state, and how far it has read, relative to base.
@@ -93,6 +94,7 @@ export class Head {
     this.chunked = false;
     this.connectionClose = false;
     this.connectionKeepAlive = false;
+    this.connectionUpgrade = false;
     this.expectContinue = false;
     this.state = 0;
     this.at = 0;

@@ -2,14 +2,15 @@
 // What a complete request head, HTTP/1.1 or HTTP/2, must still pass before it may go on its way, and what routing sees of it:
 // method, path, authority, scheme. Worker thread; pure but for the Stream it fills.
 
-import { FIELD_HOST, FIELD_TE } from '../core/fields.ts';
+import { FIELD_HOST, FIELD_TE, FIELD_UPGRADE } from '../core/fields.ts';
 import { SPAN, type Head } from '../core/head.ts';
-import type { Stream } from '../core/stream.ts';
+import { UPGRADE_CONNECT, type Stream } from '../core/stream.ts';
 import { describeError, ERR_HOST_MISSING, ERR_HTTP10_REFUSED, ERR_HTTPS_IN_PLAINTEXT } from '../http/h1-errors.ts';
 import { H2_DROPPED_HEADERS_WITH_UNDERSCORES, H2_REQUESTS_REJECTED_WITH_UNDERSCORES } from '../http/h2-limits.ts';
 import { targetAuthority, targetPath, targetScheme } from '../http/h1-target.ts';
 import { methodOf } from '../http/method.ts';
 import { cleanPath, needsRedirect } from '../http/path.ts';
+import { wantedUpgrade } from '../http/upgrade.ts';
 import * as S from '../observe/stat-names.ts';
 import type { HttpDoor } from './http-door.ts';
 
@@ -36,7 +37,7 @@ export function admitRequest(stream: Stream, listener: HttpDoor): Refusal | null
   const { config, tools, plan } = listener;
   stream.method = methodOf(head.buf, head.base + head.methodStart, head.base + head.methodEnd);
   stream.path = targetPath(head);
-  stream.authority = head.authorityStart > 0 ? targetAuthority(head) : (head.known(FIELD_HOST) ?? '');
+  stream.authority = targetAuthority(head);
   if (head.minor === 0 && !config.acceptHttp10) return HTTP10;
   if (head.authorityStart === 0 && head.first[FIELD_HOST]! < 0) return NO_HOST;
   if (head.authorityStart > head.targetStart) {
@@ -48,7 +49,10 @@ export function admitRequest(stream: Stream, listener: HttpDoor): Refusal | null
     if (checkUnderscores(head, listener, http2)) return http2 ? UNDERSCORES_IN_H2 : UNDERSCORES;
   }
   if (head.first[FIELD_TE]! >= 0) passTrailersOn(head);
-  return stream.method === 'CONNECT' ? null : admitPath(stream, listener);
+  if (head.first[FIELD_UPGRADE]! >= 0) stream.upgrade = wantedUpgrade(head);
+  if (stream.method !== 'CONNECT') return admitPath(stream, listener);
+  stream.upgrade = UPGRADE_CONNECT;
+  return null;
 }
 
 function admitPath(stream: Stream, listener: HttpDoor): Refusal | null {

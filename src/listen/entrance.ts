@@ -9,7 +9,7 @@ import type { DownConn } from './down-conn.ts';
 import type { HttpListener } from './http-listener.ts';
 
 /** Envoy's listener_filters_timeout and a usual limit for handshakes. */
-const OPENING_MS = 15_000;
+export const OPENING_MS = 15_000;
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 const EMPTY = Buffer.alloc(0);
 

@@ -4,13 +4,13 @@
 import { formatHostPort } from '../core/address.ts';
 import { FIELD_X_REQUEST_ID } from '../core/fields.ts';
 import { formatFlags } from '../core/flags.ts';
-import type { Stream } from '../core/stream.ts';
+import type { StreamRecord } from '../core/stream.ts';
 import { utf8Bytes } from './byte-text.ts';
 import { type Command, FormatError } from './format-syntax.ts';
 import { compileHeader, compilePath, compileQueryParam, fieldValue } from './header-operators.ts';
 import { DEFAULT_TIME, TimeFormat } from './time-format.ts';
 
-export type Read = (stream: Stream) => string | number | undefined;
+export type Read = (stream: StreamRecord) => string | number | undefined;
 
 /** What a reader needs to be still there when the line is written. */
 export type Needs = 'request' | 'response' | 'trailers' | null;
@@ -41,6 +41,7 @@ const SIMPLE: Readonly<Record<string, Read>> = {
   REQUEST_DURATION: (s) => elapsed(s.startAt, s.requestEndAt),
   RESPONSE_DURATION: (s) => (answeredUpstream(s) ? elapsed(s.startAt, s.responseStartAt) : undefined),
   RESPONSE_TX_DURATION: (s) => (answeredUpstream(s) ? elapsed(s.responseStartAt, s.endAt) : undefined),
+  REQUESTED_SERVER_NAME: (s) => name(s.serverName),
   ROUTE_NAME: (s) => name(s.routeName),
   CONNECTION_ID: (s) => s.connectionId,
   UPSTREAM_CONNECTION_ID: (s) => s.upstreamConnectionId,
@@ -76,7 +77,7 @@ const LATER: ReadonlySet<string> = new Set([
   'DOWNSTREAM_DETECTED_CLOSE_TYPE', 'DOWNSTREAM_HANDSHAKE_DURATION', 'DOWNSTREAM_HEADER_BYTES_RECEIVED', 'DOWNSTREAM_HEADER_BYTES_SENT',
   'DOWNSTREAM_LOCAL_CLOSE_REASON', 'DOWNSTREAM_TRANSPORT_FAILURE_REASON', 'DOWNSTREAM_WIRE_BYTES_RECEIVED', 'DOWNSTREAM_WIRE_BYTES_SENT',
   'DYNAMIC_METADATA', 'EMIT_TIME_LOCAL', 'FILTER_CHAIN_NAME', 'FILTER_STATE', 'GRPC_STATUS', 'GRPC_STATUS_NUMBER', 'LISTENER_METADATA', 'METADATA',
-  'PACKETS_RETRANSMITTED', 'QUERY_PARAMS', 'REQUESTED_SERVER_NAME', 'REQUEST_HEADERS_BYTES', 'REQUEST_TX_DURATION', 'RESPONSE_HEADERS_BYTES',
+  'PACKETS_RETRANSMITTED', 'QUERY_PARAMS', 'REQUEST_HEADERS_BYTES', 'REQUEST_TX_DURATION', 'RESPONSE_HEADERS_BYTES',
   'RESPONSE_TRAILERS_BYTES', 'ROUNDTRIP_DURATION', 'START_TIME_LOCAL', 'TRACE_ID', 'UNIQUE_ID', 'UPSTREAM_CONNECTION_POOL_READY_DURATION',
   'UPSTREAM_DETECTED_CLOSE_TYPE', 'UPSTREAM_FILTER_STATE', 'UPSTREAM_HEADER_BYTES_RECEIVED', 'UPSTREAM_HEADER_BYTES_SENT', 'UPSTREAM_LOCAL_CLOSE_REASON',
   'UPSTREAM_METADATA', 'UPSTREAM_TRANSPORT_FAILURE_REASON', 'UPSTREAM_WIRE_BYTES_RECEIVED', 'UPSTREAM_WIRE_BYTES_SENT', 'VIRTUAL_CLUSTER_NAME',
@@ -152,7 +153,7 @@ function elapsed(from: number, to: number): number | undefined {
 }
 
 /** The head of an answer of our own has no bytes that were received. */
-function answeredUpstream(s: Stream): boolean {
+function answeredUpstream(s: StreamRecord): boolean {
   return s.responseStartAt !== 0 && s.resHead.length > 0;
 }
 
@@ -172,12 +173,12 @@ function hostPort(address: string, port: number): string | undefined {
 }
 
 /** An address out of x-forwarded-for has no port. */
-function trustedPort(s: Stream): number {
+function trustedPort(s: StreamRecord): number {
   return s.trustedAddress === s.remoteAddress ? s.remotePort : 0;
 }
 
 /** As Envoy: the host is known when it is picked, its address only when a connection to it is there. */
-function remoteOf(s: Stream): string {
+function remoteOf(s: StreamRecord): string {
   return s.upstreamConnectionId === 0 ? '' : s.upstreamHost;
 }
 

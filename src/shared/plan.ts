@@ -15,8 +15,10 @@ export interface ClusterPlan {
 export interface ListenerPlan {
   /** First cell of `listener.ADDRESS.*`. */
   readonly listener: number;
-  /** First cell of `http.PREFIX.*`. */
+  /** First cell of `http.PREFIX.*`; -1 where the listener speaks TCP. */
   readonly http: number;
+  /** First cell of `tcp.PREFIX.*`; -1 where it speaks HTTP. */
+  readonly tcp: number;
   readonly histograms: number;
   /** Row in the breaker table whose `cx` counts this listener's connections over all workers. */
   readonly breakers: number;

@@ -1,14 +1,16 @@
 // Snapshots as the config room would build them, for tests that need one but not the room.
 
-import type { ClusterConfig, ListenerConfig, Snapshot } from '../../src/config/snapshot.ts';
+import type { ClusterConfig, HttpListenerConfig, ListenerConfig, Snapshot } from '../../src/config/snapshot.ts';
 import { ENVOY_DEFAULT_LOG } from '../../src/config/snapshot.ts';
 
-export function listenerConfig(name: string, port: number, part: Partial<ListenerConfig> = {}): ListenerConfig {
+export function listenerConfig(name: string, port: number, part: Partial<HttpListenerConfig> = {}): HttpListenerConfig {
   return {
     name,
     address: { kind: 'ip', host: '127.0.0.1', port },
     maxConnections: 0,
     engine: 'auto',
+    proxyProtocol: false,
+    tcp: null,
     hash: `${name}:${port}`,
     http: {
       protocols: ['http1'],
@@ -39,6 +41,7 @@ export function listenerConfig(name: string, port: number, part: Partial<Listene
         maxContinuationFrames: 8,
         prematureResetStreams: 500,
       },
+      upgrades: [],
       requestId: { generate: true, preserveExternal: false },
       accessLog: [],
       virtualHosts: [],
@@ -54,6 +57,7 @@ export function clusterConfig(name: string, ports: readonly number[], part: Part
     endpoints: ports.map((port) => ({ address: { kind: 'ip', host: '127.0.0.1', port }, text: `127.0.0.1:${port}`, weight: 1 })),
     protocol: 'http1',
     connectTimeoutMs: 5000,
+    proxyProtocol: null,
     loadBalancing: { policy: 'roundRobin' },
     connections: { idleTimeoutMs: 3_600_000, maxRequests: 0 },
     circuitBreakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 },
@@ -79,5 +83,6 @@ export function snapshot(part: Partial<Snapshot> = {}): Snapshot {
 }
 
 export function withAccessLog(listener: ListenerConfig, path: string): ListenerConfig {
+  if (listener.http === null) return { ...listener, tcp: { ...listener.tcp, accessLog: [{ path, format: ENVOY_DEFAULT_LOG, json: null, filter: null }] } };
   return { ...listener, http: { ...listener.http, accessLog: [{ path, format: ENVOY_DEFAULT_LOG, json: null, filter: null }] } };
 }

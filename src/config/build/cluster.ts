@@ -12,8 +12,9 @@ export function buildCluster(cluster: ClusterDocument): ClusterConfig {
   const body = {
     name: cluster.name,
     type: cluster.type ?? defaults.type,
-    endpoints: cluster.endpoints.map(buildEndpoint),
+    endpoints: (cluster.endpoints ?? []).map(buildEndpoint),
     protocol: cluster.protocol ?? defaults.protocol,
+    proxyProtocol: cluster.proxyProtocol ?? null,
     connectTimeoutMs: parseDuration(cluster.connectTimeout ?? defaults.connectTimeout),
     loadBalancing: { ...DEFAULTS.loadBalancing, ...cluster.loadBalancing },
     connections: {

@@ -1,14 +1,12 @@
 // The HTTP settings of a listener → snapshot form. Primary thread; pure.
 
-import { dirname, isAbsolute, join } from 'node:path';
-
 import { DEFAULTS } from '../defaults.ts';
-import type { AccessLogDocument, Http2Document, HttpDocument, VirtualHostDocument } from '../document.ts';
+import type { Http2Document, HttpDocument, VirtualHostDocument } from '../document.ts';
 import { formatCidr, parseCidr } from '../ip.ts';
-import { ENVOY_DEFAULT_LOG } from '../snapshot.ts';
-import type { AccessLogConfig, Http2Config, HttpConfig, VirtualHostConfig } from '../snapshot.ts';
-import { parseDuration, parseSize, parseStatusFilter } from '../units.ts';
-import { buildHeaderEdits, buildRoute } from './route.ts';
+import type { Http2Config, HttpConfig, VirtualHostConfig } from '../snapshot.ts';
+import { parseDuration, parseSize } from '../units.ts';
+import { buildAccessLog } from './access-log.ts';
+import { buildHeaderEdits, buildRoute, buildUpgrades } from './route.ts';
 
 export function buildHttp(http: HttpDocument, file: string): HttpConfig {
   const defaults = DEFAULTS.http;
@@ -30,6 +28,7 @@ export function buildHttp(http: HttpDocument, file: string): HttpConfig {
     timeouts: buildTimeouts(http.timeouts ?? {}),
     http2: buildHttp2(http.http2 ?? {}),
     requestId: { ...DEFAULTS.requestId, ...http.requestId },
+    upgrades: buildUpgrades(http.upgrades ?? defaults.upgrades),
     accessLog: (http.accessLog ?? defaults.accessLog).map((log) => buildAccessLog(log, file)),
     virtualHosts: (http.virtualHosts ?? [sole]).map(buildVirtualHost),
   };
@@ -65,17 +64,6 @@ function buildHttp2(http2: Http2Document): Http2Config {
     maxWindowUpdatesPerDataFrame: all.maxWindowUpdatesPerDataFrame,
     maxContinuationFrames: all.maxContinuationFrames,
     prematureResetStreams: all.prematureResetStreams,
-  };
-}
-
-function buildAccessLog(log: AccessLogDocument, file: string): AccessLogConfig {
-  const format = log.format ?? ENVOY_DEFAULT_LOG;
-  const status = log.filter?.status;
-  return {
-    path: isAbsolute(log.path) ? log.path : join(dirname(file), log.path),
-    format: log.json ? null : format.endsWith('\n') ? format : `${format}\n`,
-    json: log.json ?? null,
-    filter: status === undefined ? null : { status: parseStatusFilter(status) },
   };
 }
 

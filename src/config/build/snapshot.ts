@@ -9,6 +9,7 @@ import { parseDuration } from '../units.ts';
 import { buildCluster } from './cluster.ts';
 import { contentHash, freezeDeep } from './content.ts';
 import { buildHttp } from './http.ts';
+import { buildTcp } from './tcp.ts';
 
 /** @param file of the configuration; relative paths in it are relative to this. */
 export function buildSnapshot(document: ConfigDocument, file: string): Snapshot {
@@ -36,7 +37,8 @@ function buildListener(listener: ListenerDocument, engine: EngineName | 'auto', 
     address: parseAddress(listener.address),
     maxConnections: listener.maxConnections ?? DEFAULTS.listener.maxConnections,
     engine: listener.engine ?? engine,
-    http: buildHttp(listener.http, file),
+    proxyProtocol: listener.proxyProtocol ?? DEFAULTS.listener.proxyProtocol,
   };
-  return { ...body, hash: contentHash(body) };
+  const does = listener.tcp === undefined ? { http: buildHttp(listener.http!, file), tcp: null } : { http: null, tcp: buildTcp(listener.tcp, file) };
+  return { ...body, ...does, hash: contentHash({ ...body, ...does }) };
 }

@@ -5,12 +5,15 @@ import { explainListenAddress, parseAddress } from '../address.ts';
 import { DEFAULTS } from '../defaults.ts';
 import { MAX_HEADERS_BYTES, MAX_WINDOW_BYTES, MIN_HEADERS_BYTES } from '../limits.ts';
 import type { Place } from '../place.ts';
-import { ROUTE_SOURCES } from '../schema/listener.ts';
+import { LISTENER_PROTOCOLS, ROUTE_SOURCES } from '../schema/listener.ts';
 import { explainSize, parseSize } from '../units.ts';
+import { checkAccessLog } from './access-log.ts';
 import type { CheckScope } from './check.ts';
-import { atMostOne, exactlyOne, Register } from './choices.ts';
+import { exactlyOne, Register } from './choices.ts';
 import { checkRoutes } from './routes.ts';
+import { checkNoTunnels } from './tunnels.ts';
 import { checkHeaderEdits } from './headers.ts';
+import { checkTcp } from './tcp.ts';
 
 export function checkListeners(root: Place, scope: CheckScope): void {
   const names = new Register('duplicate-name', scope.problems);
@@ -24,21 +27,29 @@ export function checkListeners(root: Place, scope: CheckScope): void {
     addAddress(addresses, address.text() ?? '', address.pointer);
     // Two listeners on port 0 get different ports, but would share the name that their address gives them.
     if (text !== null) names.add(text, name.pointer, `the listener name ${JSON.stringify(text)}`);
-    if (listener.has('http')) {
-      checkHttp(listener.at('http'), scope);
-      checkEngine(listener, root, scope);
-    } else if (listener.isObject()) scope.problems.push({ code: 'missing-key', pointer: listener.pointer, message: 'listener needs the key "http"', wanted: ['http', 'tcp'] });
+    exactlyOne(listener, 'a listener', LISTENER_PROTOCOLS, scope.problems);
+    if (listener.has('http')) checkHttp(listener.at('http'), scope);
+    checkTcp(listener.at('tcp'), scope);
+    checkEngine(listener, root, scope);
   }
 }
 
-/** uWebSockets.js has no HTTP/2 (uWebSockets.js#178). */
-function checkEngine(listener: Place, root: Place, { problems }: CheckScope): void {
-  const engine = listener.at('engine').text() ?? root.at('engine').text();
-  if (engine !== 'uws') return;
+/** uWebSockets.js has its own parser, nothing below it, and no HTTP/2 (uWebSockets.js#178). */
+function checkEngine(listener: Place, root: Place, scope: CheckScope): void {
+  const engine = listener.has('engine') ? listener.at('engine') : root.at('engine');
+  if (engine.value !== 'uws') return;
+  checkNothingBelow(listener, scope);
+  checkNoTunnels(listener.at('http'), scope);
   for (const protocol of listener.at('http').at('protocols').items()) {
     if (protocol.text() !== 'http2') continue;
-    problems.push({ code: 'conflict', pointer: protocol.pointer, message: 'the engine "uws" speaks HTTP/1.1 only: choose "epoll" or "node" for this listener' });
+    scope.problems.push({ code: 'conflict', pointer: protocol.pointer, message: 'the engine "uws" speaks HTTP/1.1 only: choose "epoll" or "node" for this listener' });
   }
+}
+
+function checkNothingBelow(listener: Place, { problems }: CheckScope): void {
+  const refused = listener.has('tcp') ? listener.at('tcp') : listener.at('proxyProtocol').value === true ? listener.at('proxyProtocol') : null;
+  if (refused === null) return;
+  problems.push({ code: 'conflict', pointer: refused.pointer, atKey: true, message: 'the engine "uws" speaks HTTP/1.1 only, without what comes before it: choose the engine "epoll" or "node"' });
 }
 
 function addAddress(addresses: Register, text: string, pointer: string): void {
@@ -80,24 +91,6 @@ function checkWindow(place: Place, { least, words }: { least: number; words: str
   const bytes = parseSize(value);
   if (bytes < least || bytes > MAX_WINDOW_BYTES) {
     problems.push({ code: 'out-of-range', pointer: place.pointer, message: `must be from ${words} to 1GiB` });
-  }
-}
-
-function checkAccessLog(log: Place, { problems, tools }: CheckScope): void {
-  atMostOne(log, 'an access log', ['format', 'json'], problems);
-  checkOperators(log.at('format'));
-  if (log.has('json')) checkJson(log.at('json'));
-
-  function checkJson(place: Place): void {
-    checkOperators(place);
-    for (const item of place.items()) checkJson(item);
-    for (const [, item] of place.entries()) checkJson(item);
-  }
-
-  function checkOperators(place: Place): void {
-    const text = place.text();
-    const wrong = text === null ? null : tools.checkFormat(text);
-    if (wrong !== null) problems.push({ code: 'bad-format', pointer: place.pointer, message: wrong });
   }
 }
 

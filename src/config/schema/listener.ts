@@ -1,12 +1,16 @@
-// The schema of listeners: where they listen and how they speak HTTP. Primary thread; constants only.
+// The schema of listeners: where they listen, how they speak HTTP, what they do with TCP. Primary thread; constants only.
 
 import { DEFAULTS } from '../defaults.ts';
 import { MAX_COUNT, MAX_HEADER_FIELDS, MAX_TRUSTED_HOPS } from '../limits.ts';
-import { choice, described, either, flag, freeText, integer, list, object, size, text } from './parts.ts';
+import { accessLogSchema } from './access-log.ts';
+import { choice, described, either, flag, integer, list, object, size, text } from './parts.ts';
 import type { Schema } from './parts.ts';
-import { virtualHostSchema } from './route.ts';
+import { upgrades, virtualHostSchema } from './route.ts';
+import { tcpSchema } from './tcp.ts';
 
 export const ENGINES = ['auto', 'epoll', 'node', 'uws'] as const;
+/** Keys of which a listener takes exactly one. */
+export const LISTENER_PROTOCOLS = ['http', 'tcp'] as const;
 /** Keys of which `http` takes exactly one. */
 export const ROUTE_SOURCES = ['routes', 'virtualHosts'] as const;
 
@@ -39,19 +43,6 @@ function http2(): Schema {
   });
 }
 
-function accessLog(): Schema {
-  const one = 'At most one of format, json.';
-  const filter = object('accessLogFilter', {
-    status: text('The statuses to log: "404", ">=500", "200-299". Default: all.', 'statusFilter', { examples: ['>=500'] }),
-  });
-  return object('accessLog', {
-    path: text('The file to append to, relative to the configuration file; /dev/stdout and /dev/stderr are the process\'s own.', 'name'),
-    format: freeText(`${one} A line with %OPERATORS%. Default: Envoy's default format.`),
-    json: { description: `${one} An object of texts with %OPERATORS%, one JSON line per request. Default: text.`, type: 'object' },
-    filter: described('Which requests to log. Default: all.', filter, { default: {} }),
-  }, ['path']);
-}
-
 function http(): Schema {
   const defaults = DEFAULTS.http;
   const requestId = object('requestId', {
@@ -80,7 +71,8 @@ function http(): Schema {
     timeouts: described('How long to wait for clients.', timeouts(), { default: {} }),
     http2: described('HTTP/2 connections: windows, streams, and what a client may do before it is told to calm down.', http2(), { default: {} }),
     requestId: described('The x-request-id header.', requestId, { default: {} }),
-    accessLog: list('Where to write a line for each request.', accessLog(), { default: defaults.accessLog }),
+    upgrades: upgrades('The protocols that clients may upgrade to; the connection then carries their bytes as they come.', defaults.upgrades),
+    accessLog: list('Where to write a line for each request.', accessLogSchema(), { default: defaults.accessLog }),
     routes: list(`${one} The routes for every host: short for one virtual host with the domain "*".`, route),
     virtualHosts: list(`${one} Routes by host.`, virtualHostSchema(route), { minItems: 1 }),
   });
@@ -91,11 +83,14 @@ export function engineChoice(description: string, extras: { default?: string } =
 }
 
 export function listenerSchema(): Schema {
+  const oneProtocol = `Exactly one of ${LISTENER_PROTOCOLS.join(', ')}.`;
   return object('listener', {
     name: text('Shown in logs, stats and admin pages. Default: its address.', 'name'),
     address: text('Where to listen: IP:port, [v6]:port, unix:/path or unix:@name.', 'listenAddress', { examples: ['0.0.0.0:8080', '[::]:8080', 'unix:/run/nuncio.sock'] }),
     maxConnections: integer('The most connections at one time, over all workers; 0: no limit.', { minimum: 0, maximum: MAX_COUNT }, { default: DEFAULTS.listener.maxConnections }),
     engine: engineChoice('What carries the bytes of this listener; uws speaks HTTP/1.1 only. Default: the top-level engine.'),
-    http: described('Speaks HTTP on this listener.', http()),
+    proxyProtocol: flag('Every connection begins with a PROXY protocol header (version 1 or 2) that names the caller; one without it is refused.', { default: DEFAULTS.listener.proxyProtocol }),
+    http: described(`${oneProtocol} Speaks HTTP on this listener.`, http()),
+    tcp: described(`${oneProtocol} Passes bytes on, whatever they mean.`, tcpSchema()),
   }, ['address']);
 }

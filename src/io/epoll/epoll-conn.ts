@@ -7,12 +7,13 @@
 
 import type { Address } from '../../core/address.ts';
 import type { TlsInfo } from '../../core/tls-info.ts';
-import type { CloseReason, Conn, ConnFacts, ConnOwner } from '../conn.ts';
-import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET } from '../conn.ts';
+import type { CloseReason, Conn, ConnFacts, ConnOwner, Opening, Preamble } from '../conn.ts';
+import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET, PREAMBLE_MORE, PREAMBLE_MOST_BYTES } from '../conn.ts';
 import { Ending } from '../ending.ts';
 import type { EpollLoop } from './epoll-loop.ts';
 import type { KeptBytes } from './kept-bytes.ts';
-import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './poller.ts';
+import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './poller.ts';
+import { originalDestination } from './original-destination.ts';
 import { nextReadBytes, READ_LEAST_BYTES } from './read-size.ts';
 import { ipv4Text, isMappedIpv4, readSockaddr } from './sockaddr.ts';
 import { AF_INET, AF_INET6, EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName, MSG_MORE, MSG_PEEK } from './system.ts';
@@ -33,6 +34,8 @@ const WRITE_FAILED = 256;
 /** The connection came up inside `connect`; the owner hears of it at the end of the turn. */
 const CONNECTED_AT_ONCE = 512;
 const TOLD = 1024;
+/** The connection's first bytes are looked at and left where they are. */
+const PREAMBLE = 2048;
 
 const NO_WRITES = SHUT_WANTED | CLOSING | LINGERING | CLOSED | WRITE_FAILED;
 
@@ -54,11 +57,14 @@ export class EpollConn implements Conn {
   private readBytes = READ_LEAST_BYTES;
   private kept: KeptBytes | null = null;
   private ending: Ending | null = null;
+  private opening: Opening | null = null;
   tls: TlsInfo | null = null;
   facts: ConnFacts | null = null;
   private remote: string | null = null;
   private remoteIpv4 = 0;
   private local: Address | null = null;
+  /** `local` is not the socket's own. */
+  private restored = false;
   remotePort = 0;
 
   constructor(loop: EpollLoop, owner: ConnOwner, fd: number, connecting: boolean) {
@@ -111,6 +117,11 @@ export class EpollConn implements Conn {
     this.remote = remoteAddress;
     this.remotePort = remotePort;
     this.local = { kind: 'ip', host: localAddress, port: localPort };
+    this.restored = true;
+  }
+
+  get originalDestination(): Address | null {
+    return this.restored ? this.local : originalDestination(this.loop.system, this.fd);
   }
 
   private localName(): Address | null {
@@ -198,7 +209,20 @@ export class EpollConn implements Conn {
 
   /** Starts watching a descriptor that is up. */
   start(): void {
-    if ((this.flags & CLOSED) === 0) this.arm(this.wantedEvents());
+    if ((this.flags & CLOSED) === 0) this.arm((this.flags & PAUSED) === 0 ? this.wantedEvents() : EPOLLRDHUP);
+  }
+
+  /** Starts with what comes before the first byte for the owner. */
+  startOpening(opening: Opening): void {
+    if ((this.flags & CLOSED) !== 0) return;
+    this.opening = opening;
+    if (opening.preamble === null) {
+      this.preambleOver();
+      return;
+    }
+    this.flags |= PREAMBLE;
+    // The bytes stay in the kernel until the preamble is whole: only an edge tells that there are more of them.
+    this.arm(EPOLLIN | EPOLLRDHUP | EPOLLET);
   }
 
   // ── called by the loop ─────────────────────────────────────────────────────────────────────────────────────
@@ -209,8 +233,9 @@ export class EpollConn implements Conn {
   }
 
   onEvents(events: number): void {
-    if ((this.flags & CONNECTING) !== 0) {
-      this.onConnectEvents();
+    if ((this.flags & (CONNECTING | PREAMBLE)) !== 0) {
+      if ((this.flags & PREAMBLE) !== 0) this.onPreamble(this.opening!.preamble!, events);
+      else this.onConnectEvents();
       return;
     }
     if ((events & EPOLLOUT) !== 0) {
@@ -267,6 +292,38 @@ export class EpollConn implements Conn {
     if ((this.flags & CLOSED) !== 0) return;
     this.arm(this.wantedEvents());
     this.owner.onConnect(this);
+  }
+
+  // ── opening ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private onPreamble(preamble: Preamble, events: number): void {
+    const { system, readBuffer } = this.loop;
+    const got = system.recv(this.fd, readBuffer, PREAMBLE_MOST_BYTES, MSG_PEEK);
+    if (got < 0) {
+      const errno = system.errno();
+      if (errno !== EAGAIN && errno !== EINTR) this.fail(errno);
+      return;
+    }
+    const length = got === 0 ? PREAMBLE_MORE : preamble.inspect(this, readBuffer, 0, got);
+    if ((this.flags & CLOSED) !== 0) return;
+    if (length === PREAMBLE_MORE && got < PREAMBLE_MOST_BYTES && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) === 0) return;
+    if (length < 0) {
+      this.closeNow(length === PREAMBLE_MORE && got < PREAMBLE_MOST_BYTES ? CLOSED_REMOTE : CLOSED_LOCAL);
+      return;
+    }
+    // They are there, so one call takes them all.
+    if (length > 0 && system.recv(this.fd, readBuffer, length, 0) !== length) {
+      this.fail(ECONNRESET);
+      return;
+    }
+    this.flags &= ~PREAMBLE;
+    this.preambleOver();
+  }
+
+  private preambleOver(): void {
+    this.opening = null;
+    this.start();
+    if ((this.flags & CLOSED) === 0) this.owner.onConnect(this);
   }
 
   // ── reading ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@
 
 import type { Address } from '../../core/address.ts';
 import { Clock } from '../../core/clock.ts';
-import type { Accept, ConnOwner, FdLedger, Listener, Loop, LoopOptions } from '../conn.ts';
+import type { Accept, ConnOwner, FdLedger, Listener, Loop, LoopOptions, Opening } from '../conn.ts';
 import { TimerWheel } from '../timer-wheel.ts';
 import { EpollConn, NOT_ARMED } from './epoll-conn.ts';
 import { EpollListener } from './epoll-listener.ts';
@@ -25,7 +25,7 @@ import type { System } from './system.ts';
 const BLOCK_MOST_MS = 50;
 /** The same while node's own epoll descriptor is unknown and cannot wake us. */
 const BLOCK_BLIND_MS = 5;
-const YIELD_EVERY_MS = 1;
+const YIELD_EVERY_MS = 5;
 /** Yields without any event between the last work and blocking. */
 const YIELDS_BEFORE_BLOCK = 2;
 
@@ -81,8 +81,8 @@ export class EpollLoop implements Loop {
 
   // ── the contract ───────────────────────────────────────────────────────────────────────────────────────────
 
-  listen(address: Address, fd: number, accept: Accept): Promise<Listener> {
-    return new Promise((resolve) => resolve(this.openListener(address, fd, accept)));
+  listen(address: Address, fd: number, accept: Accept, opening?: Opening): Promise<Listener> {
+    return new Promise((resolve) => resolve(this.openListener(address, fd, accept, opening ?? null)));
   }
 
   connect(to: Address, owner: ConnOwner): EpollConn {
@@ -136,13 +136,13 @@ export class EpollLoop implements Loop {
     this.system.close(this.poller.fd);
   }
 
-  private openListener(address: Address, fd: number, accept: Accept): EpollListener {
+  private openListener(address: Address, fd: number, accept: Accept, opening: Opening | null): EpollListener {
     const own = fd < 0;
     const socket = { fd: own ? openListenSocket(this.system, address) : fd, own };
     if (own) this.ledger.opened(socket.fd);
     let actual = address;
     if (this.system.sockName(socket.fd) >= 0) actual = readSockaddr(this.system.sockaddr, this.system.sockaddrLength);
-    const listener = new EpollListener(this, socket, actual, accept);
+    const listener = new EpollListener(this, socket, actual, accept, opening);
     this.listeners.set(socket.fd, listener);
     if (this.watchListener(listener) >= 0) return listener;
     const error = systemError('epoll_ctl', this.system.errno(), '');

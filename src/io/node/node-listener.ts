@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import type { ListenOptions, Server, Socket } from 'node:net';
 
 import type { Address } from '../../core/address.ts';
-import type { Accept, ConnOwner, Listener } from '../conn.ts';
+import type { Accept, ConnOwner, Listener, Opening } from '../conn.ts';
 import { duplicateFd, refuseConnections } from '../epoll/system.ts';
 import type { NodeLoop } from './node-loop.ts';
 import { Wire } from './node-conn.ts';
@@ -32,15 +32,17 @@ export class NodeListener implements Listener {
   address: Address = { kind: 'unix', path: '' };
   private readonly loop: NodeLoop;
   private readonly accept: Accept;
+  private readonly opening: Opening | null;
   private readonly server: Server;
   /** Our duplicate of the primary's descriptor, or -1. */
   private fd = -1;
   private stopping = false;
   private accepted = 0;
 
-  constructor(loop: NodeLoop, accept: Accept) {
+  constructor(loop: NodeLoop, accept: Accept, opening: Opening | null) {
     this.loop = loop;
     this.accept = accept;
+    this.opening = opening;
     this.server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
     this.server.on('connection', (socket) => this.onConnection(socket));
   }
@@ -97,7 +99,10 @@ export class NodeListener implements Listener {
     } finally {
       if (owner === null) conn.reset(); // not wanted, or lost to an exception
     }
-    if (owner !== null) conn.owner = owner;
+    if (owner === null) return;
+    conn.owner = owner;
+    const opening = this.opening;
+    if (opening !== null && (opening.preamble !== null || opening.tls !== null)) conn.startOpening(opening);
   }
 
   private actualAddress(asked: Address): Address {

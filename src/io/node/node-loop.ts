@@ -6,7 +6,7 @@ import type { Address } from '../../core/address.ts';
 import { Clock } from '../../core/clock.ts';
 import { hostTimeout } from '../../core/host-timer.ts';
 import type { HostTimer } from '../../core/host-timer.ts';
-import type { Accept, ConnOwner, Listener, Loop, LoopOptions } from '../conn.ts';
+import type { Accept, ConnOwner, Listener, Loop, LoopOptions, Opening } from '../conn.ts';
 import { loadSystem } from '../epoll/system.ts';
 import { TimerWheel } from '../timer-wheel.ts';
 import { NodeConn, Wire } from './node-conn.ts';
@@ -49,8 +49,8 @@ export class NodeLoop implements Loop {
 
   // ── the contract ───────────────────────────────────────────────────────────────────────────────────────────
 
-  async listen(address: Address, fd: number, accept: Accept): Promise<Listener> {
-    const listener = new NodeListener(this, accept);
+  async listen(address: Address, fd: number, accept: Accept, opening?: Opening): Promise<Listener> {
+    const listener = new NodeListener(this, accept, opening ?? null);
     await listener.open(address, fd);
     this.listeners.add(listener);
     return listener;
