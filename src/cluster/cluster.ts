@@ -10,7 +10,6 @@ import type { Loop } from '../io/conn.ts';
 import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
 import { Host } from './host.ts';
-import type { Pool } from './pool.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
 import { OriginalDestinations } from './original-destinations.ts';
@@ -94,7 +93,8 @@ export class Cluster {
     return (host.tunnels ??= new H1Pool(this, host, true));
   }
 
-  private makePool(config: ClusterConfig, host: Host): Pool {
+  /** The connections for requests, as the cluster's protocol asks for. */
+  makePool(config: ClusterConfig, host: Host): Pool {
     return config.protocol === 'http2' ? new H2Pool(this, host) : new H1Pool(this, host);
   }
 

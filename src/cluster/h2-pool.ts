@@ -3,9 +3,13 @@
 // Requests share few connections: the oldest is filled first, another is made when all are full. Who finds no room waits
 // until a stream ends or a connection comes up.
 
-import type { Stream } from '../core/stream.ts';
+import { fault } from '../core/fault.ts';
+import { BODY_TUNNEL, type Stream } from '../core/stream.ts';
 import { H2Up, MAX_STREAMS } from './h2-up.ts';
 import { HostPool } from './host-pool.ts';
+
+/** An upgrade is of HTTP/1.1; nothing is sent for one here. */
+const NO_TUNNEL = fault('upstreamProtocol', 'local', 'never', 'protocol_error');
 
 export class H2Pool extends HostPool {
   /** Connections that take new streams, oldest first. */
@@ -14,6 +18,10 @@ export class H2Pool extends HostPool {
   private expected = MAX_STREAMS;
 
   acquire(stream: Stream): void {
+    if (stream.reqBody === BODY_TUNNEL) {
+      stream.upFailed(NO_TUNNEL);
+      return;
+    }
     const up = this.roomy();
     if (up === null) this.wait(stream);
     else if (this.takeRequest(stream)) this.attach(up, stream);

@@ -5,7 +5,6 @@ import { formatAddress } from '../core/address.ts';
 import type { StreamRecord } from '../core/stream.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import type { Cluster } from './cluster.ts';
-import { H1Pool } from './h1-pool.ts';
 import { Host } from './host.ts';
 import type { Picker } from './pick.ts';
 
@@ -33,7 +32,7 @@ export class OriginalDestinations implements Picker, TimerTarget {
     let host = this.hosts.get(text);
     if (host === undefined) {
       host = new Host(address, text, 1, this.cells);
-      host.pool = new H1Pool(this.cluster, host);
+      host.pool = this.cluster.makePool(this.cluster.config, host);
       this.hosts.set(text, host);
     }
     this.picked.add(text);
