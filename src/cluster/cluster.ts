@@ -9,7 +9,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Loop } from '../io/conn.ts';
 import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
-import { Host } from './host.ts';
+import { drainHost, Host } from './host.ts';
 import type { Pool } from './pool.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
@@ -94,16 +94,11 @@ export class Cluster {
     return (host.tunnels ??= new H1Pool(this, host, true));
   }
 
-  private makePool(config: ClusterConfig, host: Host): Pool {
+  makePool(config: ClusterConfig, host: Host): Pool {
     return config.protocol === 'http2' ? new H2Pool(this, host) : new H1Pool(this, host);
   }
 
   openConnections(): number {
     return this.tools.breakers.count(this.breakerRow, RES_CX);
   }
-}
-
-function drainHost(host: Host): void {
-  host.pool?.drain();
-  host.tunnels?.drain();
 }
