@@ -9,11 +9,12 @@ import type { Clock } from '../core/clock.ts';
 import type { Loop } from '../io/conn.ts';
 import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
-import { Host } from './host.ts';
+import { drainHost, Host } from './host.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import { makePicker, type Picker } from './pick.ts';
+import type { Pool } from './pool.ts';
 import { Scarcity } from './scarcity.ts';
 
 /** What a worker lends to its clusters. */
@@ -101,9 +102,4 @@ export class Cluster {
   openConnections(): number {
     return this.tools.breakers.count(this.breakerRow, RES_CX);
   }
-}
-
-function drainHost(host: Host): void {
-  host.pool?.drain();
-  host.tunnels?.drain();
 }

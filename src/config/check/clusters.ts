@@ -27,7 +27,11 @@ function checkType(cluster: Place, problems: Problem[]): void {
   } else if (!given) {
     problems.push({ code: 'missing-key', pointer: cluster.pointer, message: 'cluster needs the key "endpoints"', wanted: ['endpoints'] });
   }
-  if (cluster.at('proxyProtocol').exists && cluster.has('tls')) {
+  const protocol = cluster.at('protocol').text() ?? 'http1';
+  if (cluster.has('proxyProtocol') && protocol !== 'http1') {
+    problems.push({ code: 'conflict', pointer: cluster.at('proxyProtocol').pointer, atKey: true, message: `a connection that tells of one caller cannot carry several: "${protocol}" shares connections` });
+  }
+  if (cluster.has('proxyProtocol') && cluster.has('tls')) {
     problems.push({ code: 'conflict', pointer: cluster.at('proxyProtocol').pointer, atKey: true, message: 'a PROXY protocol header cannot be sent before TLS in this version' });
   }
 }
