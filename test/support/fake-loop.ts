@@ -100,6 +100,8 @@ export class FakeLoop implements Loop {
     this.running = true;
   }
 
+  forgetTls(): void {}
+
   stop(): void {
     this.running = false;
   }

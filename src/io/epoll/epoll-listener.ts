@@ -1,7 +1,7 @@
 // A listening socket on an epoll loop. Worker thread; owned by the loop. The descriptor is usually the primary's.
 
 import type { Address } from '../../core/address.ts';
-import type { Accept, ConnOwner, Listener } from '../conn.ts';
+import type { Accept, ConnOwner, Listener, Opening } from '../conn.ts';
 import { Timer } from '../../core/timer.ts';
 import type { EpollLoop } from './epoll-loop.ts';
 import { EAGAIN, EBADF, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOTSOCK } from './system.ts';
@@ -36,17 +36,19 @@ export class EpollListener implements Listener {
   readonly socket: ListenSocket;
   private readonly loop: EpollLoop;
   private readonly accept: Accept;
+  private readonly opening: Opening;
   private readonly retry = new Timer(this, RETRY);
   private readonly grace = new Timer(this, GRACE);
   private done: (() => void) | null = null;
   private forGood = false;
   private stopped = false;
 
-  constructor(loop: EpollLoop, socket: ListenSocket, address: Address, accept: Accept) {
+  constructor(loop: EpollLoop, socket: ListenSocket, address: Address, { accept, opening }: { accept: Accept; opening: Opening }) {
     this.loop = loop;
     this.socket = socket;
     this.address = address;
     this.accept = accept;
+    this.opening = opening;
   }
 
   stop(done: () => void, forGood = false): void {
@@ -92,7 +94,7 @@ export class EpollListener implements Listener {
       }
       return true; // this connection failed before it was accepted (ECONNABORTED, EPROTO, …); the next may be well
     }
-    const conn = this.loop.adopt(fd, nobody);
+    const conn = this.loop.adopt(fd, nobody, this.opening.tls);
     conn.setPeer(system.sockaddr, system.sockaddrLength);
     if (this.address.kind === 'ip') system.setNoDelay(fd);
     let owner: ConnOwner | null = null;

@@ -8,18 +8,23 @@
 
 import type { Address } from '../../core/address.ts';
 import { Clock } from '../../core/clock.ts';
-import type { Accept, ConnOwner, FdLedger, Listener, Loop, LoopOptions } from '../conn.ts';
+import type { ClientTls, ServerTls } from '../../security/tls-settings.ts';
+import type { Accept, ConnOwner, FdLedger, Listener, Loop, LoopOptions, Opening } from '../conn.ts';
 import { TimerWheel } from '../timer-wheel.ts';
 import { EpollConn, NOT_ARMED } from './epoll-conn.ts';
 import { EpollListener } from './epoll-listener.ts';
 import { findHostEpoll, hostHasImmediates } from './host-loop.ts';
 import { KeptPool } from './kept-bytes.ts';
 import { openListenSocket } from './listen-fd.ts';
+import { loadOpenSsl, type OpenSsl } from './openssl.ts';
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, Poller } from './poller.ts';
 import { READ_MOST_BYTES } from './read-size.ts';
 import { familyOf, readSockaddr, writeSockaddr } from './sockaddr.ts';
 import { AF_UNIX, EINPROGRESS, errnoName, requireSystem, systemError } from './system.ts';
 import type { System } from './system.ts';
+import { tlsCallbacks, type TlsCallbacks } from './tls-callbacks.ts';
+import { TlsConn } from './tls-conn.ts';
+import { ClientContext, ServerContexts } from './tls-context.ts';
 
 /** node's setTimeout fires only when we yield, so blocking is bounded. */
 const BLOCK_MOST_MS = 50;
@@ -34,6 +39,7 @@ const LISTENER = 0;
 const HOST = -1;
 const LAST_GENERATION = 0x7fffffff;
 
+const PLAIN: Opening = { preamble: null, tls: null };
 const noLedger: FdLedger = { opened: () => undefined, closed: () => undefined };
 
 export class EpollLoop implements Loop {
@@ -53,6 +59,9 @@ export class EpollLoop implements Loop {
   /** The connection on each descriptor. */
   private readonly slots: (EpollConn | null)[] = [];
   private readonly listeners = new Map<number, EpollListener>();
+  /** What TLS has been made of the settings in use. */
+  private readonly servers = new Map<ServerTls, ServerContexts>();
+  private readonly clients = new Map<ClientTls, ClientContext>();
   private readonly turnEnds: (() => void)[] = [];
   private turnEndAt = 0;
   private deferredAt = 0;
@@ -81,23 +90,22 @@ export class EpollLoop implements Loop {
 
   // ── the contract ───────────────────────────────────────────────────────────────────────────────────────────
 
-  listen(address: Address, fd: number, accept: Accept): Promise<Listener> {
-    return new Promise((resolve) => resolve(this.openListener(address, fd, accept)));
+  listen(address: Address, fd: number, accept: Accept, opening: Opening = PLAIN): Promise<Listener> {
+    return new Promise((resolve) => resolve(this.openListener(address, fd, { accept, opening })));
   }
 
-  connect(to: Address, owner: ConnOwner): EpollConn {
+  connect(to: Address, owner: ConnOwner, tls: ClientTls | null = null, serverName = ''): EpollConn {
     const system = this.system;
     const family = familyOf(to);
     const length = writeSockaddr(to, system.sockaddr);
     const fd = length < 0 ? -1 : system.socket(family);
+    const conn = tls === null ? new EpollConn(this, owner, fd, true) : new TlsConn(this, owner, fd, this.clientContext(tls), serverName === '' ? tls.serverName : serverName);
+    conn.setRemote(to);
     if (fd < 0) {
-      const conn = new EpollConn(this, owner, -1, true);
-      conn.setRemote(to);
       conn.failedAtOnce(length < 0 ? 'EINVAL' : errnoName(system.errno()));
       return conn;
     }
-    const conn = this.adopt(fd, owner, true);
-    conn.setRemote(to);
+    this.keep(conn);
     if (family !== AF_UNIX) system.setNoDelay(fd);
     if (system.connect(fd, length) >= 0) {
       conn.connectedAtOnce();
@@ -131,18 +139,55 @@ export class EpollLoop implements Loop {
     this.running = false;
     if (this.immediate !== null) clearImmediate(this.immediate);
     for (const listener of this.listeners.values()) this.removeListener(listener);
-    for (const conn of this.slots) if (conn !== null) this.forget(conn);
+    for (const conn of this.slots) conn?.abandon();
+    for (const contexts of [...this.servers.values(), ...this.clients.values()]) contexts.free();
     this.ledger.closed(this.poller.fd);
     this.system.close(this.poller.fd);
   }
 
-  private openListener(address: Address, fd: number, accept: Accept): EpollListener {
+  /** The contexts for these settings, made on first use. Throws an Error where OpenSSL does not take them. */
+  serverContexts(tls: ServerTls): ServerContexts {
+    let contexts = this.servers.get(tls);
+    if (contexts === undefined) {
+      contexts = new ServerContexts(this.openssl, tls, this.tlsCallbacks);
+      this.servers.set(tls, contexts);
+    }
+    return contexts;
+  }
+
+  private clientContext(tls: ClientTls): ClientContext {
+    let context = this.clients.get(tls);
+    if (context === undefined) {
+      context = new ClientContext(this.openssl, tls, this.tlsCallbacks);
+      this.clients.set(tls, context);
+    }
+    return context;
+  }
+
+  forgetTls(tls: ServerTls | ClientTls): void {
+    const contexts = this.servers.get(tls as ServerTls) ?? this.clients.get(tls as ClientTls);
+    this.servers.delete(tls as ServerTls);
+    this.clients.delete(tls as ClientTls);
+    contexts?.free();
+  }
+
+  get openssl(): OpenSsl {
+    const openssl = loadOpenSsl();
+    if (typeof openssl === 'string') throw new Error(openssl);
+    return openssl;
+  }
+
+  get tlsCallbacks(): TlsCallbacks {
+    return tlsCallbacks(this.openssl);
+  }
+
+  private openListener(address: Address, fd: number, way: { accept: Accept; opening: Opening }): EpollListener {
     const own = fd < 0;
     const socket = { fd: own ? openListenSocket(this.system, address) : fd, own };
     if (own) this.ledger.opened(socket.fd);
     let actual = address;
     if (this.system.sockName(socket.fd) >= 0) actual = readSockaddr(this.system.sockaddr, this.system.sockaddrLength);
-    const listener = new EpollListener(this, socket, actual, accept);
+    const listener = new EpollListener(this, socket, actual, way);
     this.listeners.set(socket.fd, listener);
     if (this.watchListener(listener) >= 0) return listener;
     const error = systemError('epoll_ctl', this.system.errno(), '');
@@ -163,15 +208,20 @@ export class EpollLoop implements Loop {
     return this.generation;
   }
 
-  /** Makes a descriptor a connection of this loop; nothing is watched yet. */
-  adopt(fd: number, owner: ConnOwner, connecting = false): EpollConn {
+  /** Makes an accepted descriptor a connection of this loop; nothing is watched yet. */
+  adopt(fd: number, owner: ConnOwner, tls: ServerTls | null): EpollConn {
+    const conn = tls === null ? new EpollConn(this, owner, fd, false) : new TlsConn(this, owner, fd, this.serverContexts(tls));
+    this.keep(conn);
+    return conn;
+  }
+
+  private keep(conn: EpollConn): void {
+    const { fd } = conn;
     this.ledger.opened(fd);
-    const conn = new EpollConn(this, owner, fd, connecting);
     // An array that grows by more than a little at once would become a hash table.
     while (this.slots.length <= fd) this.slots.push(null);
     this.slots[fd] = conn;
     this.openConns++;
-    return conn;
   }
 
   /** Closes the descriptor of a connection. */
