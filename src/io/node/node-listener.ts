@@ -7,10 +7,11 @@ import { createServer } from 'node:net';
 import type { ListenOptions, Server, Socket } from 'node:net';
 
 import type { Address } from '../../core/address.ts';
-import type { Accept, ConnOwner, Listener } from '../conn.ts';
+import type { Accept, ConnOwner, Listener, Opening } from '../conn.ts';
 import { duplicateFd, refuseConnections } from '../epoll/system.ts';
 import type { NodeLoop } from './node-loop.ts';
-import { Wire } from './node-conn.ts';
+import { NodeConn, Wire } from './node-conn.ts';
+import { NodeTlsConn } from './node-tls-conn.ts';
 
 const BACKLOG = 65_535;
 
@@ -32,15 +33,17 @@ export class NodeListener implements Listener {
   address: Address = { kind: 'unix', path: '' };
   private readonly loop: NodeLoop;
   private readonly accept: Accept;
+  private readonly opening: Opening;
   private readonly server: Server;
   /** Our duplicate of the primary's descriptor, or -1. */
   private fd = -1;
   private stopping = false;
   private accepted = 0;
 
-  constructor(loop: NodeLoop, accept: Accept) {
+  constructor(loop: NodeLoop, accept: Accept, opening: Opening) {
     this.loop = loop;
     this.accept = accept;
+    this.opening = opening;
     this.server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
     this.server.on('connection', (socket) => this.onConnection(socket));
   }
@@ -86,18 +89,25 @@ export class NodeListener implements Listener {
 
   private onConnection(first: Socket & { _handle?: unknown }): void {
     this.accepted++;
-    const handle = first._handle;
-    first._handle = null;
     this.loop.enter();
-    const wire = new Wire(this.loop, handle);
-    const conn = this.loop.keep(wire, nobody, null);
+    const { tls } = this.opening;
+    const conn = tls === null ? this.plain(first) : new NodeTlsConn(this.loop, nobody, first, null);
+    this.loop.keep(conn);
     let owner: ConnOwner | null = null;
     try {
       owner = this.accept(conn);
     } finally {
       if (owner === null) conn.reset(); // not wanted, or lost to an exception
     }
-    if (owner !== null) conn.owner = owner;
+    if (owner === null) return;
+    conn.owner = owner;
+    if (tls !== null && conn instanceof NodeTlsConn) this.loop.tlsServer(tls).accept(first, conn);
+  }
+
+  private plain(first: Socket & { _handle?: unknown }): NodeConn {
+    const handle = first._handle;
+    first._handle = null;
+    return new NodeConn(this.loop, nobody, new Wire(this.loop, handle), null);
   }
 
   private actualAddress(asked: Address): Address {
