@@ -4,11 +4,11 @@
 //   connecting ──► idle ◄──► busy: head ──► body ──► (finished) ──► idle | closed
 // A byte or an end on an idle connection closes it at once; an answer that breaks a rule ends the connection with it.
 
-import { copyBytes } from '../core/bytes.ts';
 import { fault, type Fault } from '../core/fault.ts';
 import { formatHostPort } from '../core/address.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
 import { BODY_CHUNKED, BODY_CLOSE, BODY_NONE, type Stream, type UpStream } from '../core/stream.ts';
+import { copySpan } from '../http/byte-view.ts';
 import { BodyReader } from '../http/h1-body.ts';
 import { describeError } from '../http/h1-errors.ts';
 import { isPersistent, responseBody } from '../http/h1-framing.ts';
@@ -60,6 +60,9 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   private chunkedOut = false;
   /** Bytes of a head that waits in `tools.out` for the body that follows in the same callback. */
   private held = 0;
+  // What the answer's head said of the connection.
+  private closeNotified = false;
+  private persistent = false;
   /** A byte of the answer has arrived. */
   private answered = false;
   /** The stream takes no bytes for now. */
@@ -150,7 +153,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     if (framed) at = writeChunkHead(out.buf, at, end - start);
     let taken = true;
     if (end - start <= COPY_BYTES) {
-      at = copyBytes(out.buf, at, buf, start, end);
+      at = copySpan(out.buf, at, buf, start, end);
     } else {
       if (at > 0) this.send(out.buf, 0, at, true);
       taken = this.send(buf, start, end, this.chunkedOut);
@@ -265,7 +268,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   // ---- the answer ----
 
   private readHead(stream: Stream, buf: Buffer, pos: number, end: number): number {
-    const head = stream.resHead;
+    const head = stream.answerHead();
     this.answered = true;
     const kept = head.kept;
     let length: number;
@@ -284,6 +287,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     if (head.status < 200) return this.readInterim(stream, next, end);
     stream.status = head.status;
     stream.resBody = responseBody(head, stream.method);
+    this.closeNotified = head.connectionClose;
+    this.persistent = isPersistent(head);
     this.body.begin(stream.resBody, head.contentLength);
     this.state = BODY;
     stream.responseHead(next < end || stream.resBody === BODY_NONE);
@@ -324,12 +329,11 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   /** The answer is complete: the stream is let go, the connection goes back or ends. `clean`: no byte came behind it. */
   private finish(stream: Stream, clean: boolean): void {
     const { cluster } = this.pool;
-    const head = stream.resHead;
     const limit = cluster.config.connections.maxRequests;
     const spent = limit > 0 && this.requests >= limit;
     if (spent) cluster.tools.cells[cluster.stats + S.UP_CX_MAX_REQUESTS]!++;
-    if (head.connectionClose) cluster.tools.cells[cluster.stats + S.UP_CX_CLOSE_NOTIFY]!++;
-    const reusable = clean && isPersistent(head) && !spent && this.requestDone && stream.resBody !== BODY_CLOSE;
+    if (this.closeNotified) cluster.tools.cells[cluster.stats + S.UP_CX_CLOSE_NOTIFY]!++;
+    const reusable = clean && this.persistent && !spent && this.requestDone && stream.resBody !== BODY_CLOSE;
     this.stream = null;
     // The rest of the answer stood in the buffer that the pause began in; the next answer must be read.
     if (this.paused) this.resume();

@@ -4,9 +4,12 @@
 // The parsers in `http/` fill it; spans are relative to `base`, so the bytes may move without a new parse.
 
 import { FIELD_COUNT, FIELD_NAMES } from './fields.ts';
+import { FieldBlock } from './field-block.ts';
 
 /** Numbers per field in `spans`: nameStart, nameEnd, valueStart, valueEnd. */
 export const SPAN = 4;
+/** Where the value begins in the line that `addRequestId` returns. */
+export const REQUEST_ID_AT = 14;
 const FIRST_FIELDS = 24;
 const EMPTY = Buffer.alloc(0);
 
@@ -59,8 +62,12 @@ export class Head {
   nameEnd = 0;
   valueStart = 0;
 
-  /** Fields to append when the head is passed on: name, value, name, value, … in latin1. */
-  readonly added: string[] = [];
+  // What is appended when the head is passed on: ready lines first, then single fields.
+  readonly blocks: FieldBlock[] = [];
+  blockCount = 0;
+  /** Name, value, name, value, … in latin1. Writers use it as it stands; whoever looks for a field asks `added`. */
+  readonly pairs: string[] = [];
+  private requestId: FieldBlock | null = null;
   private own: Buffer = EMPTY;
   private ownLength = 0;
 
@@ -91,8 +98,9 @@ export class Head {
     this.at = 0;
     this.mark = 0;
     this.ownLength = 0;
+    this.blockCount = 0;
     // Popping keeps the array's room for the next head; setting its length would give it back.
-    for (let left = this.added.length; left > 0; left--) this.added.pop();
+    for (let left = this.pairs.length; left > 0; left--) this.pairs.pop();
     if (this.own.length > 16384) this.own = EMPTY; // one large head must not stay in the pool for ever
     if (this.ids.length > 256) this.shrink();
   }
@@ -174,7 +182,9 @@ export class Head {
       joined = joined === undefined ? this.value(i) : joined + ',' + this.value(i);
       i = this.find(lowerName, i + 1);
     }
-    const added = this.added;
+    const ready = this.readyValue(lowerName);
+    if (ready !== undefined) joined = joined === undefined ? ready : joined + ',' + ready;
+    const added = this.pairs;
     for (let k = 0; k < added.length; k += 2) {
       if (added[k]!.toLowerCase() === lowerName) joined = joined === undefined ? added[k + 1]! : joined + ',' + added[k + 1]!;
     }
@@ -184,19 +194,47 @@ export class Head {
   /** Takes every field of this name off, the added ones too. */
   remove(lowerName: string): void {
     for (let i = this.find(lowerName); i >= 0; i = this.find(lowerName, i + 1)) this.dropped[i] = 1;
-    const added = this.added;
+    const added = this.readyValue(lowerName) === undefined ? this.pairs : this.added;
     for (let k = added.length - 2; k >= 0; k -= 2) {
       if (added[k]!.toLowerCase() === lowerName) added.splice(k, 2);
     }
   }
 
+  /** The fields to append, as name, value, name, value, … in latin1. Ready lines are turned into single fields for it. */
+  get added(): string[] {
+    const { pairs, blocks } = this;
+    for (let i = 0; i < this.blockCount; i++) blocks[i]!.unfold(pairs);
+    this.blockCount = 0;
+    return pairs;
+  }
+
+  /** The value of the first ready line of this name. */
+  readyValue(lowerName: string): string | undefined {
+    for (let i = 0; i < this.blockCount; i++) {
+      const value = this.blocks[i]!.value(lowerName);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
   add(name: string, value: string): void {
-    this.added.push(name, value);
+    this.pairs.push(name, value);
+  }
+
+  addBlock(block: FieldBlock): void {
+    this.blocks[this.blockCount++] = block;
+  }
+
+  /** Appends this head's own `x-request-id` line. @returns its bytes; the 36 of the value, from REQUEST_ID_AT on, are the caller's to write */
+  addRequestId(): Buffer {
+    this.requestId ??= new FieldBlock(['x-request-id', '0'.repeat(36)]);
+    this.addBlock(this.requestId);
+    return this.requestId.buf;
   }
 
   set(name: string, value: string): void {
     this.remove(name.toLowerCase());
-    this.added.push(name, value);
+    this.pairs.push(name, value);
   }
 
   /** Drops every field with this id. */

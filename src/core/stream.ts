@@ -4,7 +4,8 @@
 // (below the caller) and `cluster` (before the upstream) call the abstract methods and are called through the two faces.
 
 import type { Fault } from './fault.ts';
-import { Head } from './head.ts';
+import type { Head } from './head.ts';
+import { giveHead, NO_HEAD, takeHead } from './head-pool.ts';
 
 /** How a body is framed where it came from. */
 export const BODY_NONE = 0;
@@ -51,7 +52,10 @@ export abstract class Stream {
   up: UpStream | null = null;
 
   // The request. `listen` fills these before `begin`.
-  readonly reqHead: Head = new Head();
+  /** NO_HEAD once it has gone upstream, unless something still asks for its fields. */
+  reqHead: Head = NO_HEAD;
+  /** The request came as HTTP/1.0. */
+  http10 = false;
   method = '';
   /** Path with query, as received (`:path`). */
   path = '';
@@ -66,7 +70,8 @@ export abstract class Stream {
 
   // The answer.
   status = 0;
-  readonly resHead: Head = new Head();
+  /** NO_HEAD until `answerHead` is called, and again once it has gone to the caller. */
+  resHead: Head = NO_HEAD;
   resBody: BodyKind = BODY_NONE;
   resTrailers: Head | null = null;
   /** The answer is ours, not an upstream's. */
@@ -136,11 +141,28 @@ export abstract class Stream {
   /** The attempt is over before its answer was complete. */
   abstract upReset(fault: Fault): void;
 
+  /** The head of the answer, for whoever fills it. */
+  answerHead(): Head {
+    if (this.resHead === NO_HEAD) this.resHead = takeHead();
+    return this.resHead;
+  }
+
+  protected dropRequestHead(): void {
+    giveHead(this.reqHead);
+    this.reqHead = NO_HEAD;
+  }
+
+  protected dropAnswerHead(): void {
+    giveHead(this.resHead);
+    this.resHead = NO_HEAD;
+  }
+
   /** Back to the state of a new Stream. Subclasses add their own. */
   protected clear(): void {
     this.down = null;
     this.up = null;
-    this.reqHead.reset();
+    this.dropRequestHead();
+    this.http10 = false;
     this.method = '';
     this.path = '';
     this.authority = '';
@@ -149,7 +171,7 @@ export abstract class Stream {
     this.upstreamPath = '';
     this.upstreamAuthority = '';
     this.status = 0;
-    this.resHead.reset();
+    this.dropAnswerHead();
     this.resBody = BODY_NONE;
     this.resTrailers = null;
     this.isLocalReply = false;

@@ -2,6 +2,7 @@
 // A DataView for reading four bytes at once, and the scan that uses it. Worker thread.
 // State: the views of the two buffers seen last (a worker reads heads from one or two large ones), so none is made per head.
 
+import { copyBytes, copyWords } from '../core/bytes.ts';
 import { VALUE } from './byte-class.ts';
 
 // Local bindings: V8 folds these into the loop, which it does not do for imported ones.
@@ -22,6 +23,17 @@ export function viewOf(buf: Buffer): DataView {
   recentBuffer = buf;
   recentView = found;
   return found;
+}
+
+/** Longer runs are left to the native copy, shorter ones to a loop over bytes. */
+const LONGEST_BY_WORDS = 144;
+const SHORTEST_BY_WORDS = 16;
+
+/** Copies a run of a head, or a small body behind it, from one of the worker's large buffers to another. */
+export function copySpan(target: Buffer, at: number, source: Buffer, start: number, end: number): number {
+  const length = end - start;
+  if (length < SHORTEST_BY_WORDS || length > LONGEST_BY_WORDS) return copyBytes(target, at, source, start, end);
+  return copyWords(viewOf(target), at, viewOf(source), start, end);
 }
 
 /**

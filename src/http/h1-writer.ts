@@ -7,8 +7,9 @@
 import type { Head } from '../core/head.ts';
 import { SPAN } from '../core/head.ts';
 import { FIELD_CONTENT_LENGTH, FIELD_HOST } from '../core/fields.ts';
-import { copyBytes, writeText } from '../core/bytes.ts';
+import { copyBytes, copyWords, writeText } from '../core/bytes.ts';
 import { CR, LF, SP } from './byte-class.ts';
+import { copySpan, viewOf } from './byte-view.ts';
 import { targetPath } from './h1-target.ts';
 import { statusText } from './status-text.ts';
 
@@ -144,11 +145,11 @@ function writeFields(out: Buffer, at: number, head: Head, from: number, to: numb
     if (keep) {
       runStart = lineStart;
     } else {
-      at = copyBytes(out, at, buf, runStart, lineStart);
+      at = copySpan(out, at, buf, runStart, lineStart);
       runStart = -1;
     }
   }
-  return runStart < 0 ? at : copyBytes(out, at, buf, runStart, base + lineEnd(head, to));
+  return runStart < 0 ? at : copySpan(out, at, buf, runStart, base + lineEnd(head, to));
 }
 
 /** Where the line before field `i` ends: the start of that field's line, or of the empty line. */
@@ -173,11 +174,18 @@ function writeFieldsWithHost(out: Buffer, at: number, head: Head, parts: Request
 }
 
 function writeAdded(out: Buffer, at: number, head: Head): number {
-  const added = head.added;
-  for (let i = 0; i < added.length; i += 2) {
-    const name = nameBytes(added[i]!);
+  const { blocks, blockCount, pairs } = head;
+  if (blockCount > 0) {
+    const view = viewOf(out);
+    for (let i = 0; i < blockCount; i++) {
+      const block = blocks[i]!;
+      at = copyWords(view, at, block.view, 0, block.buf.length);
+    }
+  }
+  for (let i = 0; i < pairs.length; i += 2) {
+    const name = nameBytes(pairs[i]!);
     at = copyBytes(out, at, name, 0, name.length);
-    at = writeText(out, at, added[i + 1]!);
+    at = writeText(out, at, pairs[i + 1]!);
     at = writeLineEnd(out, at);
   }
   return at;
@@ -193,9 +201,10 @@ function nameBytes(name: string): Buffer {
 }
 
 function addedLength(head: Head): number {
-  const added = head.added;
+  const { blocks, blockCount, pairs } = head;
   let length = 0;
-  for (let i = 0; i < added.length; i++) length += added[i]!.length + 2;
+  for (let i = 0; i < blockCount; i++) length += blocks[i]!.buf.length;
+  for (let i = 0; i < pairs.length; i++) length += pairs[i]!.length + 2;
   return length;
 }
 

@@ -34,7 +34,7 @@ export function admitRequest(stream: Stream, listener: HttpDoor): Refusal | null
   const { config, tools, plan } = listener;
   stream.method = methodOf(head.buf, head.base + head.methodStart, head.base + head.methodEnd);
   stream.path = targetPath(head);
-  stream.authority = head.authorityStart > 0 ? targetAuthority(head) : (head.known(FIELD_HOST) ?? '');
+  stream.authority = targetAuthority(head);
   if (head.minor === 0 && !config.acceptHttp10) return HTTP10;
   if (head.authorityStart === 0 && head.first[FIELD_HOST]! < 0) return NO_HOST;
   if (head.authorityStart > head.targetStart) {

@@ -6,11 +6,11 @@
 //                     │              └──► DISCARD (answered early; the rest of the body is thrown away)
 //                     └── refused ───────► CLOSING
 
-import { copyBytes } from '../core/bytes.ts';
 import { FLAG_DPE, FLAG_SI } from '../core/flags.ts';
 import { fault } from '../core/fault.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
 import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE, type DownStream, type Stream } from '../core/stream.ts';
+import { copySpan } from '../http/byte-view.ts';
 import { BodyReader } from '../http/h1-body.ts';
 import { describeError } from '../http/h1-errors.ts';
 import { isPersistent, requestBody } from '../http/h1-framing.ts';
@@ -197,7 +197,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
 
   writeInterim(): void {
     const interim = this.stream!.interim!;
-    if (this.stream!.reqHead.minor === 0) return; // RFC 9110 section 15.2: an HTTP/1.0 client knows no 1xx
+    if (this.stream!.http10) return; // RFC 9110 section 15.2: an HTTP/1.0 client knows no 1xx
     const { out } = this.listener.tools;
     parts.status = interim.status;
     parts.minor = 1;
@@ -212,7 +212,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     const { out } = this.listener.tools;
     const bodiless = stream.method === 'HEAD' || stream.status === 204 || stream.status === 304;
     const unknownLength = stream.resBody === BODY_CHUNKED || stream.resBody === BODY_CLOSE;
-    const http10 = stream.reqHead.minor === 0;
+    const { http10 } = stream;
     this.chunkedOut = unknownLength && !bodiless && !http10;
     if (http10 && unknownLength && !bodiless) this.keepAlive = false;
     // An answer before the end of its request, as in Envoy: what is still missing of that will perhaps never be read.
@@ -311,6 +311,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
       head.append(buf, pos, end);
       length = parseRequestHead(head, head.buf, 0, head.kept, limits);
     }
+    stream.http10 = head.minor === 0;
     if (length > 0) {
       this.admit(stream, end - (pos + length - kept));
       return pos + length - kept;
@@ -441,7 +442,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     if (framed) at = writeChunkHead(out.buf, at, end - start);
     let taken = true;
     if (end - start <= COPY_BYTES) {
-      at = copyBytes(out.buf, at, buf, start, end);
+      at = copySpan(out.buf, at, buf, start, end);
     } else {
       if (at > 0) this.send(out.buf, 0, at, true);
       taken = this.send(buf, start, end, this.chunkedOut);

@@ -3,12 +3,16 @@
 // Source: Envoy's "HTTP header manipulation" and "x-forwarded-for" pages; FACTS section 6 has the test vectors.
 
 import type { HttpConfig } from '../config/snapshot.ts';
+import { FieldBlock } from '../core/field-block.ts';
 import * as F from '../core/fields.ts';
+import { REQUEST_ID_AT } from '../core/head.ts';
 import type { Random } from '../core/random.ts';
 import type { Stream } from '../core/stream.ts';
-import { makeRequestId } from '../observe/request-id.ts';
+import { writeRequestId } from '../observe/request-id.ts';
 import { compileCidrs, isAddress, type CidrSet } from '../security/cidr.ts';
 
+/** The lines of so many callers are remembered. */
+const MAX_KNOWN_CALLERS = 4096;
 /** Dropped from external requests at the edge only; the ids behind them are dropped at every hop. */
 const EDGE_ONLY_LAST = F.FIELD_FIRST_EXTERNAL_ONLY + 2;
 
@@ -19,6 +23,10 @@ export class Identity {
   private readonly generateId: boolean;
   private readonly preserveId: boolean;
   private readonly random: Random;
+  private readonly plainEdge: boolean;
+  /** The lines of callers seen in plaintext, and over TLS. */
+  private readonly callers = new Map<string, FieldBlock>();
+  private readonly secureCallers = new Map<string, FieldBlock>();
 
   constructor(config: HttpConfig, random: Random) {
     this.edge = config.useRemoteAddress;
@@ -27,12 +35,17 @@ export class Identity {
     this.generateId = config.requestId.generate;
     this.preserveId = config.requestId.preserveExternal;
     this.random = random;
+    this.plainEdge = this.edge && this.hops === 0 && this.trusted === null;
   }
 
   apply(stream: Stream): void {
     const head = stream.reqHead;
     const received = head.first[F.FIELD_X_FORWARDED_FOR]! < 0 ? '' : (head.get('x-forwarded-for') ?? '');
     const peer = stream.remoteAddress;
+    if (this.plainEdge && received === '' && peer !== '') {
+      this.applyPlain(stream, peer);
+      return;
+    }
     if (this.trusted !== null) this.applyTrusted(stream, received);
     else if (this.edge) stream.trustedAddress = (this.hops > 0 ? fromRight(received, this.hops - 1) : '') || peer;
     else stream.trustedAddress = fromRight(received, this.hops) || peer;
@@ -44,6 +57,24 @@ export class Identity {
       head.dropId(F.FIELD_X_ENVOY_EXTERNAL_ADDRESS);
       if (stream.trustedAddress !== '') head.add('x-envoy-external-address', stream.trustedAddress);
     }
+    this.applyRequestId(stream);
+  }
+
+  /** At an edge that trusts nobody, nothing but the peer's address is of any weight: its lines are made once. */
+  private applyPlain(stream: Stream, peer: string): void {
+    const head = stream.reqHead;
+    const known = stream.scheme === 'https' ? this.secureCallers : this.callers;
+    let block = known.get(peer);
+    if (block === undefined) {
+      block = new FieldBlock(['x-forwarded-for', peer, 'x-forwarded-proto', stream.scheme, 'x-envoy-external-address', peer]);
+      if (known.size === MAX_KNOWN_CALLERS) known.clear();
+      known.set(peer, block);
+    }
+    stream.trustedAddress = peer;
+    head.dropId(F.FIELD_X_FORWARDED_PROTO);
+    this.clean(stream);
+    head.dropId(F.FIELD_X_ENVOY_EXTERNAL_ADDRESS);
+    head.addBlock(block);
     this.applyRequestId(stream);
   }
 
@@ -91,7 +122,7 @@ export class Identity {
       if (!this.edge || this.preserveId) return;
       head.dropId(F.FIELD_X_REQUEST_ID);
     }
-    head.add('x-request-id', makeRequestId(this.random));
+    writeRequestId(this.random, head.addRequestId(), REQUEST_ID_AT);
   }
 }
 

@@ -57,6 +57,8 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
   private closesAnyway = false;
   /** The head is still to be written. */
   private headDue = false;
+  /** Status and fields of the answer that waits to be written. */
+  private head = '';
   private way = EMPTY;
   /** Bytes of the body when its length is known. */
   private total = 0;
@@ -123,6 +125,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     else this.way = stream.resBody === BODY_LENGTH ? LENGTH : CHUNKED;
     this.total = stream.resHead.contentLength;
     this.headDue = true;
+    this.head = headText(stream, this.way === EMPTY); // the stream's own is gone when this returns
     // A caller that has stopped sending is not waited for; one that still sends gets its answer, and the rest is thrown away.
     if (this.listener.draining || (stream.isLocalReply && stream.status === 408)) this.lastRequest = true;
     out.claim(this, 0);
@@ -229,7 +232,8 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     if (!this.headDue) return;
     this.headDue = false;
     const close = this.lastRequest && (this.way !== WHOLE || this.closesAnyway); // else `end` says so
-    const text = headText(this.stream!, this.way === EMPTY, close);
+    const text = close ? `${this.head}\r\nconnection: close` : this.head;
+    this.head = '';
     this.listener.tools.cells[this.listener.plan.http + S.DOWN_CX_TX_BYTES_TOTAL]! += text.length;
     this.res.writeStatus(wireText(text));
   }

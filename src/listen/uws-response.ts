@@ -14,7 +14,7 @@ const BEYOND_ASCII = /[^\0-\x7f]/;
  * Status and fields without the last line's end. The library adds the date, the framing, and the end of the head.
  * @param keepsLength a content-length stays: there is no body that the library would count.
  */
-export function headText(stream: Stream, keepsLength: boolean, close: boolean): string {
+export function headText(stream: Stream, keepsLength: boolean): string {
   const head = stream.resHead;
   let text = `${stream.status} ${reasonOf(stream, head)}`;
   const { ids, dropped, spans, buf, base } = head;
@@ -30,7 +30,7 @@ export function headText(stream: Stream, keepsLength: boolean, close: boolean): 
     if (name === 'date' || (name === 'content-length' && !keepsLength)) continue;
     text += `\r\n${name}: ${added[i + 1]!}`;
   }
-  return close ? `${text}\r\nconnection: close` : text;
+  return text;
 }
 
 /** Strings go out as UTF-8; ours are bytes, one per character. */

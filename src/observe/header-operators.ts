@@ -70,7 +70,9 @@ export function fieldValue(head: Head, lowerName: string, id: number): string | 
     if (i >= 0 && head.dropped[i] !== 0) i = head.find(lowerName, i + 1);
   }
   if (i >= 0) return head.value(i);
-  const added = head.added;
+  const ready = head.readyValue(lowerName);
+  if (ready !== undefined) return ready;
+  const added = head.pairs;
   for (let k = 0; k < added.length; k += 2) {
     const name = added[k]!;
     if (name === lowerName || (name.length === lowerName.length && name.toLowerCase() === lowerName)) return added[k + 1];

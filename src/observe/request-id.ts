@@ -13,27 +13,6 @@ for (let byte = 0; byte < 256; byte++) {
   DIGITS[2 * byte + 1] = HEX[byte & 15]!;
 }
 
-// A string out of bytes costs more than all digits of an id: many are turned at once, and each is a slice of that one.
-const BATCH = 64;
-const scratch = Buffer.allocUnsafeSlow(BATCH * LENGTH);
-let batch = '';
-let at = 0;
-let madeBy: Random | null = null;
-
-export function makeRequestId(random: Random): string {
-  if (at === batch.length || random !== madeBy) refill(random);
-  const start = at;
-  at = start + LENGTH;
-  return batch.substring(start, at);
-}
-
-function refill(random: Random): void {
-  for (let end = 0; end < scratch.length; ) end = writeRequestId(random, scratch, end);
-  batch = scratch.latin1Slice(0, scratch.length);
-  at = 0;
-  madeBy = random;
-}
-
 /** Writes 36 bytes at `at`. @returns the offset behind them. */
 export function writeRequestId(random: Random, buf: Uint8Array, at: number): number {
   const a = random.int32();

@@ -4,6 +4,7 @@
 import { hostname } from 'node:os';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { HttpConfig } from '../config/snapshot.ts';
+import { FieldBlock } from '../core/field-block.ts';
 import { compileAccessLog, compileFormat, type AccessLog, type Environment } from '../observe/access-log.ts';
 import { compileRoutes, type RouteProblem } from '../route/compile.ts';
 import type { RouteTable } from '../route/match.ts';
@@ -14,6 +15,7 @@ export interface CompiledHttp {
   /** Something asks for fields of the request, or of the answer, after the callback they came in. */
   readonly keepsRequestHead: boolean;
   readonly keepsResponseHead: boolean;
+  readonly serverBlock: FieldBlock;
 }
 
 /** `pointer`: where the `http` object stands in the document. */
@@ -34,6 +36,7 @@ export function compileHttp(http: HttpConfig, pointer: string, variables: Enviro
     routes,
     logs,
     keepsRequestHead: editsAnswers || logs.some((log) => log.needsRequestHead),
+    serverBlock: new FieldBlock(['server', String(http.serverName)]),
     keepsResponseHead: logs.some((log) => log.needsResponseHead),
   };
 }

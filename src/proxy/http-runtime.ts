@@ -4,6 +4,7 @@
 import type { HttpConfig, Snapshot } from '../config/snapshot.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
+import type { FieldBlock } from '../core/field-block.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { TimerSet } from '../core/timer.ts';
 import type { AccessLog } from '../observe/access-log.ts';
@@ -37,5 +38,7 @@ export interface HttpRuntime {
   /** A log or an edit of the answer asks for their fields after the bytes have gone. */
   readonly keepsRequestHead: boolean;
   readonly keepsResponseHead: boolean;
+  /** `server: …`, ready to be appended; of no use when the name is the upstream's own. */
+  readonly serverBlock: FieldBlock;
   readonly tools: RoadTools;
 }

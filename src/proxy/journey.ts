@@ -105,7 +105,7 @@ export class Journey extends Stream implements TimerTarget {
       return;
     }
     const body = location === '' && flags !== 0 ? statusText(status) : '';
-    if (location !== '') this.resHead.add('location', location);
+    if (location !== '') this.answerHead().add('location', location);
     this.reply({ status, flags, details, body, overloaded: false });
   }
 
@@ -170,6 +170,7 @@ export class Journey extends Stream implements TimerTarget {
     this.upstreamStartAt = this.runtime.tools.clock.now;
     const noBody = this.reqBody === BODY_NONE;
     let taken = up.writeHead(noBody, this.moreNow || early !== null);
+    if (!this.runtime.keepsRequestHead) this.dropRequestHead();
     if (early !== null) {
       this.early = null;
       taken = up.writeData(early, 0, early.length, this.requestDone);
@@ -207,6 +208,7 @@ export class Journey extends Stream implements TimerTarget {
     editAnswer(this);
     if (!this.down!.writeHead(more)) this.pauseUp();
     if (runtime.keepsResponseHead) this.resHead.retain();
+    else this.dropAnswerHead();
   }
 
   responseData(buf: Buffer, start: number, end: number, last: boolean): void {
@@ -224,7 +226,7 @@ export class Journey extends Stream implements TimerTarget {
 
   upReset(why: Fault): void {
     this.up = null;
-    if (this.phase !== ANSWERING) this.resHead.reset(); // what has come of a head is not ours to send
+    if (this.phase !== ANSWERING) this.dropAnswerHead(); // what has come of a head is not ours to send
     this.countHost(S.HOST_RQ_ERROR);
     this.fail(why);
   }
@@ -312,9 +314,10 @@ export class Journey extends Stream implements TimerTarget {
   private answerByRoute(route: CompiledRoute): void {
     const redirect = route.kind === ROUTE_REDIRECT;
     this.count(redirect ? S.RQ_REDIRECT : S.RQ_DIRECT_RESPONSE);
-    if (redirect) this.resHead.add('location', redirectLocation(route, this));
+    const head = this.answerHead();
+    if (redirect) head.add('location', redirectLocation(route, this));
     const fields = route.respondHeaders;
-    for (let i = 0; i < fields.length; i += 2) this.resHead.add(fields[i]!, fields[i + 1]!);
+    for (let i = 0; i < fields.length; i += 2) head.add(fields[i]!, fields[i + 1]!);
     this.reply({ status: route.status, flags: 0, details: 'direct_response', body: '', overloaded: false }, route.respondBody);
   }
 
@@ -344,7 +347,7 @@ export class Journey extends Stream implements TimerTarget {
     if (up !== null) {
       this.up = null;
       up.abort();
-      if (this.phase !== ANSWERING) this.resHead.reset();
+      if (this.phase !== ANSWERING) this.dropAnswerHead();
     } else if (this.waitsIn !== null) {
       const pool = this.waitsIn;
       this.waitsIn = null;

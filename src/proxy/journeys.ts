@@ -1,6 +1,7 @@
 // @hot
 // The pool of a worker's Journeys: a request costs no new object. Worker thread.
 
+import { takeHead } from '../core/head-pool.ts';
 import type { HttpRuntime } from './http-runtime.ts';
 import { Journey } from './journey.ts';
 
@@ -17,6 +18,7 @@ export class Journeys {
     const journey = this.free.pop() ?? new Journey();
     journey.id = ++this.made;
     journey.runtime = runtime;
+    journey.reqHead = takeHead();
     this.active++;
     return journey;
   }

@@ -2,6 +2,7 @@
 // One route, ready for the road: everything its match and its action need, as flat fields of one shape, whatever its kind.
 // Made by compile.ts, read-only afterwards but for `clusterRefs`, which `proxy` fills when it takes a snapshot in.
 
+import type { FieldBlock } from '../core/field-block.ts';
 import type { EditLevel } from './header-edits.ts';
 import type { PathTemplate } from './path/template.ts';
 import type { LinearRegex } from './rule/linear-regex.ts';
@@ -51,8 +52,8 @@ export class CompiledRoute {
 
   // ---- forward ----
   timeoutMs = 0;
-  /** The same as text, for `x-envoy-expected-rq-timeout-ms`. */
-  timeoutText = '';
+  /** The same as the line that tells the upstream. */
+  timeoutBlock: FieldBlock | null = null;
   /** -1: the listener's stream idle time-out. */
   idleTimeoutMs = -1;
   clusterNames: readonly string[] = [];

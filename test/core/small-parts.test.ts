@@ -1,4 +1,6 @@
 import t from 'tap';
+import { FieldBlock } from '../../src/core/field-block.ts';
+import { Head } from '../../src/core/head.ts';
 import { formatAddress } from '../../src/core/address.ts';
 import { copyBytes, writeText } from '../../src/core/bytes.ts';
 import { Clock } from '../../src/core/clock.ts';
@@ -139,4 +141,19 @@ t.test('OutBuffer: what was left survives its growth', async (t) => {
   a.leave('x'.repeat(1_000_000));
   out.flush();
   t.equal(a.written[0], 'begin ' + 'x'.repeat(1_000_000));
+});
+
+t.test('ready lines are fields like others to whoever asks', async (t) => {
+  const head = new Head();
+  head.addBlock(new FieldBlock(['x-a', '1', 'x-b', 'two words']));
+  head.add('x-c', '3');
+  t.equal(head.get('x-b'), 'two words');
+  t.equal(head.get('x-missing'), undefined);
+  t.equal(head.readyValue('x-a'), '1');
+  head.set('x-a', '2');
+  t.equal(head.get('x-a'), '2');
+  t.same(head.added, ['x-c', '3', 'x-b', 'two words', 'x-a', '2']);
+  t.equal(head.blockCount, 0);
+  head.reset();
+  t.same(head.added, []);
 });

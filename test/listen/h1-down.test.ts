@@ -1,4 +1,5 @@
 import t from 'tap';
+import { FieldBlock } from '../../src/core/field-block.ts';
 import type { HttpConfig, ListenerConfig, RouteConfig } from '../../src/config/snapshot.ts';
 import * as S from '../../src/observe/stat-names.ts';
 import { forward, matching, route } from '../route/request.ts';
@@ -397,7 +398,7 @@ t.test('a reload holds from the next request on', async (t) => {
   stage.conn.receive(get('/ok'));
   t.equal(one(stage.answers()[0]!.fields, 'server'), 'nuncio');
   const config = { ...stage.door.road.runtime.config, serverName: 'other', maxRequestHeadersBytes: 300 };
-  stage.door.road.runtime = { ...stage.door.road.runtime, config };
+  stage.door.road.runtime = { ...stage.door.road.runtime, config, serverBlock: new FieldBlock(['server', 'other']) };
   stage.door.listener.update(config, 0);
   stage.conn.receive(get('/ok'));
   t.equal(one(stage.answers()[0]!.fields, 'server'), 'other');

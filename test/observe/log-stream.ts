@@ -1,6 +1,6 @@
 // A Stream with nothing but its fields, for what only reads them.
 
-import { fieldId, type Head } from '../../src/core/head.ts';
+import { fieldId, Head } from '../../src/core/head.ts';
 import { type DownStream, Stream } from '../../src/core/stream.ts';
 
 const down: DownStream = {
@@ -14,6 +14,8 @@ const down: DownStream = {
 };
 
 export class LogStream extends Stream {
+  override reqHead: Head = new Head();
+  override resHead: Head = new Head();
   override begin(): void {}
   override refuse(): void {}
   override requestData(): void {}

@@ -1,7 +1,7 @@
 // Requests and configurations for the tests of `route`, without a parser or a socket.
 
 import type { Fault } from '../../src/core/fault.ts';
-import { fieldId } from '../../src/core/head.ts';
+import { fieldId, Head } from '../../src/core/head.ts';
 import { Random } from '../../src/core/random.ts';
 import { Stream } from '../../src/core/stream.ts';
 import type {
@@ -22,6 +22,8 @@ import type { RouteTable } from '../../src/route/match.ts';
 
 /** A stream that goes nowhere. */
 export class LoneStream extends Stream {
+  override reqHead: Head = new Head();
+  override resHead: Head = new Head();
   begin(): void {}
   requestData(): void {}
   downWritable(): void {}

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 
 import type { Pool } from '../../src/cluster/pool.ts';
 import type { Fault } from '../../src/core/fault.ts';
+import { takeHead } from '../../src/core/head-pool.ts';
 import { BODY_CHUNKED, BODY_NONE, Stream, type UpStream } from '../../src/core/stream.ts';
 import { parseRequestHead } from '../../src/http/h1-parser.ts';
 import { requestBody } from '../../src/http/h1-framing.ts';
@@ -24,6 +25,7 @@ export class TaggedStream extends Stream {
 
   constructor(tag: string, part: { head?: string; upload?: readonly string[] } = {}) {
     super();
+    this.reqHead = takeHead();
     this.tag = tag;
     const text = part.head ?? `GET /${tag} HTTP/1.1\r\nHost: origin\r\n\r\n`;
     const bytes = Buffer.from(text, 'latin1');

@@ -8,6 +8,7 @@ import type {
   RewriteConfig,
   RouteConfig,
 } from '../../config/snapshot.ts';
+import { FieldBlock } from '../../core/field-block.ts';
 import {
   CompiledRoute,
   PATH_ANY,
@@ -89,7 +90,7 @@ function plainPathProblem(text: string, kind: number): string {
 function compileForward(route: CompiledRoute, config: ForwardConfig, place: Place): void {
   route.kind = ROUTE_FORWARD;
   route.timeoutMs = config.timeoutMs;
-  route.timeoutText = String(route.timeoutMs);
+  if (route.timeoutMs > 0) route.timeoutBlock = new FieldBlock(['x-envoy-expected-rq-timeout-ms', String(route.timeoutMs)]);
   route.idleTimeoutMs = config.idleTimeoutMs ?? -1;
   route.clusterHeader = config.clusterHeader;
   route.clusterNames = config.clusters.map((cluster) => cluster.name);

@@ -62,7 +62,12 @@ export class ValueRule {
       if (this.kind === PRESENT || this.holds(head.value(i))) return this.whenFound();
       seen = true;
     }
-    const added = head.added;
+    const ready = head.readyValue(this.name);
+    if (ready !== undefined) {
+      if (this.kind === PRESENT || this.holds(ready)) return this.whenFound();
+      seen = true;
+    }
+    const added = head.pairs;
     for (let k = 0; k < added.length; k += 2) {
       const name = added[k]!;
       if (name.length !== this.name.length || name.toLowerCase() !== this.name) continue;
