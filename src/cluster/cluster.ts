@@ -7,12 +7,19 @@ import type { OutBuffer } from '../core/out-buffer.ts';
 import type { Random } from '../core/random.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Loop } from '../io/conn.ts';
+import { compileClientTls } from '../security/compile.ts';
+import type { ClientTls } from '../security/tls-settings.ts';
 import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
 import { Host } from './host.ts';
 import { H1Pool } from './h1-pool.ts';
 import { makePicker, type Picker } from './pick.ts';
+import { NamedPools } from './named-pools.ts';
+import type { Pool } from './pool.ts';
 import { Scarcity } from './scarcity.ts';
+
+/** Of the protocols that clusters speak. */
+const ALPN = ['http/1.1'];
 
 /** What a worker lends to its clusters. */
 export interface ClusterTools {
@@ -31,8 +38,12 @@ export class Cluster {
   config: ClusterConfig;
   /** First cell of `cluster.NAME.*`. */
   readonly stats: number;
+  /** First cell of `cluster.NAME.ssl.*`. */
+  readonly ssl: number;
   readonly histograms: number;
   readonly breakerRow: number;
+  /** null: plaintext. */
+  tls: ClientTls | null = null;
   hosts: readonly Host[] = [];
   picker: Picker;
   readonly scarcity: Scarcity;
@@ -42,6 +53,7 @@ export class Cluster {
     this.config = config;
     this.tools = tools;
     this.stats = plan.stats;
+    this.ssl = plan.ssl;
     this.histograms = plan.histograms;
     this.breakerRow = plan.breakers;
     this.scarcity = new Scarcity(this);
@@ -49,19 +61,20 @@ export class Cluster {
     this.update(config, plan);
   }
 
-  /** Takes a changed configuration over; hosts that stayed keep their pools. */
+  /** Takes a changed configuration over; hosts that stayed keep their pools, unless connections must be made otherwise now. */
   update(config: ClusterConfig, plan: ClusterPlan): void {
+    const sameWay = this.takeTls(config);
     const before = new Map(this.hosts.map((host) => [host.text, host]));
     const hosts: Host[] = [];
     config.endpoints.forEach((endpoint, i) => {
       const old = before.get(endpoint.text);
       const host = new Host(endpoint.address, endpoint.text, endpoint.weight, plan.hosts[i]!);
-      if (old !== undefined && old.pool !== null) {
+      if (sameWay && old !== undefined && old.pool !== null) {
         before.delete(endpoint.text);
         host.pool = old.pool;
         host.pool.host = host;
       } else {
-        host.pool = new H1Pool(this, host);
+        host.pool = this.makePool(host);
       }
       hosts.push(host);
     });
@@ -74,6 +87,24 @@ export class Cluster {
   /** The cluster is no longer configured: idle connections close now, busy ones when their request is over. */
   drain(): void {
     for (const host of this.hosts) host.pool?.drain();
+    if (this.tls !== null) this.tools.loop.forgetTls(this.tls);
+  }
+
+  /** @returns whether connections that are open already are as those that will be made. */
+  private takeTls(config: ClusterConfig): boolean {
+    const { loop } = this.tools;
+    const old = this.tls;
+    // Before the first configuration there is nothing to compare with.
+    if (this.hosts.length > 0 && config.tls?.hash === this.config.tls?.hash) return true;
+    const next = config.tls === null ? null : compileClientTls(config.tls, ALPN);
+    if (next !== null) loop.prepareTls(next);
+    this.tls = next;
+    if (old !== null) loop.forgetTls(old);
+    return false;
+  }
+
+  private makePool(host: Host): Pool {
+    return this.tls !== null && this.tls.serverName === '' ? new NamedPools(this, host) : new H1Pool(this, host, '');
   }
 
   openConnections(): number {

@@ -19,16 +19,22 @@ const OVERFLOW = fault('overflow', 'local', 'never', 'overflow');
 export class H1Pool implements Pool {
   readonly cluster: Cluster;
   host: Host;
+  /** What TLS asks for (SNI); '': as the cluster's settings say. */
+  readonly serverName: string;
   /** Newest idle connection; `older` leads on. */
   private idle: H1Up | null = null;
   private oldest: H1Up | null = null;
   private connecting = 0;
+  /** Connections of any state, and those of them that are idle. */
+  private open = 0;
+  private resting = 0;
   private readonly waiting: RingQueue<Stream> = new RingQueue();
   private draining = false;
 
-  constructor(cluster: Cluster, host: Host) {
+  constructor(cluster: Cluster, host: Host, serverName = '') {
     this.cluster = cluster;
     this.host = host;
+    this.serverName = serverName;
   }
 
   /** Gives the stream a connection (`upReady`, perhaps before this returns), or tells it why not (`upFailed`). */
@@ -72,6 +78,7 @@ export class H1Pool implements Pool {
     if (!this.cluster.scarcity.take()) return false;
     const { cells } = this.cluster.tools;
     this.connecting++;
+    this.open++;
     cells[this.cluster.stats + S.UP_CX_TOTAL]!++;
     cells[this.cluster.stats + S.UP_CX_HTTP1_TOTAL]!++;
     cells[this.cluster.stats + S.UP_CX_ACTIVE]!++;
@@ -85,6 +92,11 @@ export class H1Pool implements Pool {
   drain(): void {
     this.draining = true;
     while (this.closeOldestIdle());
+  }
+
+  /** Something is under way here: a request, or a connection for one. */
+  get isBusy(): boolean {
+    return this.open > this.resting || this.waiting.length > 0;
   }
 
   closeOldestIdle(): boolean {
@@ -123,6 +135,7 @@ export class H1Pool implements Pool {
   unlink(up: H1Up): void {
     if (!up.isIdle) return;
     up.isIdle = false;
+    this.resting--;
     if (up.newer === null) this.idle = up.older;
     else up.newer.older = up.older;
     if (up.older === null) this.oldest = up.newer;
@@ -136,6 +149,7 @@ export class H1Pool implements Pool {
     const { tools, stats } = this.cluster;
     const { cells } = tools;
     this.unlink(up);
+    this.open--;
     cells[stats + S.UP_CX_ACTIVE]!--;
     cells[this.host.cells + S.HOST_CX_ACTIVE]!--;
     cells[stats + S.UP_CX_DESTROY]!++;
@@ -183,6 +197,7 @@ export class H1Pool implements Pool {
       return;
     }
     up.isIdle = true;
+    this.resting++;
     up.older = this.idle;
     if (this.idle !== null) this.idle.newer = up;
     else this.oldest = up;

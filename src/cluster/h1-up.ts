@@ -17,7 +17,9 @@ import { DEFAULT_HEAD_LIMITS } from '../http/h1-state.ts';
 import { CHUNK_HEAD_ROOM, lastChunkRoom, requestRoom, RequestParts, writeChunkHead, writeLastChunk, writeLineEnd, writeRequestHead } from '../http/h1-writer.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
+import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
+import { handshakeFailure } from '../security/peer-check.ts';
 import type { H1Pool } from './h1-pool.ts';
 
 const CONNECTING = 0;
@@ -84,7 +86,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   connect(): void {
     const { tools, config } = this.pool.cluster;
     this.since = tools.clock.now;
-    this.conn = tools.loop.connect(this.pool.host.address, this);
+    const { tls } = this.pool.cluster;
+    this.conn = tls === null ? tools.loop.connect(this.pool.host.address, this) : tools.loop.connect(this.pool.host.address, this, tls, this.pool.serverName);
     if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
   }
 
@@ -187,6 +190,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   // ---- ConnOwner ----
 
   onConnect(): void {
+    if (this.conn.tls !== null) countHandshake(this.pool.cluster.tools.cells, this.pool.cluster.ssl, this.conn.tls);
     this.pool.cluster.tools.loop.timers.disarm(this.timer);
     this.localAddress = formatHostPort(this.conn.localAddress, this.conn.localPort);
     this.state = IDLE;
@@ -237,6 +241,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     pool.cluster.tools.loop.timers.disarm(this.timer);
     pool.closed(this, why === CLOSED_LOCAL && !this.remoteEnded, this.cutRequest || stream !== null);
     if (wasConnecting) {
+      countFailedHandshake(pool.cluster.tools.cells, pool.cluster.ssl, handshakeFailure(conn.error));
       pool.connectFailed(this.timedOut ? CONNECT_TIMEOUT : connectFault(conn.error));
     } else if (stream !== null) {
       this.stream = null;
@@ -372,6 +377,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
 
 /** What the system said of a connection that never came to be, in Envoy's words. */
 function connectFault(error: string): Fault {
+  // As Envoy words it: what TLS says stands alone.
+  if (error.startsWith('TLS_error')) return fault('connectFailure', 'up', 'always', 'remote_connection_failure', error);
   return fault('connectFailure', 'up', 'always', 'remote_connection_failure', `delayed connect error: ${ERROR_TEXT[error] ?? error}`);
 }
 

@@ -103,6 +103,21 @@ export const DEFAULTS = {
   edits: {
     remove: [],
   },
+  tls: {
+    /** Envoy: match_typed_subject_alt_names empty. */
+    subjectAltNames: [],
+  },
+  serverTls: {
+    /** Envoy: TLS 1.2 to 1.3 for servers. */
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.3',
+    cipherSuites: [],
+    requireClientCertificate: false,
+    sessionTicketKeys: [],
+  },
+  clientTls: {
+    insecureSkipVerify: false,
+  },
   cluster: {
     type: 'static',
     protocol: 'http1',

@@ -13,6 +13,7 @@ import type { SocketDoor, SocketTable } from './listen-sockets.ts';
 import { ListenSockets } from './listen-sockets.ts';
 import { messageOf } from './log.ts';
 import type { Delivered, Supervisor, WorkerMemory } from './supervisor.ts';
+import type { TicketKeys } from './ticket-keys.ts';
 import { UpdateCounts } from './update-counts.ts';
 
 export interface SharedMemory extends WorkerMemory {
@@ -40,6 +41,9 @@ export interface PublisherParts {
   readonly supervisor: Supervisor;
   readonly logs: AccessLogFiles;
   readonly time: TimeSource;
+  readonly ticketKeys: TicketKeys;
+  /** Why listeners with TLS run on `node` although the workers' engine is another; ''. */
+  readonly tlsProblem: string;
 }
 
 export class Publisher {
@@ -85,7 +89,8 @@ export class Publisher {
 
   /** Which engine carries a listener: uWebSockets.js when it asks for it, else what all workers run on. */
   engineOf(listener: ListenerConfig): EngineName {
-    return listener.engine === 'uws' ? 'uws' : this.parts.engine;
+    if (listener.engine === 'uws') return 'uws';
+    return listener.tls !== null && this.parts.tlsProblem !== '' ? 'node' : this.parts.engine;
   }
 
   private async deliver(snapshot: Snapshot, epoch: number, table: SocketTable): Promise<Delivered & { plan: Plan | null }> {
@@ -95,7 +100,7 @@ export class Publisher {
     } catch (error) {
       return { plan: null, errors: [`the configuration is too large: ${messageOf(error)}`], addresses: {} };
     }
-    const delivered = await this.parts.supervisor.deliver({ epoch, snapshot, plan, socketsOf: (index) => table[index] ?? {} });
+    const delivered = await this.parts.supervisor.deliver({ epoch, snapshot, plan, ticketKeys: () => this.parts.ticketKeys.current, socketsOf: (index) => table[index] ?? {} });
     return { plan, ...delivered };
   }
 }

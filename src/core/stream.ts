@@ -4,6 +4,7 @@
 // (below the caller) and `cluster` (before the upstream) call the abstract methods and are called through the two faces.
 
 import type { Fault } from './fault.ts';
+import type { TlsInfo } from './tls-info.ts';
 import type { Head } from './head.ts';
 import { giveHead, NO_HEAD, takeHead } from './head-pool.ts';
 
@@ -85,6 +86,8 @@ export abstract class Stream {
   remotePort = 0;
   localAddress = '';
   localPort = 0;
+  /** What TLS agreed on with the caller; null on a plaintext connection. */
+  tls: TlsInfo | null = null;
   /** The caller as far as it is trusted (x-forwarded-for rules); equals `remoteAddress` until `begin`. */
   trustedAddress = '';
   /** One random number for all choices of `route` about this request (fractions, weights); 0 until one is needed. */
@@ -179,6 +182,7 @@ export abstract class Stream {
     this.remoteAddress = '';
     this.localAddress = '';
     this.trustedAddress = '';
+    this.tls = null;
     this.routeDraw = 0;
     this.routeName = '';
     this.clusterName = '';

@@ -127,6 +127,10 @@ export interface Loop {
   listen(address: Address, fd: number, accept: Accept, opening?: Opening): Promise<Listener>;
   /** Starts a connection, and TLS on it where `tls` is given; `serverName` overrides the one of the settings. `onConnect` or `onClose(CLOSED_CONNECT)` follows, never before this returns. The time-out is the caller's. */
   connect(to: Address, owner: ConnOwner, tls?: ClientTls | null, serverName?: string): Conn;
+  /** Why this loop cannot speak TLS here; '' when it can. */
+  readonly tlsProblem: string;
+  /** Makes now what connections with these settings will need. Throws an Error when OpenSSL does not take them. */
+  prepareTls(tls: ServerTls | ClientTls): void;
   /**
    * Nobody will listen or connect with these settings any more: what was made of them is given up. Open connections stay.
    * For settings that this loop has never used it does nothing.

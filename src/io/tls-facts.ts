@@ -33,6 +33,10 @@ export class TlsFacts implements TlsInfo {
     this.certificate = agreed.certificate;
   }
 
+  get hasPeer(): boolean {
+    return this.certificate !== null;
+  }
+
   /** Read when somebody asks: it costs more than the rest together. */
   get peer(): PeerCertificate | null {
     if (this.certificate === null) return null;

@@ -4,9 +4,11 @@
 
 import type { HttpConfig, ListenerConfig } from '../config/snapshot.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
-import type { Conn, ConnOwner, Opening } from '../io/conn.ts';
+import type { Conn, ConnOwner, Preamble } from '../io/conn.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
+import { SSL_CX_ACTIVE } from '../observe/ssl-stats.ts';
+import type { ServerTls } from '../security/tls-settings.ts';
 import { RES_CX } from '../shared/breaker-table.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
 import type { DownConn } from './down-conn.ts';
@@ -27,7 +29,7 @@ export class HttpListener implements HttpDoor {
   private maxConnections = 0;
   private first: DownConn | null = null;
   /** PROXY protocol and TLS of the connections to come. */
-  opening: Opening = { preamble: null, tls: null };
+  readonly opening: { preamble: Preamble | null; tls: ServerTls | null } = { preamble: null, tls: null };
   private count = 0;
 
   constructor(config: ListenerConfig, plan: ListenerPlan, road: Road, tools: ListenTools) {
@@ -77,6 +79,7 @@ export class HttpListener implements HttpDoor {
   forget(down: DownConn): void {
     const { cells, breakers, buckets, clock } = this.tools;
     this.unlink(down);
+    if (down.secure) cells[this.plan.ssl + SSL_CX_ACTIVE]!--;
     if (down.counted) breakers.release(this.plan.breakers, RES_CX);
     cells[this.plan.listener + S.LISTENER_CX_ACTIVE]!--;
     cells[this.plan.listener + S.LISTENER_CX_DESTROY]!++;

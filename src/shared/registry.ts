@@ -22,6 +22,7 @@ export interface Shapes {
   readonly host: BlockShape;
   readonly listener: BlockShape;
   readonly http: BlockShape;
+  readonly ssl: BlockShape;
   readonly clusterHistograms: number;
   readonly httpHistograms: number;
   /** Words of one histogram in a stripe's `buckets`. */
@@ -219,22 +220,22 @@ export class SharedState {
   private planCluster(cluster: PlanSource['clusters'][number], tenancy: Tenancy): ClusterPlan {
     const { shapes } = this;
     const key = `cluster\0${cluster.name}`;
-    const place = this.occupy(key, tenancy, () => this.make([shapes.cluster], shapes.clusterHistograms, cluster.circuitBreakers));
+    const place = this.occupy(key, tenancy, () => this.make([shapes.cluster, shapes.ssl], shapes.clusterHistograms, cluster.circuitBreakers));
     tenancy.limits.push([place.row, cluster.circuitBreakers]);
     tenancy.members.push([place, cluster.endpoints.map(({ text }) => text).sort().join('\0')]);
     const hosts = cluster.endpoints.map(({ text }) => {
       const host = this.occupy(`host\0${cluster.name}\0${text}`, tenancy, () => this.make([shapes.host], 0, null));
       return host.blocks[0]!.cell;
     });
-    return { stats: place.blocks[0]!.cell, histograms: place.histograms, breakers: place.row, hosts };
+    return { stats: place.blocks[0]!.cell, ssl: place.blocks[1]!.cell, histograms: place.histograms, breakers: place.row, hosts };
   }
 
   private planListener(listener: PlanSource['listeners'][number], tenancy: Tenancy): ListenerPlan {
     const { shapes } = this;
     const limits = { maxConnections: listener.maxConnections, maxPendingRequests: 0, maxRequests: 0, maxRetries: 0 };
-    const place = this.occupy(`listener\0${listener.name}`, tenancy, () => this.make([shapes.listener, shapes.http], shapes.httpHistograms, limits));
+    const place = this.occupy(`listener\0${listener.name}`, tenancy, () => this.make([shapes.listener, shapes.http, shapes.ssl], shapes.httpHistograms, limits));
     tenancy.limits.push([place.row, limits]);
-    return { listener: place.blocks[0]!.cell, http: place.blocks[1]!.cell, histograms: place.histograms, breakers: place.row };
+    return { listener: place.blocks[0]!.cell, http: place.blocks[1]!.cell, ssl: place.blocks[2]!.cell, histograms: place.histograms, breakers: place.row };
   }
 
   private occupy(key: string, tenancy: Tenancy, make: () => Place): Place {

@@ -12,9 +12,9 @@ import type { ConfigError } from '../../src/config/errors.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { schemaReport, validateReport } from '../../src/config/report.ts';
 import { CONFIG_SCHEMA } from '../../src/config/schema.ts';
-import { checkFormat, put, rightDocument } from './refusals.ts';
+import { CHECK_TOOLS, put, rightDocument } from './refusals.ts';
 
-const tools = { checkFormat };
+const tools = CHECK_TOOLS;
 
 t.test('ERRORS.md holds the same codes and texts', (t) => {
   const page = readFileSync(join(cwd(), 'src/config/ERRORS.md'), 'utf8');

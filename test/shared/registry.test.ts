@@ -12,6 +12,7 @@ const shapes: Shapes = {
   host: { size: 2, gauges: [0] },
   listener: { size: 2, gauges: [0] },
   http: { size: 3, gauges: [0] },
+  ssl: { size: 2, gauges: [0] },
   clusterHistograms: 2,
   httpHistograms: 1,
   histogramWords: 8,

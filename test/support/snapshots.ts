@@ -9,6 +9,7 @@ export function listenerConfig(name: string, port: number, part: Partial<Listene
     address: { kind: 'ip', host: '127.0.0.1', port },
     maxConnections: 0,
     engine: 'auto',
+    tls: null,
     hash: `${name}:${port}`,
     http: {
       protocols: ['http1'],
@@ -40,6 +41,7 @@ export function clusterConfig(name: string, ports: readonly number[], part: Part
     endpoints: ports.map((port) => ({ address: { kind: 'ip', host: '127.0.0.1', port }, text: `127.0.0.1:${port}`, weight: 1 })),
     protocol: 'http1',
     connectTimeoutMs: 5000,
+    tls: null,
     loadBalancing: { policy: 'roundRobin' },
     connections: { idleTimeoutMs: 3_600_000, maxRequests: 0 },
     circuitBreakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 },
@@ -58,6 +60,7 @@ export function snapshot(part: Partial<Snapshot> = {}): Snapshot {
     logLevel: 'info',
     drainTimeoutMs: 1000,
     watch: false,
+    files: [],
     listeners: [listenerConfig('edge', 18080)],
     clusters: [clusterConfig('app', [13000])],
     ...part,

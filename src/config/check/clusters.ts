@@ -7,14 +7,17 @@ import { MAX_WEIGHT } from '../limits.ts';
 import type { Place } from '../place.ts';
 import type { CheckScope } from './check.ts';
 import { Register } from './choices.ts';
+import { checkClientTls } from './tls.ts';
 
-export function checkClusters(clusters: Place, { problems }: CheckScope): void {
+export function checkClusters(clusters: Place, scope: CheckScope): void {
+  const { problems } = scope;
   const names = new Register('duplicate-name', problems);
   for (const cluster of clusters.items()) {
     const name = cluster.at('name');
     const text = name.text();
     if (text !== null) names.add(text, name.pointer, `the cluster name ${JSON.stringify(text)}`);
     checkEndpoints(cluster.at('endpoints'), problems);
+    checkClientTls(cluster.at('tls'), scope);
   }
 }
 

@@ -11,6 +11,7 @@ import type { CheckScope } from './check.ts';
 import { atMostOne, exactlyOne, Register } from './choices.ts';
 import { checkRoutes } from './routes.ts';
 import { checkHeaderEdits } from './headers.ts';
+import { checkServerTls } from './tls.ts';
 
 export function checkListeners(root: Place, scope: CheckScope): void {
   const names = new Register('duplicate-name', scope.problems);
@@ -24,9 +25,16 @@ export function checkListeners(root: Place, scope: CheckScope): void {
     addAddress(addresses, address.text() ?? '', address.pointer);
     // Two listeners on port 0 get different ports, but would share the name that their address gives them.
     if (text !== null) names.add(text, name.pointer, `the listener name ${JSON.stringify(text)}`);
+    checkServerTls(listener.at('tls'), scope);
+    checkEngine(listener, root, scope);
     if (listener.has('http')) checkHttp(listener.at('http'), scope);
     else if (listener.isObject()) scope.problems.push({ code: 'missing-key', pointer: listener.pointer, message: 'listener needs the key "http"', wanted: ['http', 'tcp'] });
   }
+}
+
+function checkEngine(listener: Place, root: Place, { problems }: CheckScope): void {
+  if (!listener.has('tls') || (listener.at('engine').text() ?? root.at('engine').text()) !== 'uws') return;
+  problems.push({ code: 'conflict', pointer: listener.at('tls').pointer, atKey: true, message: 'the engine "uws" speaks plaintext only: its build has a TLS of its own that can crash the process when a certificate is replaced; choose the engine "epoll" or "node"' });
 }
 
 function addAddress(addresses: Register, text: string, pointer: string): void {

@@ -5,6 +5,7 @@ import { MAX_COUNT, MAX_HEADER_FIELDS, MAX_TRUSTED_HOPS } from '../limits.ts';
 import { choice, described, either, flag, freeText, integer, list, object, size, text } from './parts.ts';
 import type { Schema } from './parts.ts';
 import { virtualHostSchema } from './route.ts';
+import { serverTlsSchema } from './tls.ts';
 
 export const ENGINES = ['auto', 'epoll', 'node', 'uws'] as const;
 /** Keys of which `http` takes exactly one. */
@@ -76,6 +77,7 @@ export function listenerSchema(): Schema {
     address: text('Where to listen: IP:port, [v6]:port, unix:/path or unix:@name.', 'listenAddress', { examples: ['0.0.0.0:8080', '[::]:8080', 'unix:/run/nuncio.sock'] }),
     maxConnections: integer('The most connections at one time, over all workers; 0: no limit.', { minimum: 0, maximum: MAX_COUNT }, { default: DEFAULTS.listener.maxConnections }),
     engine: engineChoice('What carries the bytes of this listener; uws speaks HTTP/1.1 only. Default: the top-level engine.'),
+    tls: described('Speaks TLS on this listener. Default: plaintext.', serverTlsSchema()),
     http: described('Speaks HTTP on this listener.', http()),
   }, ['address']);
 }

@@ -3,32 +3,35 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
-const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"type":"object","properties":{"certificates":{"type":"array","items":{"type":"object","properties":{"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"type":"string","format":"name"},"requireClientCertificate":{"type":"boolean"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"sessionTicketKeys":{"type":"array","items":{"type":"string"}}},"required":["certificates"],"additionalProperties":false},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"tls":{"type":"object","properties":{"ca":{"type":"string","format":"name"},"serverName":{"type":"string","format":"authority"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"insecureSkipVerify":{"type":"boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
 const formats2 = FORMATS.duration;
 const formats4 = FORMATS.name;
-const formats8 = FORMATS.serverName;
-const formats10 = FORMATS.cidr;
-const formats12 = FORMATS.size;
-const formats26 = FORMATS.statusFilter;
-const formats30 = FORMATS.exactPath;
-const formats32 = FORMATS.path;
-const formats34 = FORMATS.separatedPrefix;
-const formats36 = FORMATS.regex;
-const formats38 = FORMATS.template;
-const formats40 = FORMATS.method;
-const formats42 = FORMATS.matchedHeader;
-const formats66 = FORMATS.headerName;
-const formats76 = FORMATS.substitution;
-const formats80 = FORMATS.authority;
-const formats82 = FORMATS.editedHeader;
-const formats84 = FORMATS.headerValue;
-const formats102 = FORMATS.optionalAuthority;
-const formats104 = FORMATS.target;
-const formats114 = FORMATS.domain;
-const formats222 = FORMATS.endpointAddress;
+const formats12 = FORMATS.serverNameRule;
+const formats14 = FORMATS.cipherName;
+const formats16 = FORMATS.alpnName;
+const formats30 = FORMATS.regex;
+const formats56 = FORMATS.serverName;
+const formats58 = FORMATS.cidr;
+const formats60 = FORMATS.size;
+const formats74 = FORMATS.statusFilter;
+const formats78 = FORMATS.exactPath;
+const formats80 = FORMATS.path;
+const formats82 = FORMATS.separatedPrefix;
+const formats86 = FORMATS.template;
+const formats88 = FORMATS.method;
+const formats90 = FORMATS.matchedHeader;
+const formats114 = FORMATS.headerName;
+const formats124 = FORMATS.substitution;
+const formats128 = FORMATS.authority;
+const formats130 = FORMATS.editedHeader;
+const formats132 = FORMATS.headerValue;
+const formats150 = FORMATS.optionalAuthority;
+const formats152 = FORMATS.target;
+const formats162 = FORMATS.domain;
+const formats270 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -360,7 +363,7 @@ vErrors.push(err23);
 errors++;
 }
 for(const key2 in data10){
-if(!(((((key2 === "name") || (key2 === "address")) || (key2 === "maxConnections")) || (key2 === "engine")) || (key2 === "http"))){
+if(!((((((key2 === "name") || (key2 === "address")) || (key2 === "maxConnections")) || (key2 === "engine")) || (key2 === "tls")) || (key2 === "http"))){
 const err24 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
 if(vErrors === null){
 vErrors = [err24];
@@ -479,12 +482,11 @@ vErrors.push(err33);
 errors++;
 }
 }
-if(data10.http !== undefined){
-let data15 = data10.http;
+if(data10.tls !== undefined){
+let data15 = data10.tls;
 if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
-for(const key3 in data15){
-if(!(func2.call(schema11.properties.listeners.items.properties.http.properties, key3))){
-const err34 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
+if(data15.certificates === undefined){
+const err34 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/required",keyword:"required",params:{missingProperty: "certificates"}};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -493,12 +495,9 @@ vErrors.push(err34);
 }
 errors++;
 }
-}
-if(data15.protocols !== undefined){
-let data16 = data15.protocols;
-if(Array.isArray(data16)){
-if(data16.length < 1){
-const err35 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
+for(const key3 in data15){
+if(!(func2.call(schema11.properties.listeners.items.properties.tls.properties, key3))){
+const err35 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -507,11 +506,12 @@ vErrors.push(err35);
 }
 errors++;
 }
-const len1 = data16.length;
-for(let i1=0; i1<len1; i1++){
-let data17 = data16[i1];
-if(typeof data17 !== "string"){
-const err36 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
+}
+if(data15.certificates !== undefined){
+let data16 = data15.certificates;
+if(Array.isArray(data16)){
+if(data16.length < 1){
+const err36 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -520,8 +520,12 @@ vErrors.push(err36);
 }
 errors++;
 }
-if(!(data17 === "http1")){
-const err37 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.protocols.items.enum}};
+const len1 = data16.length;
+for(let i1=0; i1<len1; i1++){
+let data17 = data16[i1];
+if(data17 && typeof data17 == "object" && !Array.isArray(data17)){
+if(data17.cert === undefined){
+const err37 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "cert"}};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -530,10 +534,8 @@ vErrors.push(err37);
 }
 errors++;
 }
-}
-}
-else {
-const err38 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
+if(data17.key === undefined){
+const err38 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "key"}};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -542,15 +544,9 @@ vErrors.push(err38);
 }
 errors++;
 }
-}
-if(data15.serverName !== undefined){
-let data18 = data15.serverName;
-const _errs48 = errors;
-let valid10 = false;
-const _errs49 = errors;
-if(typeof data18 === "string"){
-if(!(formats8(data18))){
-const err39 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
+for(const key4 in data17){
+if(!(((key4 === "cert") || (key4 === "key")) || (key4 === "serverNames"))){
+const err39 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -560,8 +556,11 @@ vErrors.push(err39);
 errors++;
 }
 }
-else {
-const err40 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data17.cert !== undefined){
+let data18 = data17.cert;
+if(typeof data18 === "string"){
+if(!(formats4(data18))){
+const err40 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/cert/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -570,12 +569,9 @@ vErrors.push(err40);
 }
 errors++;
 }
-var _valid2 = _errs49 === errors;
-valid10 = valid10 || _valid2;
-if(!valid10){
-const _errs51 = errors;
-if(false !== data18){
-const err41 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+}
+else {
+const err41 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/cert/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -584,11 +580,12 @@ vErrors.push(err41);
 }
 errors++;
 }
-var _valid2 = _errs51 === errors;
-valid10 = valid10 || _valid2;
 }
-if(!valid10){
-const err42 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
+if(data17.key !== undefined){
+let data19 = data17.key;
+if(typeof data19 === "string"){
+if(!(formats4(data19))){
+const err42 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/key/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -597,21 +594,9 @@ vErrors.push(err42);
 }
 errors++;
 }
-else {
-errors = _errs48;
-if(vErrors !== null){
-if(_errs48){
-vErrors.length = _errs48;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-if(data15.useRemoteAddress !== undefined){
-if(typeof data15.useRemoteAddress !== "boolean"){
-const err43 = {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",schemaPath:"#/properties/listeners/items/properties/http/properties/useRemoteAddress/type",keyword:"type",params:{type: "boolean"}};
+const err43 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/key/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -621,10 +606,15 @@ vErrors.push(err43);
 errors++;
 }
 }
-if(data15.xffNumTrustedHops !== undefined){
-let data20 = data15.xffNumTrustedHops;
-if(!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))){
-const err44 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/type",keyword:"type",params:{type: "integer"}};
+if(data17.serverNames !== undefined){
+let data20 = data17.serverNames;
+if(Array.isArray(data20)){
+const len2 = data20.length;
+for(let i2=0; i2<len2; i2++){
+let data21 = data20[i2];
+if(typeof data21 === "string"){
+if(!(formats12(data21))){
+const err44 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/format",keyword:"format",params:{format: "serverNameRule"}};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -633,9 +623,9 @@ vErrors.push(err44);
 }
 errors++;
 }
-if((typeof data20 == "number") && (isFinite(data20))){
-if(data20 > 100 || isNaN(data20)){
-const err45 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+}
+else {
+const err45 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -644,8 +634,10 @@ vErrors.push(err45);
 }
 errors++;
 }
-if(data20 < 0 || isNaN(data20)){
-const err46 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err46 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -656,15 +648,8 @@ errors++;
 }
 }
 }
-if(data15.trustedCidrs !== undefined){
-let data21 = data15.trustedCidrs;
-if(Array.isArray(data21)){
-const len2 = data21.length;
-for(let i2=0; i2<len2; i2++){
-let data22 = data21[i2];
-if(typeof data22 === "string"){
-if(!(formats10(data22))){
-const err47 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i2,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
+else {
+const err47 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -674,8 +659,9 @@ vErrors.push(err47);
 errors++;
 }
 }
+}
 else {
-const err48 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i2,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
+const err48 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -685,9 +671,10 @@ vErrors.push(err48);
 errors++;
 }
 }
-}
-else {
-const err49 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
+if(data15.minVersion !== undefined){
+let data22 = data15.minVersion;
+if(typeof data22 !== "string"){
+const err49 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -696,10 +683,8 @@ vErrors.push(err49);
 }
 errors++;
 }
-}
-if(data15.normalizePath !== undefined){
-if(typeof data15.normalizePath !== "boolean"){
-const err50 = {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",schemaPath:"#/properties/listeners/items/properties/http/properties/normalizePath/type",keyword:"type",params:{type: "boolean"}};
+if(!((data22 === "TLSv1.2") || (data22 === "TLSv1.3"))){
+const err50 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.tls.properties.minVersion.enum}};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -709,9 +694,10 @@ vErrors.push(err50);
 errors++;
 }
 }
-if(data15.mergeSlashes !== undefined){
-if(typeof data15.mergeSlashes !== "boolean"){
-const err51 = {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/mergeSlashes/type",keyword:"type",params:{type: "boolean"}};
+if(data15.maxVersion !== undefined){
+let data23 = data15.maxVersion;
+if(typeof data23 !== "string"){
+const err51 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -720,11 +706,8 @@ vErrors.push(err51);
 }
 errors++;
 }
-}
-if(data15.pathWithEscapedSlashes !== undefined){
-let data25 = data15.pathWithEscapedSlashes;
-if(typeof data25 !== "string"){
-const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
+if(!((data23 === "TLSv1.2") || (data23 === "TLSv1.3"))){
+const err52 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.tls.properties.maxVersion.enum}};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -733,8 +716,16 @@ vErrors.push(err52);
 }
 errors++;
 }
-if(!((((data25 === "keep") || (data25 === "reject")) || (data25 === "unescapeAndRedirect")) || (data25 === "unescapeAndForward"))){
-const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
+}
+if(data15.cipherSuites !== undefined){
+let data24 = data15.cipherSuites;
+if(Array.isArray(data24)){
+const len3 = data24.length;
+for(let i3=0; i3<len3; i3++){
+let data25 = data24[i3];
+if(typeof data25 === "string"){
+if(!(formats14(data25))){
+const err53 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/format",keyword:"format",params:{format: "cipherName"}};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -744,10 +735,8 @@ vErrors.push(err53);
 errors++;
 }
 }
-if(data15.headersWithUnderscores !== undefined){
-let data26 = data15.headersWithUnderscores;
-if(typeof data26 !== "string"){
-const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
+else {
+const err54 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -756,8 +745,10 @@ vErrors.push(err54);
 }
 errors++;
 }
-if(!(((data26 === "allow") || (data26 === "drop")) || (data26 === "reject"))){
-const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
+}
+}
+else {
+const err55 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites",schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -767,10 +758,15 @@ vErrors.push(err55);
 errors++;
 }
 }
-if(data15.maxRequestHeadersSize !== undefined){
-let data27 = data15.maxRequestHeadersSize;
-if((!(((typeof data27 == "number") && (!(data27 % 1) && !isNaN(data27))) && (isFinite(data27)))) && (typeof data27 !== "string")){
-const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestHeadersSize.type}};
+if(data15.alpn !== undefined){
+let data26 = data15.alpn;
+if(Array.isArray(data26)){
+const len4 = data26.length;
+for(let i4=0; i4<len4; i4++){
+let data27 = data26[i4];
+if(typeof data27 === "string"){
+if(!(formats16(data27))){
+const err56 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/format",keyword:"format",params:{format: "alpnName"}};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -779,9 +775,9 @@ vErrors.push(err56);
 }
 errors++;
 }
-if((typeof data27 == "number") && (isFinite(data27))){
-if(data27 < 0 || isNaN(data27)){
-const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err57 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -791,9 +787,9 @@ vErrors.push(err57);
 errors++;
 }
 }
-if(typeof data27 === "string"){
-if(!(formats12(data27))){
-const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/format",keyword:"format",params:{format: "size"}};
+}
+else {
+const err58 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn",schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -803,11 +799,11 @@ vErrors.push(err58);
 errors++;
 }
 }
-}
-if(data15.maxRequestHeaders !== undefined){
-let data28 = data15.maxRequestHeaders;
-if(!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))){
-const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
+if(data15.clientCa !== undefined){
+let data28 = data15.clientCa;
+if(typeof data28 === "string"){
+if(!(formats4(data28))){
+const err59 = {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",schemaPath:"#/properties/listeners/items/properties/tls/properties/clientCa/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -816,9 +812,9 @@ vErrors.push(err59);
 }
 errors++;
 }
-if((typeof data28 == "number") && (isFinite(data28))){
-if(data28 > 8192 || isNaN(data28)){
-const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
+}
+else {
+const err60 = {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",schemaPath:"#/properties/listeners/items/properties/tls/properties/clientCa/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -827,8 +823,10 @@ vErrors.push(err60);
 }
 errors++;
 }
-if(data28 < 1 || isNaN(data28)){
-const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+if(data15.requireClientCertificate !== undefined){
+if(typeof data15.requireClientCertificate !== "boolean"){
+const err61 = {instancePath:instancePath+"/listeners/" + i0+"/tls/requireClientCertificate",schemaPath:"#/properties/listeners/items/properties/tls/properties/requireClientCertificate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -838,11 +836,16 @@ vErrors.push(err61);
 errors++;
 }
 }
-}
-if(data15.maxRequestBodySize !== undefined){
-let data29 = data15.maxRequestBodySize;
-if((!(((typeof data29 == "number") && (!(data29 % 1) && !isNaN(data29))) && (isFinite(data29)))) && (typeof data29 !== "string")){
-const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestBodySize.type}};
+if(data15.subjectAltNames !== undefined){
+let data30 = data15.subjectAltNames;
+if(Array.isArray(data30)){
+const len5 = data30.length;
+for(let i5=0; i5<len5; i5++){
+let data31 = data30[i5];
+if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
+for(const key5 in data31){
+if(!(((key5 === "dns") || (key5 === "uri")) || (key5 === "ip"))){
+const err62 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5,schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -851,9 +854,15 @@ vErrors.push(err62);
 }
 errors++;
 }
-if((typeof data29 == "number") && (isFinite(data29))){
-if(data29 < 0 || isNaN(data29)){
-const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data31.dns !== undefined){
+let data32 = data31.dns;
+const _errs78 = errors;
+let valid20 = false;
+const _errs79 = errors;
+if(typeof data32 === "string"){
+if(!(formats4(data32))){
+const err63 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -863,9 +872,8 @@ vErrors.push(err63);
 errors++;
 }
 }
-if(typeof data29 === "string"){
-if(!(formats12(data29))){
-const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/format",keyword:"format",params:{format: "size"}};
+else {
+const err64 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -874,11 +882,14 @@ vErrors.push(err64);
 }
 errors++;
 }
-}
-}
-if(data15.acceptHttp10 !== undefined){
-if(typeof data15.acceptHttp10 !== "boolean"){
-const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",schemaPath:"#/properties/listeners/items/properties/http/properties/acceptHttp10/type",keyword:"type",params:{type: "boolean"}};
+var _valid2 = _errs79 === errors;
+valid20 = valid20 || _valid2;
+if(!valid20){
+const _errs81 = errors;
+if(data32 && typeof data32 == "object" && !Array.isArray(data32)){
+for(const key6 in data32){
+if(!(((((key6 === "exact") || (key6 === "prefix")) || (key6 === "suffix")) || (key6 === "contains")) || (key6 === "regex"))){
+const err65 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -888,12 +899,11 @@ vErrors.push(err65);
 errors++;
 }
 }
-if(data15.timeouts !== undefined){
-let data31 = data15.timeouts;
-if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
-for(const key4 in data31){
-if(!((((key4 === "idle") || (key4 === "requestHeaders")) || (key4 === "request")) || (key4 === "streamIdle"))){
-const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
+if(data32.exact !== undefined){
+let data33 = data32.exact;
+if(typeof data33 === "string"){
+if(!(formats4(data33))){
+const err66 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/exact",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -903,11 +913,8 @@ vErrors.push(err66);
 errors++;
 }
 }
-if(data31.idle !== undefined){
-let data32 = data31.idle;
-if(typeof data32 === "string"){
-if(!(formats2(data32))){
-const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/format",keyword:"format",params:{format: "duration"}};
+else {
+const err67 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/exact",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -917,8 +924,11 @@ vErrors.push(err67);
 errors++;
 }
 }
-else {
-const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/type",keyword:"type",params:{type: "string"}};
+if(data32.prefix !== undefined){
+let data34 = data32.prefix;
+if(typeof data34 === "string"){
+if(!(formats4(data34))){
+const err68 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/prefix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -928,11 +938,8 @@ vErrors.push(err68);
 errors++;
 }
 }
-if(data31.requestHeaders !== undefined){
-let data33 = data31.requestHeaders;
-if(typeof data33 === "string"){
-if(!(formats2(data33))){
-const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/format",keyword:"format",params:{format: "duration"}};
+else {
+const err69 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/prefix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -942,8 +949,11 @@ vErrors.push(err69);
 errors++;
 }
 }
-else {
-const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/type",keyword:"type",params:{type: "string"}};
+if(data32.suffix !== undefined){
+let data35 = data32.suffix;
+if(typeof data35 === "string"){
+if(!(formats4(data35))){
+const err70 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/suffix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -953,11 +963,8 @@ vErrors.push(err70);
 errors++;
 }
 }
-if(data31.request !== undefined){
-let data34 = data31.request;
-if(typeof data34 === "string"){
-if(!(formats2(data34))){
-const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/format",keyword:"format",params:{format: "duration"}};
+else {
+const err71 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/suffix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -967,8 +974,11 @@ vErrors.push(err71);
 errors++;
 }
 }
-else {
-const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/type",keyword:"type",params:{type: "string"}};
+if(data32.contains !== undefined){
+let data36 = data32.contains;
+if(typeof data36 === "string"){
+if(!(formats4(data36))){
+const err72 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/contains",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -978,11 +988,8 @@ vErrors.push(err72);
 errors++;
 }
 }
-if(data31.streamIdle !== undefined){
-let data35 = data31.streamIdle;
-if(typeof data35 === "string"){
-if(!(formats2(data35))){
-const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/format",keyword:"format",params:{format: "duration"}};
+else {
+const err73 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/contains",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -992,8 +999,11 @@ vErrors.push(err73);
 errors++;
 }
 }
-else {
-const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/type",keyword:"type",params:{type: "string"}};
+if(data32.regex !== undefined){
+let data37 = data32.regex;
+if(typeof data37 === "string"){
+if(!(formats30(data37))){
+const err74 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/regex",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -1003,9 +1013,8 @@ vErrors.push(err74);
 errors++;
 }
 }
-}
 else {
-const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
+const err75 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/regex",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -1015,12 +1024,9 @@ vErrors.push(err75);
 errors++;
 }
 }
-if(data15.requestId !== undefined){
-let data36 = data15.requestId;
-if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
-for(const key5 in data36){
-if(!((key5 === "generate") || (key5 === "preserveExternal"))){
-const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
+}
+else {
+const err76 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -1029,10 +1035,11 @@ vErrors.push(err76);
 }
 errors++;
 }
+var _valid2 = _errs81 === errors;
+valid20 = valid20 || _valid2;
 }
-if(data36.generate !== undefined){
-if(typeof data36.generate !== "boolean"){
-const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
+if(!valid20){
+const err77 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -1041,10 +1048,26 @@ vErrors.push(err77);
 }
 errors++;
 }
+else {
+errors = _errs78;
+if(vErrors !== null){
+if(_errs78){
+vErrors.length = _errs78;
 }
-if(data36.preserveExternal !== undefined){
-if(typeof data36.preserveExternal !== "boolean"){
-const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data31.uri !== undefined){
+let data38 = data31.uri;
+const _errs95 = errors;
+let valid22 = false;
+const _errs96 = errors;
+if(typeof data38 === "string"){
+if(!(formats4(data38))){
+const err78 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -1054,9 +1077,8 @@ vErrors.push(err78);
 errors++;
 }
 }
-}
 else {
-const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+const err79 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -1065,16 +1087,14 @@ vErrors.push(err79);
 }
 errors++;
 }
-}
-if(data15.accessLog !== undefined){
-let data39 = data15.accessLog;
-if(Array.isArray(data39)){
-const len3 = data39.length;
-for(let i3=0; i3<len3; i3++){
-let data40 = data39[i3];
-if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
-if(data40.path === undefined){
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+var _valid3 = _errs96 === errors;
+valid22 = valid22 || _valid3;
+if(!valid22){
+const _errs98 = errors;
+if(data38 && typeof data38 == "object" && !Array.isArray(data38)){
+for(const key7 in data38){
+if(!(((((key7 === "exact") || (key7 === "prefix")) || (key7 === "suffix")) || (key7 === "contains")) || (key7 === "regex"))){
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -1083,9 +1103,12 @@ vErrors.push(err80);
 }
 errors++;
 }
-for(const key6 in data40){
-if(!((((key6 === "path") || (key6 === "format")) || (key6 === "json")) || (key6 === "filter"))){
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+}
+if(data38.exact !== undefined){
+let data39 = data38.exact;
+if(typeof data39 === "string"){
+if(!(formats4(data39))){
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/exact",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -1095,11 +1118,8 @@ vErrors.push(err81);
 errors++;
 }
 }
-if(data40.path !== undefined){
-let data41 = data40.path;
-if(typeof data41 === "string"){
-if(!(formats4(data41))){
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+else {
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/exact",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -1109,8 +1129,11 @@ vErrors.push(err82);
 errors++;
 }
 }
-else {
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data38.prefix !== undefined){
+let data40 = data38.prefix;
+if(typeof data40 === "string"){
+if(!(formats4(data40))){
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/prefix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -1120,9 +1143,8 @@ vErrors.push(err83);
 errors++;
 }
 }
-if(data40.format !== undefined){
-if(typeof data40.format !== "string"){
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+else {
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/prefix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -1132,10 +1154,11 @@ vErrors.push(err84);
 errors++;
 }
 }
-if(data40.json !== undefined){
-let data43 = data40.json;
-if(!(data43 && typeof data43 == "object" && !Array.isArray(data43))){
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(data38.suffix !== undefined){
+let data41 = data38.suffix;
+if(typeof data41 === "string"){
+if(!(formats4(data41))){
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/suffix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -1145,12 +1168,8 @@ vErrors.push(err85);
 errors++;
 }
 }
-if(data40.filter !== undefined){
-let data44 = data40.filter;
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-for(const key7 in data44){
-if(!(key7 === "status")){
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+else {
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/suffix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -1160,11 +1179,11 @@ vErrors.push(err86);
 errors++;
 }
 }
-if(data44.status !== undefined){
-let data45 = data44.status;
-if(typeof data45 === "string"){
-if(!(formats26(data45))){
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(data38.contains !== undefined){
+let data42 = data38.contains;
+if(typeof data42 === "string"){
+if(!(formats4(data42))){
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/contains",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -1175,7 +1194,7 @@ errors++;
 }
 }
 else {
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/contains",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -1185,9 +1204,11 @@ vErrors.push(err88);
 errors++;
 }
 }
-}
-else {
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+if(data38.regex !== undefined){
+let data43 = data38.regex;
+if(typeof data43 === "string"){
+if(!(formats30(data43))){
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/regex",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -1197,9 +1218,8 @@ vErrors.push(err89);
 errors++;
 }
 }
-}
 else {
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/regex",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -1211,7 +1231,7 @@ errors++;
 }
 }
 else {
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -1220,16 +1240,11 @@ vErrors.push(err91);
 }
 errors++;
 }
+var _valid3 = _errs98 === errors;
+valid22 = valid22 || _valid3;
 }
-if(data15.routes !== undefined){
-let data46 = data15.routes;
-if(Array.isArray(data46)){
-const len4 = data46.length;
-for(let i4=0; i4<len4; i4++){
-let data47 = data46[i4];
-if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
-if(data47.match === undefined){
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+if(!valid22){
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -1238,9 +1253,26 @@ vErrors.push(err92);
 }
 errors++;
 }
-for(const key8 in data47){
-if(!(((((key8 === "name") || (key8 === "match")) || (key8 === "forward")) || (key8 === "redirect")) || (key8 === "respond"))){
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+else {
+errors = _errs95;
+if(vErrors !== null){
+if(_errs95){
+vErrors.length = _errs95;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data31.ip !== undefined){
+let data44 = data31.ip;
+const _errs112 = errors;
+let valid24 = false;
+const _errs113 = errors;
+if(typeof data44 === "string"){
+if(!(formats4(data44))){
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -1250,11 +1282,8 @@ vErrors.push(err93);
 errors++;
 }
 }
-if(data47.name !== undefined){
-let data48 = data47.name;
-if(typeof data48 === "string"){
-if(!(formats4(data48))){
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -1263,9 +1292,14 @@ vErrors.push(err94);
 }
 errors++;
 }
-}
-else {
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+var _valid4 = _errs113 === errors;
+valid24 = valid24 || _valid4;
+if(!valid24){
+const _errs115 = errors;
+if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
+for(const key8 in data44){
+if(!(((((key8 === "exact") || (key8 === "prefix")) || (key8 === "suffix")) || (key8 === "contains")) || (key8 === "regex"))){
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -1275,12 +1309,11 @@ vErrors.push(err95);
 errors++;
 }
 }
-if(data47.match !== undefined){
-let data49 = data47.match;
-if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
-for(const key9 in data49){
-if(!(func2.call(schema12.properties.match.properties, key9))){
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+if(data44.exact !== undefined){
+let data45 = data44.exact;
+if(typeof data45 === "string"){
+if(!(formats4(data45))){
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/exact",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -1290,11 +1323,8 @@ vErrors.push(err96);
 errors++;
 }
 }
-if(data49.path !== undefined){
-let data50 = data49.path;
-if(typeof data50 === "string"){
-if(!(formats30(data50))){
-const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+else {
+const err97 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/exact",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -1304,8 +1334,11 @@ vErrors.push(err97);
 errors++;
 }
 }
-else {
-const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data44.prefix !== undefined){
+let data46 = data44.prefix;
+if(typeof data46 === "string"){
+if(!(formats4(data46))){
+const err98 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/prefix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -1315,11 +1348,8 @@ vErrors.push(err98);
 errors++;
 }
 }
-if(data49.prefix !== undefined){
-let data51 = data49.prefix;
-if(typeof data51 === "string"){
-if(!(formats32(data51))){
-const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err99 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/prefix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -1329,8 +1359,11 @@ vErrors.push(err99);
 errors++;
 }
 }
-else {
-const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data44.suffix !== undefined){
+let data47 = data44.suffix;
+if(typeof data47 === "string"){
+if(!(formats4(data47))){
+const err100 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/suffix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -1340,11 +1373,8 @@ vErrors.push(err100);
 errors++;
 }
 }
-if(data49.pathSeparatedPrefix !== undefined){
-let data52 = data49.pathSeparatedPrefix;
-if(typeof data52 === "string"){
-if(!(formats34(data52))){
-const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+else {
+const err101 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/suffix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -1354,8 +1384,11 @@ vErrors.push(err101);
 errors++;
 }
 }
-else {
-const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data44.contains !== undefined){
+let data48 = data44.contains;
+if(typeof data48 === "string"){
+if(!(formats4(data48))){
+const err102 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/contains",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -1365,11 +1398,8 @@ vErrors.push(err102);
 errors++;
 }
 }
-if(data49.regex !== undefined){
-let data53 = data49.regex;
-if(typeof data53 === "string"){
-if(!(formats36(data53))){
-const err103 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err103 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/contains",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -1379,8 +1409,11 @@ vErrors.push(err103);
 errors++;
 }
 }
-else {
-const err104 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data44.regex !== undefined){
+let data49 = data44.regex;
+if(typeof data49 === "string"){
+if(!(formats30(data49))){
+const err104 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/regex",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -1390,11 +1423,8 @@ vErrors.push(err104);
 errors++;
 }
 }
-if(data49.template !== undefined){
-let data54 = data49.template;
-if(typeof data54 === "string"){
-if(!(formats38(data54))){
-const err105 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err105 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/regex",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -1404,8 +1434,9 @@ vErrors.push(err105);
 errors++;
 }
 }
+}
 else {
-const err106 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+const err106 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -1414,10 +1445,11 @@ vErrors.push(err106);
 }
 errors++;
 }
+var _valid4 = _errs115 === errors;
+valid24 = valid24 || _valid4;
 }
-if(data49.caseSensitive !== undefined){
-if(typeof data49.caseSensitive !== "boolean"){
-const err107 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(!valid24){
+const err107 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -1426,401 +1458,11 @@ vErrors.push(err107);
 }
 errors++;
 }
-}
-if(data49.methods !== undefined){
-let data56 = data49.methods;
-if(Array.isArray(data56)){
-const len5 = data56.length;
-for(let i5=0; i5<len5; i5++){
-let data57 = data56[i5];
-if(typeof data57 === "string"){
-if(!(formats40(data57))){
-const err108 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
-if(vErrors === null){
-vErrors = [err108];
-}
 else {
-vErrors.push(err108);
-}
-errors++;
-}
-}
-else {
-const err109 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods/" + i5,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err109];
-}
-else {
-vErrors.push(err109);
-}
-errors++;
-}
-}
-}
-else {
-const err110 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
-if(vErrors === null){
-vErrors = [err110];
-}
-else {
-vErrors.push(err110);
-}
-errors++;
-}
-}
-if(data49.headers !== undefined){
-let data58 = data49.headers;
-if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
-for(const key10 in data58){
-const _errs139 = errors;
-if(typeof key10 === "string"){
-if(!(formats42(key10))){
-const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key10};
-if(vErrors === null){
-vErrors = [err111];
-}
-else {
-vErrors.push(err111);
-}
-errors++;
-}
-}
-else {
-const err112 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key10};
-if(vErrors === null){
-vErrors = [err112];
-}
-else {
-vErrors.push(err112);
-}
-errors++;
-}
-var valid26 = _errs139 === errors;
-if(!valid26){
-const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key10}};
-if(vErrors === null){
-vErrors = [err113];
-}
-else {
-vErrors.push(err113);
-}
-errors++;
-}
-}
-for(const key11 in data58){
-let data59 = data58[key11];
-const _errs143 = errors;
-let valid28 = false;
-const _errs144 = errors;
-if(typeof data59 !== "string"){
-const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err114];
-}
-else {
-vErrors.push(err114);
-}
-errors++;
-}
-var _valid3 = _errs144 === errors;
-valid28 = valid28 || _valid3;
-if(!valid28){
-const _errs146 = errors;
-if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
-for(const key12 in data59){
-if(!((((((((key12 === "exact") || (key12 === "prefix")) || (key12 === "suffix")) || (key12 === "contains")) || (key12 === "regex")) || (key12 === "range")) || (key12 === "present")) || (key12 === "invert"))){
-const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
-if(vErrors === null){
-vErrors = [err115];
-}
-else {
-vErrors.push(err115);
-}
-errors++;
-}
-}
-if(data59.exact !== undefined){
-if(typeof data59.exact !== "string"){
-const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err116];
-}
-else {
-vErrors.push(err116);
-}
-errors++;
-}
-}
-if(data59.prefix !== undefined){
-let data61 = data59.prefix;
-if(typeof data61 === "string"){
-if(!(formats4(data61))){
-const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err117];
-}
-else {
-vErrors.push(err117);
-}
-errors++;
-}
-}
-else {
-const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err118];
-}
-else {
-vErrors.push(err118);
-}
-errors++;
-}
-}
-if(data59.suffix !== undefined){
-let data62 = data59.suffix;
-if(typeof data62 === "string"){
-if(!(formats4(data62))){
-const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err119];
-}
-else {
-vErrors.push(err119);
-}
-errors++;
-}
-}
-else {
-const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err120];
-}
-else {
-vErrors.push(err120);
-}
-errors++;
-}
-}
-if(data59.contains !== undefined){
-let data63 = data59.contains;
-if(typeof data63 === "string"){
-if(!(formats4(data63))){
-const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err121];
-}
-else {
-vErrors.push(err121);
-}
-errors++;
-}
-}
-else {
-const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err122];
-}
-else {
-vErrors.push(err122);
-}
-errors++;
-}
-}
-if(data59.regex !== undefined){
-let data64 = data59.regex;
-if(typeof data64 === "string"){
-if(!(formats36(data64))){
-const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
-if(vErrors === null){
-vErrors = [err123];
-}
-else {
-vErrors.push(err123);
-}
-errors++;
-}
-}
-else {
-const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err124];
-}
-else {
-vErrors.push(err124);
-}
-errors++;
-}
-}
-if(data59.range !== undefined){
-let data65 = data59.range;
-if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
-if(data65.start === undefined){
-const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
-if(vErrors === null){
-vErrors = [err125];
-}
-else {
-vErrors.push(err125);
-}
-errors++;
-}
-if(data65.end === undefined){
-const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
-if(vErrors === null){
-vErrors = [err126];
-}
-else {
-vErrors.push(err126);
-}
-errors++;
-}
-for(const key13 in data65){
-if(!((key13 === "start") || (key13 === "end"))){
-const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
-if(vErrors === null){
-vErrors = [err127];
-}
-else {
-vErrors.push(err127);
-}
-errors++;
-}
-}
-if(data65.start !== undefined){
-let data66 = data65.start;
-if(!(((typeof data66 == "number") && (!(data66 % 1) && !isNaN(data66))) && (isFinite(data66)))){
-const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err128];
-}
-else {
-vErrors.push(err128);
-}
-errors++;
-}
-if((typeof data66 == "number") && (isFinite(data66))){
-if(data66 > 9007199254740991 || isNaN(data66)){
-const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err129];
-}
-else {
-vErrors.push(err129);
-}
-errors++;
-}
-if(data66 < -9007199254740991 || isNaN(data66)){
-const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err130];
-}
-else {
-vErrors.push(err130);
-}
-errors++;
-}
-}
-}
-if(data65.end !== undefined){
-let data67 = data65.end;
-if(!(((typeof data67 == "number") && (!(data67 % 1) && !isNaN(data67))) && (isFinite(data67)))){
-const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err131];
-}
-else {
-vErrors.push(err131);
-}
-errors++;
-}
-if((typeof data67 == "number") && (isFinite(data67))){
-if(data67 > 9007199254740991 || isNaN(data67)){
-const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err132];
-}
-else {
-vErrors.push(err132);
-}
-errors++;
-}
-if(data67 < -9007199254740991 || isNaN(data67)){
-const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err133];
-}
-else {
-vErrors.push(err133);
-}
-errors++;
-}
-}
-}
-}
-else {
-const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err134];
-}
-else {
-vErrors.push(err134);
-}
-errors++;
-}
-}
-if(data59.present !== undefined){
-if(typeof data59.present !== "boolean"){
-const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err135];
-}
-else {
-vErrors.push(err135);
-}
-errors++;
-}
-}
-if(data59.invert !== undefined){
-if(typeof data59.invert !== "boolean"){
-const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err136];
-}
-else {
-vErrors.push(err136);
-}
-errors++;
-}
-}
-}
-else {
-const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err137];
-}
-else {
-vErrors.push(err137);
-}
-errors++;
-}
-var _valid3 = _errs146 === errors;
-valid28 = valid28 || _valid3;
-}
-if(!valid28){
-const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers/" + key11.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-if(vErrors === null){
-vErrors = [err138];
-}
-else {
-vErrors.push(err138);
-}
-errors++;
-}
-else {
-errors = _errs143;
+errors = _errs112;
 if(vErrors !== null){
-if(_errs143){
-vErrors.length = _errs143;
+if(_errs112){
+vErrors.length = _errs112;
 }
 else {
 vErrors = null;
@@ -1830,7 +1472,408 @@ vErrors = null;
 }
 }
 else {
-const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err108 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5,schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err108];
+}
+else {
+vErrors.push(err108);
+}
+errors++;
+}
+}
+}
+else {
+const err109 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err109];
+}
+else {
+vErrors.push(err109);
+}
+errors++;
+}
+}
+if(data15.sessionTicketKeys !== undefined){
+let data50 = data15.sessionTicketKeys;
+if(Array.isArray(data50)){
+const len6 = data50.length;
+for(let i6=0; i6<len6; i6++){
+if(typeof data50[i6] !== "string"){
+const err110 = {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys/" + i6,schemaPath:"#/properties/listeners/items/properties/tls/properties/sessionTicketKeys/items/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err110];
+}
+else {
+vErrors.push(err110);
+}
+errors++;
+}
+}
+}
+else {
+const err111 = {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys",schemaPath:"#/properties/listeners/items/properties/tls/properties/sessionTicketKeys/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err111];
+}
+else {
+vErrors.push(err111);
+}
+errors++;
+}
+}
+}
+else {
+const err112 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err112];
+}
+else {
+vErrors.push(err112);
+}
+errors++;
+}
+}
+if(data10.http !== undefined){
+let data52 = data10.http;
+if(data52 && typeof data52 == "object" && !Array.isArray(data52)){
+for(const key9 in data52){
+if(!(func2.call(schema11.properties.listeners.items.properties.http.properties, key9))){
+const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+if(vErrors === null){
+vErrors = [err113];
+}
+else {
+vErrors.push(err113);
+}
+errors++;
+}
+}
+if(data52.protocols !== undefined){
+let data53 = data52.protocols;
+if(Array.isArray(data53)){
+if(data53.length < 1){
+const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
+if(vErrors === null){
+vErrors = [err114];
+}
+else {
+vErrors.push(err114);
+}
+errors++;
+}
+const len7 = data53.length;
+for(let i7=0; i7<len7; i7++){
+let data54 = data53[i7];
+if(typeof data54 !== "string"){
+const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err115];
+}
+else {
+vErrors.push(err115);
+}
+errors++;
+}
+if(!(data54 === "http1")){
+const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.protocols.items.enum}};
+if(vErrors === null){
+vErrors = [err116];
+}
+else {
+vErrors.push(err116);
+}
+errors++;
+}
+}
+}
+else {
+const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err117];
+}
+else {
+vErrors.push(err117);
+}
+errors++;
+}
+}
+if(data52.serverName !== undefined){
+let data55 = data52.serverName;
+const _errs140 = errors;
+let valid31 = false;
+const _errs141 = errors;
+if(typeof data55 === "string"){
+if(!(formats56(data55))){
+const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
+if(vErrors === null){
+vErrors = [err118];
+}
+else {
+vErrors.push(err118);
+}
+errors++;
+}
+}
+else {
+const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err119];
+}
+else {
+vErrors.push(err119);
+}
+errors++;
+}
+var _valid5 = _errs141 === errors;
+valid31 = valid31 || _valid5;
+if(!valid31){
+const _errs143 = errors;
+if(false !== data55){
+const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+if(vErrors === null){
+vErrors = [err120];
+}
+else {
+vErrors.push(err120);
+}
+errors++;
+}
+var _valid5 = _errs143 === errors;
+valid31 = valid31 || _valid5;
+}
+if(!valid31){
+const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err121];
+}
+else {
+vErrors.push(err121);
+}
+errors++;
+}
+else {
+errors = _errs140;
+if(vErrors !== null){
+if(_errs140){
+vErrors.length = _errs140;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data52.useRemoteAddress !== undefined){
+if(typeof data52.useRemoteAddress !== "boolean"){
+const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",schemaPath:"#/properties/listeners/items/properties/http/properties/useRemoteAddress/type",keyword:"type",params:{type: "boolean"}};
+if(vErrors === null){
+vErrors = [err122];
+}
+else {
+vErrors.push(err122);
+}
+errors++;
+}
+}
+if(data52.xffNumTrustedHops !== undefined){
+let data57 = data52.xffNumTrustedHops;
+if(!(((typeof data57 == "number") && (!(data57 % 1) && !isNaN(data57))) && (isFinite(data57)))){
+const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err123];
+}
+else {
+vErrors.push(err123);
+}
+errors++;
+}
+if((typeof data57 == "number") && (isFinite(data57))){
+if(data57 > 100 || isNaN(data57)){
+const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+if(vErrors === null){
+vErrors = [err124];
+}
+else {
+vErrors.push(err124);
+}
+errors++;
+}
+if(data57 < 0 || isNaN(data57)){
+const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err125];
+}
+else {
+vErrors.push(err125);
+}
+errors++;
+}
+}
+}
+if(data52.trustedCidrs !== undefined){
+let data58 = data52.trustedCidrs;
+if(Array.isArray(data58)){
+const len8 = data58.length;
+for(let i8=0; i8<len8; i8++){
+let data59 = data58[i8];
+if(typeof data59 === "string"){
+if(!(formats58(data59))){
+const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
+if(vErrors === null){
+vErrors = [err126];
+}
+else {
+vErrors.push(err126);
+}
+errors++;
+}
+}
+else {
+const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err127];
+}
+else {
+vErrors.push(err127);
+}
+errors++;
+}
+}
+}
+else {
+const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err128];
+}
+else {
+vErrors.push(err128);
+}
+errors++;
+}
+}
+if(data52.normalizePath !== undefined){
+if(typeof data52.normalizePath !== "boolean"){
+const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",schemaPath:"#/properties/listeners/items/properties/http/properties/normalizePath/type",keyword:"type",params:{type: "boolean"}};
+if(vErrors === null){
+vErrors = [err129];
+}
+else {
+vErrors.push(err129);
+}
+errors++;
+}
+}
+if(data52.mergeSlashes !== undefined){
+if(typeof data52.mergeSlashes !== "boolean"){
+const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/mergeSlashes/type",keyword:"type",params:{type: "boolean"}};
+if(vErrors === null){
+vErrors = [err130];
+}
+else {
+vErrors.push(err130);
+}
+errors++;
+}
+}
+if(data52.pathWithEscapedSlashes !== undefined){
+let data62 = data52.pathWithEscapedSlashes;
+if(typeof data62 !== "string"){
+const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err131];
+}
+else {
+vErrors.push(err131);
+}
+errors++;
+}
+if(!((((data62 === "keep") || (data62 === "reject")) || (data62 === "unescapeAndRedirect")) || (data62 === "unescapeAndForward"))){
+const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
+if(vErrors === null){
+vErrors = [err132];
+}
+else {
+vErrors.push(err132);
+}
+errors++;
+}
+}
+if(data52.headersWithUnderscores !== undefined){
+let data63 = data52.headersWithUnderscores;
+if(typeof data63 !== "string"){
+const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err133];
+}
+else {
+vErrors.push(err133);
+}
+errors++;
+}
+if(!(((data63 === "allow") || (data63 === "drop")) || (data63 === "reject"))){
+const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
+if(vErrors === null){
+vErrors = [err134];
+}
+else {
+vErrors.push(err134);
+}
+errors++;
+}
+}
+if(data52.maxRequestHeadersSize !== undefined){
+let data64 = data52.maxRequestHeadersSize;
+if((!(((typeof data64 == "number") && (!(data64 % 1) && !isNaN(data64))) && (isFinite(data64)))) && (typeof data64 !== "string")){
+const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestHeadersSize.type}};
+if(vErrors === null){
+vErrors = [err135];
+}
+else {
+vErrors.push(err135);
+}
+errors++;
+}
+if((typeof data64 == "number") && (isFinite(data64))){
+if(data64 < 0 || isNaN(data64)){
+const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err136];
+}
+else {
+vErrors.push(err136);
+}
+errors++;
+}
+}
+if(typeof data64 === "string"){
+if(!(formats60(data64))){
+const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/format",keyword:"format",params:{format: "size"}};
+if(vErrors === null){
+vErrors = [err137];
+}
+else {
+vErrors.push(err137);
+}
+errors++;
+}
+}
+}
+if(data52.maxRequestHeaders !== undefined){
+let data65 = data52.maxRequestHeaders;
+if(!(((typeof data65 == "number") && (!(data65 % 1) && !isNaN(data65))) && (isFinite(data65)))){
+const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err138];
+}
+else {
+vErrors.push(err138);
+}
+errors++;
+}
+if((typeof data65 == "number") && (isFinite(data65))){
+if(data65 > 8192 || isNaN(data65)){
+const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1839,15 +1882,8 @@ vErrors.push(err139);
 }
 errors++;
 }
-}
-if(data49.query !== undefined){
-let data70 = data49.query;
-if(data70 && typeof data70 == "object" && !Array.isArray(data70)){
-for(const key14 in data70){
-const _errs172 = errors;
-if(typeof key14 === "string"){
-if(!(formats4(key14))){
-const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key14};
+if(data65 < 1 || isNaN(data65)){
+const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1857,8 +1893,11 @@ vErrors.push(err140);
 errors++;
 }
 }
-else {
-const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
+}
+if(data52.maxRequestBodySize !== undefined){
+let data66 = data52.maxRequestBodySize;
+if((!(((typeof data66 == "number") && (!(data66 % 1) && !isNaN(data66))) && (isFinite(data66)))) && (typeof data66 !== "string")){
+const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestBodySize.type}};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1867,9 +1906,9 @@ vErrors.push(err141);
 }
 errors++;
 }
-var valid31 = _errs172 === errors;
-if(!valid31){
-const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
+if((typeof data66 == "number") && (isFinite(data66))){
+if(data66 < 0 || isNaN(data66)){
+const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1879,13 +1918,9 @@ vErrors.push(err142);
 errors++;
 }
 }
-for(const key15 in data70){
-let data71 = data70[key15];
-const _errs176 = errors;
-let valid33 = false;
-const _errs177 = errors;
-if(typeof data71 !== "string"){
-const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(typeof data66 === "string"){
+if(!(formats60(data66))){
+const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1894,14 +1929,11 @@ vErrors.push(err143);
 }
 errors++;
 }
-var _valid4 = _errs177 === errors;
-valid33 = valid33 || _valid4;
-if(!valid33){
-const _errs179 = errors;
-if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
-for(const key16 in data71){
-if(!((((((((key16 === "exact") || (key16 === "prefix")) || (key16 === "suffix")) || (key16 === "contains")) || (key16 === "regex")) || (key16 === "range")) || (key16 === "present")) || (key16 === "invert"))){
-const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+}
+}
+if(data52.acceptHttp10 !== undefined){
+if(typeof data52.acceptHttp10 !== "boolean"){
+const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",schemaPath:"#/properties/listeners/items/properties/http/properties/acceptHttp10/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1911,9 +1943,12 @@ vErrors.push(err144);
 errors++;
 }
 }
-if(data71.exact !== undefined){
-if(typeof data71.exact !== "string"){
-const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data52.timeouts !== undefined){
+let data68 = data52.timeouts;
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+for(const key10 in data68){
+if(!((((key10 === "idle") || (key10 === "requestHeaders")) || (key10 === "request")) || (key10 === "streamIdle"))){
+const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1923,11 +1958,11 @@ vErrors.push(err145);
 errors++;
 }
 }
-if(data71.prefix !== undefined){
-let data73 = data71.prefix;
-if(typeof data73 === "string"){
-if(!(formats4(data73))){
-const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data68.idle !== undefined){
+let data69 = data68.idle;
+if(typeof data69 === "string"){
+if(!(formats2(data69))){
+const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1938,7 +1973,7 @@ errors++;
 }
 }
 else {
-const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1948,11 +1983,11 @@ vErrors.push(err147);
 errors++;
 }
 }
-if(data71.suffix !== undefined){
-let data74 = data71.suffix;
-if(typeof data74 === "string"){
-if(!(formats4(data74))){
-const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data68.requestHeaders !== undefined){
+let data70 = data68.requestHeaders;
+if(typeof data70 === "string"){
+if(!(formats2(data70))){
+const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1963,7 +1998,7 @@ errors++;
 }
 }
 else {
-const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1973,11 +2008,11 @@ vErrors.push(err149);
 errors++;
 }
 }
-if(data71.contains !== undefined){
-let data75 = data71.contains;
-if(typeof data75 === "string"){
-if(!(formats4(data75))){
-const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data68.request !== undefined){
+let data71 = data68.request;
+if(typeof data71 === "string"){
+if(!(formats2(data71))){
+const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1988,7 +2023,7 @@ errors++;
 }
 }
 else {
-const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1998,11 +2033,11 @@ vErrors.push(err151);
 errors++;
 }
 }
-if(data71.regex !== undefined){
-let data76 = data71.regex;
-if(typeof data76 === "string"){
-if(!(formats36(data76))){
-const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data68.streamIdle !== undefined){
+let data72 = data68.streamIdle;
+if(typeof data72 === "string"){
+if(!(formats2(data72))){
+const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -2013,7 +2048,7 @@ errors++;
 }
 }
 else {
-const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -2023,11 +2058,9 @@ vErrors.push(err153);
 errors++;
 }
 }
-if(data71.range !== undefined){
-let data77 = data71.range;
-if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
-if(data77.start === undefined){
-const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+}
+else {
+const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2036,8 +2069,13 @@ vErrors.push(err154);
 }
 errors++;
 }
-if(data77.end === undefined){
-const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data52.requestId !== undefined){
+let data73 = data52.requestId;
+if(data73 && typeof data73 == "object" && !Array.isArray(data73)){
+for(const key11 in data73){
+if(!((key11 === "generate") || (key11 === "preserveExternal"))){
+const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2046,9 +2084,10 @@ vErrors.push(err155);
 }
 errors++;
 }
-for(const key17 in data77){
-if(!((key17 === "start") || (key17 === "end"))){
-const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+}
+if(data73.generate !== undefined){
+if(typeof data73.generate !== "boolean"){
+const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2058,10 +2097,9 @@ vErrors.push(err156);
 errors++;
 }
 }
-if(data77.start !== undefined){
-let data78 = data77.start;
-if(!(((typeof data78 == "number") && (!(data78 % 1) && !isNaN(data78))) && (isFinite(data78)))){
-const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data73.preserveExternal !== undefined){
+if(typeof data73.preserveExternal !== "boolean"){
+const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2070,9 +2108,10 @@ vErrors.push(err157);
 }
 errors++;
 }
-if((typeof data78 == "number") && (isFinite(data78))){
-if(data78 > 9007199254740991 || isNaN(data78)){
-const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+else {
+const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2081,8 +2120,16 @@ vErrors.push(err158);
 }
 errors++;
 }
-if(data78 < -9007199254740991 || isNaN(data78)){
-const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data52.accessLog !== undefined){
+let data76 = data52.accessLog;
+if(Array.isArray(data76)){
+const len9 = data76.length;
+for(let i9=0; i9<len9; i9++){
+let data77 = data76[i9];
+if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
+if(data77.path === undefined){
+const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2091,12 +2138,9 @@ vErrors.push(err159);
 }
 errors++;
 }
-}
-}
-if(data77.end !== undefined){
-let data79 = data77.end;
-if(!(((typeof data79 == "number") && (!(data79 % 1) && !isNaN(data79))) && (isFinite(data79)))){
-const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+for(const key12 in data77){
+if(!((((key12 === "path") || (key12 === "format")) || (key12 === "json")) || (key12 === "filter"))){
+const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2105,9 +2149,12 @@ vErrors.push(err160);
 }
 errors++;
 }
-if((typeof data79 == "number") && (isFinite(data79))){
-if(data79 > 9007199254740991 || isNaN(data79)){
-const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data77.path !== undefined){
+let data78 = data77.path;
+if(typeof data78 === "string"){
+if(!(formats4(data78))){
+const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2116,8 +2163,9 @@ vErrors.push(err161);
 }
 errors++;
 }
-if(data79 < -9007199254740991 || isNaN(data79)){
-const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+else {
+const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2127,10 +2175,9 @@ vErrors.push(err162);
 errors++;
 }
 }
-}
-}
-else {
-const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data77.format !== undefined){
+if(typeof data77.format !== "string"){
+const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2140,9 +2187,10 @@ vErrors.push(err163);
 errors++;
 }
 }
-if(data71.present !== undefined){
-if(typeof data71.present !== "boolean"){
-const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data77.json !== undefined){
+let data80 = data77.json;
+if(!(data80 && typeof data80 == "object" && !Array.isArray(data80))){
+const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2152,9 +2200,12 @@ vErrors.push(err164);
 errors++;
 }
 }
-if(data71.invert !== undefined){
-if(typeof data71.invert !== "boolean"){
-const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data77.filter !== undefined){
+let data81 = data77.filter;
+if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
+for(const key13 in data81){
+if(!(key13 === "status")){
+const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2164,9 +2215,11 @@ vErrors.push(err165);
 errors++;
 }
 }
-}
-else {
-const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data81.status !== undefined){
+let data82 = data81.status;
+if(typeof data82 === "string"){
+if(!(formats74(data82))){
+const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2175,11 +2228,9 @@ vErrors.push(err166);
 }
 errors++;
 }
-var _valid4 = _errs179 === errors;
-valid33 = valid33 || _valid4;
 }
-if(!valid33){
-const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+else {
+const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2188,21 +2239,10 @@ vErrors.push(err167);
 }
 errors++;
 }
-else {
-errors = _errs176;
-if(vErrors !== null){
-if(_errs176){
-vErrors.length = _errs176;
-}
-else {
-vErrors = null;
-}
-}
-}
 }
 }
 else {
-const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2212,11 +2252,9 @@ vErrors.push(err168);
 errors++;
 }
 }
-if(data49.fraction !== undefined){
-let data82 = data49.fraction;
-if((typeof data82 == "number") && (isFinite(data82))){
-if(data82 > 1 || isNaN(data82)){
-const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+}
+else {
+const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2225,8 +2263,10 @@ vErrors.push(err169);
 }
 errors++;
 }
-if(data82 < 0 || isNaN(data82)){
-const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2236,8 +2276,15 @@ vErrors.push(err170);
 errors++;
 }
 }
-else {
-const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(data52.routes !== undefined){
+let data83 = data52.routes;
+if(Array.isArray(data83)){
+const len10 = data83.length;
+for(let i10=0; i10<len10; i10++){
+let data84 = data83[i10];
+if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
+if(data84.match === undefined){
+const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2246,10 +2293,9 @@ vErrors.push(err171);
 }
 errors++;
 }
-}
-}
-else {
-const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+for(const key14 in data84){
+if(!(((((key14 === "name") || (key14 === "match")) || (key14 === "forward")) || (key14 === "redirect")) || (key14 === "respond"))){
+const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2259,12 +2305,11 @@ vErrors.push(err172);
 errors++;
 }
 }
-if(data47.forward !== undefined){
-let data83 = data47.forward;
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-for(const key18 in data83){
-if(!((((((((key18 === "cluster") || (key18 === "clusters")) || (key18 === "clusterHeader")) || (key18 === "timeout")) || (key18 === "idleTimeout")) || (key18 === "rewrite")) || (key18 === "requestHeaders")) || (key18 === "responseHeaders"))){
-const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+if(data84.name !== undefined){
+let data85 = data84.name;
+if(typeof data85 === "string"){
+if(!(formats4(data85))){
+const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2274,11 +2319,8 @@ vErrors.push(err173);
 errors++;
 }
 }
-if(data83.cluster !== undefined){
-let data84 = data83.cluster;
-if(typeof data84 === "string"){
-if(!(formats4(data84))){
-const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+else {
+const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2288,8 +2330,12 @@ vErrors.push(err174);
 errors++;
 }
 }
-else {
-const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data84.match !== undefined){
+let data86 = data84.match;
+if(data86 && typeof data86 == "object" && !Array.isArray(data86)){
+for(const key15 in data86){
+if(!(func2.call(schema12.properties.match.properties, key15))){
+const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2299,11 +2345,11 @@ vErrors.push(err175);
 errors++;
 }
 }
-if(data83.clusters !== undefined){
-let data85 = data83.clusters;
-if(Array.isArray(data85)){
-if(data85.length < 1){
-const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+if(data86.path !== undefined){
+let data87 = data86.path;
+if(typeof data87 === "string"){
+if(!(formats78(data87))){
+const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2312,12 +2358,9 @@ vErrors.push(err176);
 }
 errors++;
 }
-const len6 = data85.length;
-for(let i6=0; i6<len6; i6++){
-let data86 = data85[i6];
-if(data86 && typeof data86 == "object" && !Array.isArray(data86)){
-if(data86.name === undefined){
-const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+else {
+const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2326,9 +2369,12 @@ vErrors.push(err177);
 }
 errors++;
 }
-for(const key19 in data86){
-if(!((key19 === "name") || (key19 === "weight"))){
-const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+}
+if(data86.prefix !== undefined){
+let data88 = data86.prefix;
+if(typeof data88 === "string"){
+if(!(formats80(data88))){
+const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2338,11 +2384,8 @@ vErrors.push(err178);
 errors++;
 }
 }
-if(data86.name !== undefined){
-let data87 = data86.name;
-if(typeof data87 === "string"){
-if(!(formats4(data87))){
-const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2352,8 +2395,11 @@ vErrors.push(err179);
 errors++;
 }
 }
-else {
-const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data86.pathSeparatedPrefix !== undefined){
+let data89 = data86.pathSeparatedPrefix;
+if(typeof data89 === "string"){
+if(!(formats82(data89))){
+const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2363,10 +2409,8 @@ vErrors.push(err180);
 errors++;
 }
 }
-if(data86.weight !== undefined){
-let data88 = data86.weight;
-if(!(((typeof data88 == "number") && (!(data88 % 1) && !isNaN(data88))) && (isFinite(data88)))){
-const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2375,9 +2419,12 @@ vErrors.push(err181);
 }
 errors++;
 }
-if((typeof data88 == "number") && (isFinite(data88))){
-if(data88 > 4294967295 || isNaN(data88)){
-const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data86.regex !== undefined){
+let data90 = data86.regex;
+if(typeof data90 === "string"){
+if(!(formats30(data90))){
+const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2386,8 +2433,9 @@ vErrors.push(err182);
 }
 errors++;
 }
-if(data88 < 0 || isNaN(data88)){
-const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2397,10 +2445,11 @@ vErrors.push(err183);
 errors++;
 }
 }
-}
-}
-else {
-const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters/" + i6,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data86.template !== undefined){
+let data91 = data86.template;
+if(typeof data91 === "string"){
+if(!(formats86(data91))){
+const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2410,9 +2459,8 @@ vErrors.push(err184);
 errors++;
 }
 }
-}
 else {
-const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2422,11 +2470,9 @@ vErrors.push(err185);
 errors++;
 }
 }
-if(data83.clusterHeader !== undefined){
-let data89 = data83.clusterHeader;
-if(typeof data89 === "string"){
-if(!(formats66(data89))){
-const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(data86.caseSensitive !== undefined){
+if(typeof data86.caseSensitive !== "boolean"){
+const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2436,8 +2482,15 @@ vErrors.push(err186);
 errors++;
 }
 }
-else {
-const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if(data86.methods !== undefined){
+let data93 = data86.methods;
+if(Array.isArray(data93)){
+const len11 = data93.length;
+for(let i11=0; i11<len11; i11++){
+let data94 = data93[i11];
+if(typeof data94 === "string"){
+if(!(formats88(data94))){
+const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/methods/" + i11,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2447,11 +2500,8 @@ vErrors.push(err187);
 errors++;
 }
 }
-if(data83.timeout !== undefined){
-let data90 = data83.timeout;
-if(typeof data90 === "string"){
-if(!(formats2(data90))){
-const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/methods/" + i11,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2461,8 +2511,9 @@ vErrors.push(err188);
 errors++;
 }
 }
+}
 else {
-const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2472,11 +2523,14 @@ vErrors.push(err189);
 errors++;
 }
 }
-if(data83.idleTimeout !== undefined){
-let data91 = data83.idleTimeout;
-if(typeof data91 === "string"){
-if(!(formats2(data91))){
-const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data86.headers !== undefined){
+let data95 = data86.headers;
+if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
+for(const key16 in data95){
+const _errs231 = errors;
+if(typeof key16 === "string"){
+if(!(formats90(key16))){
+const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key16};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2487,7 +2541,7 @@ errors++;
 }
 }
 else {
-const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key16};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2496,13 +2550,9 @@ vErrors.push(err191);
 }
 errors++;
 }
-}
-if(data83.rewrite !== undefined){
-let data92 = data83.rewrite;
-if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
-for(const key20 in data92){
-if(!(((((key20 === "prefix") || (key20 === "regex")) || (key20 === "path")) || (key20 === "host")) || (key20 === "hostFrom"))){
-const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+var valid47 = _errs231 === errors;
+if(!valid47){
+const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key16}};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2512,11 +2562,13 @@ vErrors.push(err192);
 errors++;
 }
 }
-if(data92.prefix !== undefined){
-let data93 = data92.prefix;
-if(typeof data93 === "string"){
-if(!(formats32(data93))){
-const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+for(const key17 in data95){
+let data96 = data95[key17];
+const _errs235 = errors;
+let valid49 = false;
+const _errs236 = errors;
+if(typeof data96 !== "string"){
+const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2525,9 +2577,14 @@ vErrors.push(err193);
 }
 errors++;
 }
-}
-else {
-const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+var _valid6 = _errs236 === errors;
+valid49 = valid49 || _valid6;
+if(!valid49){
+const _errs238 = errors;
+if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
+for(const key18 in data96){
+if(!((((((((key18 === "exact") || (key18 === "prefix")) || (key18 === "suffix")) || (key18 === "contains")) || (key18 === "regex")) || (key18 === "range")) || (key18 === "present")) || (key18 === "invert"))){
+const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2537,11 +2594,9 @@ vErrors.push(err194);
 errors++;
 }
 }
-if(data92.regex !== undefined){
-let data94 = data92.regex;
-if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
-if(data94.pattern === undefined){
-const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+if(data96.exact !== undefined){
+if(typeof data96.exact !== "string"){
+const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2550,8 +2605,12 @@ vErrors.push(err195);
 }
 errors++;
 }
-if(data94.substitution === undefined){
-const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data96.prefix !== undefined){
+let data98 = data96.prefix;
+if(typeof data98 === "string"){
+if(!(formats4(data98))){
+const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2560,9 +2619,9 @@ vErrors.push(err196);
 }
 errors++;
 }
-for(const key21 in data94){
-if(!((key21 === "pattern") || (key21 === "substitution"))){
-const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+}
+else {
+const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2572,11 +2631,11 @@ vErrors.push(err197);
 errors++;
 }
 }
-if(data94.pattern !== undefined){
-let data95 = data94.pattern;
-if(typeof data95 === "string"){
-if(!(formats36(data95))){
-const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data96.suffix !== undefined){
+let data99 = data96.suffix;
+if(typeof data99 === "string"){
+if(!(formats4(data99))){
+const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2587,7 +2646,7 @@ errors++;
 }
 }
 else {
-const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2597,11 +2656,11 @@ vErrors.push(err199);
 errors++;
 }
 }
-if(data94.substitution !== undefined){
-let data96 = data94.substitution;
-if(typeof data96 === "string"){
-if(!(formats76(data96))){
-const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data96.contains !== undefined){
+let data100 = data96.contains;
+if(typeof data100 === "string"){
+if(!(formats4(data100))){
+const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2612,7 +2671,7 @@ errors++;
 }
 }
 else {
-const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2622,9 +2681,11 @@ vErrors.push(err201);
 errors++;
 }
 }
-}
-else {
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data96.regex !== undefined){
+let data101 = data96.regex;
+if(typeof data101 === "string"){
+if(!(formats30(data101))){
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2634,11 +2695,8 @@ vErrors.push(err202);
 errors++;
 }
 }
-if(data92.path !== undefined){
-let data97 = data92.path;
-if(typeof data97 === "string"){
-if(!(formats32(data97))){
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+else {
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2648,8 +2706,11 @@ vErrors.push(err203);
 errors++;
 }
 }
-else {
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data96.range !== undefined){
+let data102 = data96.range;
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+if(data102.start === undefined){
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2658,12 +2719,8 @@ vErrors.push(err204);
 }
 errors++;
 }
-}
-if(data92.host !== undefined){
-let data98 = data92.host;
-if(typeof data98 === "string"){
-if(!(formats80(data98))){
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data102.end === undefined){
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2672,9 +2729,9 @@ vErrors.push(err205);
 }
 errors++;
 }
-}
-else {
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+for(const key19 in data102){
+if(!((key19 === "start") || (key19 === "end"))){
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2684,10 +2741,10 @@ vErrors.push(err206);
 errors++;
 }
 }
-if(data92.hostFrom !== undefined){
-let data99 = data92.hostFrom;
-if(typeof data99 !== "string"){
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data102.start !== undefined){
+let data103 = data102.start;
+if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2696,8 +2753,9 @@ vErrors.push(err207);
 }
 errors++;
 }
-if(!(data99 === "upstream")){
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+if((typeof data103 == "number") && (isFinite(data103))){
+if(data103 > 9007199254740991 || isNaN(data103)){
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2706,10 +2764,8 @@ vErrors.push(err208);
 }
 errors++;
 }
-}
-}
-else {
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data103 < -9007199254740991 || isNaN(data103)){
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2719,12 +2775,11 @@ vErrors.push(err209);
 errors++;
 }
 }
-if(data83.requestHeaders !== undefined){
-let data100 = data83.requestHeaders;
-if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
-for(const key22 in data100){
-if(!(((key22 === "set") || (key22 === "add")) || (key22 === "remove"))){
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+}
+if(data102.end !== undefined){
+let data104 = data102.end;
+if(!(((typeof data104 == "number") && (!(data104 % 1) && !isNaN(data104))) && (isFinite(data104)))){
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2733,15 +2788,9 @@ vErrors.push(err210);
 }
 errors++;
 }
-}
-if(data100.set !== undefined){
-let data101 = data100.set;
-if(data101 && typeof data101 == "object" && !Array.isArray(data101)){
-for(const key23 in data101){
-const _errs248 = errors;
-if(typeof key23 === "string"){
-if(!(formats82(key23))){
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key23};
+if((typeof data104 == "number") && (isFinite(data104))){
+if(data104 > 9007199254740991 || isNaN(data104)){
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2750,9 +2799,8 @@ vErrors.push(err211);
 }
 errors++;
 }
-}
-else {
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key23};
+if(data104 < -9007199254740991 || isNaN(data104)){
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2761,9 +2809,11 @@ vErrors.push(err212);
 }
 errors++;
 }
-var valid43 = _errs248 === errors;
-if(!valid43){
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key23}};
+}
+}
+}
+else {
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2773,11 +2823,9 @@ vErrors.push(err213);
 errors++;
 }
 }
-for(const key24 in data101){
-let data102 = data101[key24];
-if(typeof data102 === "string"){
-if(!(formats84(data102))){
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data96.present !== undefined){
+if(typeof data96.present !== "boolean"){
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2787,8 +2835,9 @@ vErrors.push(err214);
 errors++;
 }
 }
-else {
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data96.invert !== undefined){
+if(typeof data96.invert !== "boolean"){
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2800,7 +2849,7 @@ errors++;
 }
 }
 else {
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2809,15 +2858,11 @@ vErrors.push(err216);
 }
 errors++;
 }
+var _valid6 = _errs238 === errors;
+valid49 = valid49 || _valid6;
 }
-if(data100.add !== undefined){
-let data103 = data100.add;
-if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
-for(const key25 in data103){
-const _errs255 = errors;
-if(typeof key25 === "string"){
-if(!(formats82(key25))){
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key25};
+if(!valid49){
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2826,9 +2871,21 @@ vErrors.push(err217);
 }
 errors++;
 }
+else {
+errors = _errs235;
+if(vErrors !== null){
+if(_errs235){
+vErrors.length = _errs235;
 }
 else {
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key25};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2837,9 +2894,15 @@ vErrors.push(err218);
 }
 errors++;
 }
-var valid45 = _errs255 === errors;
-if(!valid45){
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key25}};
+}
+if(data86.query !== undefined){
+let data107 = data86.query;
+if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
+for(const key20 in data107){
+const _errs264 = errors;
+if(typeof key20 === "string"){
+if(!(formats4(key20))){
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key20};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2849,11 +2912,8 @@ vErrors.push(err219);
 errors++;
 }
 }
-for(const key26 in data103){
-let data104 = data103[key26];
-if(typeof data104 === "string"){
-if(!(formats84(data104))){
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key20};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2862,9 +2922,9 @@ vErrors.push(err220);
 }
 errors++;
 }
-}
-else {
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var valid52 = _errs264 === errors;
+if(!valid52){
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key20}};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2874,9 +2934,13 @@ vErrors.push(err221);
 errors++;
 }
 }
-}
-else {
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+for(const key21 in data107){
+let data108 = data107[key21];
+const _errs268 = errors;
+let valid54 = false;
+const _errs269 = errors;
+if(typeof data108 !== "string"){
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2885,16 +2949,14 @@ vErrors.push(err222);
 }
 errors++;
 }
-}
-if(data100.remove !== undefined){
-let data105 = data100.remove;
-if(Array.isArray(data105)){
-const len7 = data105.length;
-for(let i7=0; i7<len7; i7++){
-let data106 = data105[i7];
-if(typeof data106 === "string"){
-if(!(formats82(data106))){
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+var _valid7 = _errs269 === errors;
+valid54 = valid54 || _valid7;
+if(!valid54){
+const _errs271 = errors;
+if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
+for(const key22 in data108){
+if(!((((((((key22 === "exact") || (key22 === "prefix")) || (key22 === "suffix")) || (key22 === "contains")) || (key22 === "regex")) || (key22 === "range")) || (key22 === "present")) || (key22 === "invert"))){
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2904,8 +2966,9 @@ vErrors.push(err223);
 errors++;
 }
 }
-else {
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data108.exact !== undefined){
+if(typeof data108.exact !== "string"){
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2915,9 +2978,11 @@ vErrors.push(err224);
 errors++;
 }
 }
-}
-else {
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data108.prefix !== undefined){
+let data110 = data108.prefix;
+if(typeof data110 === "string"){
+if(!(formats4(data110))){
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2927,9 +2992,8 @@ vErrors.push(err225);
 errors++;
 }
 }
-}
 else {
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2939,12 +3003,11 @@ vErrors.push(err226);
 errors++;
 }
 }
-if(data83.responseHeaders !== undefined){
-let data107 = data83.responseHeaders;
-if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
-for(const key27 in data107){
-if(!(((key27 === "set") || (key27 === "add")) || (key27 === "remove"))){
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+if(data108.suffix !== undefined){
+let data111 = data108.suffix;
+if(typeof data111 === "string"){
+if(!(formats4(data111))){
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2954,14 +3017,8 @@ vErrors.push(err227);
 errors++;
 }
 }
-if(data107.set !== undefined){
-let data108 = data107.set;
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key28 in data108){
-const _errs269 = errors;
-if(typeof key28 === "string"){
-if(!(formats82(key28))){
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
+else {
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2971,8 +3028,11 @@ vErrors.push(err228);
 errors++;
 }
 }
-else {
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
+if(data108.contains !== undefined){
+let data112 = data108.contains;
+if(typeof data112 === "string"){
+if(!(formats4(data112))){
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2981,9 +3041,9 @@ vErrors.push(err229);
 }
 errors++;
 }
-var valid50 = _errs269 === errors;
-if(!valid50){
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
+}
+else {
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2993,11 +3053,11 @@ vErrors.push(err230);
 errors++;
 }
 }
-for(const key29 in data108){
-let data109 = data108[key29];
-if(typeof data109 === "string"){
-if(!(formats84(data109))){
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data108.regex !== undefined){
+let data113 = data108.regex;
+if(typeof data113 === "string"){
+if(!(formats30(data113))){
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -3008,7 +3068,7 @@ errors++;
 }
 }
 else {
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3018,9 +3078,11 @@ vErrors.push(err232);
 errors++;
 }
 }
-}
-else {
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data108.range !== undefined){
+let data114 = data108.range;
+if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
+if(data114.start === undefined){
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3029,15 +3091,8 @@ vErrors.push(err233);
 }
 errors++;
 }
-}
-if(data107.add !== undefined){
-let data110 = data107.add;
-if(data110 && typeof data110 == "object" && !Array.isArray(data110)){
-for(const key30 in data110){
-const _errs276 = errors;
-if(typeof key30 === "string"){
-if(!(formats82(key30))){
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key30};
+if(data114.end === undefined){
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3046,9 +3101,9 @@ vErrors.push(err234);
 }
 errors++;
 }
-}
-else {
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
+for(const key23 in data114){
+if(!((key23 === "start") || (key23 === "end"))){
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3057,9 +3112,11 @@ vErrors.push(err235);
 }
 errors++;
 }
-var valid52 = _errs276 === errors;
-if(!valid52){
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
+}
+if(data114.start !== undefined){
+let data115 = data114.start;
+if(!(((typeof data115 == "number") && (!(data115 % 1) && !isNaN(data115))) && (isFinite(data115)))){
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3068,12 +3125,9 @@ vErrors.push(err236);
 }
 errors++;
 }
-}
-for(const key31 in data110){
-let data111 = data110[key31];
-if(typeof data111 === "string"){
-if(!(formats84(data111))){
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if((typeof data115 == "number") && (isFinite(data115))){
+if(data115 > 9007199254740991 || isNaN(data115)){
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3082,9 +3136,8 @@ vErrors.push(err237);
 }
 errors++;
 }
-}
-else {
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data115 < -9007199254740991 || isNaN(data115)){
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3095,8 +3148,10 @@ errors++;
 }
 }
 }
-else {
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data114.end !== undefined){
+let data116 = data114.end;
+if(!(((typeof data116 == "number") && (!(data116 % 1) && !isNaN(data116))) && (isFinite(data116)))){
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3105,16 +3160,9 @@ vErrors.push(err239);
 }
 errors++;
 }
-}
-if(data107.remove !== undefined){
-let data112 = data107.remove;
-if(Array.isArray(data112)){
-const len8 = data112.length;
-for(let i8=0; i8<len8; i8++){
-let data113 = data112[i8];
-if(typeof data113 === "string"){
-if(!(formats82(data113))){
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if((typeof data116 == "number") && (isFinite(data116))){
+if(data116 > 9007199254740991 || isNaN(data116)){
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3123,9 +3171,8 @@ vErrors.push(err240);
 }
 errors++;
 }
-}
-else {
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data116 < -9007199254740991 || isNaN(data116)){
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3136,8 +3183,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3147,9 +3195,9 @@ vErrors.push(err242);
 errors++;
 }
 }
-}
-else {
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+if(data108.present !== undefined){
+if(typeof data108.present !== "boolean"){
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3159,9 +3207,9 @@ vErrors.push(err243);
 errors++;
 }
 }
-}
-else {
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+if(data108.invert !== undefined){
+if(typeof data108.invert !== "boolean"){
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3171,12 +3219,9 @@ vErrors.push(err244);
 errors++;
 }
 }
-if(data47.redirect !== undefined){
-let data114 = data47.redirect;
-if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
-for(const key32 in data114){
-if(!(((((((key32 === "scheme") || (key32 === "host")) || (key32 === "port")) || (key32 === "path")) || (key32 === "prefix")) || (key32 === "status")) || (key32 === "stripQuery"))){
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
+}
+else {
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3185,11 +3230,11 @@ vErrors.push(err245);
 }
 errors++;
 }
+var _valid7 = _errs271 === errors;
+valid54 = valid54 || _valid7;
 }
-if(data114.scheme !== undefined){
-let data115 = data114.scheme;
-if(typeof data115 !== "string"){
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+if(!valid54){
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3198,8 +3243,21 @@ vErrors.push(err246);
 }
 errors++;
 }
-if(!((data115 === "http") || (data115 === "https"))){
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+else {
+errors = _errs268;
+if(vErrors !== null){
+if(_errs268){
+vErrors.length = _errs268;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3209,11 +3267,11 @@ vErrors.push(err247);
 errors++;
 }
 }
-if(data114.host !== undefined){
-let data116 = data114.host;
-if(typeof data116 === "string"){
-if(!(formats102(data116))){
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(data86.fraction !== undefined){
+let data119 = data86.fraction;
+if((typeof data119 == "number") && (isFinite(data119))){
+if(data119 > 1 || isNaN(data119)){
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3222,9 +3280,8 @@ vErrors.push(err248);
 }
 errors++;
 }
-}
-else {
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data119 < 0 || isNaN(data119)){
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3234,10 +3291,8 @@ vErrors.push(err249);
 errors++;
 }
 }
-if(data114.port !== undefined){
-let data117 = data114.port;
-if(!(((typeof data117 == "number") && (!(data117 % 1) && !isNaN(data117))) && (isFinite(data117)))){
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+else {
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3246,9 +3301,13 @@ vErrors.push(err250);
 }
 errors++;
 }
-if((typeof data117 == "number") && (isFinite(data117))){
-if(data117 > 65535 || isNaN(data117)){
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data86.tls !== undefined){
+let data120 = data86.tls;
+if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
+for(const key24 in data120){
+if(!(key24 === "clientCertificate")){
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3257,8 +3316,10 @@ vErrors.push(err251);
 }
 errors++;
 }
-if(data117 < 0 || isNaN(data117)){
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data120.clientCertificate !== undefined){
+if(typeof data120.clientCertificate !== "boolean"){
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3269,11 +3330,8 @@ errors++;
 }
 }
 }
-if(data114.path !== undefined){
-let data118 = data114.path;
-if(typeof data118 === "string"){
-if(!(formats104(data118))){
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+else {
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3283,8 +3341,9 @@ vErrors.push(err253);
 errors++;
 }
 }
+}
 else {
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3294,11 +3353,12 @@ vErrors.push(err254);
 errors++;
 }
 }
-if(data114.prefix !== undefined){
-let data119 = data114.prefix;
-if(typeof data119 === "string"){
-if(!(formats32(data119))){
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data84.forward !== undefined){
+let data122 = data84.forward;
+if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
+for(const key25 in data122){
+if(!((((((((key25 === "cluster") || (key25 === "clusters")) || (key25 === "clusterHeader")) || (key25 === "timeout")) || (key25 === "idleTimeout")) || (key25 === "rewrite")) || (key25 === "requestHeaders")) || (key25 === "responseHeaders"))){
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3308,8 +3368,11 @@ vErrors.push(err255);
 errors++;
 }
 }
-else {
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data122.cluster !== undefined){
+let data123 = data122.cluster;
+if(typeof data123 === "string"){
+if(!(formats4(data123))){
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3319,10 +3382,8 @@ vErrors.push(err256);
 errors++;
 }
 }
-if(data114.status !== undefined){
-let data120 = data114.status;
-if(!(((typeof data120 == "number") && (!(data120 % 1) && !isNaN(data120))) && (isFinite(data120)))){
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3331,8 +3392,12 @@ vErrors.push(err257);
 }
 errors++;
 }
-if(!(((((data120 === 301) || (data120 === 302)) || (data120 === 303)) || (data120 === 307)) || (data120 === 308))){
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+if(data122.clusters !== undefined){
+let data124 = data122.clusters;
+if(Array.isArray(data124)){
+if(data124.length < 1){
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3341,10 +3406,12 @@ vErrors.push(err258);
 }
 errors++;
 }
-}
-if(data114.stripQuery !== undefined){
-if(typeof data114.stripQuery !== "boolean"){
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+const len12 = data124.length;
+for(let i12=0; i12<len12; i12++){
+let data125 = data124[i12];
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+if(data125.name === undefined){
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3353,10 +3420,9 @@ vErrors.push(err259);
 }
 errors++;
 }
-}
-}
-else {
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+for(const key26 in data125){
+if(!((key26 === "name") || (key26 === "weight"))){
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3366,11 +3432,11 @@ vErrors.push(err260);
 errors++;
 }
 }
-if(data47.respond !== undefined){
-let data122 = data47.respond;
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-if(data122.status === undefined){
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+if(data125.name !== undefined){
+let data126 = data125.name;
+if(typeof data126 === "string"){
+if(!(formats4(data126))){
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3379,9 +3445,9 @@ vErrors.push(err261);
 }
 errors++;
 }
-for(const key33 in data122){
-if(!(((key33 === "status") || (key33 === "headers")) || (key33 === "body"))){
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
+}
+else {
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3391,10 +3457,10 @@ vErrors.push(err262);
 errors++;
 }
 }
-if(data122.status !== undefined){
-let data123 = data122.status;
-if(!(((typeof data123 == "number") && (!(data123 % 1) && !isNaN(data123))) && (isFinite(data123)))){
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data125.weight !== undefined){
+let data127 = data125.weight;
+if(!(((typeof data127 == "number") && (!(data127 % 1) && !isNaN(data127))) && (isFinite(data127)))){
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3403,9 +3469,9 @@ vErrors.push(err263);
 }
 errors++;
 }
-if((typeof data123 == "number") && (isFinite(data123))){
-if(data123 > 599 || isNaN(data123)){
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+if((typeof data127 == "number") && (isFinite(data127))){
+if(data127 > 4294967295 || isNaN(data127)){
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3414,8 +3480,8 @@ vErrors.push(err264);
 }
 errors++;
 }
-if(data123 < 200 || isNaN(data123)){
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+if(data127 < 0 || isNaN(data127)){
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3426,14 +3492,9 @@ errors++;
 }
 }
 }
-if(data122.headers !== undefined){
-let data124 = data122.headers;
-if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
-for(const key34 in data124){
-const _errs309 = errors;
-if(typeof key34 === "string"){
-if(!(formats82(key34))){
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key34};
+}
+else {
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3443,8 +3504,9 @@ vErrors.push(err266);
 errors++;
 }
 }
+}
 else {
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key34};
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3453,9 +3515,12 @@ vErrors.push(err267);
 }
 errors++;
 }
-var valid58 = _errs309 === errors;
-if(!valid58){
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key34}};
+}
+if(data122.clusterHeader !== undefined){
+let data128 = data122.clusterHeader;
+if(typeof data128 === "string"){
+if(!(formats114(data128))){
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3465,11 +3530,8 @@ vErrors.push(err268);
 errors++;
 }
 }
-for(const key35 in data124){
-let data125 = data124[key35];
-if(typeof data125 === "string"){
-if(!(formats84(data125))){
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3479,8 +3541,11 @@ vErrors.push(err269);
 errors++;
 }
 }
-else {
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data122.timeout !== undefined){
+let data129 = data122.timeout;
+if(typeof data129 === "string"){
+if(!(formats2(data129))){
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3490,9 +3555,8 @@ vErrors.push(err270);
 errors++;
 }
 }
-}
 else {
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3502,9 +3566,11 @@ vErrors.push(err271);
 errors++;
 }
 }
-if(data122.body !== undefined){
-if(typeof data122.body !== "string"){
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+if(data122.idleTimeout !== undefined){
+let data130 = data122.idleTimeout;
+if(typeof data130 === "string"){
+if(!(formats2(data130))){
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3514,9 +3580,8 @@ vErrors.push(err272);
 errors++;
 }
 }
-}
 else {
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3526,9 +3591,12 @@ vErrors.push(err273);
 errors++;
 }
 }
-}
-else {
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i4,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+if(data122.rewrite !== undefined){
+let data131 = data122.rewrite;
+if(data131 && typeof data131 == "object" && !Array.isArray(data131)){
+for(const key27 in data131){
+if(!(((((key27 === "prefix") || (key27 === "regex")) || (key27 === "path")) || (key27 === "host")) || (key27 === "hostFrom"))){
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3538,9 +3606,11 @@ vErrors.push(err274);
 errors++;
 }
 }
-}
-else {
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+if(data131.prefix !== undefined){
+let data132 = data131.prefix;
+if(typeof data132 === "string"){
+if(!(formats80(data132))){
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3550,11 +3620,8 @@ vErrors.push(err275);
 errors++;
 }
 }
-if(data15.virtualHosts !== undefined){
-let data127 = data15.virtualHosts;
-if(Array.isArray(data127)){
-if(data127.length < 1){
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3563,12 +3630,12 @@ vErrors.push(err276);
 }
 errors++;
 }
-const len9 = data127.length;
-for(let i9=0; i9<len9; i9++){
-let data128 = data127[i9];
-if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
-if(data128.domains === undefined){
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+if(data131.regex !== undefined){
+let data133 = data131.regex;
+if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
+if(data133.pattern === undefined){
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3577,8 +3644,8 @@ vErrors.push(err277);
 }
 errors++;
 }
-if(data128.routes === undefined){
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+if(data133.substitution === undefined){
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3587,9 +3654,9 @@ vErrors.push(err278);
 }
 errors++;
 }
-for(const key36 in data128){
-if(!(((((key36 === "name") || (key36 === "domains")) || (key36 === "requestHeaders")) || (key36 === "responseHeaders")) || (key36 === "routes"))){
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
+for(const key28 in data133){
+if(!((key28 === "pattern") || (key28 === "substitution"))){
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3599,11 +3666,11 @@ vErrors.push(err279);
 errors++;
 }
 }
-if(data128.name !== undefined){
-let data129 = data128.name;
-if(typeof data129 === "string"){
-if(!(formats4(data129))){
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data133.pattern !== undefined){
+let data134 = data133.pattern;
+if(typeof data134 === "string"){
+if(!(formats30(data134))){
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3614,7 +3681,7 @@ errors++;
 }
 }
 else {
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3624,11 +3691,11 @@ vErrors.push(err281);
 errors++;
 }
 }
-if(data128.domains !== undefined){
-let data130 = data128.domains;
-if(Array.isArray(data130)){
-if(data130.length < 1){
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+if(data133.substitution !== undefined){
+let data135 = data133.substitution;
+if(typeof data135 === "string"){
+if(!(formats124(data135))){
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3637,12 +3704,9 @@ vErrors.push(err282);
 }
 errors++;
 }
-const len10 = data130.length;
-for(let i10=0; i10<len10; i10++){
-let data131 = data130[i10];
-if(typeof data131 === "string"){
-if(!(formats114(data131))){
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+}
+else {
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3652,8 +3716,9 @@ vErrors.push(err283);
 errors++;
 }
 }
+}
 else {
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3663,9 +3728,11 @@ vErrors.push(err284);
 errors++;
 }
 }
-}
-else {
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+if(data131.path !== undefined){
+let data136 = data131.path;
+if(typeof data136 === "string"){
+if(!(formats80(data136))){
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3675,12 +3742,8 @@ vErrors.push(err285);
 errors++;
 }
 }
-if(data128.requestHeaders !== undefined){
-let data132 = data128.requestHeaders;
-if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
-for(const key37 in data132){
-if(!(((key37 === "set") || (key37 === "add")) || (key37 === "remove"))){
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+else {
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3690,14 +3753,11 @@ vErrors.push(err286);
 errors++;
 }
 }
-if(data132.set !== undefined){
-let data133 = data132.set;
-if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
-for(const key38 in data133){
-const _errs332 = errors;
-if(typeof key38 === "string"){
-if(!(formats82(key38))){
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
+if(data131.host !== undefined){
+let data137 = data131.host;
+if(typeof data137 === "string"){
+if(!(formats128(data137))){
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3708,7 +3768,7 @@ errors++;
 }
 }
 else {
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3717,9 +3777,11 @@ vErrors.push(err288);
 }
 errors++;
 }
-var valid66 = _errs332 === errors;
-if(!valid66){
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
+}
+if(data131.hostFrom !== undefined){
+let data138 = data131.hostFrom;
+if(typeof data138 !== "string"){
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3728,12 +3790,8 @@ vErrors.push(err289);
 }
 errors++;
 }
-}
-for(const key39 in data133){
-let data134 = data133[key39];
-if(typeof data134 === "string"){
-if(!(formats84(data134))){
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(!(data138 === "upstream")){
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3743,8 +3801,9 @@ vErrors.push(err290);
 errors++;
 }
 }
+}
 else {
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3754,9 +3813,12 @@ vErrors.push(err291);
 errors++;
 }
 }
-}
-else {
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data122.requestHeaders !== undefined){
+let data139 = data122.requestHeaders;
+if(data139 && typeof data139 == "object" && !Array.isArray(data139)){
+for(const key29 in data139){
+if(!(((key29 === "set") || (key29 === "add")) || (key29 === "remove"))){
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29}};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3766,14 +3828,14 @@ vErrors.push(err292);
 errors++;
 }
 }
-if(data132.add !== undefined){
-let data135 = data132.add;
-if(data135 && typeof data135 == "object" && !Array.isArray(data135)){
-for(const key40 in data135){
-const _errs339 = errors;
-if(typeof key40 === "string"){
-if(!(formats82(key40))){
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key40};
+if(data139.set !== undefined){
+let data140 = data139.set;
+if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
+for(const key30 in data140){
+const _errs345 = errors;
+if(typeof key30 === "string"){
+if(!(formats130(key30))){
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key30};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3784,7 +3846,7 @@ errors++;
 }
 }
 else {
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key40};
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3793,9 +3855,9 @@ vErrors.push(err294);
 }
 errors++;
 }
-var valid68 = _errs339 === errors;
-if(!valid68){
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key40}};
+var valid65 = _errs345 === errors;
+if(!valid65){
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3805,11 +3867,11 @@ vErrors.push(err295);
 errors++;
 }
 }
-for(const key41 in data135){
-let data136 = data135[key41];
-if(typeof data136 === "string"){
-if(!(formats84(data136))){
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key31 in data140){
+let data141 = data140[key31];
+if(typeof data141 === "string"){
+if(!(formats132(data141))){
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/set/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3820,7 +3882,7 @@ errors++;
 }
 }
 else {
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/set/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3832,7 +3894,7 @@ errors++;
 }
 }
 else {
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3842,15 +3904,14 @@ vErrors.push(err298);
 errors++;
 }
 }
-if(data132.remove !== undefined){
-let data137 = data132.remove;
-if(Array.isArray(data137)){
-const len11 = data137.length;
-for(let i11=0; i11<len11; i11++){
-let data138 = data137[i11];
-if(typeof data138 === "string"){
-if(!(formats82(data138))){
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(data139.add !== undefined){
+let data142 = data139.add;
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+for(const key32 in data142){
+const _errs352 = errors;
+if(typeof key32 === "string"){
+if(!(formats130(key32))){
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key32};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3861,7 +3922,7 @@ errors++;
 }
 }
 else {
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key32};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3870,10 +3931,9 @@ vErrors.push(err300);
 }
 errors++;
 }
-}
-}
-else {
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+var valid67 = _errs352 === errors;
+if(!valid67){
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key32}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3883,9 +3943,11 @@ vErrors.push(err301);
 errors++;
 }
 }
-}
-else {
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+for(const key33 in data142){
+let data143 = data142[key33];
+if(typeof data143 === "string"){
+if(!(formats132(data143))){
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/add/" + key33.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3895,12 +3957,8 @@ vErrors.push(err302);
 errors++;
 }
 }
-if(data128.responseHeaders !== undefined){
-let data139 = data128.responseHeaders;
-if(data139 && typeof data139 == "object" && !Array.isArray(data139)){
-for(const key42 in data139){
-if(!(((key42 === "set") || (key42 === "add")) || (key42 === "remove"))){
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
+else {
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/add/" + key33.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3910,14 +3968,9 @@ vErrors.push(err303);
 errors++;
 }
 }
-if(data139.set !== undefined){
-let data140 = data139.set;
-if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
-for(const key43 in data140){
-const _errs353 = errors;
-if(typeof key43 === "string"){
-if(!(formats82(key43))){
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
+}
+else {
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3927,8 +3980,15 @@ vErrors.push(err304);
 errors++;
 }
 }
-else {
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
+if(data139.remove !== undefined){
+let data144 = data139.remove;
+if(Array.isArray(data144)){
+const len13 = data144.length;
+for(let i13=0; i13<len13; i13++){
+let data145 = data144[i13];
+if(typeof data145 === "string"){
+if(!(formats130(data145))){
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/remove/" + i13,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3937,9 +3997,9 @@ vErrors.push(err305);
 }
 errors++;
 }
-var valid73 = _errs353 === errors;
-if(!valid73){
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
+}
+else {
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/remove/" + i13,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3949,11 +4009,9 @@ vErrors.push(err306);
 errors++;
 }
 }
-for(const key44 in data140){
-let data141 = data140[key44];
-if(typeof data141 === "string"){
-if(!(formats84(data141))){
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3963,8 +4021,9 @@ vErrors.push(err307);
 errors++;
 }
 }
+}
 else {
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3974,9 +4033,12 @@ vErrors.push(err308);
 errors++;
 }
 }
-}
-else {
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data122.responseHeaders !== undefined){
+let data146 = data122.responseHeaders;
+if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
+for(const key34 in data146){
+if(!(((key34 === "set") || (key34 === "add")) || (key34 === "remove"))){
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34}};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3986,14 +4048,14 @@ vErrors.push(err309);
 errors++;
 }
 }
-if(data139.add !== undefined){
-let data142 = data139.add;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-for(const key45 in data142){
-const _errs360 = errors;
-if(typeof key45 === "string"){
-if(!(formats82(key45))){
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key45};
+if(data146.set !== undefined){
+let data147 = data146.set;
+if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
+for(const key35 in data147){
+const _errs366 = errors;
+if(typeof key35 === "string"){
+if(!(formats130(key35))){
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -4004,7 +4066,7 @@ errors++;
 }
 }
 else {
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key45};
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4013,9 +4075,9 @@ vErrors.push(err311);
 }
 errors++;
 }
-var valid75 = _errs360 === errors;
-if(!valid75){
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key45}};
+var valid72 = _errs366 === errors;
+if(!valid72){
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key35}};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4025,11 +4087,11 @@ vErrors.push(err312);
 errors++;
 }
 }
-for(const key46 in data142){
-let data143 = data142[key46];
-if(typeof data143 === "string"){
-if(!(formats84(data143))){
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key36 in data147){
+let data148 = data147[key36];
+if(typeof data148 === "string"){
+if(!(formats132(data148))){
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/set/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4040,7 +4102,7 @@ errors++;
 }
 }
 else {
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/set/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4052,7 +4114,7 @@ errors++;
 }
 }
 else {
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4062,15 +4124,14 @@ vErrors.push(err315);
 errors++;
 }
 }
-if(data139.remove !== undefined){
-let data144 = data139.remove;
-if(Array.isArray(data144)){
-const len12 = data144.length;
-for(let i12=0; i12<len12; i12++){
-let data145 = data144[i12];
-if(typeof data145 === "string"){
-if(!(formats82(data145))){
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(data146.add !== undefined){
+let data149 = data146.add;
+if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
+for(const key37 in data149){
+const _errs373 = errors;
+if(typeof key37 === "string"){
+if(!(formats130(key37))){
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key37};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4081,7 +4142,7 @@ errors++;
 }
 }
 else {
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key37};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4090,10 +4151,9 @@ vErrors.push(err317);
 }
 errors++;
 }
-}
-}
-else {
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+var valid74 = _errs373 === errors;
+if(!valid74){
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key37}};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4103,9 +4163,11 @@ vErrors.push(err318);
 errors++;
 }
 }
-}
-else {
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+for(const key38 in data149){
+let data150 = data149[key38];
+if(typeof data150 === "string"){
+if(!(formats132(data150))){
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/add/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4115,15 +4177,8 @@ vErrors.push(err319);
 errors++;
 }
 }
-if(data128.routes !== undefined){
-let data146 = data128.routes;
-if(Array.isArray(data146)){
-const len13 = data146.length;
-for(let i13=0; i13<len13; i13++){
-let data147 = data146[i13];
-if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
-if(data147.match === undefined){
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+else {
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/add/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4132,9 +4187,10 @@ vErrors.push(err320);
 }
 errors++;
 }
-for(const key47 in data147){
-if(!(((((key47 === "name") || (key47 === "match")) || (key47 === "forward")) || (key47 === "redirect")) || (key47 === "respond"))){
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47}};
+}
+}
+else {
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4144,11 +4200,15 @@ vErrors.push(err321);
 errors++;
 }
 }
-if(data147.name !== undefined){
-let data148 = data147.name;
-if(typeof data148 === "string"){
-if(!(formats4(data148))){
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data146.remove !== undefined){
+let data151 = data146.remove;
+if(Array.isArray(data151)){
+const len14 = data151.length;
+for(let i14=0; i14<len14; i14++){
+let data152 = data151[i14];
+if(typeof data152 === "string"){
+if(!(formats130(data152))){
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/remove/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4159,7 +4219,7 @@ errors++;
 }
 }
 else {
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/remove/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4169,12 +4229,9 @@ vErrors.push(err323);
 errors++;
 }
 }
-if(data147.match !== undefined){
-let data149 = data147.match;
-if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
-for(const key48 in data149){
-if(!(func2.call(schema12.properties.match.properties, key48))){
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
+}
+else {
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4184,11 +4241,9 @@ vErrors.push(err324);
 errors++;
 }
 }
-if(data149.path !== undefined){
-let data150 = data149.path;
-if(typeof data150 === "string"){
-if(!(formats30(data150))){
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+}
+else {
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4198,8 +4253,9 @@ vErrors.push(err325);
 errors++;
 }
 }
+}
 else {
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4209,11 +4265,12 @@ vErrors.push(err326);
 errors++;
 }
 }
-if(data149.prefix !== undefined){
-let data151 = data149.prefix;
-if(typeof data151 === "string"){
-if(!(formats32(data151))){
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data84.redirect !== undefined){
+let data153 = data84.redirect;
+if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
+for(const key39 in data153){
+if(!(((((((key39 === "scheme") || (key39 === "host")) || (key39 === "port")) || (key39 === "path")) || (key39 === "prefix")) || (key39 === "status")) || (key39 === "stripQuery"))){
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4223,8 +4280,10 @@ vErrors.push(err327);
 errors++;
 }
 }
-else {
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data153.scheme !== undefined){
+let data154 = data153.scheme;
+if(typeof data154 !== "string"){
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4233,12 +4292,8 @@ vErrors.push(err328);
 }
 errors++;
 }
-}
-if(data149.pathSeparatedPrefix !== undefined){
-let data152 = data149.pathSeparatedPrefix;
-if(typeof data152 === "string"){
-if(!(formats34(data152))){
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(!((data154 === "http") || (data154 === "https"))){
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4248,8 +4303,11 @@ vErrors.push(err329);
 errors++;
 }
 }
-else {
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data153.host !== undefined){
+let data155 = data153.host;
+if(typeof data155 === "string"){
+if(!(formats150(data155))){
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4259,11 +4317,8 @@ vErrors.push(err330);
 errors++;
 }
 }
-if(data149.regex !== undefined){
-let data153 = data149.regex;
-if(typeof data153 === "string"){
-if(!(formats36(data153))){
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4273,8 +4328,10 @@ vErrors.push(err331);
 errors++;
 }
 }
-else {
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data153.port !== undefined){
+let data156 = data153.port;
+if(!(((typeof data156 == "number") && (!(data156 % 1) && !isNaN(data156))) && (isFinite(data156)))){
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4283,12 +4340,9 @@ vErrors.push(err332);
 }
 errors++;
 }
-}
-if(data149.template !== undefined){
-let data154 = data149.template;
-if(typeof data154 === "string"){
-if(!(formats38(data154))){
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+if((typeof data156 == "number") && (isFinite(data156))){
+if(data156 > 65535 || isNaN(data156)){
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4297,9 +4351,8 @@ vErrors.push(err333);
 }
 errors++;
 }
-}
-else {
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data156 < 0 || isNaN(data156)){
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4309,9 +4362,12 @@ vErrors.push(err334);
 errors++;
 }
 }
-if(data149.caseSensitive !== undefined){
-if(typeof data149.caseSensitive !== "boolean"){
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+}
+if(data153.path !== undefined){
+let data157 = data153.path;
+if(typeof data157 === "string"){
+if(!(formats152(data157))){
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4321,15 +4377,8 @@ vErrors.push(err335);
 errors++;
 }
 }
-if(data149.methods !== undefined){
-let data156 = data149.methods;
-if(Array.isArray(data156)){
-const len14 = data156.length;
-for(let i14=0; i14<len14; i14++){
-let data157 = data156[i14];
-if(typeof data157 === "string"){
-if(!(formats40(data157))){
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+else {
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4339,8 +4388,11 @@ vErrors.push(err336);
 errors++;
 }
 }
-else {
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data153.prefix !== undefined){
+let data158 = data153.prefix;
+if(typeof data158 === "string"){
+if(!(formats80(data158))){
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4350,9 +4402,8 @@ vErrors.push(err337);
 errors++;
 }
 }
-}
 else {
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4362,14 +4413,10 @@ vErrors.push(err338);
 errors++;
 }
 }
-if(data149.headers !== undefined){
-let data158 = data149.headers;
-if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
-for(const key49 in data158){
-const _errs398 = errors;
-if(typeof key49 === "string"){
-if(!(formats42(key49))){
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key49};
+if(data153.status !== undefined){
+let data159 = data153.status;
+if(!(((typeof data159 == "number") && (!(data159 % 1) && !isNaN(data159))) && (isFinite(data159)))){
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4378,9 +4425,8 @@ vErrors.push(err339);
 }
 errors++;
 }
-}
-else {
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key49};
+if(!(((((data159 === 301) || (data159 === 302)) || (data159 === 303)) || (data159 === 307)) || (data159 === 308))){
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4389,9 +4435,10 @@ vErrors.push(err340);
 }
 errors++;
 }
-var valid86 = _errs398 === errors;
-if(!valid86){
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key49}};
+}
+if(data153.stripQuery !== undefined){
+if(typeof data153.stripQuery !== "boolean"){
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4401,13 +4448,9 @@ vErrors.push(err341);
 errors++;
 }
 }
-for(const key50 in data158){
-let data159 = data158[key50];
-const _errs402 = errors;
-let valid88 = false;
-const _errs403 = errors;
-if(typeof data159 !== "string"){
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4416,14 +4459,12 @@ vErrors.push(err342);
 }
 errors++;
 }
-var _valid5 = _errs403 === errors;
-valid88 = valid88 || _valid5;
-if(!valid88){
-const _errs405 = errors;
-if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
-for(const key51 in data159){
-if(!((((((((key51 === "exact") || (key51 === "prefix")) || (key51 === "suffix")) || (key51 === "contains")) || (key51 === "regex")) || (key51 === "range")) || (key51 === "present")) || (key51 === "invert"))){
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
+}
+if(data84.respond !== undefined){
+let data161 = data84.respond;
+if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
+if(data161.status === undefined){
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4432,10 +4473,9 @@ vErrors.push(err343);
 }
 errors++;
 }
-}
-if(data159.exact !== undefined){
-if(typeof data159.exact !== "string"){
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+for(const key40 in data161){
+if(!(((key40 === "status") || (key40 === "headers")) || (key40 === "body"))){
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40}};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4445,11 +4485,10 @@ vErrors.push(err344);
 errors++;
 }
 }
-if(data159.prefix !== undefined){
-let data161 = data159.prefix;
-if(typeof data161 === "string"){
-if(!(formats4(data161))){
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data161.status !== undefined){
+let data162 = data161.status;
+if(!(((typeof data162 == "number") && (!(data162 % 1) && !isNaN(data162))) && (isFinite(data162)))){
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4458,9 +4497,9 @@ vErrors.push(err345);
 }
 errors++;
 }
-}
-else {
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if((typeof data162 == "number") && (isFinite(data162))){
+if(data162 > 599 || isNaN(data162)){
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4469,12 +4508,8 @@ vErrors.push(err346);
 }
 errors++;
 }
-}
-if(data159.suffix !== undefined){
-let data162 = data159.suffix;
-if(typeof data162 === "string"){
-if(!(formats4(data162))){
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data162 < 200 || isNaN(data162)){
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4484,8 +4519,15 @@ vErrors.push(err347);
 errors++;
 }
 }
-else {
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+}
+if(data161.headers !== undefined){
+let data163 = data161.headers;
+if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
+for(const key41 in data163){
+const _errs406 = errors;
+if(typeof key41 === "string"){
+if(!(formats130(key41))){
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4495,11 +4537,8 @@ vErrors.push(err348);
 errors++;
 }
 }
-if(data159.contains !== undefined){
-let data163 = data159.contains;
-if(typeof data163 === "string"){
-if(!(formats4(data163))){
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4508,9 +4547,9 @@ vErrors.push(err349);
 }
 errors++;
 }
-}
-else {
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+var valid80 = _errs406 === errors;
+if(!valid80){
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4520,11 +4559,11 @@ vErrors.push(err350);
 errors++;
 }
 }
-if(data159.regex !== undefined){
-let data164 = data159.regex;
+for(const key42 in data163){
+let data164 = data163[key42];
 if(typeof data164 === "string"){
-if(!(formats36(data164))){
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(!(formats132(data164))){
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/headers/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4535,7 +4574,7 @@ errors++;
 }
 }
 else {
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/headers/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4545,11 +4584,9 @@ vErrors.push(err352);
 errors++;
 }
 }
-if(data159.range !== undefined){
-let data165 = data159.range;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-if(data165.start === undefined){
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+}
+else {
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4558,8 +4595,10 @@ vErrors.push(err353);
 }
 errors++;
 }
-if(data165.end === undefined){
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data161.body !== undefined){
+if(typeof data161.body !== "string"){
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4568,9 +4607,10 @@ vErrors.push(err354);
 }
 errors++;
 }
-for(const key52 in data165){
-if(!((key52 === "start") || (key52 === "end"))){
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
+}
+}
+else {
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4580,10 +4620,9 @@ vErrors.push(err355);
 errors++;
 }
 }
-if(data165.start !== undefined){
-let data166 = data165.start;
-if(!(((typeof data166 == "number") && (!(data166 % 1) && !isNaN(data166))) && (isFinite(data166)))){
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4592,9 +4631,10 @@ vErrors.push(err356);
 }
 errors++;
 }
-if((typeof data166 == "number") && (isFinite(data166))){
-if(data166 > 9007199254740991 || isNaN(data166)){
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+else {
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4603,8 +4643,12 @@ vErrors.push(err357);
 }
 errors++;
 }
-if(data166 < -9007199254740991 || isNaN(data166)){
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data52.virtualHosts !== undefined){
+let data166 = data52.virtualHosts;
+if(Array.isArray(data166)){
+if(data166.length < 1){
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4613,12 +4657,12 @@ vErrors.push(err358);
 }
 errors++;
 }
-}
-}
-if(data165.end !== undefined){
-let data167 = data165.end;
-if(!(((typeof data167 == "number") && (!(data167 % 1) && !isNaN(data167))) && (isFinite(data167)))){
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+const len15 = data166.length;
+for(let i15=0; i15<len15; i15++){
+let data167 = data166[i15];
+if(data167 && typeof data167 == "object" && !Array.isArray(data167)){
+if(data167.domains === undefined){
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4627,9 +4671,8 @@ vErrors.push(err359);
 }
 errors++;
 }
-if((typeof data167 == "number") && (isFinite(data167))){
-if(data167 > 9007199254740991 || isNaN(data167)){
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(data167.routes === undefined){
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4638,8 +4681,9 @@ vErrors.push(err360);
 }
 errors++;
 }
-if(data167 < -9007199254740991 || isNaN(data167)){
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+for(const key43 in data167){
+if(!(((((key43 === "name") || (key43 === "domains")) || (key43 === "requestHeaders")) || (key43 === "responseHeaders")) || (key43 === "routes"))){
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4649,10 +4693,11 @@ vErrors.push(err361);
 errors++;
 }
 }
-}
-}
-else {
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data167.name !== undefined){
+let data168 = data167.name;
+if(typeof data168 === "string"){
+if(!(formats4(data168))){
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4662,9 +4707,8 @@ vErrors.push(err362);
 errors++;
 }
 }
-if(data159.present !== undefined){
-if(typeof data159.present !== "boolean"){
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4674,9 +4718,11 @@ vErrors.push(err363);
 errors++;
 }
 }
-if(data159.invert !== undefined){
-if(typeof data159.invert !== "boolean"){
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data167.domains !== undefined){
+let data169 = data167.domains;
+if(Array.isArray(data169)){
+if(data169.length < 1){
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4685,10 +4731,12 @@ vErrors.push(err364);
 }
 errors++;
 }
-}
-}
-else {
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const len16 = data169.length;
+for(let i16=0; i16<len16; i16++){
+let data170 = data169[i16];
+if(typeof data170 === "string"){
+if(!(formats162(data170))){
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/domains/" + i16,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4697,11 +4745,9 @@ vErrors.push(err365);
 }
 errors++;
 }
-var _valid5 = _errs405 === errors;
-valid88 = valid88 || _valid5;
 }
-if(!valid88){
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+else {
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/domains/" + i16,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4710,21 +4756,10 @@ vErrors.push(err366);
 }
 errors++;
 }
-else {
-errors = _errs402;
-if(vErrors !== null){
-if(_errs402){
-vErrors.length = _errs402;
-}
-else {
-vErrors = null;
-}
-}
-}
 }
 }
 else {
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4734,14 +4769,12 @@ vErrors.push(err367);
 errors++;
 }
 }
-if(data149.query !== undefined){
-let data170 = data149.query;
-if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
-for(const key53 in data170){
-const _errs431 = errors;
-if(typeof key53 === "string"){
-if(!(formats4(key53))){
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key53};
+if(data167.requestHeaders !== undefined){
+let data171 = data167.requestHeaders;
+if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
+for(const key44 in data171){
+if(!(((key44 === "set") || (key44 === "add")) || (key44 === "remove"))){
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44}};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4751,8 +4784,14 @@ vErrors.push(err368);
 errors++;
 }
 }
-else {
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
+if(data171.set !== undefined){
+let data172 = data171.set;
+if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
+for(const key45 in data172){
+const _errs429 = errors;
+if(typeof key45 === "string"){
+if(!(formats130(key45))){
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key45};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4761,9 +4800,9 @@ vErrors.push(err369);
 }
 errors++;
 }
-var valid91 = _errs431 === errors;
-if(!valid91){
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
+}
+else {
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key45};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4772,14 +4811,9 @@ vErrors.push(err370);
 }
 errors++;
 }
-}
-for(const key54 in data170){
-let data171 = data170[key54];
-const _errs435 = errors;
-let valid93 = false;
-const _errs436 = errors;
-if(typeof data171 !== "string"){
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+var valid88 = _errs429 === errors;
+if(!valid88){
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key45}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4788,14 +4822,12 @@ vErrors.push(err371);
 }
 errors++;
 }
-var _valid6 = _errs436 === errors;
-valid93 = valid93 || _valid6;
-if(!valid93){
-const _errs438 = errors;
-if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
-for(const key55 in data171){
-if(!((((((((key55 === "exact") || (key55 === "prefix")) || (key55 === "suffix")) || (key55 === "contains")) || (key55 === "regex")) || (key55 === "range")) || (key55 === "present")) || (key55 === "invert"))){
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
+}
+for(const key46 in data172){
+let data173 = data172[key46];
+if(typeof data173 === "string"){
+if(!(formats132(data173))){
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/set/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4805,9 +4837,8 @@ vErrors.push(err372);
 errors++;
 }
 }
-if(data171.exact !== undefined){
-if(typeof data171.exact !== "string"){
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+else {
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/set/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4817,11 +4848,9 @@ vErrors.push(err373);
 errors++;
 }
 }
-if(data171.prefix !== undefined){
-let data173 = data171.prefix;
-if(typeof data173 === "string"){
-if(!(formats4(data173))){
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4831,8 +4860,14 @@ vErrors.push(err374);
 errors++;
 }
 }
-else {
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data171.add !== undefined){
+let data174 = data171.add;
+if(data174 && typeof data174 == "object" && !Array.isArray(data174)){
+for(const key47 in data174){
+const _errs436 = errors;
+if(typeof key47 === "string"){
+if(!(formats130(key47))){
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key47};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4842,11 +4877,8 @@ vErrors.push(err375);
 errors++;
 }
 }
-if(data171.suffix !== undefined){
-let data174 = data171.suffix;
-if(typeof data174 === "string"){
-if(!(formats4(data174))){
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key47};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4855,9 +4887,9 @@ vErrors.push(err376);
 }
 errors++;
 }
-}
-else {
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+var valid90 = _errs436 === errors;
+if(!valid90){
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key47}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4867,11 +4899,11 @@ vErrors.push(err377);
 errors++;
 }
 }
-if(data171.contains !== undefined){
-let data175 = data171.contains;
+for(const key48 in data174){
+let data175 = data174[key48];
 if(typeof data175 === "string"){
-if(!(formats4(data175))){
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(!(formats132(data175))){
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/add/" + key48.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4882,7 +4914,7 @@ errors++;
 }
 }
 else {
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/add/" + key48.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4892,11 +4924,9 @@ vErrors.push(err379);
 errors++;
 }
 }
-if(data171.regex !== undefined){
-let data176 = data171.regex;
-if(typeof data176 === "string"){
-if(!(formats36(data176))){
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+}
+else {
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4906,8 +4936,15 @@ vErrors.push(err380);
 errors++;
 }
 }
-else {
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data171.remove !== undefined){
+let data176 = data171.remove;
+if(Array.isArray(data176)){
+const len17 = data176.length;
+for(let i17=0; i17<len17; i17++){
+let data177 = data176[i17];
+if(typeof data177 === "string"){
+if(!(formats130(data177))){
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/remove/" + i17,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4917,11 +4954,8 @@ vErrors.push(err381);
 errors++;
 }
 }
-if(data171.range !== undefined){
-let data177 = data171.range;
-if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
-if(data177.start === undefined){
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/remove/" + i17,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4930,8 +4964,10 @@ vErrors.push(err382);
 }
 errors++;
 }
-if(data177.end === undefined){
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+}
+else {
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4940,9 +4976,10 @@ vErrors.push(err383);
 }
 errors++;
 }
-for(const key56 in data177){
-if(!((key56 === "start") || (key56 === "end"))){
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
+}
+}
+else {
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4952,10 +4989,12 @@ vErrors.push(err384);
 errors++;
 }
 }
-if(data177.start !== undefined){
-let data178 = data177.start;
-if(!(((typeof data178 == "number") && (!(data178 % 1) && !isNaN(data178))) && (isFinite(data178)))){
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data167.responseHeaders !== undefined){
+let data178 = data167.responseHeaders;
+if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
+for(const key49 in data178){
+if(!(((key49 === "set") || (key49 === "add")) || (key49 === "remove"))){
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49}};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4964,9 +5003,15 @@ vErrors.push(err385);
 }
 errors++;
 }
-if((typeof data178 == "number") && (isFinite(data178))){
-if(data178 > 9007199254740991 || isNaN(data178)){
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data178.set !== undefined){
+let data179 = data178.set;
+if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
+for(const key50 in data179){
+const _errs450 = errors;
+if(typeof key50 === "string"){
+if(!(formats130(key50))){
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4975,8 +5020,9 @@ vErrors.push(err386);
 }
 errors++;
 }
-if(data178 < -9007199254740991 || isNaN(data178)){
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+else {
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4985,12 +5031,9 @@ vErrors.push(err387);
 }
 errors++;
 }
-}
-}
-if(data177.end !== undefined){
-let data179 = data177.end;
-if(!(((typeof data179 == "number") && (!(data179 % 1) && !isNaN(data179))) && (isFinite(data179)))){
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+var valid95 = _errs450 === errors;
+if(!valid95){
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key50}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4999,9 +5042,12 @@ vErrors.push(err388);
 }
 errors++;
 }
-if((typeof data179 == "number") && (isFinite(data179))){
-if(data179 > 9007199254740991 || isNaN(data179)){
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+for(const key51 in data179){
+let data180 = data179[key51];
+if(typeof data180 === "string"){
+if(!(formats132(data180))){
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/set/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5010,8 +5056,9 @@ vErrors.push(err389);
 }
 errors++;
 }
-if(data179 < -9007199254740991 || isNaN(data179)){
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+else {
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/set/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5022,9 +5069,8 @@ errors++;
 }
 }
 }
-}
 else {
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5034,9 +5080,14 @@ vErrors.push(err391);
 errors++;
 }
 }
-if(data171.present !== undefined){
-if(typeof data171.present !== "boolean"){
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data178.add !== undefined){
+let data181 = data178.add;
+if(data181 && typeof data181 == "object" && !Array.isArray(data181)){
+for(const key52 in data181){
+const _errs457 = errors;
+if(typeof key52 === "string"){
+if(!(formats130(key52))){
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key52};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5046,9 +5097,8 @@ vErrors.push(err392);
 errors++;
 }
 }
-if(data171.invert !== undefined){
-if(typeof data171.invert !== "boolean"){
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key52};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5057,10 +5107,9 @@ vErrors.push(err393);
 }
 errors++;
 }
-}
-}
-else {
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+var valid97 = _errs457 === errors;
+if(!valid97){
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key52}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5069,11 +5118,12 @@ vErrors.push(err394);
 }
 errors++;
 }
-var _valid6 = _errs438 === errors;
-valid93 = valid93 || _valid6;
 }
-if(!valid93){
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+for(const key53 in data181){
+let data182 = data181[key53];
+if(typeof data182 === "string"){
+if(!(formats132(data182))){
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/add/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5082,21 +5132,9 @@ vErrors.push(err395);
 }
 errors++;
 }
-else {
-errors = _errs435;
-if(vErrors !== null){
-if(_errs435){
-vErrors.length = _errs435;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/add/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5106,11 +5144,9 @@ vErrors.push(err396);
 errors++;
 }
 }
-if(data149.fraction !== undefined){
-let data182 = data149.fraction;
-if((typeof data182 == "number") && (isFinite(data182))){
-if(data182 > 1 || isNaN(data182)){
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+}
+else {
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5119,8 +5155,16 @@ vErrors.push(err397);
 }
 errors++;
 }
-if(data182 < 0 || isNaN(data182)){
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data178.remove !== undefined){
+let data183 = data178.remove;
+if(Array.isArray(data183)){
+const len18 = data183.length;
+for(let i18=0; i18<len18; i18++){
+let data184 = data183[i18];
+if(typeof data184 === "string"){
+if(!(formats130(data184))){
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/remove/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5131,7 +5175,7 @@ errors++;
 }
 }
 else {
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/remove/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5143,7 +5187,7 @@ errors++;
 }
 }
 else {
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5153,12 +5197,9 @@ vErrors.push(err400);
 errors++;
 }
 }
-if(data147.forward !== undefined){
-let data183 = data147.forward;
-if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
-for(const key57 in data183){
-if(!((((((((key57 === "cluster") || (key57 === "clusters")) || (key57 === "clusterHeader")) || (key57 === "timeout")) || (key57 === "idleTimeout")) || (key57 === "rewrite")) || (key57 === "requestHeaders")) || (key57 === "responseHeaders"))){
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
+}
+else {
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5168,11 +5209,15 @@ vErrors.push(err401);
 errors++;
 }
 }
-if(data183.cluster !== undefined){
-let data184 = data183.cluster;
-if(typeof data184 === "string"){
-if(!(formats4(data184))){
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data167.routes !== undefined){
+let data185 = data167.routes;
+if(Array.isArray(data185)){
+const len19 = data185.length;
+for(let i19=0; i19<len19; i19++){
+let data186 = data185[i19];
+if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
+if(data186.match === undefined){
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5181,9 +5226,9 @@ vErrors.push(err402);
 }
 errors++;
 }
-}
-else {
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+for(const key54 in data186){
+if(!(((((key54 === "name") || (key54 === "match")) || (key54 === "forward")) || (key54 === "redirect")) || (key54 === "respond"))){
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5193,11 +5238,11 @@ vErrors.push(err403);
 errors++;
 }
 }
-if(data183.clusters !== undefined){
-let data185 = data183.clusters;
-if(Array.isArray(data185)){
-if(data185.length < 1){
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+if(data186.name !== undefined){
+let data187 = data186.name;
+if(typeof data187 === "string"){
+if(!(formats4(data187))){
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5206,12 +5251,9 @@ vErrors.push(err404);
 }
 errors++;
 }
-const len15 = data185.length;
-for(let i15=0; i15<len15; i15++){
-let data186 = data185[i15];
-if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
-if(data186.name === undefined){
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+else {
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5220,9 +5262,13 @@ vErrors.push(err405);
 }
 errors++;
 }
-for(const key58 in data186){
-if(!((key58 === "name") || (key58 === "weight"))){
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+}
+if(data186.match !== undefined){
+let data188 = data186.match;
+if(data188 && typeof data188 == "object" && !Array.isArray(data188)){
+for(const key55 in data188){
+if(!(func2.call(schema12.properties.match.properties, key55))){
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5232,11 +5278,11 @@ vErrors.push(err406);
 errors++;
 }
 }
-if(data186.name !== undefined){
-let data187 = data186.name;
-if(typeof data187 === "string"){
-if(!(formats4(data187))){
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data188.path !== undefined){
+let data189 = data188.path;
+if(typeof data189 === "string"){
+if(!(formats78(data189))){
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5247,7 +5293,7 @@ errors++;
 }
 }
 else {
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5257,10 +5303,11 @@ vErrors.push(err408);
 errors++;
 }
 }
-if(data186.weight !== undefined){
-let data188 = data186.weight;
-if(!(((typeof data188 == "number") && (!(data188 % 1) && !isNaN(data188))) && (isFinite(data188)))){
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data188.prefix !== undefined){
+let data190 = data188.prefix;
+if(typeof data190 === "string"){
+if(!(formats80(data190))){
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5269,9 +5316,9 @@ vErrors.push(err409);
 }
 errors++;
 }
-if((typeof data188 == "number") && (isFinite(data188))){
-if(data188 > 4294967295 || isNaN(data188)){
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+else {
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5280,8 +5327,12 @@ vErrors.push(err410);
 }
 errors++;
 }
-if(data188 < 0 || isNaN(data188)){
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data188.pathSeparatedPrefix !== undefined){
+let data191 = data188.pathSeparatedPrefix;
+if(typeof data191 === "string"){
+if(!(formats82(data191))){
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5291,10 +5342,8 @@ vErrors.push(err411);
 errors++;
 }
 }
-}
-}
 else {
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5304,9 +5353,11 @@ vErrors.push(err412);
 errors++;
 }
 }
-}
-else {
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data188.regex !== undefined){
+let data192 = data188.regex;
+if(typeof data192 === "string"){
+if(!(formats30(data192))){
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5316,11 +5367,8 @@ vErrors.push(err413);
 errors++;
 }
 }
-if(data183.clusterHeader !== undefined){
-let data189 = data183.clusterHeader;
-if(typeof data189 === "string"){
-if(!(formats66(data189))){
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+else {
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5330,8 +5378,11 @@ vErrors.push(err414);
 errors++;
 }
 }
-else {
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if(data188.template !== undefined){
+let data193 = data188.template;
+if(typeof data193 === "string"){
+if(!(formats86(data193))){
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5341,11 +5392,8 @@ vErrors.push(err415);
 errors++;
 }
 }
-if(data183.timeout !== undefined){
-let data190 = data183.timeout;
-if(typeof data190 === "string"){
-if(!(formats2(data190))){
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5355,8 +5403,9 @@ vErrors.push(err416);
 errors++;
 }
 }
-else {
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+if(data188.caseSensitive !== undefined){
+if(typeof data188.caseSensitive !== "boolean"){
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5366,11 +5415,15 @@ vErrors.push(err417);
 errors++;
 }
 }
-if(data183.idleTimeout !== undefined){
-let data191 = data183.idleTimeout;
-if(typeof data191 === "string"){
-if(!(formats2(data191))){
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data188.methods !== undefined){
+let data195 = data188.methods;
+if(Array.isArray(data195)){
+const len20 = data195.length;
+for(let i20=0; i20<len20; i20++){
+let data196 = data195[i20];
+if(typeof data196 === "string"){
+if(!(formats88(data196))){
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/methods/" + i20,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5381,7 +5434,7 @@ errors++;
 }
 }
 else {
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/methods/" + i20,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5391,12 +5444,9 @@ vErrors.push(err419);
 errors++;
 }
 }
-if(data183.rewrite !== undefined){
-let data192 = data183.rewrite;
-if(data192 && typeof data192 == "object" && !Array.isArray(data192)){
-for(const key59 in data192){
-if(!(((((key59 === "prefix") || (key59 === "regex")) || (key59 === "path")) || (key59 === "host")) || (key59 === "hostFrom"))){
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+}
+else {
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5406,11 +5456,14 @@ vErrors.push(err420);
 errors++;
 }
 }
-if(data192.prefix !== undefined){
-let data193 = data192.prefix;
-if(typeof data193 === "string"){
-if(!(formats32(data193))){
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data188.headers !== undefined){
+let data197 = data188.headers;
+if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
+for(const key56 in data197){
+const _errs495 = errors;
+if(typeof key56 === "string"){
+if(!(formats90(key56))){
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key56};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5421,7 +5474,7 @@ errors++;
 }
 }
 else {
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key56};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5430,12 +5483,9 @@ vErrors.push(err422);
 }
 errors++;
 }
-}
-if(data192.regex !== undefined){
-let data194 = data192.regex;
-if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
-if(data194.pattern === undefined){
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+var valid108 = _errs495 === errors;
+if(!valid108){
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key56}};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5444,8 +5494,14 @@ vErrors.push(err423);
 }
 errors++;
 }
-if(data194.substitution === undefined){
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+for(const key57 in data197){
+let data198 = data197[key57];
+const _errs499 = errors;
+let valid110 = false;
+const _errs500 = errors;
+if(typeof data198 !== "string"){
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5454,9 +5510,14 @@ vErrors.push(err424);
 }
 errors++;
 }
-for(const key60 in data194){
-if(!((key60 === "pattern") || (key60 === "substitution"))){
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
+var _valid8 = _errs500 === errors;
+valid110 = valid110 || _valid8;
+if(!valid110){
+const _errs502 = errors;
+if(data198 && typeof data198 == "object" && !Array.isArray(data198)){
+for(const key58 in data198){
+if(!((((((((key58 === "exact") || (key58 === "prefix")) || (key58 === "suffix")) || (key58 === "contains")) || (key58 === "regex")) || (key58 === "range")) || (key58 === "present")) || (key58 === "invert"))){
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5466,11 +5527,9 @@ vErrors.push(err425);
 errors++;
 }
 }
-if(data194.pattern !== undefined){
-let data195 = data194.pattern;
-if(typeof data195 === "string"){
-if(!(formats36(data195))){
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data198.exact !== undefined){
+if(typeof data198.exact !== "string"){
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5480,8 +5539,11 @@ vErrors.push(err426);
 errors++;
 }
 }
-else {
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data198.prefix !== undefined){
+let data200 = data198.prefix;
+if(typeof data200 === "string"){
+if(!(formats4(data200))){
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5491,11 +5553,8 @@ vErrors.push(err427);
 errors++;
 }
 }
-if(data194.substitution !== undefined){
-let data196 = data194.substitution;
-if(typeof data196 === "string"){
-if(!(formats76(data196))){
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+else {
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5505,8 +5564,11 @@ vErrors.push(err428);
 errors++;
 }
 }
-else {
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data198.suffix !== undefined){
+let data201 = data198.suffix;
+if(typeof data201 === "string"){
+if(!(formats4(data201))){
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5516,9 +5578,8 @@ vErrors.push(err429);
 errors++;
 }
 }
-}
 else {
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5528,11 +5589,11 @@ vErrors.push(err430);
 errors++;
 }
 }
-if(data192.path !== undefined){
-let data197 = data192.path;
-if(typeof data197 === "string"){
-if(!(formats32(data197))){
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data198.contains !== undefined){
+let data202 = data198.contains;
+if(typeof data202 === "string"){
+if(!(formats4(data202))){
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5543,7 +5604,7 @@ errors++;
 }
 }
 else {
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5553,11 +5614,11 @@ vErrors.push(err432);
 errors++;
 }
 }
-if(data192.host !== undefined){
-let data198 = data192.host;
-if(typeof data198 === "string"){
-if(!(formats80(data198))){
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data198.regex !== undefined){
+let data203 = data198.regex;
+if(typeof data203 === "string"){
+if(!(formats30(data203))){
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5568,7 +5629,7 @@ errors++;
 }
 }
 else {
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5578,10 +5639,11 @@ vErrors.push(err434);
 errors++;
 }
 }
-if(data192.hostFrom !== undefined){
-let data199 = data192.hostFrom;
-if(typeof data199 !== "string"){
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data198.range !== undefined){
+let data204 = data198.range;
+if(data204 && typeof data204 == "object" && !Array.isArray(data204)){
+if(data204.start === undefined){
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5590,8 +5652,8 @@ vErrors.push(err435);
 }
 errors++;
 }
-if(!(data199 === "upstream")){
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+if(data204.end === undefined){
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5600,10 +5662,9 @@ vErrors.push(err436);
 }
 errors++;
 }
-}
-}
-else {
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+for(const key59 in data204){
+if(!((key59 === "start") || (key59 === "end"))){
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5613,12 +5674,10 @@ vErrors.push(err437);
 errors++;
 }
 }
-if(data183.requestHeaders !== undefined){
-let data200 = data183.requestHeaders;
-if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
-for(const key61 in data200){
-if(!(((key61 === "set") || (key61 === "add")) || (key61 === "remove"))){
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
+if(data204.start !== undefined){
+let data205 = data204.start;
+if(!(((typeof data205 == "number") && (!(data205 % 1) && !isNaN(data205))) && (isFinite(data205)))){
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -5627,15 +5686,9 @@ vErrors.push(err438);
 }
 errors++;
 }
-}
-if(data200.set !== undefined){
-let data201 = data200.set;
-if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
-for(const key62 in data201){
-const _errs507 = errors;
-if(typeof key62 === "string"){
-if(!(formats82(key62))){
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key62};
+if((typeof data205 == "number") && (isFinite(data205))){
+if(data205 > 9007199254740991 || isNaN(data205)){
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5644,9 +5697,8 @@ vErrors.push(err439);
 }
 errors++;
 }
-}
-else {
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key62};
+if(data205 < -9007199254740991 || isNaN(data205)){
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -5655,9 +5707,12 @@ vErrors.push(err440);
 }
 errors++;
 }
-var valid103 = _errs507 === errors;
-if(!valid103){
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key62}};
+}
+}
+if(data204.end !== undefined){
+let data206 = data204.end;
+if(!(((typeof data206 == "number") && (!(data206 % 1) && !isNaN(data206))) && (isFinite(data206)))){
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5666,12 +5721,9 @@ vErrors.push(err441);
 }
 errors++;
 }
-}
-for(const key63 in data201){
-let data202 = data201[key63];
-if(typeof data202 === "string"){
-if(!(formats84(data202))){
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if((typeof data206 == "number") && (isFinite(data206))){
+if(data206 > 9007199254740991 || isNaN(data206)){
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5680,9 +5732,8 @@ vErrors.push(err442);
 }
 errors++;
 }
-}
-else {
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set/" + key63.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data206 < -9007199254740991 || isNaN(data206)){
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5693,8 +5744,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5704,14 +5756,9 @@ vErrors.push(err444);
 errors++;
 }
 }
-if(data200.add !== undefined){
-let data203 = data200.add;
-if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
-for(const key64 in data203){
-const _errs514 = errors;
-if(typeof key64 === "string"){
-if(!(formats82(key64))){
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key64};
+if(data198.present !== undefined){
+if(typeof data198.present !== "boolean"){
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5721,8 +5768,9 @@ vErrors.push(err445);
 errors++;
 }
 }
-else {
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key64};
+if(data198.invert !== undefined){
+if(typeof data198.invert !== "boolean"){
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5731,9 +5779,10 @@ vErrors.push(err446);
 }
 errors++;
 }
-var valid105 = _errs514 === errors;
-if(!valid105){
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key64}};
+}
+}
+else {
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5742,12 +5791,11 @@ vErrors.push(err447);
 }
 errors++;
 }
+var _valid8 = _errs502 === errors;
+valid110 = valid110 || _valid8;
 }
-for(const key65 in data203){
-let data204 = data203[key65];
-if(typeof data204 === "string"){
-if(!(formats84(data204))){
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(!valid110){
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5756,9 +5804,21 @@ vErrors.push(err448);
 }
 errors++;
 }
+else {
+errors = _errs499;
+if(vErrors !== null){
+if(_errs499){
+vErrors.length = _errs499;
 }
 else {
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5768,9 +5828,14 @@ vErrors.push(err449);
 errors++;
 }
 }
-}
-else {
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data188.query !== undefined){
+let data209 = data188.query;
+if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
+for(const key60 in data209){
+const _errs528 = errors;
+if(typeof key60 === "string"){
+if(!(formats4(key60))){
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key60};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5780,15 +5845,8 @@ vErrors.push(err450);
 errors++;
 }
 }
-if(data200.remove !== undefined){
-let data205 = data200.remove;
-if(Array.isArray(data205)){
-const len16 = data205.length;
-for(let i16=0; i16<len16; i16++){
-let data206 = data205[i16];
-if(typeof data206 === "string"){
-if(!(formats82(data206))){
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key60};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5797,9 +5855,9 @@ vErrors.push(err451);
 }
 errors++;
 }
-}
-else {
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid113 = _errs528 === errors;
+if(!valid113){
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key60}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5809,9 +5867,13 @@ vErrors.push(err452);
 errors++;
 }
 }
-}
-else {
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key61 in data209){
+let data210 = data209[key61];
+const _errs532 = errors;
+let valid115 = false;
+const _errs533 = errors;
+if(typeof data210 !== "string"){
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5820,10 +5882,14 @@ vErrors.push(err453);
 }
 errors++;
 }
-}
-}
-else {
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+var _valid9 = _errs533 === errors;
+valid115 = valid115 || _valid9;
+if(!valid115){
+const _errs535 = errors;
+if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
+for(const key62 in data210){
+if(!((((((((key62 === "exact") || (key62 === "prefix")) || (key62 === "suffix")) || (key62 === "contains")) || (key62 === "regex")) || (key62 === "range")) || (key62 === "present")) || (key62 === "invert"))){
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5833,12 +5899,9 @@ vErrors.push(err454);
 errors++;
 }
 }
-if(data183.responseHeaders !== undefined){
-let data207 = data183.responseHeaders;
-if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
-for(const key66 in data207){
-if(!(((key66 === "set") || (key66 === "add")) || (key66 === "remove"))){
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
+if(data210.exact !== undefined){
+if(typeof data210.exact !== "string"){
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5848,14 +5911,11 @@ vErrors.push(err455);
 errors++;
 }
 }
-if(data207.set !== undefined){
-let data208 = data207.set;
-if(data208 && typeof data208 == "object" && !Array.isArray(data208)){
-for(const key67 in data208){
-const _errs528 = errors;
-if(typeof key67 === "string"){
-if(!(formats82(key67))){
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
+if(data210.prefix !== undefined){
+let data212 = data210.prefix;
+if(typeof data212 === "string"){
+if(!(formats4(data212))){
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5866,7 +5926,7 @@ errors++;
 }
 }
 else {
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5875,9 +5935,12 @@ vErrors.push(err457);
 }
 errors++;
 }
-var valid110 = _errs528 === errors;
-if(!valid110){
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
+}
+if(data210.suffix !== undefined){
+let data213 = data210.suffix;
+if(typeof data213 === "string"){
+if(!(formats4(data213))){
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5887,11 +5950,8 @@ vErrors.push(err458);
 errors++;
 }
 }
-for(const key68 in data208){
-let data209 = data208[key68];
-if(typeof data209 === "string"){
-if(!(formats84(data209))){
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5901,8 +5961,11 @@ vErrors.push(err459);
 errors++;
 }
 }
-else {
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data210.contains !== undefined){
+let data214 = data210.contains;
+if(typeof data214 === "string"){
+if(!(formats4(data214))){
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5912,9 +5975,8 @@ vErrors.push(err460);
 errors++;
 }
 }
-}
 else {
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5924,14 +5986,11 @@ vErrors.push(err461);
 errors++;
 }
 }
-if(data207.add !== undefined){
-let data210 = data207.add;
-if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
-for(const key69 in data210){
-const _errs535 = errors;
-if(typeof key69 === "string"){
-if(!(formats82(key69))){
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key69};
+if(data210.regex !== undefined){
+let data215 = data210.regex;
+if(typeof data215 === "string"){
+if(!(formats30(data215))){
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5942,7 +6001,7 @@ errors++;
 }
 }
 else {
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key69};
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5951,9 +6010,12 @@ vErrors.push(err463);
 }
 errors++;
 }
-var valid112 = _errs535 === errors;
-if(!valid112){
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key69}};
+}
+if(data210.range !== undefined){
+let data216 = data210.range;
+if(data216 && typeof data216 == "object" && !Array.isArray(data216)){
+if(data216.start === undefined){
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5962,12 +6024,8 @@ vErrors.push(err464);
 }
 errors++;
 }
-}
-for(const key70 in data210){
-let data211 = data210[key70];
-if(typeof data211 === "string"){
-if(!(formats84(data211))){
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data216.end === undefined){
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -5976,9 +6034,9 @@ vErrors.push(err465);
 }
 errors++;
 }
-}
-else {
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add/" + key70.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key63 in data216){
+if(!((key63 === "start") || (key63 === "end"))){
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63}};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -5988,9 +6046,10 @@ vErrors.push(err466);
 errors++;
 }
 }
-}
-else {
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data216.start !== undefined){
+let data217 = data216.start;
+if(!(((typeof data217 == "number") && (!(data217 % 1) && !isNaN(data217))) && (isFinite(data217)))){
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -5999,16 +6058,9 @@ vErrors.push(err467);
 }
 errors++;
 }
-}
-if(data207.remove !== undefined){
-let data212 = data207.remove;
-if(Array.isArray(data212)){
-const len17 = data212.length;
-for(let i17=0; i17<len17; i17++){
-let data213 = data212[i17];
-if(typeof data213 === "string"){
-if(!(formats82(data213))){
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if((typeof data217 == "number") && (isFinite(data217))){
+if(data217 > 9007199254740991 || isNaN(data217)){
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6017,9 +6069,8 @@ vErrors.push(err468);
 }
 errors++;
 }
-}
-else {
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data217 < -9007199254740991 || isNaN(data217)){
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6030,8 +6081,10 @@ errors++;
 }
 }
 }
-else {
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data216.end !== undefined){
+let data218 = data216.end;
+if(!(((typeof data218 == "number") && (!(data218 % 1) && !isNaN(data218))) && (isFinite(data218)))){
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6040,10 +6093,9 @@ vErrors.push(err470);
 }
 errors++;
 }
-}
-}
-else {
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+if((typeof data218 == "number") && (isFinite(data218))){
+if(data218 > 9007199254740991 || isNaN(data218)){
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6052,10 +6104,8 @@ vErrors.push(err471);
 }
 errors++;
 }
-}
-}
-else {
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+if(data218 < -9007199254740991 || isNaN(data218)){
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6065,12 +6115,10 @@ vErrors.push(err472);
 errors++;
 }
 }
-if(data147.redirect !== undefined){
-let data214 = data147.redirect;
-if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
-for(const key71 in data214){
-if(!(((((((key71 === "scheme") || (key71 === "host")) || (key71 === "port")) || (key71 === "path")) || (key71 === "prefix")) || (key71 === "status")) || (key71 === "stripQuery"))){
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71}};
+}
+}
+else {
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6080,10 +6128,9 @@ vErrors.push(err473);
 errors++;
 }
 }
-if(data214.scheme !== undefined){
-let data215 = data214.scheme;
-if(typeof data215 !== "string"){
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+if(data210.present !== undefined){
+if(typeof data210.present !== "boolean"){
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6092,8 +6139,10 @@ vErrors.push(err474);
 }
 errors++;
 }
-if(!((data215 === "http") || (data215 === "https"))){
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data210.invert !== undefined){
+if(typeof data210.invert !== "boolean"){
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6103,11 +6152,9 @@ vErrors.push(err475);
 errors++;
 }
 }
-if(data214.host !== undefined){
-let data216 = data214.host;
-if(typeof data216 === "string"){
-if(!(formats102(data216))){
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+}
+else {
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6116,9 +6163,11 @@ vErrors.push(err476);
 }
 errors++;
 }
+var _valid9 = _errs535 === errors;
+valid115 = valid115 || _valid9;
 }
-else {
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(!valid115){
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6127,11 +6176,21 @@ vErrors.push(err477);
 }
 errors++;
 }
+else {
+errors = _errs532;
+if(vErrors !== null){
+if(_errs532){
+vErrors.length = _errs532;
 }
-if(data214.port !== undefined){
-let data217 = data214.port;
-if(!(((typeof data217 == "number") && (!(data217 % 1) && !isNaN(data217))) && (isFinite(data217)))){
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6140,9 +6199,12 @@ vErrors.push(err478);
 }
 errors++;
 }
-if((typeof data217 == "number") && (isFinite(data217))){
-if(data217 > 65535 || isNaN(data217)){
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data188.fraction !== undefined){
+let data221 = data188.fraction;
+if((typeof data221 == "number") && (isFinite(data221))){
+if(data221 > 1 || isNaN(data221)){
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6151,8 +6213,8 @@ vErrors.push(err479);
 }
 errors++;
 }
-if(data217 < 0 || isNaN(data217)){
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(data221 < 0 || isNaN(data221)){
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6162,12 +6224,8 @@ vErrors.push(err480);
 errors++;
 }
 }
-}
-if(data214.path !== undefined){
-let data218 = data214.path;
-if(typeof data218 === "string"){
-if(!(formats104(data218))){
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+else {
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6177,8 +6235,12 @@ vErrors.push(err481);
 errors++;
 }
 }
-else {
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data188.tls !== undefined){
+let data222 = data188.tls;
+if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
+for(const key64 in data222){
+if(!(key64 === "clientCertificate")){
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key64}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6188,11 +6250,9 @@ vErrors.push(err482);
 errors++;
 }
 }
-if(data214.prefix !== undefined){
-let data219 = data214.prefix;
-if(typeof data219 === "string"){
-if(!(formats32(data219))){
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data222.clientCertificate !== undefined){
+if(typeof data222.clientCertificate !== "boolean"){
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6202,8 +6262,9 @@ vErrors.push(err483);
 errors++;
 }
 }
+}
 else {
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6213,10 +6274,9 @@ vErrors.push(err484);
 errors++;
 }
 }
-if(data214.status !== undefined){
-let data220 = data214.status;
-if(!(((typeof data220 == "number") && (!(data220 % 1) && !isNaN(data220))) && (isFinite(data220)))){
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6225,8 +6285,13 @@ vErrors.push(err485);
 }
 errors++;
 }
-if(!(((((data220 === 301) || (data220 === 302)) || (data220 === 303)) || (data220 === 307)) || (data220 === 308))){
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+if(data186.forward !== undefined){
+let data224 = data186.forward;
+if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
+for(const key65 in data224){
+if(!((((((((key65 === "cluster") || (key65 === "clusters")) || (key65 === "clusterHeader")) || (key65 === "timeout")) || (key65 === "idleTimeout")) || (key65 === "rewrite")) || (key65 === "requestHeaders")) || (key65 === "responseHeaders"))){
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6236,9 +6301,11 @@ vErrors.push(err486);
 errors++;
 }
 }
-if(data214.stripQuery !== undefined){
-if(typeof data214.stripQuery !== "boolean"){
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data224.cluster !== undefined){
+let data225 = data224.cluster;
+if(typeof data225 === "string"){
+if(!(formats4(data225))){
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6248,9 +6315,8 @@ vErrors.push(err487);
 errors++;
 }
 }
-}
 else {
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6260,11 +6326,11 @@ vErrors.push(err488);
 errors++;
 }
 }
-if(data147.respond !== undefined){
-let data222 = data147.respond;
-if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
-if(data222.status === undefined){
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+if(data224.clusters !== undefined){
+let data226 = data224.clusters;
+if(Array.isArray(data226)){
+if(data226.length < 1){
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6273,9 +6339,12 @@ vErrors.push(err489);
 }
 errors++;
 }
-for(const key72 in data222){
-if(!(((key72 === "status") || (key72 === "headers")) || (key72 === "body"))){
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
+const len21 = data226.length;
+for(let i21=0; i21<len21; i21++){
+let data227 = data226[i21];
+if(data227 && typeof data227 == "object" && !Array.isArray(data227)){
+if(data227.name === undefined){
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6284,11 +6353,9 @@ vErrors.push(err490);
 }
 errors++;
 }
-}
-if(data222.status !== undefined){
-let data223 = data222.status;
-if(!(((typeof data223 == "number") && (!(data223 % 1) && !isNaN(data223))) && (isFinite(data223)))){
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+for(const key66 in data227){
+if(!((key66 === "name") || (key66 === "weight"))){
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6297,9 +6364,12 @@ vErrors.push(err491);
 }
 errors++;
 }
-if((typeof data223 == "number") && (isFinite(data223))){
-if(data223 > 599 || isNaN(data223)){
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data227.name !== undefined){
+let data228 = data227.name;
+if(typeof data228 === "string"){
+if(!(formats4(data228))){
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6308,8 +6378,9 @@ vErrors.push(err492);
 }
 errors++;
 }
-if(data223 < 200 || isNaN(data223)){
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+else {
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6319,15 +6390,10 @@ vErrors.push(err493);
 errors++;
 }
 }
-}
-if(data222.headers !== undefined){
-let data224 = data222.headers;
-if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
-for(const key73 in data224){
-const _errs568 = errors;
-if(typeof key73 === "string"){
-if(!(formats82(key73))){
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
+if(data227.weight !== undefined){
+let data229 = data227.weight;
+if(!(((typeof data229 == "number") && (!(data229 % 1) && !isNaN(data229))) && (isFinite(data229)))){
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6336,9 +6402,9 @@ vErrors.push(err494);
 }
 errors++;
 }
-}
-else {
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
+if((typeof data229 == "number") && (isFinite(data229))){
+if(data229 > 4294967295 || isNaN(data229)){
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6347,9 +6413,8 @@ vErrors.push(err495);
 }
 errors++;
 }
-var valid118 = _errs568 === errors;
-if(!valid118){
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
+if(data229 < 0 || isNaN(data229)){
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6359,11 +6424,10 @@ vErrors.push(err496);
 errors++;
 }
 }
-for(const key74 in data224){
-let data225 = data224[key74];
-if(typeof data225 === "string"){
-if(!(formats84(data225))){
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+}
+else {
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6373,8 +6437,9 @@ vErrors.push(err497);
 errors++;
 }
 }
+}
 else {
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6384,9 +6449,11 @@ vErrors.push(err498);
 errors++;
 }
 }
-}
-else {
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data224.clusterHeader !== undefined){
+let data230 = data224.clusterHeader;
+if(typeof data230 === "string"){
+if(!(formats114(data230))){
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6396,9 +6463,8 @@ vErrors.push(err499);
 errors++;
 }
 }
-if(data222.body !== undefined){
-if(typeof data222.body !== "string"){
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+else {
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6408,9 +6474,11 @@ vErrors.push(err500);
 errors++;
 }
 }
-}
-else {
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+if(data224.timeout !== undefined){
+let data231 = data224.timeout;
+if(typeof data231 === "string"){
+if(!(formats2(data231))){
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6420,9 +6488,8 @@ vErrors.push(err501);
 errors++;
 }
 }
-}
 else {
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes/" + i13,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6432,9 +6499,11 @@ vErrors.push(err502);
 errors++;
 }
 }
-}
-else {
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+if(data224.idleTimeout !== undefined){
+let data232 = data224.idleTimeout;
+if(typeof data232 === "string"){
+if(!(formats2(data232))){
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6444,9 +6513,8 @@ vErrors.push(err503);
 errors++;
 }
 }
-}
 else {
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6456,9 +6524,12 @@ vErrors.push(err504);
 errors++;
 }
 }
-}
-else {
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+if(data224.rewrite !== undefined){
+let data233 = data224.rewrite;
+if(data233 && typeof data233 == "object" && !Array.isArray(data233)){
+for(const key67 in data233){
+if(!(((((key67 === "prefix") || (key67 === "regex")) || (key67 === "path")) || (key67 === "host")) || (key67 === "hostFrom"))){
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6468,9 +6539,11 @@ vErrors.push(err505);
 errors++;
 }
 }
-}
-else {
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+if(data233.prefix !== undefined){
+let data234 = data233.prefix;
+if(typeof data234 === "string"){
+if(!(formats80(data234))){
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6480,9 +6553,8 @@ vErrors.push(err506);
 errors++;
 }
 }
-}
 else {
-const err507 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6492,9 +6564,11 @@ vErrors.push(err507);
 errors++;
 }
 }
-}
-else {
-const err508 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+if(data233.regex !== undefined){
+let data235 = data233.regex;
+if(data235 && typeof data235 == "object" && !Array.isArray(data235)){
+if(data235.pattern === undefined){
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6503,16 +6577,8 @@ vErrors.push(err508);
 }
 errors++;
 }
-}
-if(data.clusters !== undefined){
-let data227 = data.clusters;
-if(Array.isArray(data227)){
-const len18 = data227.length;
-for(let i18=0; i18<len18; i18++){
-let data228 = data227[i18];
-if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
-if(data228.name === undefined){
-const err509 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(data235.substitution === undefined){
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6521,8 +6587,9 @@ vErrors.push(err509);
 }
 errors++;
 }
-if(data228.endpoints === undefined){
-const err510 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
+for(const key68 in data235){
+if(!((key68 === "pattern") || (key68 === "substitution"))){
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68}};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6531,9 +6598,12 @@ vErrors.push(err510);
 }
 errors++;
 }
-for(const key75 in data228){
-if(!((((((((key75 === "name") || (key75 === "type")) || (key75 === "endpoints")) || (key75 === "protocol")) || (key75 === "connectTimeout")) || (key75 === "loadBalancing")) || (key75 === "connections")) || (key75 === "circuitBreakers"))){
-const err511 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
+}
+if(data235.pattern !== undefined){
+let data236 = data235.pattern;
+if(typeof data236 === "string"){
+if(!(formats30(data236))){
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6543,11 +6613,8 @@ vErrors.push(err511);
 errors++;
 }
 }
-if(data228.name !== undefined){
-let data229 = data228.name;
-if(typeof data229 === "string"){
-if(!(formats4(data229))){
-const err512 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6557,8 +6624,11 @@ vErrors.push(err512);
 errors++;
 }
 }
-else {
-const err513 = {instancePath:instancePath+"/clusters/" + i18+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data235.substitution !== undefined){
+let data237 = data235.substitution;
+if(typeof data237 === "string"){
+if(!(formats124(data237))){
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6568,10 +6638,8 @@ vErrors.push(err513);
 errors++;
 }
 }
-if(data228.type !== undefined){
-let data230 = data228.type;
-if(typeof data230 !== "string"){
-const err514 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+else {
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6580,8 +6648,10 @@ vErrors.push(err514);
 }
 errors++;
 }
-if(!(data230 === "static")){
-const err515 = {instancePath:instancePath+"/clusters/" + i18+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+}
+}
+else {
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6591,18 +6661,11 @@ vErrors.push(err515);
 errors++;
 }
 }
-if(data228.endpoints !== undefined){
-let data231 = data228.endpoints;
-if(Array.isArray(data231)){
-const len19 = data231.length;
-for(let i19=0; i19<len19; i19++){
-let data232 = data231[i19];
-const _errs587 = errors;
-let valid125 = false;
-const _errs588 = errors;
-if(typeof data232 === "string"){
-if(!(formats222(data232))){
-const err516 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data233.path !== undefined){
+let data238 = data233.path;
+if(typeof data238 === "string"){
+if(!(formats80(data238))){
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6613,7 +6676,7 @@ errors++;
 }
 }
 else {
-const err517 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6622,13 +6685,12 @@ vErrors.push(err517);
 }
 errors++;
 }
-var _valid7 = _errs588 === errors;
-valid125 = valid125 || _valid7;
-if(!valid125){
-const _errs590 = errors;
-if(data232 && typeof data232 == "object" && !Array.isArray(data232)){
-if(data232.address === undefined){
-const err518 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+}
+if(data233.host !== undefined){
+let data239 = data233.host;
+if(typeof data239 === "string"){
+if(!(formats128(data239))){
+const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6637,9 +6699,9 @@ vErrors.push(err518);
 }
 errors++;
 }
-for(const key76 in data232){
-if(!((key76 === "address") || (key76 === "weight"))){
-const err519 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
+}
+else {
+const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6649,11 +6711,10 @@ vErrors.push(err519);
 errors++;
 }
 }
-if(data232.address !== undefined){
-let data233 = data232.address;
-if(typeof data233 === "string"){
-if(!(formats222(data233))){
-const err520 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data233.hostFrom !== undefined){
+let data240 = data233.hostFrom;
+if(typeof data240 !== "string"){
+const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -6662,9 +6723,8 @@ vErrors.push(err520);
 }
 errors++;
 }
-}
-else {
-const err521 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(!(data240 === "upstream")){
+const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -6674,10 +6734,9 @@ vErrors.push(err521);
 errors++;
 }
 }
-if(data232.weight !== undefined){
-let data234 = data232.weight;
-if(!(((typeof data234 == "number") && (!(data234 % 1) && !isNaN(data234))) && (isFinite(data234)))){
-const err522 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -6686,9 +6745,13 @@ vErrors.push(err522);
 }
 errors++;
 }
-if((typeof data234 == "number") && (isFinite(data234))){
-if(data234 > 4294967295 || isNaN(data234)){
-const err523 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data224.requestHeaders !== undefined){
+let data241 = data224.requestHeaders;
+if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
+for(const key69 in data241){
+if(!(((key69 === "set") || (key69 === "add")) || (key69 === "remove"))){
+const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6697,8 +6760,15 @@ vErrors.push(err523);
 }
 errors++;
 }
-if(data234 < 1 || isNaN(data234)){
-const err524 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+if(data241.set !== undefined){
+let data242 = data241.set;
+if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
+for(const key70 in data242){
+const _errs609 = errors;
+if(typeof key70 === "string"){
+if(!(formats130(key70))){
+const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -6708,10 +6778,8 @@ vErrors.push(err524);
 errors++;
 }
 }
-}
-}
 else {
-const err525 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -6720,11 +6788,9 @@ vErrors.push(err525);
 }
 errors++;
 }
-var _valid7 = _errs590 === errors;
-valid125 = valid125 || _valid7;
-}
-if(!valid125){
-const err526 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints/" + i19,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+var valid126 = _errs609 === errors;
+if(!valid126){
+const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -6733,21 +6799,12 @@ vErrors.push(err526);
 }
 errors++;
 }
-else {
-errors = _errs587;
-if(vErrors !== null){
-if(_errs587){
-vErrors.length = _errs587;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err527 = {instancePath:instancePath+"/clusters/" + i18+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+for(const key71 in data242){
+let data243 = data242[key71];
+if(typeof data243 === "string"){
+if(!(formats132(data243))){
+const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6757,10 +6814,8 @@ vErrors.push(err527);
 errors++;
 }
 }
-if(data228.protocol !== undefined){
-let data235 = data228.protocol;
-if(typeof data235 !== "string"){
-const err528 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+else {
+const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6769,8 +6824,10 @@ vErrors.push(err528);
 }
 errors++;
 }
-if(!(data235 === "http1")){
-const err529 = {instancePath:instancePath+"/clusters/" + i18+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+}
+}
+else {
+const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6780,11 +6837,14 @@ vErrors.push(err529);
 errors++;
 }
 }
-if(data228.connectTimeout !== undefined){
-let data236 = data228.connectTimeout;
-if(typeof data236 === "string"){
-if(!(formats2(data236))){
-const err530 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data241.add !== undefined){
+let data244 = data241.add;
+if(data244 && typeof data244 == "object" && !Array.isArray(data244)){
+for(const key72 in data244){
+const _errs616 = errors;
+if(typeof key72 === "string"){
+if(!(formats130(key72))){
+const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key72};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6795,7 +6855,7 @@ errors++;
 }
 }
 else {
-const err531 = {instancePath:instancePath+"/clusters/" + i18+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key72};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6804,13 +6864,9 @@ vErrors.push(err531);
 }
 errors++;
 }
-}
-if(data228.loadBalancing !== undefined){
-let data237 = data228.loadBalancing;
-if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
-for(const key77 in data237){
-if(!(key77 === "policy")){
-const err532 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
+var valid128 = _errs616 === errors;
+if(!valid128){
+const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key72}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6820,10 +6876,11 @@ vErrors.push(err532);
 errors++;
 }
 }
-if(data237.policy !== undefined){
-let data238 = data237.policy;
-if(typeof data238 !== "string"){
-const err533 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+for(const key73 in data244){
+let data245 = data244[key73];
+if(typeof data245 === "string"){
+if(!(formats132(data245))){
+const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6832,8 +6889,9 @@ vErrors.push(err533);
 }
 errors++;
 }
-if(!((data238 === "roundRobin") || (data238 === "random"))){
-const err534 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+else {
+const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6845,7 +6903,7 @@ errors++;
 }
 }
 else {
-const err535 = {instancePath:instancePath+"/clusters/" + i18+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6855,12 +6913,15 @@ vErrors.push(err535);
 errors++;
 }
 }
-if(data228.connections !== undefined){
-let data239 = data228.connections;
-if(data239 && typeof data239 == "object" && !Array.isArray(data239)){
-for(const key78 in data239){
-if(!((key78 === "idleTimeout") || (key78 === "maxRequests"))){
-const err536 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
+if(data241.remove !== undefined){
+let data246 = data241.remove;
+if(Array.isArray(data246)){
+const len22 = data246.length;
+for(let i22=0; i22<len22; i22++){
+let data247 = data246[i22];
+if(typeof data247 === "string"){
+if(!(formats130(data247))){
+const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/remove/" + i22,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6870,11 +6931,8 @@ vErrors.push(err536);
 errors++;
 }
 }
-if(data239.idleTimeout !== undefined){
-let data240 = data239.idleTimeout;
-if(typeof data240 === "string"){
-if(!(formats2(data240))){
-const err537 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/remove/" + i22,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6884,8 +6942,9 @@ vErrors.push(err537);
 errors++;
 }
 }
+}
 else {
-const err538 = {instancePath:instancePath+"/clusters/" + i18+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6895,10 +6954,9 @@ vErrors.push(err538);
 errors++;
 }
 }
-if(data239.maxRequests !== undefined){
-let data241 = data239.maxRequests;
-if(!(((typeof data241 == "number") && (!(data241 % 1) && !isNaN(data241))) && (isFinite(data241)))){
-const err539 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6907,9 +6965,13 @@ vErrors.push(err539);
 }
 errors++;
 }
-if((typeof data241 == "number") && (isFinite(data241))){
-if(data241 > 2147483647 || isNaN(data241)){
-const err540 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data224.responseHeaders !== undefined){
+let data248 = data224.responseHeaders;
+if(data248 && typeof data248 == "object" && !Array.isArray(data248)){
+for(const key74 in data248){
+if(!(((key74 === "set") || (key74 === "add")) || (key74 === "remove"))){
+const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6918,8 +6980,15 @@ vErrors.push(err540);
 }
 errors++;
 }
-if(data241 < 0 || isNaN(data241)){
-const err541 = {instancePath:instancePath+"/clusters/" + i18+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data248.set !== undefined){
+let data249 = data248.set;
+if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
+for(const key75 in data249){
+const _errs630 = errors;
+if(typeof key75 === "string"){
+if(!(formats130(key75))){
+const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key75};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6929,10 +6998,8 @@ vErrors.push(err541);
 errors++;
 }
 }
-}
-}
 else {
-const err542 = {instancePath:instancePath+"/clusters/" + i18+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key75};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6941,13 +7008,9 @@ vErrors.push(err542);
 }
 errors++;
 }
-}
-if(data228.circuitBreakers !== undefined){
-let data242 = data228.circuitBreakers;
-if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
-for(const key79 in data242){
-if(!((((key79 === "maxConnections") || (key79 === "maxPendingRequests")) || (key79 === "maxRequests")) || (key79 === "maxRetries"))){
-const err543 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
+var valid133 = _errs630 === errors;
+if(!valid133){
+const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key75}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -6957,10 +7020,11 @@ vErrors.push(err543);
 errors++;
 }
 }
-if(data242.maxConnections !== undefined){
-let data243 = data242.maxConnections;
-if(!(((typeof data243 == "number") && (!(data243 % 1) && !isNaN(data243))) && (isFinite(data243)))){
-const err544 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+for(const key76 in data249){
+let data250 = data249[key76];
+if(typeof data250 === "string"){
+if(!(formats132(data250))){
+const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/set/" + key76.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -6969,9 +7033,9 @@ vErrors.push(err544);
 }
 errors++;
 }
-if((typeof data243 == "number") && (isFinite(data243))){
-if(data243 > 2147483647 || isNaN(data243)){
-const err545 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+else {
+const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/set/" + key76.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -6980,8 +7044,10 @@ vErrors.push(err545);
 }
 errors++;
 }
-if(data243 < 0 || isNaN(data243)){
-const err546 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -6991,11 +7057,14 @@ vErrors.push(err546);
 errors++;
 }
 }
-}
-if(data242.maxPendingRequests !== undefined){
-let data244 = data242.maxPendingRequests;
-if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
-const err547 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(data248.add !== undefined){
+let data251 = data248.add;
+if(data251 && typeof data251 == "object" && !Array.isArray(data251)){
+for(const key77 in data251){
+const _errs637 = errors;
+if(typeof key77 === "string"){
+if(!(formats130(key77))){
+const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key77};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -7004,9 +7073,9 @@ vErrors.push(err547);
 }
 errors++;
 }
-if((typeof data244 == "number") && (isFinite(data244))){
-if(data244 > 2147483647 || isNaN(data244)){
-const err548 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+else {
+const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key77};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7015,8 +7084,9 @@ vErrors.push(err548);
 }
 errors++;
 }
-if(data244 < 0 || isNaN(data244)){
-const err549 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+var valid135 = _errs637 === errors;
+if(!valid135){
+const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key77}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7026,11 +7096,11 @@ vErrors.push(err549);
 errors++;
 }
 }
-}
-if(data242.maxRequests !== undefined){
-let data245 = data242.maxRequests;
-if(!(((typeof data245 == "number") && (!(data245 % 1) && !isNaN(data245))) && (isFinite(data245)))){
-const err550 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+for(const key78 in data251){
+let data252 = data251[key78];
+if(typeof data252 === "string"){
+if(!(formats132(data252))){
+const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/add/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7039,9 +7109,9 @@ vErrors.push(err550);
 }
 errors++;
 }
-if((typeof data245 == "number") && (isFinite(data245))){
-if(data245 > 2147483647 || isNaN(data245)){
-const err551 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+else {
+const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/add/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7050,8 +7120,10 @@ vErrors.push(err551);
 }
 errors++;
 }
-if(data245 < 0 || isNaN(data245)){
-const err552 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7061,11 +7133,15 @@ vErrors.push(err552);
 errors++;
 }
 }
-}
-if(data242.maxRetries !== undefined){
-let data246 = data242.maxRetries;
-if(!(((typeof data246 == "number") && (!(data246 % 1) && !isNaN(data246))) && (isFinite(data246)))){
-const err553 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(data248.remove !== undefined){
+let data253 = data248.remove;
+if(Array.isArray(data253)){
+const len23 = data253.length;
+for(let i23=0; i23<len23; i23++){
+let data254 = data253[i23];
+if(typeof data254 === "string"){
+if(!(formats130(data254))){
+const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/remove/" + i23,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7074,9 +7150,9 @@ vErrors.push(err553);
 }
 errors++;
 }
-if((typeof data246 == "number") && (isFinite(data246))){
-if(data246 > 2147483647 || isNaN(data246)){
-const err554 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+else {
+const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/remove/" + i23,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7085,8 +7161,10 @@ vErrors.push(err554);
 }
 errors++;
 }
-if(data246 < 0 || isNaN(data246)){
-const err555 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7097,9 +7175,8 @@ errors++;
 }
 }
 }
-}
 else {
-const err556 = {instancePath:instancePath+"/clusters/" + i18+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7111,7 +7188,7 @@ errors++;
 }
 }
 else {
-const err557 = {instancePath:instancePath+"/clusters/" + i18,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7121,9 +7198,12 @@ vErrors.push(err557);
 errors++;
 }
 }
-}
-else {
-const err558 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data186.redirect !== undefined){
+let data255 = data186.redirect;
+if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
+for(const key79 in data255){
+if(!(((((((key79 === "scheme") || (key79 === "host")) || (key79 === "port")) || (key79 === "path")) || (key79 === "prefix")) || (key79 === "status")) || (key79 === "stripQuery"))){
+const err558 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7133,14 +7213,1864 @@ vErrors.push(err558);
 errors++;
 }
 }
-}
-else {
-const err559 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(data255.scheme !== undefined){
+let data256 = data255.scheme;
+if(typeof data256 !== "string"){
+const err559 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err559];
 }
 else {
 vErrors.push(err559);
+}
+errors++;
+}
+if(!((data256 === "http") || (data256 === "https"))){
+const err560 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+if(vErrors === null){
+vErrors = [err560];
+}
+else {
+vErrors.push(err560);
+}
+errors++;
+}
+}
+if(data255.host !== undefined){
+let data257 = data255.host;
+if(typeof data257 === "string"){
+if(!(formats150(data257))){
+const err561 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(vErrors === null){
+vErrors = [err561];
+}
+else {
+vErrors.push(err561);
+}
+errors++;
+}
+}
+else {
+const err562 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err562];
+}
+else {
+vErrors.push(err562);
+}
+errors++;
+}
+}
+if(data255.port !== undefined){
+let data258 = data255.port;
+if(!(((typeof data258 == "number") && (!(data258 % 1) && !isNaN(data258))) && (isFinite(data258)))){
+const err563 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err563];
+}
+else {
+vErrors.push(err563);
+}
+errors++;
+}
+if((typeof data258 == "number") && (isFinite(data258))){
+if(data258 > 65535 || isNaN(data258)){
+const err564 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+if(vErrors === null){
+vErrors = [err564];
+}
+else {
+vErrors.push(err564);
+}
+errors++;
+}
+if(data258 < 0 || isNaN(data258)){
+const err565 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err565];
+}
+else {
+vErrors.push(err565);
+}
+errors++;
+}
+}
+}
+if(data255.path !== undefined){
+let data259 = data255.path;
+if(typeof data259 === "string"){
+if(!(formats152(data259))){
+const err566 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(vErrors === null){
+vErrors = [err566];
+}
+else {
+vErrors.push(err566);
+}
+errors++;
+}
+}
+else {
+const err567 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err567];
+}
+else {
+vErrors.push(err567);
+}
+errors++;
+}
+}
+if(data255.prefix !== undefined){
+let data260 = data255.prefix;
+if(typeof data260 === "string"){
+if(!(formats80(data260))){
+const err568 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(vErrors === null){
+vErrors = [err568];
+}
+else {
+vErrors.push(err568);
+}
+errors++;
+}
+}
+else {
+const err569 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err569];
+}
+else {
+vErrors.push(err569);
+}
+errors++;
+}
+}
+if(data255.status !== undefined){
+let data261 = data255.status;
+if(!(((typeof data261 == "number") && (!(data261 % 1) && !isNaN(data261))) && (isFinite(data261)))){
+const err570 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err570];
+}
+else {
+vErrors.push(err570);
+}
+errors++;
+}
+if(!(((((data261 === 301) || (data261 === 302)) || (data261 === 303)) || (data261 === 307)) || (data261 === 308))){
+const err571 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+if(vErrors === null){
+vErrors = [err571];
+}
+else {
+vErrors.push(err571);
+}
+errors++;
+}
+}
+if(data255.stripQuery !== undefined){
+if(typeof data255.stripQuery !== "boolean"){
+const err572 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(vErrors === null){
+vErrors = [err572];
+}
+else {
+vErrors.push(err572);
+}
+errors++;
+}
+}
+}
+else {
+const err573 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err573];
+}
+else {
+vErrors.push(err573);
+}
+errors++;
+}
+}
+if(data186.respond !== undefined){
+let data263 = data186.respond;
+if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
+if(data263.status === undefined){
+const err574 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+if(vErrors === null){
+vErrors = [err574];
+}
+else {
+vErrors.push(err574);
+}
+errors++;
+}
+for(const key80 in data263){
+if(!(((key80 === "status") || (key80 === "headers")) || (key80 === "body"))){
+const err575 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
+if(vErrors === null){
+vErrors = [err575];
+}
+else {
+vErrors.push(err575);
+}
+errors++;
+}
+}
+if(data263.status !== undefined){
+let data264 = data263.status;
+if(!(((typeof data264 == "number") && (!(data264 % 1) && !isNaN(data264))) && (isFinite(data264)))){
+const err576 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err576];
+}
+else {
+vErrors.push(err576);
+}
+errors++;
+}
+if((typeof data264 == "number") && (isFinite(data264))){
+if(data264 > 599 || isNaN(data264)){
+const err577 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+if(vErrors === null){
+vErrors = [err577];
+}
+else {
+vErrors.push(err577);
+}
+errors++;
+}
+if(data264 < 200 || isNaN(data264)){
+const err578 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+if(vErrors === null){
+vErrors = [err578];
+}
+else {
+vErrors.push(err578);
+}
+errors++;
+}
+}
+}
+if(data263.headers !== undefined){
+let data265 = data263.headers;
+if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
+for(const key81 in data265){
+const _errs670 = errors;
+if(typeof key81 === "string"){
+if(!(formats130(key81))){
+const err579 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key81};
+if(vErrors === null){
+vErrors = [err579];
+}
+else {
+vErrors.push(err579);
+}
+errors++;
+}
+}
+else {
+const err580 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key81};
+if(vErrors === null){
+vErrors = [err580];
+}
+else {
+vErrors.push(err580);
+}
+errors++;
+}
+var valid141 = _errs670 === errors;
+if(!valid141){
+const err581 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key81}};
+if(vErrors === null){
+vErrors = [err581];
+}
+else {
+vErrors.push(err581);
+}
+errors++;
+}
+}
+for(const key82 in data265){
+let data266 = data265[key82];
+if(typeof data266 === "string"){
+if(!(formats132(data266))){
+const err582 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/headers/" + key82.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(vErrors === null){
+vErrors = [err582];
+}
+else {
+vErrors.push(err582);
+}
+errors++;
+}
+}
+else {
+const err583 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/headers/" + key82.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err583];
+}
+else {
+vErrors.push(err583);
+}
+errors++;
+}
+}
+}
+else {
+const err584 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err584];
+}
+else {
+vErrors.push(err584);
+}
+errors++;
+}
+}
+if(data263.body !== undefined){
+if(typeof data263.body !== "string"){
+const err585 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err585];
+}
+else {
+vErrors.push(err585);
+}
+errors++;
+}
+}
+}
+else {
+const err586 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err586];
+}
+else {
+vErrors.push(err586);
+}
+errors++;
+}
+}
+}
+else {
+const err587 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err587];
+}
+else {
+vErrors.push(err587);
+}
+errors++;
+}
+}
+}
+else {
+const err588 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err588];
+}
+else {
+vErrors.push(err588);
+}
+errors++;
+}
+}
+}
+else {
+const err589 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err589];
+}
+else {
+vErrors.push(err589);
+}
+errors++;
+}
+}
+}
+else {
+const err590 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err590];
+}
+else {
+vErrors.push(err590);
+}
+errors++;
+}
+}
+}
+else {
+const err591 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err591];
+}
+else {
+vErrors.push(err591);
+}
+errors++;
+}
+}
+}
+else {
+const err592 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err592];
+}
+else {
+vErrors.push(err592);
+}
+errors++;
+}
+}
+}
+else {
+const err593 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err593];
+}
+else {
+vErrors.push(err593);
+}
+errors++;
+}
+}
+if(data.clusters !== undefined){
+let data268 = data.clusters;
+if(Array.isArray(data268)){
+const len24 = data268.length;
+for(let i24=0; i24<len24; i24++){
+let data269 = data268[i24];
+if(data269 && typeof data269 == "object" && !Array.isArray(data269)){
+if(data269.name === undefined){
+const err594 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(vErrors === null){
+vErrors = [err594];
+}
+else {
+vErrors.push(err594);
+}
+errors++;
+}
+if(data269.endpoints === undefined){
+const err595 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
+if(vErrors === null){
+vErrors = [err595];
+}
+else {
+vErrors.push(err595);
+}
+errors++;
+}
+for(const key83 in data269){
+if(!(func2.call(schema11.properties.clusters.items.properties, key83))){
+const err596 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83}};
+if(vErrors === null){
+vErrors = [err596];
+}
+else {
+vErrors.push(err596);
+}
+errors++;
+}
+}
+if(data269.name !== undefined){
+let data270 = data269.name;
+if(typeof data270 === "string"){
+if(!(formats4(data270))){
+const err597 = {instancePath:instancePath+"/clusters/" + i24+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err597];
+}
+else {
+vErrors.push(err597);
+}
+errors++;
+}
+}
+else {
+const err598 = {instancePath:instancePath+"/clusters/" + i24+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err598];
+}
+else {
+vErrors.push(err598);
+}
+errors++;
+}
+}
+if(data269.type !== undefined){
+let data271 = data269.type;
+if(typeof data271 !== "string"){
+const err599 = {instancePath:instancePath+"/clusters/" + i24+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err599];
+}
+else {
+vErrors.push(err599);
+}
+errors++;
+}
+if(!(data271 === "static")){
+const err600 = {instancePath:instancePath+"/clusters/" + i24+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+if(vErrors === null){
+vErrors = [err600];
+}
+else {
+vErrors.push(err600);
+}
+errors++;
+}
+}
+if(data269.endpoints !== undefined){
+let data272 = data269.endpoints;
+if(Array.isArray(data272)){
+const len25 = data272.length;
+for(let i25=0; i25<len25; i25++){
+let data273 = data272[i25];
+const _errs689 = errors;
+let valid148 = false;
+const _errs690 = errors;
+if(typeof data273 === "string"){
+if(!(formats270(data273))){
+const err601 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(vErrors === null){
+vErrors = [err601];
+}
+else {
+vErrors.push(err601);
+}
+errors++;
+}
+}
+else {
+const err602 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err602];
+}
+else {
+vErrors.push(err602);
+}
+errors++;
+}
+var _valid10 = _errs690 === errors;
+valid148 = valid148 || _valid10;
+if(!valid148){
+const _errs692 = errors;
+if(data273 && typeof data273 == "object" && !Array.isArray(data273)){
+if(data273.address === undefined){
+const err603 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+if(vErrors === null){
+vErrors = [err603];
+}
+else {
+vErrors.push(err603);
+}
+errors++;
+}
+for(const key84 in data273){
+if(!((key84 === "address") || (key84 === "weight"))){
+const err604 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84}};
+if(vErrors === null){
+vErrors = [err604];
+}
+else {
+vErrors.push(err604);
+}
+errors++;
+}
+}
+if(data273.address !== undefined){
+let data274 = data273.address;
+if(typeof data274 === "string"){
+if(!(formats270(data274))){
+const err605 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(vErrors === null){
+vErrors = [err605];
+}
+else {
+vErrors.push(err605);
+}
+errors++;
+}
+}
+else {
+const err606 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err606];
+}
+else {
+vErrors.push(err606);
+}
+errors++;
+}
+}
+if(data273.weight !== undefined){
+let data275 = data273.weight;
+if(!(((typeof data275 == "number") && (!(data275 % 1) && !isNaN(data275))) && (isFinite(data275)))){
+const err607 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err607];
+}
+else {
+vErrors.push(err607);
+}
+errors++;
+}
+if((typeof data275 == "number") && (isFinite(data275))){
+if(data275 > 4294967295 || isNaN(data275)){
+const err608 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+if(vErrors === null){
+vErrors = [err608];
+}
+else {
+vErrors.push(err608);
+}
+errors++;
+}
+if(data275 < 1 || isNaN(data275)){
+const err609 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(vErrors === null){
+vErrors = [err609];
+}
+else {
+vErrors.push(err609);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err610 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err610];
+}
+else {
+vErrors.push(err610);
+}
+errors++;
+}
+var _valid10 = _errs692 === errors;
+valid148 = valid148 || _valid10;
+}
+if(!valid148){
+const err611 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err611];
+}
+else {
+vErrors.push(err611);
+}
+errors++;
+}
+else {
+errors = _errs689;
+if(vErrors !== null){
+if(_errs689){
+vErrors.length = _errs689;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err612 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err612];
+}
+else {
+vErrors.push(err612);
+}
+errors++;
+}
+}
+if(data269.protocol !== undefined){
+let data276 = data269.protocol;
+if(typeof data276 !== "string"){
+const err613 = {instancePath:instancePath+"/clusters/" + i24+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err613];
+}
+else {
+vErrors.push(err613);
+}
+errors++;
+}
+if(!(data276 === "http1")){
+const err614 = {instancePath:instancePath+"/clusters/" + i24+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+if(vErrors === null){
+vErrors = [err614];
+}
+else {
+vErrors.push(err614);
+}
+errors++;
+}
+}
+if(data269.tls !== undefined){
+let data277 = data269.tls;
+if(data277 && typeof data277 == "object" && !Array.isArray(data277)){
+for(const key85 in data277){
+if(!((((((key85 === "ca") || (key85 === "serverName")) || (key85 === "subjectAltNames")) || (key85 === "cert")) || (key85 === "key")) || (key85 === "insecureSkipVerify"))){
+const err615 = {instancePath:instancePath+"/clusters/" + i24+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85}};
+if(vErrors === null){
+vErrors = [err615];
+}
+else {
+vErrors.push(err615);
+}
+errors++;
+}
+}
+if(data277.ca !== undefined){
+let data278 = data277.ca;
+if(typeof data278 === "string"){
+if(!(formats4(data278))){
+const err616 = {instancePath:instancePath+"/clusters/" + i24+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err616];
+}
+else {
+vErrors.push(err616);
+}
+errors++;
+}
+}
+else {
+const err617 = {instancePath:instancePath+"/clusters/" + i24+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err617];
+}
+else {
+vErrors.push(err617);
+}
+errors++;
+}
+}
+if(data277.serverName !== undefined){
+let data279 = data277.serverName;
+if(typeof data279 === "string"){
+if(!(formats128(data279))){
+const err618 = {instancePath:instancePath+"/clusters/" + i24+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/format",keyword:"format",params:{format: "authority"}};
+if(vErrors === null){
+vErrors = [err618];
+}
+else {
+vErrors.push(err618);
+}
+errors++;
+}
+}
+else {
+const err619 = {instancePath:instancePath+"/clusters/" + i24+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err619];
+}
+else {
+vErrors.push(err619);
+}
+errors++;
+}
+}
+if(data277.subjectAltNames !== undefined){
+let data280 = data277.subjectAltNames;
+if(Array.isArray(data280)){
+const len26 = data280.length;
+for(let i26=0; i26<len26; i26++){
+let data281 = data280[i26];
+if(data281 && typeof data281 == "object" && !Array.isArray(data281)){
+for(const key86 in data281){
+if(!(((key86 === "dns") || (key86 === "uri")) || (key86 === "ip"))){
+const err620 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86}};
+if(vErrors === null){
+vErrors = [err620];
+}
+else {
+vErrors.push(err620);
+}
+errors++;
+}
+}
+if(data281.dns !== undefined){
+let data282 = data281.dns;
+const _errs714 = errors;
+let valid154 = false;
+const _errs715 = errors;
+if(typeof data282 === "string"){
+if(!(formats4(data282))){
+const err621 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err621];
+}
+else {
+vErrors.push(err621);
+}
+errors++;
+}
+}
+else {
+const err622 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err622];
+}
+else {
+vErrors.push(err622);
+}
+errors++;
+}
+var _valid11 = _errs715 === errors;
+valid154 = valid154 || _valid11;
+if(!valid154){
+const _errs717 = errors;
+if(data282 && typeof data282 == "object" && !Array.isArray(data282)){
+for(const key87 in data282){
+if(!(((((key87 === "exact") || (key87 === "prefix")) || (key87 === "suffix")) || (key87 === "contains")) || (key87 === "regex"))){
+const err623 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87}};
+if(vErrors === null){
+vErrors = [err623];
+}
+else {
+vErrors.push(err623);
+}
+errors++;
+}
+}
+if(data282.exact !== undefined){
+let data283 = data282.exact;
+if(typeof data283 === "string"){
+if(!(formats4(data283))){
+const err624 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err624];
+}
+else {
+vErrors.push(err624);
+}
+errors++;
+}
+}
+else {
+const err625 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err625];
+}
+else {
+vErrors.push(err625);
+}
+errors++;
+}
+}
+if(data282.prefix !== undefined){
+let data284 = data282.prefix;
+if(typeof data284 === "string"){
+if(!(formats4(data284))){
+const err626 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err626];
+}
+else {
+vErrors.push(err626);
+}
+errors++;
+}
+}
+else {
+const err627 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err627];
+}
+else {
+vErrors.push(err627);
+}
+errors++;
+}
+}
+if(data282.suffix !== undefined){
+let data285 = data282.suffix;
+if(typeof data285 === "string"){
+if(!(formats4(data285))){
+const err628 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err628];
+}
+else {
+vErrors.push(err628);
+}
+errors++;
+}
+}
+else {
+const err629 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err629];
+}
+else {
+vErrors.push(err629);
+}
+errors++;
+}
+}
+if(data282.contains !== undefined){
+let data286 = data282.contains;
+if(typeof data286 === "string"){
+if(!(formats4(data286))){
+const err630 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err630];
+}
+else {
+vErrors.push(err630);
+}
+errors++;
+}
+}
+else {
+const err631 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err631];
+}
+else {
+vErrors.push(err631);
+}
+errors++;
+}
+}
+if(data282.regex !== undefined){
+let data287 = data282.regex;
+if(typeof data287 === "string"){
+if(!(formats30(data287))){
+const err632 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err632];
+}
+else {
+vErrors.push(err632);
+}
+errors++;
+}
+}
+else {
+const err633 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err633];
+}
+else {
+vErrors.push(err633);
+}
+errors++;
+}
+}
+}
+else {
+const err634 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err634];
+}
+else {
+vErrors.push(err634);
+}
+errors++;
+}
+var _valid11 = _errs717 === errors;
+valid154 = valid154 || _valid11;
+}
+if(!valid154){
+const err635 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err635];
+}
+else {
+vErrors.push(err635);
+}
+errors++;
+}
+else {
+errors = _errs714;
+if(vErrors !== null){
+if(_errs714){
+vErrors.length = _errs714;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data281.uri !== undefined){
+let data288 = data281.uri;
+const _errs731 = errors;
+let valid156 = false;
+const _errs732 = errors;
+if(typeof data288 === "string"){
+if(!(formats4(data288))){
+const err636 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err636];
+}
+else {
+vErrors.push(err636);
+}
+errors++;
+}
+}
+else {
+const err637 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err637];
+}
+else {
+vErrors.push(err637);
+}
+errors++;
+}
+var _valid12 = _errs732 === errors;
+valid156 = valid156 || _valid12;
+if(!valid156){
+const _errs734 = errors;
+if(data288 && typeof data288 == "object" && !Array.isArray(data288)){
+for(const key88 in data288){
+if(!(((((key88 === "exact") || (key88 === "prefix")) || (key88 === "suffix")) || (key88 === "contains")) || (key88 === "regex"))){
+const err638 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key88}};
+if(vErrors === null){
+vErrors = [err638];
+}
+else {
+vErrors.push(err638);
+}
+errors++;
+}
+}
+if(data288.exact !== undefined){
+let data289 = data288.exact;
+if(typeof data289 === "string"){
+if(!(formats4(data289))){
+const err639 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err639];
+}
+else {
+vErrors.push(err639);
+}
+errors++;
+}
+}
+else {
+const err640 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err640];
+}
+else {
+vErrors.push(err640);
+}
+errors++;
+}
+}
+if(data288.prefix !== undefined){
+let data290 = data288.prefix;
+if(typeof data290 === "string"){
+if(!(formats4(data290))){
+const err641 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err641];
+}
+else {
+vErrors.push(err641);
+}
+errors++;
+}
+}
+else {
+const err642 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err642];
+}
+else {
+vErrors.push(err642);
+}
+errors++;
+}
+}
+if(data288.suffix !== undefined){
+let data291 = data288.suffix;
+if(typeof data291 === "string"){
+if(!(formats4(data291))){
+const err643 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err643];
+}
+else {
+vErrors.push(err643);
+}
+errors++;
+}
+}
+else {
+const err644 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err644];
+}
+else {
+vErrors.push(err644);
+}
+errors++;
+}
+}
+if(data288.contains !== undefined){
+let data292 = data288.contains;
+if(typeof data292 === "string"){
+if(!(formats4(data292))){
+const err645 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err645];
+}
+else {
+vErrors.push(err645);
+}
+errors++;
+}
+}
+else {
+const err646 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err646];
+}
+else {
+vErrors.push(err646);
+}
+errors++;
+}
+}
+if(data288.regex !== undefined){
+let data293 = data288.regex;
+if(typeof data293 === "string"){
+if(!(formats30(data293))){
+const err647 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err647];
+}
+else {
+vErrors.push(err647);
+}
+errors++;
+}
+}
+else {
+const err648 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err648];
+}
+else {
+vErrors.push(err648);
+}
+errors++;
+}
+}
+}
+else {
+const err649 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err649];
+}
+else {
+vErrors.push(err649);
+}
+errors++;
+}
+var _valid12 = _errs734 === errors;
+valid156 = valid156 || _valid12;
+}
+if(!valid156){
+const err650 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err650];
+}
+else {
+vErrors.push(err650);
+}
+errors++;
+}
+else {
+errors = _errs731;
+if(vErrors !== null){
+if(_errs731){
+vErrors.length = _errs731;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data281.ip !== undefined){
+let data294 = data281.ip;
+const _errs748 = errors;
+let valid158 = false;
+const _errs749 = errors;
+if(typeof data294 === "string"){
+if(!(formats4(data294))){
+const err651 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err651];
+}
+else {
+vErrors.push(err651);
+}
+errors++;
+}
+}
+else {
+const err652 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err652];
+}
+else {
+vErrors.push(err652);
+}
+errors++;
+}
+var _valid13 = _errs749 === errors;
+valid158 = valid158 || _valid13;
+if(!valid158){
+const _errs751 = errors;
+if(data294 && typeof data294 == "object" && !Array.isArray(data294)){
+for(const key89 in data294){
+if(!(((((key89 === "exact") || (key89 === "prefix")) || (key89 === "suffix")) || (key89 === "contains")) || (key89 === "regex"))){
+const err653 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key89}};
+if(vErrors === null){
+vErrors = [err653];
+}
+else {
+vErrors.push(err653);
+}
+errors++;
+}
+}
+if(data294.exact !== undefined){
+let data295 = data294.exact;
+if(typeof data295 === "string"){
+if(!(formats4(data295))){
+const err654 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err654];
+}
+else {
+vErrors.push(err654);
+}
+errors++;
+}
+}
+else {
+const err655 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err655];
+}
+else {
+vErrors.push(err655);
+}
+errors++;
+}
+}
+if(data294.prefix !== undefined){
+let data296 = data294.prefix;
+if(typeof data296 === "string"){
+if(!(formats4(data296))){
+const err656 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err656];
+}
+else {
+vErrors.push(err656);
+}
+errors++;
+}
+}
+else {
+const err657 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err657];
+}
+else {
+vErrors.push(err657);
+}
+errors++;
+}
+}
+if(data294.suffix !== undefined){
+let data297 = data294.suffix;
+if(typeof data297 === "string"){
+if(!(formats4(data297))){
+const err658 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err658];
+}
+else {
+vErrors.push(err658);
+}
+errors++;
+}
+}
+else {
+const err659 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err659];
+}
+else {
+vErrors.push(err659);
+}
+errors++;
+}
+}
+if(data294.contains !== undefined){
+let data298 = data294.contains;
+if(typeof data298 === "string"){
+if(!(formats4(data298))){
+const err660 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err660];
+}
+else {
+vErrors.push(err660);
+}
+errors++;
+}
+}
+else {
+const err661 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err661];
+}
+else {
+vErrors.push(err661);
+}
+errors++;
+}
+}
+if(data294.regex !== undefined){
+let data299 = data294.regex;
+if(typeof data299 === "string"){
+if(!(formats30(data299))){
+const err662 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err662];
+}
+else {
+vErrors.push(err662);
+}
+errors++;
+}
+}
+else {
+const err663 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err663];
+}
+else {
+vErrors.push(err663);
+}
+errors++;
+}
+}
+}
+else {
+const err664 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err664];
+}
+else {
+vErrors.push(err664);
+}
+errors++;
+}
+var _valid13 = _errs751 === errors;
+valid158 = valid158 || _valid13;
+}
+if(!valid158){
+const err665 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err665];
+}
+else {
+vErrors.push(err665);
+}
+errors++;
+}
+else {
+errors = _errs748;
+if(vErrors !== null){
+if(_errs748){
+vErrors.length = _errs748;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err666 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err666];
+}
+else {
+vErrors.push(err666);
+}
+errors++;
+}
+}
+}
+else {
+const err667 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err667];
+}
+else {
+vErrors.push(err667);
+}
+errors++;
+}
+}
+if(data277.cert !== undefined){
+let data300 = data277.cert;
+if(typeof data300 === "string"){
+if(!(formats4(data300))){
+const err668 = {instancePath:instancePath+"/clusters/" + i24+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err668];
+}
+else {
+vErrors.push(err668);
+}
+errors++;
+}
+}
+else {
+const err669 = {instancePath:instancePath+"/clusters/" + i24+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err669];
+}
+else {
+vErrors.push(err669);
+}
+errors++;
+}
+}
+if(data277.key !== undefined){
+let data301 = data277.key;
+if(typeof data301 === "string"){
+if(!(formats4(data301))){
+const err670 = {instancePath:instancePath+"/clusters/" + i24+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err670];
+}
+else {
+vErrors.push(err670);
+}
+errors++;
+}
+}
+else {
+const err671 = {instancePath:instancePath+"/clusters/" + i24+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err671];
+}
+else {
+vErrors.push(err671);
+}
+errors++;
+}
+}
+if(data277.insecureSkipVerify !== undefined){
+if(typeof data277.insecureSkipVerify !== "boolean"){
+const err672 = {instancePath:instancePath+"/clusters/" + i24+"/tls/insecureSkipVerify",schemaPath:"#/properties/clusters/items/properties/tls/properties/insecureSkipVerify/type",keyword:"type",params:{type: "boolean"}};
+if(vErrors === null){
+vErrors = [err672];
+}
+else {
+vErrors.push(err672);
+}
+errors++;
+}
+}
+}
+else {
+const err673 = {instancePath:instancePath+"/clusters/" + i24+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err673];
+}
+else {
+vErrors.push(err673);
+}
+errors++;
+}
+}
+if(data269.connectTimeout !== undefined){
+let data303 = data269.connectTimeout;
+if(typeof data303 === "string"){
+if(!(formats2(data303))){
+const err674 = {instancePath:instancePath+"/clusters/" + i24+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err674];
+}
+else {
+vErrors.push(err674);
+}
+errors++;
+}
+}
+else {
+const err675 = {instancePath:instancePath+"/clusters/" + i24+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err675];
+}
+else {
+vErrors.push(err675);
+}
+errors++;
+}
+}
+if(data269.loadBalancing !== undefined){
+let data304 = data269.loadBalancing;
+if(data304 && typeof data304 == "object" && !Array.isArray(data304)){
+for(const key90 in data304){
+if(!(key90 === "policy")){
+const err676 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key90}};
+if(vErrors === null){
+vErrors = [err676];
+}
+else {
+vErrors.push(err676);
+}
+errors++;
+}
+}
+if(data304.policy !== undefined){
+let data305 = data304.policy;
+if(typeof data305 !== "string"){
+const err677 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err677];
+}
+else {
+vErrors.push(err677);
+}
+errors++;
+}
+if(!((data305 === "roundRobin") || (data305 === "random"))){
+const err678 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+if(vErrors === null){
+vErrors = [err678];
+}
+else {
+vErrors.push(err678);
+}
+errors++;
+}
+}
+}
+else {
+const err679 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err679];
+}
+else {
+vErrors.push(err679);
+}
+errors++;
+}
+}
+if(data269.connections !== undefined){
+let data306 = data269.connections;
+if(data306 && typeof data306 == "object" && !Array.isArray(data306)){
+for(const key91 in data306){
+if(!((key91 === "idleTimeout") || (key91 === "maxRequests"))){
+const err680 = {instancePath:instancePath+"/clusters/" + i24+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key91}};
+if(vErrors === null){
+vErrors = [err680];
+}
+else {
+vErrors.push(err680);
+}
+errors++;
+}
+}
+if(data306.idleTimeout !== undefined){
+let data307 = data306.idleTimeout;
+if(typeof data307 === "string"){
+if(!(formats2(data307))){
+const err681 = {instancePath:instancePath+"/clusters/" + i24+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err681];
+}
+else {
+vErrors.push(err681);
+}
+errors++;
+}
+}
+else {
+const err682 = {instancePath:instancePath+"/clusters/" + i24+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err682];
+}
+else {
+vErrors.push(err682);
+}
+errors++;
+}
+}
+if(data306.maxRequests !== undefined){
+let data308 = data306.maxRequests;
+if(!(((typeof data308 == "number") && (!(data308 % 1) && !isNaN(data308))) && (isFinite(data308)))){
+const err683 = {instancePath:instancePath+"/clusters/" + i24+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err683];
+}
+else {
+vErrors.push(err683);
+}
+errors++;
+}
+if((typeof data308 == "number") && (isFinite(data308))){
+if(data308 > 2147483647 || isNaN(data308)){
+const err684 = {instancePath:instancePath+"/clusters/" + i24+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err684];
+}
+else {
+vErrors.push(err684);
+}
+errors++;
+}
+if(data308 < 0 || isNaN(data308)){
+const err685 = {instancePath:instancePath+"/clusters/" + i24+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err685];
+}
+else {
+vErrors.push(err685);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err686 = {instancePath:instancePath+"/clusters/" + i24+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err686];
+}
+else {
+vErrors.push(err686);
+}
+errors++;
+}
+}
+if(data269.circuitBreakers !== undefined){
+let data309 = data269.circuitBreakers;
+if(data309 && typeof data309 == "object" && !Array.isArray(data309)){
+for(const key92 in data309){
+if(!((((key92 === "maxConnections") || (key92 === "maxPendingRequests")) || (key92 === "maxRequests")) || (key92 === "maxRetries"))){
+const err687 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key92}};
+if(vErrors === null){
+vErrors = [err687];
+}
+else {
+vErrors.push(err687);
+}
+errors++;
+}
+}
+if(data309.maxConnections !== undefined){
+let data310 = data309.maxConnections;
+if(!(((typeof data310 == "number") && (!(data310 % 1) && !isNaN(data310))) && (isFinite(data310)))){
+const err688 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err688];
+}
+else {
+vErrors.push(err688);
+}
+errors++;
+}
+if((typeof data310 == "number") && (isFinite(data310))){
+if(data310 > 2147483647 || isNaN(data310)){
+const err689 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err689];
+}
+else {
+vErrors.push(err689);
+}
+errors++;
+}
+if(data310 < 0 || isNaN(data310)){
+const err690 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err690];
+}
+else {
+vErrors.push(err690);
+}
+errors++;
+}
+}
+}
+if(data309.maxPendingRequests !== undefined){
+let data311 = data309.maxPendingRequests;
+if(!(((typeof data311 == "number") && (!(data311 % 1) && !isNaN(data311))) && (isFinite(data311)))){
+const err691 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err691];
+}
+else {
+vErrors.push(err691);
+}
+errors++;
+}
+if((typeof data311 == "number") && (isFinite(data311))){
+if(data311 > 2147483647 || isNaN(data311)){
+const err692 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err692];
+}
+else {
+vErrors.push(err692);
+}
+errors++;
+}
+if(data311 < 0 || isNaN(data311)){
+const err693 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err693];
+}
+else {
+vErrors.push(err693);
+}
+errors++;
+}
+}
+}
+if(data309.maxRequests !== undefined){
+let data312 = data309.maxRequests;
+if(!(((typeof data312 == "number") && (!(data312 % 1) && !isNaN(data312))) && (isFinite(data312)))){
+const err694 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err694];
+}
+else {
+vErrors.push(err694);
+}
+errors++;
+}
+if((typeof data312 == "number") && (isFinite(data312))){
+if(data312 > 2147483647 || isNaN(data312)){
+const err695 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err695];
+}
+else {
+vErrors.push(err695);
+}
+errors++;
+}
+if(data312 < 0 || isNaN(data312)){
+const err696 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err696];
+}
+else {
+vErrors.push(err696);
+}
+errors++;
+}
+}
+}
+if(data309.maxRetries !== undefined){
+let data313 = data309.maxRetries;
+if(!(((typeof data313 == "number") && (!(data313 % 1) && !isNaN(data313))) && (isFinite(data313)))){
+const err697 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err697];
+}
+else {
+vErrors.push(err697);
+}
+errors++;
+}
+if((typeof data313 == "number") && (isFinite(data313))){
+if(data313 > 2147483647 || isNaN(data313)){
+const err698 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err698];
+}
+else {
+vErrors.push(err698);
+}
+errors++;
+}
+if(data313 < 0 || isNaN(data313)){
+const err699 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err699];
+}
+else {
+vErrors.push(err699);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err700 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err700];
+}
+else {
+vErrors.push(err700);
+}
+errors++;
+}
+}
+}
+else {
+const err701 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err701];
+}
+else {
+vErrors.push(err701);
+}
+errors++;
+}
+}
+}
+else {
+const err702 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err702];
+}
+else {
+vErrors.push(err702);
+}
+errors++;
+}
+}
+}
+else {
+const err703 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err703];
+}
+else {
+vErrors.push(err703);
 }
 errors++;
 }

@@ -164,6 +164,16 @@ export class EpollLoop implements Loop {
     return context;
   }
 
+  get tlsProblem(): string {
+    const openssl = loadOpenSsl();
+    return typeof openssl === 'string' ? openssl : '';
+  }
+
+  prepareTls(tls: ServerTls | ClientTls): void {
+    if ('pairs' in tls) this.serverContexts(tls);
+    else this.clientContext(tls);
+  }
+
   forgetTls(tls: ServerTls | ClientTls): void {
     const contexts = this.servers.get(tls as ServerTls) ?? this.clients.get(tls as ClientTls);
     this.servers.delete(tls as ServerTls);

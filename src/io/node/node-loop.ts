@@ -21,6 +21,7 @@ const PLAIN: Opening = { preamble: null, tls: null };
 
 export class NodeLoop implements Loop {
   readonly kind = 'node';
+  readonly tlsProblem = '';
   readonly clock: Clock;
   readonly timers: TimerWheel;
   /** Shared by all connections: libuv reads into it and calls back at once. */
@@ -141,6 +142,11 @@ export class NodeLoop implements Loop {
       this.clients.set(tls, client);
     }
     return client;
+  }
+
+  prepareTls(tls: ServerTls | ClientTls): void {
+    if ('pairs' in tls) this.tlsServer(tls);
+    else this.tlsClient(tls);
   }
 
   forgetTls(tls: ServerTls | ClientTls): void {
