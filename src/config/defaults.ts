@@ -104,18 +104,17 @@ export const DEFAULTS = {
     remove: [],
   },
   tls: {
-    /** Envoy: match_typed_subject_alt_names empty. */
-    subjectAltNames: [],
-  },
-  serverTls: {
     /** Envoy: TLS 1.2 to 1.3 for servers. */
     minVersion: 'TLSv1.2',
     maxVersion: 'TLSv1.3',
     cipherSuites: [],
     requireClientCertificate: false,
+    /** Envoy: match_typed_subject_alt_names empty. */
+    subjectAltNames: [],
     sessionTicketKeys: [],
   },
-  clientTls: {
+  clusterTls: {
+    subjectAltNames: [],
     insecureSkipVerify: false,
   },
   cluster: {

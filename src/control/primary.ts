@@ -9,6 +9,7 @@ import { formatAddress } from '../core/address.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { systemTime } from '../core/clock.ts';
 import type { CancelTimer, Timers } from '../core/host-timer.ts';
+import { CertificateFacts } from '../security/certificate-facts.ts';
 import { AccessLogFiles } from './access-log-files.ts';
 import type { AdminView, CompileMatcher, Published, ServerState, StatsSource } from './admin-server.ts';
 import { AdminServer } from './admin-server.ts';
@@ -80,6 +81,7 @@ export class StartError extends Error {
   }
 }
 
+const NO_CERTIFICATES = new CertificateFacts({ listeners: [], clusters: [] });
 const LOG_FLUSH_MS = 1000;
 /** How often places in shared memory that only drained configurations used are looked for. */
 const SWEEP_MS = 10_000;
@@ -302,6 +304,7 @@ export class Primary implements AdminView {
 
   private ownStats(): readonly StatLine[] {
     return serverStats({
+      daysUntilFirstExpiry: this.certificates.daysUntilFirstExpiry(this.time.wallMs()),
       uptimeMs: this.uptimeMs,
       state: this.state,
       version: this.version,
@@ -319,6 +322,16 @@ export class Primary implements AdminView {
 
   get published(): Published | null {
     return this.publisher?.published ?? null;
+  }
+
+  get certificates(): CertificateFacts {
+    return this.publisher?.certificates ?? NO_CERTIFICATES;
+  }
+
+  engineOf(name: string): { engine: string; why: string } {
+    const listener = this.published?.snapshot.listeners.find((one) => one.name === name);
+    if (listener === undefined || this.publisher === null) return { engine: this.engine, why: '' };
+    return { engine: this.publisher.engineOf(listener), why: this.publisher.whyEngine(listener) };
   }
 
   get state(): ServerState {

@@ -6,6 +6,7 @@
 
 import type { EngineName, ListenerConfig, Snapshot } from '../config/snapshot.ts';
 import type { TimeSource } from '../core/clock.ts';
+import { CertificateFacts } from '../security/certificate-facts.ts';
 import type { Plan } from '../shared/plan.ts';
 import type { AccessLogFiles } from './access-log-files.ts';
 import type { Published } from './admin-server.ts';
@@ -52,6 +53,7 @@ export class Publisher {
   private readonly sockets: ListenSockets;
   private epoch = 0;
   published: Published | null = null;
+  certificates: CertificateFacts | null = null;
 
   constructor(parts: PublisherParts) {
     this.parts = parts;
@@ -79,6 +81,7 @@ export class Publisher {
     memory.commit(epoch);
     this.sockets.commit();
     const changes = this.counts.record(this.published?.snapshot ?? null, snapshot);
+    this.certificates = new CertificateFacts(snapshot);
     this.published = { snapshot, document, plan, addresses, publishedAt: this.parts.time.wallMs() };
     return { errors: [], changes };
   }
@@ -91,6 +94,11 @@ export class Publisher {
   engineOf(listener: ListenerConfig): EngineName {
     if (listener.engine === 'uws') return 'uws';
     return listener.tls !== null && this.parts.tlsProblem !== '' ? 'node' : this.parts.engine;
+  }
+
+  /** Why it is not what all workers run on; ''. */
+  whyEngine(listener: ListenerConfig): string {
+    return listener.tls !== null && listener.engine !== 'uws' ? this.parts.tlsProblem : '';
   }
 
   private async deliver(snapshot: Snapshot, epoch: number, table: SocketTable): Promise<Delivered & { plan: Plan | null }> {

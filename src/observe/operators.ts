@@ -67,6 +67,18 @@ const SIMPLE: Readonly<Record<string, Read>> = {
   DOWNSTREAM_LOCAL_PORT: (s) => (isIp(s.localAddress) ? s.localPort : undefined),
   DOWNSTREAM_DIRECT_LOCAL_ADDRESS: (s) => hostPort(s.localAddress, s.localPort),
   DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT: (s) => name(s.localAddress),
+  DOWNSTREAM_TLS_VERSION: (s) => s.tls?.version,
+  DOWNSTREAM_TLS_CIPHER: (s) => s.tls?.cipher,
+  REQUESTED_SERVER_NAME: (s) => name(s.tls?.serverName ?? ''),
+  DOWNSTREAM_PEER_SUBJECT: (s) => name(s.tls?.peer?.subject ?? ''),
+  DOWNSTREAM_PEER_ISSUER: (s) => name(s.tls?.peer?.issuer ?? ''),
+  DOWNSTREAM_PEER_SERIAL: (s) => s.tls?.peer?.serial,
+  DOWNSTREAM_PEER_FINGERPRINT_256: (s) => s.tls?.peer?.fingerprint256,
+  DOWNSTREAM_PEER_URI_SAN: (s) => name(s.tls?.peer?.uriSans.join(',') ?? ''),
+  DOWNSTREAM_PEER_DNS_SAN: (s) => name(s.tls?.peer?.dnsSans.join(',') ?? ''),
+  DOWNSTREAM_PEER_IP_SAN: (s) => name(s.tls?.peer?.ipSans.join(',') ?? ''),
+  DOWNSTREAM_PEER_CERT_V_START: (s) => instant(s.tls?.peer?.validFrom),
+  DOWNSTREAM_PEER_CERT_V_END: (s) => instant(s.tls?.peer?.validTo),
   DOWNSTREAM_DIRECT_LOCAL_PORT: (s) => (isIp(s.localAddress) ? s.localPort : undefined),
 };
 
@@ -76,7 +88,7 @@ const LATER: ReadonlySet<string> = new Set([
   'DOWNSTREAM_DETECTED_CLOSE_TYPE', 'DOWNSTREAM_HANDSHAKE_DURATION', 'DOWNSTREAM_HEADER_BYTES_RECEIVED', 'DOWNSTREAM_HEADER_BYTES_SENT',
   'DOWNSTREAM_LOCAL_CLOSE_REASON', 'DOWNSTREAM_TRANSPORT_FAILURE_REASON', 'DOWNSTREAM_WIRE_BYTES_RECEIVED', 'DOWNSTREAM_WIRE_BYTES_SENT',
   'DYNAMIC_METADATA', 'EMIT_TIME_LOCAL', 'FILTER_CHAIN_NAME', 'FILTER_STATE', 'GRPC_STATUS', 'GRPC_STATUS_NUMBER', 'LISTENER_METADATA', 'METADATA',
-  'PACKETS_RETRANSMITTED', 'QUERY_PARAMS', 'REQUESTED_SERVER_NAME', 'REQUEST_HEADERS_BYTES', 'REQUEST_TX_DURATION', 'RESPONSE_HEADERS_BYTES',
+  'PACKETS_RETRANSMITTED', 'QUERY_PARAMS', 'REQUEST_HEADERS_BYTES', 'REQUEST_TX_DURATION', 'RESPONSE_HEADERS_BYTES',
   'RESPONSE_TRAILERS_BYTES', 'ROUNDTRIP_DURATION', 'START_TIME_LOCAL', 'TRACE_ID', 'UNIQUE_ID', 'UPSTREAM_CONNECTION_POOL_READY_DURATION',
   'UPSTREAM_DETECTED_CLOSE_TYPE', 'UPSTREAM_FILTER_STATE', 'UPSTREAM_HEADER_BYTES_RECEIVED', 'UPSTREAM_HEADER_BYTES_SENT', 'UPSTREAM_LOCAL_CLOSE_REASON',
   'UPSTREAM_METADATA', 'UPSTREAM_TRANSPORT_FAILURE_REASON', 'UPSTREAM_WIRE_BYTES_RECEIVED', 'UPSTREAM_WIRE_BYTES_SENT', 'VIRTUAL_CLUSTER_NAME',
@@ -158,6 +170,11 @@ function answeredUpstream(s: Stream): boolean {
 
 function name(text: string): string | undefined {
   return text === '' ? undefined : utf8Bytes(text);
+}
+
+/** As Envoy shows a time without format. */
+function instant(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : new Date(ms).toISOString();
 }
 
 // Addresses: an IP literal with port, or the path of a unix socket.

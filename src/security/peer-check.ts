@@ -26,7 +26,7 @@ export const SAN_MISMATCH = 'verify SAN list';
 
 /** `TLS_error:|…:TLS_error_end`, the transport failure reason that logs and answers show. */
 export function tlsError(code: string, reason: string, verify = ''): string {
-  return `TLS_error:|${code}:SSL routines:OpenSSL_internal:${reason.replaceAll(' ', '_').toUpperCase()}${verify === '' ? '' : `:${verify}`}:TLS_error_end`;
+  return `TLS_error:|${code}:SSL routines:OpenSSL_internal:${reason.replaceAll(' ', '_').toUpperCase()}${verify === '' ? '' : `:verify cert failed: ${verify}`}:TLS_error_end`;
 }
 
 export type HandshakeFailure = 'none' | 'connection' | 'noCertificate' | 'verify' | 'san';

@@ -8,6 +8,7 @@ import type { AdminView, StatsQuery } from '../../src/control/admin-server.ts';
 import { AdminServer } from '../../src/control/admin-server.ts';
 import type { LogLevel, Snapshot } from '../../src/config/snapshot.ts';
 import type { Address } from '../../src/core/address.ts';
+import { CertificateFacts } from '../../src/security/certificate-facts.ts';
 import { HOST_CX_CONNECT_FAIL, HOST_CX_TOTAL, HOST_RQ_ERROR } from '../../src/observe/stat-names.ts';
 import { ask } from '../support/ask.ts';
 import { LogProbe } from '../support/log-probe.ts';
@@ -23,6 +24,7 @@ class FakeView implements AdminView {
   workers = 2;
   engine = 'epoll';
   uptimeMs = 4999;
+  certificates = new CertificateFacts({ listeners: [], clusters: [] });
   logLevel: LogLevel = 'info';
   book: string[] = [];
   published: AdminView['published'];
@@ -34,6 +36,9 @@ class FakeView implements AdminView {
       addresses: {},
       publishedAt: Date.UTC(2026, 0, 2, 3, 4, 5, 678),
     };
+  }
+  engineOf(): { engine: string; why: string } {
+    return { engine: 'epoll', why: '' };
   }
   cell(index: number): number {
     return [HOST_CX_TOTAL, HOST_CX_CONNECT_FAIL, HOST_RQ_ERROR].includes(index - ROW) ? 1 : 0;

@@ -200,7 +200,7 @@ t.test('an abandoned configuration does not hasten the end of a cluster that was
 });
 
 t.test('no room left: a clear error, and everything as before', async (t) => {
-  const shared = new SharedState({ ...shapes, cluster: { size: STRIPE_CELLS / 4, gauges: [] } });
+  const shared = new SharedState({ ...shapes, cluster: { size: STRIPE_CELLS / 4 - 8, gauges: [] } });
   shared.plan(source({ a: [], b: [], c: [] }), 1);
   shared.commit(1);
   const before = shared.usage();

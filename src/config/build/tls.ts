@@ -12,7 +12,7 @@ import { contentHash } from './content.ts';
 const ALPN = { http2: 'h2', http1: 'http/1.1' } as const;
 
 export function buildServerTls(tls: TlsDocument, protocols: readonly ('http1' | 'http2')[], files: SecretFiles): ServerTlsConfig {
-  const defaults = DEFAULTS.serverTls;
+  const defaults = DEFAULTS.tls;
   const body = {
     certificates: tls.certificates.map((pair) => buildPair(pair.cert, pair.key, files, pair.serverNames)),
     minVersion: tls.minVersion ?? defaults.minVersion,
@@ -35,7 +35,7 @@ export function buildClientTls(tls: ClusterTlsDocument, files: SecretFiles): Cli
     serverName: (tls.serverName ?? '').toLowerCase(),
     subjectAltNames: (tls.subjectAltNames ?? DEFAULTS.tls.subjectAltNames).map(buildSan),
     certificate: tls.cert === undefined || tls.key === undefined ? null : buildPair(tls.cert, tls.key, files, []),
-    insecureSkipVerify: tls.insecureSkipVerify ?? DEFAULTS.clientTls.insecureSkipVerify,
+    insecureSkipVerify: tls.insecureSkipVerify ?? DEFAULTS.clusterTls.insecureSkipVerify,
   };
   return { ...body, hash: contentHash(body) };
 }

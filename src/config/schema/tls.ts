@@ -36,7 +36,7 @@ function names(description: string): Schema {
 }
 
 export function serverTlsSchema(): Schema {
-  const defaults = DEFAULTS.serverTls;
+  const defaults = DEFAULTS.tls;
   const pair = object('certificate', {
     cert: text(`File with the certificate and those that lead to its authority, PEM. ${FILE}`, 'name'),
     key: text(`File with its private key, PEM, without password. ${FILE}`, 'name'),
@@ -62,6 +62,6 @@ export function clientTlsSchema(): Schema {
     subjectAltNames: names("Names of which the endpoint's certificate must have one. Empty: the server name, or the endpoint's address."),
     cert: text(`File with our own certificate, for endpoints that ask for one. ${FILE} Default: none.`, 'name'),
     key: text(`File with its private key. ${FILE} Default: none.`, 'name'),
-    insecureSkipVerify: flag("Take any certificate. For tests: whoever sits in between can read and change everything.", { default: DEFAULTS.clientTls.insecureSkipVerify }),
+    insecureSkipVerify: flag("Take any certificate. For tests: whoever sits in between can read and change everything.", { default: DEFAULTS.clusterTls.insecureSkipVerify }),
   });
 }

@@ -140,7 +140,8 @@ export class EpollLoop implements Loop {
     if (this.immediate !== null) clearImmediate(this.immediate);
     for (const listener of this.listeners.values()) this.removeListener(listener);
     for (const conn of this.slots) conn?.abandon();
-    for (const contexts of [...this.servers.values(), ...this.clients.values()]) contexts.free();
+    for (const contexts of this.servers.values()) contexts.free();
+    for (const context of this.clients.values()) context.free();
     this.ledger.closed(this.poller.fd);
     this.system.close(this.poller.fd);
   }

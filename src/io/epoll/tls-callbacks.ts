@@ -60,15 +60,15 @@ function register(ssl: OpenSsl): TlsCallbacks {
   const tickets = new TicketCipher(ssl);
   const set: TlsCallbacks = {
     active: null,
-    alpn: ssl.callback('p, p, p, p, uint, p', (_conn, out, outLength, offered, length) => chooseProtocol(ssl, set.active!, { out: out!, outLength: outLength!, offered: offered!, length: length! })),
+    alpn: ssl.callback('p, p, p, p, uint, p', (...args) => chooseProtocol(ssl, set.active!, { out: args[1]!, outLength: args[2]!, offered: args[3]!, length: args[4]! })),
     serverName: ssl.callback('p, p, p', (conn) => {
       const name = ssl.SSL_get_servername(conn!, 0);
       if (name !== null) ssl.SSL_set_SSL_CTX(conn!, set.active!.contextFor(name));
       return OK;
     }),
-    ticketKey: ssl.callback('p, p, p, p, p, int', (_conn, name, iv, cipher, mac, sealing) => {
-      const place = { name: name!, iv: iv!, cipher: cipher!, mac: mac! };
-      return sealing !== 0 ? tickets.seal(set.active!.ticketKeys, place) : tickets.open(set.active!.ticketKeys, place);
+    ticketKey: ssl.callback('p, p, p, p, p, int', (...args) => {
+      const place = { name: args[1]!, iv: args[2]!, cipher: args[3]!, mac: args[4]! };
+      return args[5] !== 0 ? tickets.seal(set.active!.ticketKeys, place) : tickets.open(set.active!.ticketKeys, place);
     }),
     verify: ssl.callback('p, p', (store) => verify(ssl, set.active!, store!)),
     newSession: ssl.callback('p, p', (_conn, session) => {
