@@ -57,7 +57,7 @@ async function refused(port: number, options: ConnectionOptions = {}): Promise<s
     code = error.code ?? error.message;
   });
   socket.resume();
-  await once(socket, 'close');
+  await new Promise((resolve) => socket.on('close', resolve));
   return code;
 }
 
@@ -163,9 +163,11 @@ onEachEngine('TLS: a reset by the owner is seen by the peer', async (t, loop) =>
 onEachEngine('TLS: the protocol is chosen by the server, and none in common is refused', async (t, loop) => {
   const { port, served } = await serve(loop, serverTls({ alpn: ['h2', 'http/1.1'] }));
   t.equal((await dial(t, port, { ALPNProtocols: ['http/1.1', 'h2'] })).alpnProtocol, 'h2');
+  await served[0]!.until('connect');
   t.equal(served[0]!.conn!.tls?.alpn, 'h2');
   t.equal((await dial(t, port, { ALPNProtocols: ['http/1.1'] })).alpnProtocol, 'http/1.1');
   t.equal((await dial(t, port)).alpnProtocol, false);
+  await served[2]!.until('connect');
   t.equal(served[2]!.conn!.tls?.alpn, '');
   t.not(await refused(port, { ALPNProtocols: ['nonsense'] }), 'closed');
   t.notOk(served[3]!.log.includes('connect'));
@@ -176,12 +178,13 @@ onEachEngine('TLS: the certificate follows the server name: exact, wildcard, def
   const wildcard = makeCertificate({ names: ['*.w.test'], issuer: authority });
   const tls = serverTls({ pairs: [pairOf(serverPair, ['a.test']), pairOf(exact, ['b.test']), pairOf(wildcard, ['*.w.test'])] });
   const { port, served } = await serve(loop, tls);
-  const shown = async (servername: string): Promise<string> => (await dial(t, port, { servername, rejectUnauthorized: false })).getPeerCertificate().subject.CN!;
+  const shown = async (servername: string): Promise<string> => (await dial(t, port, { servername, rejectUnauthorized: false })).getPeerCertificate().subject.CN as string;
   t.equal(await shown('a.test'), 'a.test');
   t.equal(await shown('B.test'), 'b.test');
   t.equal(await shown('x.w.test'), '*.w.test');
   t.equal(await shown('x.y.w.test'), 'a.test', 'a wildcard stands for one label');
   t.equal(await shown('nobody.test'), 'a.test');
+  await served[2]!.until('connect');
   t.equal(served[2]!.conn!.tls?.serverName, 'x.w.test');
 });
 
@@ -197,6 +200,7 @@ onEachEngine('TLS: an RSA and an ECDSA certificate for the same names', async (t
 onEachEngine('TLS: client certificates, asked for', async (t, loop) => {
   const { port, served } = await serve(loop, serverTls({ clientCa: authority.cert }));
   await dial(t, port);
+  await served[0]!.until('connect');
   t.equal(served[0]!.conn!.tls?.peer, null);
   await dial(t, port, { cert: client.cert, key: client.key });
   await served[1]!.until('connect');
@@ -236,6 +240,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const [first, second, foreign] = [await serve(loop, serverTls({ ticketKeys })), await serve(loop, serverTls({ ticketKeys })), await serve(loop, serverTls())];
     const session = await ticketOf(t, first.port, version);
     t.equal((await dial(t, second.port, { session, maxVersion: version })).isSessionReused(), true);
+    await second.served[0]!.until('connect');
     t.equal(second.served[0]!.conn!.tls?.resumed, true);
     t.equal((await dial(t, foreign.port, { session, maxVersion: version })).isSessionReused(), false);
   });

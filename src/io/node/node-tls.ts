@@ -35,24 +35,23 @@ const SESSIONS = 1024;
 export class TlsServer {
   private readonly tls: ServerTls;
   private readonly server: Server;
+  /** By name, without those of the first pair. */
+  private readonly contexts = new Map<string, SecureContext>();
   private ticketKey: Buffer | undefined;
 
   constructor(tls: ServerTls) {
     const [first, ...others] = byNames(tls.pairs);
     this.tls = tls;
+    for (const pairs of others) this.add(pairs);
     this.server = createServer({
       ...contextOptions(tls, first!),
       honorCipherOrder: true,
+      ...(others.length > 0 ? { SNICallback: (name: string, done: (error: null, context?: SecureContext) => void) => done(null, this.contextFor(name)) } : {}),
       ...(tls.alpn.length > 0 ? { ALPNProtocols: [...tls.alpn] } : {}),
       requestCert: tls.clientCa !== null,
       rejectUnauthorized: tls.clientCa !== null && demandsCertificate(tls),
       sessionIdContext: createHash('sha256').update(tls.clientCa ?? '').update(tls.sans.map(({ kind, text }) => `${kind} ${text}`).join('\n')).digest('hex').slice(0, 32),
     });
-    // The last context added for a name is the one that node takes, and ours is the first.
-    for (const pairs of others.reverse()) {
-      const context = createSecureContext(contextOptions(tls, pairs));
-      for (const name of pairs[0]!.serverNames) this.server.addContext(name, context as unknown as SecureContextOptions);
-    }
     this.server.on('secureConnection', (socket: Secured) => this.onSecured(socket));
     this.server.on('tlsClientError', (error: NodeJS.ErrnoException & { reason?: string }, socket: Secured) => socket._parent?.handshaker?.refused(errorText(error)));
     cacheSessions(this.server);
@@ -63,14 +62,33 @@ export class TlsServer {
     if (key !== undefined && key !== this.ticketKey) this.server.setTicketKeys(nodeTicketKey(key));
     this.ticketKey = key;
     raw.handshaker = handshaker;
+    raw.allowHalfOpen = false; // an end during the handshake is the end
     raw.resume();
     this.server.emit('connection', raw);
+  }
+
+  private add(pairs: readonly CertificatePair[]): void {
+    const context = createSecureContext(contextOptions(this.tls, pairs));
+    for (const name of pairs[0]!.serverNames) if (!this.contexts.has(name)) this.contexts.set(name, context);
+  }
+
+  /** undefined: that of the first pair, unless its names come first. */
+  private contextFor(serverName: string): SecureContext | undefined {
+    const name = serverName.toLowerCase();
+    const first = this.tls.pairs[0]!.serverNames;
+    if (first.includes(name)) return undefined;
+    const exact = this.contexts.get(name);
+    const dot = name.indexOf('.');
+    if (exact !== undefined || dot < 0) return exact;
+    const wildcard = `*${name.slice(dot)}`;
+    return first.includes(wildcard) ? undefined : this.contexts.get(wildcard);
   }
 
   private onSecured(socket: Secured): void {
     const handshaker = socket._parent?.handshaker;
     if (handshaker === undefined) return;
     const problem = this.problemOf(socket);
+    socket.allowHalfOpen = true;
     if (problem === '') handshaker.secured(socket);
     else handshaker.refused(problem);
   }
