@@ -26,6 +26,7 @@ import { checkFormat } from './observe/access-log.ts';
 import { SHAPES } from './observe/shapes.ts';
 import { StatsPages } from './observe/stats-pages.ts';
 import { compileHttp } from './proxy/compile.ts';
+import { compileTcp } from './proxy/tcp-runtime.ts';
 import type { Explanation, Question } from './route/explain.ts';
 import { explainRequest } from './route/explain.ts';
 import type { RouteTable } from './route/match.ts';
@@ -82,7 +83,7 @@ let uwsHeadBytes = 0;
 
 /** Loads it here, before any worker does: with its limit, and with an error that tells how to get it. */
 async function rehearseUws(snapshot: Snapshot, warn: (text: string) => void): Promise<readonly string[]> {
-  const listeners = snapshot.listeners.filter(({ engine }) => engine === 'uws');
+  const listeners = snapshot.listeners.flatMap((one) => (one.engine === 'uws' && one.http !== null ? [one] : []));
   if (listeners.length === 0) return [];
   const errors = listeners.filter(({ http }) => http.acceptHttp10).map(({ name }) => `listener "${name}": the engine "uws" takes no HTTP/1.0 (acceptHttp10): choose the engine "epoll" or "node"`);
   const wanted = Math.max(...listeners.map(({ http }) => http.maxRequestHeadersBytes));
@@ -112,15 +113,20 @@ export function explain(snapshot: Snapshot, environment: Environment, question: 
   });
 }
 
-function compileAll(snapshot: Snapshot, environment: Environment): { tables: readonly RouteTable[]; errors: readonly string[] } {
+/** No table where a listener speaks TCP. */
+function compileAll(snapshot: Snapshot, environment: Environment): { tables: readonly (RouteTable | null)[]; errors: readonly string[] } {
   const errors: string[] = [];
-  const tables = snapshot.listeners.flatMap(({ http }, index) => {
-    const pointer = `/listeners/${index}/http`;
+  const tables = snapshot.listeners.map(({ http, tcp }, index) => {
+    const pointer = `/listeners/${index}/${http === null ? 'tcp' : 'http'}`;
     try {
+      if (http === null) {
+        compileTcp(tcp, environment);
+        return null;
+      }
       return compileHttp(http, pointer, environment, (problem) => errors.push(`${problem.pointer}: ${problem.message}`)).routes;
     } catch (error) {
       errors.push(`${pointer}: ${messageOf(error)}`);
-      return [];
+      return null;
     }
   });
   return { tables, errors };

@@ -3,22 +3,27 @@
 
 import { AccessLogBatch } from './observe/access-log-batch.ts';
 import { Cluster, type ClusterTools } from './cluster/cluster.ts';
-import type { ClusterConfig, ListenerConfig, Snapshot } from './config/snapshot.ts';
+import type { ClusterConfig, HttpListenerConfig, ListenerConfig, Snapshot, TcpListenerConfig } from './config/snapshot.ts';
 import type { FromWorker, ListenSocket, PrepareMessage } from './control/worker-messages.ts';
 import type { Address } from './core/address.ts';
 import { OutBuffer } from './core/out-buffer.ts';
 import { Random } from './core/random.ts';
+import { StreamRecord } from './core/stream.ts';
 import type { Listener, Loop } from './io/conn.ts';
 import { Timer, type TimerTarget } from './core/timer.ts';
+import type { ListenDoor } from './listen/down-conn.ts';
 import type { HttpDoor, ListenTools } from './listen/http-door.ts';
 import { HttpListener } from './listen/http-listener.ts';
+import { TcpListener } from './listen/tcp-listener.ts';
 import { loadUws, UwsListener } from './listen/uws.ts';
 import type { UwsModule } from './listen/uws-types.ts';
 import { DateText } from './proxy/date-text.ts';
-import type { HttpRuntime, RoadTools } from './proxy/http-runtime.ts';
+import type { HttpRuntime } from './proxy/http-runtime.ts';
 import { Journeys } from './proxy/journeys.ts';
 import { compileHttp, linkClusters } from './proxy/compile.ts';
 import { HttpRoad } from './proxy/road.ts';
+import { TcpRoad } from './proxy/tcp-road.ts';
+import { compileTcp, type TcpRuntime, type TcpTools } from './proxy/tcp-runtime.ts';
 import { compileServerTls } from './security/compile.ts';
 import type { ServerTls } from './security/tls-settings.ts';
 import type { Breakers } from './shared/breaker-table.ts';
@@ -33,8 +38,9 @@ interface Door {
   readonly key: string;
   readonly config: ListenerConfig;
   readonly socket: ListenSocket;
-  readonly http: HttpDoor;
-  readonly road: HttpRoad;
+  readonly door: ListenDoor;
+  /** Takes over what the current configuration says; connections live on. */
+  readonly update: (config: ListenerConfig, runtime: Runtime) => void;
   /** Starts accepting. */
   readonly listen: () => Promise<Listener>;
   listener: Listener | null;
@@ -47,15 +53,34 @@ interface ListenerTls {
   readonly loop: Loop;
 }
 
+type Runtime = HttpRuntime | TcpRuntime;
+
 interface Assembly {
   readonly epoch: number;
   readonly snapshot: Snapshot;
   readonly plan: Plan;
   readonly clusters: Map<string, Cluster>;
   readonly doors: Map<string, Door>;
-  readonly runtimes: Map<string, HttpRuntime>;
+  readonly runtimes: Map<string, Runtime>;
   /** By listener name. */
   readonly tls: Map<string, ListenerTls>;
+}
+
+/** What a door is made of. */
+interface Made {
+  readonly config: ListenerConfig;
+  readonly socket: ListenSocket;
+  readonly runtime: Runtime;
+}
+
+interface Behind {
+  readonly road: HttpRoad;
+  readonly places: ListenerPlan;
+}
+
+interface HttpEntry {
+  readonly http: HttpDoor;
+  readonly listen: Door['listen'];
 }
 
 export interface WorkerParts {
@@ -73,7 +98,7 @@ export class WorkerRuntime implements TimerTarget {
   private readonly parts: WorkerParts;
   private readonly clusterTools: ClusterTools;
   private readonly listenTools: ListenTools;
-  private readonly roadTools: RoadTools;
+  private readonly roadTools: TcpTools;
   private readonly logs: AccessLogBatch;
   private readonly timer: Timer;
   private current: Assembly | null = null;
@@ -83,7 +108,7 @@ export class WorkerRuntime implements TimerTarget {
   /** Of all listeners that have no keys of their own; its content changes in place. */
   private readonly ticketKeys: Buffer[] = [];
   /** Listeners that a reload removed and that still have connections. */
-  private readonly leaving = new Set<HttpDoor>();
+  private readonly leaving = new Set<ListenDoor>();
   private drainDeadline = 0;
   private onDrained: (() => void) | null = null;
 
@@ -93,7 +118,7 @@ export class WorkerRuntime implements TimerTarget {
     const out = new OutBuffer();
     this.parts = parts;
     this.clusterTools = { loop, clock: loop.clock, cells: stripe.cells, buckets: stripe.buckets, breakers, random, out };
-    this.listenTools = { random, clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, out };
+    this.listenTools = { random, clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
     this.logs = new AccessLogBatch((path, bytes) => parts.send({ type: 'accessLog', path, bytes }));
     this.roadTools = {
       clock: loop.clock,
@@ -104,6 +129,7 @@ export class WorkerRuntime implements TimerTarget {
       date: new DateText(loop.clock),
       journeys: new Journeys(),
       logBatch: this.logs,
+      record: new StreamRecord(),
     };
     this.timer = new Timer(this, 0);
     loop.timers.arm(this.timer, TICK_MS);
@@ -142,9 +168,8 @@ export class WorkerRuntime implements TimerTarget {
     }
     const errors: string[] = [];
     for (const door of next.doors.values()) {
-      door.road.runtime = next.runtimes.get(door.config.name)!;
-      door.http.update(door.config.http, door.config.maxConnections);
-      if (door.http instanceof HttpListener) door.http.opening.tls = next.tls.get(door.config.name)?.tls ?? null;
+      door.update(door.config, next.runtimes.get(door.config.name)!);
+      if (door.door instanceof HttpListener || door.door instanceof TcpListener) door.door.opening.tls = next.tls.get(door.config.name)?.tls ?? null;
       if (door.listener === null) await this.open(door, errors);
     }
     if (errors.length > 0) throw new Error(errors.join('; '));
@@ -162,7 +187,7 @@ export class WorkerRuntime implements TimerTarget {
     for (const [key, door] of prepared.doors) {
       if (current?.doors.has(key) === true) continue;
       door.listener?.stop(() => undefined);
-      door.http.closeAll();
+      door.door.closeAll();
     }
   }
 
@@ -181,11 +206,11 @@ export class WorkerRuntime implements TimerTarget {
         if (--open <= 0) this.checkDrained();
       };
       for (const door of doors) {
-        this.leaving.add(door.http);
+        this.leaving.add(door.door);
         if (door.listener === null) stopped();
         else
           door.listener.stop(() => {
-            door.http.drain();
+            door.door.drain();
             stopped();
           }, true);
       }
@@ -197,7 +222,7 @@ export class WorkerRuntime implements TimerTarget {
   close(): void {
     this.logs.flush();
     for (const assembly of [this.current, this.prepared]) {
-      if (assembly !== null) for (const door of assembly.doors.values()) door.http.closeAll();
+      if (assembly !== null) for (const door of assembly.doors.values()) door.door.closeAll();
     }
     this.nodeLoop?.stop();
     this.parts.loop.stop();
@@ -220,7 +245,7 @@ export class WorkerRuntime implements TimerTarget {
       clusters.set(config.name, stays ? old : new Cluster(config, places, this.toolsOf(config)));
     }
     const doors = new Map<string, Door>();
-    const runtimes = new Map<string, HttpRuntime>();
+    const runtimes = new Map<string, Runtime>();
     const tls = new Map<string, ListenerTls>();
     for (const config of snapshot.listeners) {
       const runtime = this.makeRuntime(config, snapshot, plan, clusters);
@@ -228,7 +253,7 @@ export class WorkerRuntime implements TimerTarget {
       const settings = this.makeTls(config);
       if (settings !== null) tls.set(config.name, settings);
       const socket = sockets[config.name]!;
-      const key = `${config.name} ${JSON.stringify(socket.address)} ${socket.fd}`;
+      const key = `${config.tcp === null ? 'http' : 'tcp'} ${config.name} ${JSON.stringify(socket.address)} ${socket.fd}`;
       const old = this.current?.doors.get(key);
       doors.set(key, old === undefined ? this.makeDoor(key, { config, socket, runtime }, plan.listeners[config.name]!) : { ...old, config });
     }
@@ -255,7 +280,11 @@ export class WorkerRuntime implements TimerTarget {
     this.ticketKeys.splice(0, this.ticketKeys.length, ...keys.map((key) => Buffer.from(key)));
   }
 
-  private makeRuntime(config: ListenerConfig, snapshot: Snapshot, plan: Plan, clusters: Map<string, Cluster>): HttpRuntime {
+  private makeRuntime(config: ListenerConfig, snapshot: Snapshot, plan: Plan, clusters: Map<string, Cluster>): Runtime {
+    if (config.tcp !== null) {
+      const stats = plan.listeners[config.name]!.tcp;
+      return { config: config.tcp, stats, clusters, ...compileTcp(config.tcp, this.parts.variables), tools: this.roadTools };
+    }
     const places = plan.listeners[config.name]!;
     const compiled = compileHttp(config.http, '', this.parts.variables, (problem) => {
       throw new Error(`${problem.pointer}: ${problem.message}`); // the rehearsal has found none
@@ -273,17 +302,45 @@ export class WorkerRuntime implements TimerTarget {
     };
   }
 
-  private makeDoor(key: string, made: { config: ListenerConfig; socket: ListenSocket; runtime: HttpRuntime }, places: ListenerPlan): Door {
+  private makeDoor(key: string, made: Made, places: ListenerPlan): Door {
     const { config, socket } = made;
-    const road = new HttpRoad(made.runtime);
-    if (config.engine === 'uws') {
-      const http = new UwsListener(config, places, road, { ...this.listenTools, uws: this.uws! });
-      const stop = (done: () => void): void => http.stop(done);
-      return { key, config, socket, http, road, listener: null, listen: async () => ({ address: await http.listen(socket.address), stop }) };
-    }
+    const base = { key, config, socket, listener: null };
+    if (config.tcp !== null) return { ...base, ...this.makeTcpDoor(config, made, places) };
+    const road = new HttpRoad(made.runtime as HttpRuntime);
+    const door = config.engine === 'uws' ? this.makeUwsDoor(config, socket, { road, places }) : this.makeHttpDoor(config, socket, { road, places });
+    const update = (next: ListenerConfig, runtime: Runtime): void => {
+      road.runtime = runtime as HttpRuntime;
+      door.http.update(next as HttpListenerConfig);
+    };
+    return { ...base, door: door.http, update, listen: door.listen };
+  }
+
+  private makeUwsDoor(config: HttpListenerConfig, socket: ListenSocket, { road, places }: Behind): HttpEntry {
+    const http = new UwsListener(config, places, road, { ...this.listenTools, uws: this.uws! });
+    const stop = (done: () => void): void => http.stop(done);
+    return { http, listen: async () => ({ address: await http.listen(socket.address), stop }) };
+  }
+
+  private makeHttpDoor(config: HttpListenerConfig, socket: ListenSocket, { road, places }: Behind): HttpEntry {
     const loop = this.loopOf(config);
-    const http = new HttpListener(config, places, road, { ...this.listenTools, clock: loop.clock, timers: loop.timers });
-    return { key, config, socket, http, road, listener: null, listen: () => loop.listen(socket.address, socket.fd, http.accept, http.opening) };
+    const http = new HttpListener(config, places, road, {
+      ...this.listenTools,
+      clock: loop.clock,
+      timers: loop.timers,
+      atTurnEnd: (fn) => loop.atTurnEnd(fn),
+    });
+    return { http, listen: () => loop.listen(socket.address, socket.fd, http.accept, http.opening) };
+  }
+
+  private makeTcpDoor(config: TcpListenerConfig, { socket, runtime }: Made, places: ListenerPlan): Pick<Door, 'door' | 'update' | 'listen'> {
+    const loop = this.loopOf(config);
+    const road = new TcpRoad(runtime as TcpRuntime);
+    const door = new TcpListener(config, places, road, { ...this.listenTools, clock: loop.clock, timers: loop.timers });
+    const update = (next: ListenerConfig, to: Runtime): void => {
+      road.runtime = to as TcpRuntime;
+      door.update(next as TcpListenerConfig);
+    };
+    return { door, update, listen: () => loop.listen(socket.address, socket.fd, door.accept, door.opening) };
   }
 
   /** Clusters with TLS go where it can be had. */
@@ -321,12 +378,12 @@ export class WorkerRuntime implements TimerTarget {
     const stops: Promise<void>[] = [];
     for (const [key, door] of before.doors) {
       if (next.doors.has(key)) continue;
-      this.leaving.add(door.http);
+      this.leaving.add(door.door);
       stops.push(
         new Promise<void>((resolve) => {
           if (door.listener === null) resolve();
           else door.listener.stop(resolve);
-        }).then(() => door.http.drain()),
+        }).then(() => door.door.drain()),
       );
     }
     await Promise.all(stops);
@@ -334,9 +391,9 @@ export class WorkerRuntime implements TimerTarget {
 
   private checkDrained(): void {
     const late = this.drainDeadline > 0 && this.parts.loop.clock.now >= this.drainDeadline;
-    for (const http of this.leaving) {
-      if (late) http.closeAll();
-      if (http.connections === 0 || late) this.leaving.delete(http);
+    for (const door of this.leaving) {
+      if (late) door.closeAll();
+      if (door.connections === 0 || late) this.leaving.delete(door);
     }
     if (this.leaving.size > 0 || this.onDrained === null) return;
     const done = this.onDrained;

@@ -1,7 +1,7 @@
 // A worker's two-phase change of configuration, drain and end, on a loop without sockets.
 
 import t from 'tap';
-import type { Snapshot } from '../src/config/snapshot.ts';
+import type { HttpConfig, Snapshot } from '../src/config/snapshot.ts';
 import type { FromWorker, ListenSocket } from '../src/control/worker-messages.ts';
 import { SHAPES } from '../src/observe/shapes.ts';
 import { BreakerTable } from '../src/shared/breaker-table.ts';
@@ -72,7 +72,7 @@ class Stage {
   }
 }
 
-const routed = (cluster: string): Snapshot['listeners'][number]['http']['virtualHosts'] =>
+const routed = (cluster: string): HttpConfig['virtualHosts'] =>
   [virtualHost('all', ['*'], [route('all', matching({ kind: 'prefix', value: '/' }), forward({ clusters: [{ name: cluster, weight: 1 }] }))])];
 
 function config(changes: { serverName?: string; ports?: readonly number[]; cluster?: string; listeners?: readonly string[] } = {}): Snapshot {

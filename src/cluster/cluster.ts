@@ -12,10 +12,11 @@ import type { ClientTls } from '../security/tls-settings.ts';
 import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
 import { Host } from './host.ts';
+import type { Pool } from './pool.ts';
 import { H1Pool } from './h1-pool.ts';
+import { OriginalDestinations } from './original-destinations.ts';
 import { makePicker, type Picker } from './pick.ts';
 import { NamedPools } from './named-pools.ts';
-import type { Pool } from './pool.ts';
 import { Scarcity } from './scarcity.ts';
 
 /** Of the protocols that clusters speak. */
@@ -47,6 +48,8 @@ export class Cluster {
   hosts: readonly Host[] = [];
   picker: Picker;
   readonly scarcity: Scarcity;
+  /** Of the type originalDst: the hosts that callers bring. */
+  private original: OriginalDestinations | null = null;
 
   constructor(config: ClusterConfig, plan: ClusterPlan, tools: ClusterTools) {
     this.name = config.name;
@@ -69,24 +72,31 @@ export class Cluster {
     config.endpoints.forEach((endpoint, i) => {
       const old = before.get(endpoint.text);
       const host = new Host(endpoint.address, endpoint.text, endpoint.weight, plan.hosts[i]!);
-      if (sameWay && old !== undefined && old.pool !== null) {
+      // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
+      if (sameWay && old !== undefined && old.pool !== null && config.proxyProtocol === this.config.proxyProtocol) {
         before.delete(endpoint.text);
         host.pool = old.pool;
         host.pool.host = host;
+        host.tunnels = old.tunnels;
+        if (host.tunnels !== null) host.tunnels.host = host;
       } else {
         host.pool = this.makePool(host);
       }
       hosts.push(host);
     });
+    const original = config.type === 'originalDst' ? new OriginalDestinations(this, plan.hosts[0]!) : null;
+    this.original?.drain();
+    this.original = original;
     this.config = config;
     this.hosts = hosts;
-    this.picker = makePicker(config.loadBalancing.policy, hosts, this.tools.random);
-    for (const gone of before.values()) gone.pool?.drain();
+    this.picker = original ?? makePicker(config.loadBalancing.policy, hosts, this.tools.random);
+    for (const gone of before.values()) drainHost(gone);
   }
 
   /** The cluster is no longer configured: idle connections close now, busy ones when their request is over. */
   drain(): void {
-    for (const host of this.hosts) host.pool?.drain();
+    for (const host of this.hosts) drainHost(host);
+    this.original?.drain();
     if (this.tls !== null) this.tools.loop.forgetTls(this.tls);
   }
 
@@ -103,11 +113,22 @@ export class Cluster {
     return false;
   }
 
-  private makePool(host: Host): Pool {
-    return this.tls !== null && this.tls.serverName === '' ? new NamedPools(this, host) : new H1Pool(this, host, '');
+  /** For requests to one host. */
+  makePool(host: Host): Pool {
+    return this.tls !== null && this.tls.serverName === '' ? new NamedPools(this, host) : new H1Pool(this, host);
+  }
+
+  /** Connections that carry a tunnel's bytes from the first on, whatever protocol the cluster speaks otherwise. */
+  tunnelsTo(host: Host): Pool {
+    return (host.tunnels ??= new H1Pool(this, host, true));
   }
 
   openConnections(): number {
     return this.tools.breakers.count(this.breakerRow, RES_CX);
   }
+}
+
+function drainHost(host: Host): void {
+  host.pool?.drain();
+  host.tunnels?.drain();
 }

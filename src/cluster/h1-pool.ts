@@ -1,7 +1,7 @@
 // @hot
 // The HTTP/1.1 connections of one worker to one host. Worker thread; owned by its Host.
 // Reuse is last in, first out, so that the surplus grows old and closes. Every connection and request is first taken
-// from the breaker table. A request that finds no idle connection waits here while one is made for it.
+// from the breaker table. With `raw` the connections are plain TCP, each for one tunnel. A request that finds no idle connection waits here while one is made for it.
 
 import { fault, type Fault } from '../core/fault.ts';
 import { RingQueue } from '../core/ring-queue.ts';
@@ -19,6 +19,8 @@ const OVERFLOW = fault('overflow', 'local', 'never', 'overflow');
 export class H1Pool implements Pool {
   readonly cluster: Cluster;
   host: Host;
+  /** For CONNECT: nothing of HTTP goes over these connections. */
+  readonly raw: boolean;
   /** What TLS asks for (SNI); '': as the cluster's settings say. */
   readonly serverName: string;
   /** Newest idle connection; `older` leads on. */
@@ -31,9 +33,10 @@ export class H1Pool implements Pool {
   private readonly waiting: RingQueue<Stream> = new RingQueue();
   private draining = false;
 
-  constructor(cluster: Cluster, host: Host, serverName = '') {
+  constructor(cluster: Cluster, host: Host, raw = false, serverName = '') {
     this.cluster = cluster;
     this.host = host;
+    this.raw = raw;
     this.serverName = serverName;
   }
 
@@ -80,7 +83,7 @@ export class H1Pool implements Pool {
     this.connecting++;
     this.open++;
     cells[this.cluster.stats + S.UP_CX_TOTAL]!++;
-    cells[this.cluster.stats + S.UP_CX_HTTP1_TOTAL]!++;
+    if (!this.raw) cells[this.cluster.stats + S.UP_CX_HTTP1_TOTAL]!++;
     cells[this.cluster.stats + S.UP_CX_ACTIVE]!++;
     cells[this.host.cells + S.HOST_CX_TOTAL]!++;
     cells[this.host.cells + S.HOST_CX_ACTIVE]!++;
@@ -119,7 +122,8 @@ export class H1Pool implements Pool {
   /** The request on this connection is over. */
   finished(up: H1Up, reusable: boolean): void {
     this.detached();
-    if (!reusable || (this.waiting.length > 0 && this.cluster.scarcity.mustGiveUp(this, true))) up.close();
+    const shared = this.cluster.config.proxyProtocol === null;
+    if (!reusable || !shared || (this.waiting.length > 0 && this.cluster.scarcity.mustGiveUp(this, true))) up.close();
     else this.offer(up);
   }
 
@@ -192,7 +196,7 @@ export class H1Pool implements Pool {
       this.attach(up, stream);
       return;
     }
-    if (this.draining || this.cluster.scarcity.mustGiveUp(this, false)) {
+    if (this.draining || this.raw || this.cluster.scarcity.mustGiveUp(this, false)) {
       up.close();
       return;
     }

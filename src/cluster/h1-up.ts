@@ -7,7 +7,7 @@
 import { fault, type Fault } from '../core/fault.ts';
 import { formatHostPort } from '../core/address.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
-import { BODY_CHUNKED, BODY_CLOSE, BODY_NONE, type Stream, type UpStream } from '../core/stream.ts';
+import { BODY_CHUNKED, BODY_CLOSE, BODY_NONE, BODY_TUNNEL, type Stream, type UpStream } from '../core/stream.ts';
 import { copySpan } from '../http/byte-view.ts';
 import { BodyReader } from '../http/h1-body.ts';
 import { describeError } from '../http/h1-errors.ts';
@@ -15,11 +15,13 @@ import { isPersistent, responseBody } from '../http/h1-framing.ts';
 import { parseResponseHead } from '../http/h1-parser.ts';
 import { DEFAULT_HEAD_LIMITS } from '../http/h1-state.ts';
 import { CHUNK_HEAD_ROOM, lastChunkRoom, requestRoom, RequestParts, writeChunkHead, writeLastChunk, writeLineEnd, writeRequestHead } from '../http/h1-writer.ts';
+import { switchesTo, passUpgrade } from '../http/upgrade.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
 import { handshakeFailure } from '../security/peer-check.ts';
+import { proxyHeader } from './proxy-header.ts';
 import type { H1Pool } from './h1-pool.ts';
 
 const CONNECTING = 0;
@@ -59,6 +61,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   private stream: Stream | null = null;
   private state = CONNECTING;
   private requestDone = false;
+  /** Of a tunnel: the host has sent its end. */
+  private answerDone = false;
   private chunkedOut = false;
   /** Bytes of a head that waits in `tools.out` for the body that follows in the same callback. */
   private held = 0;
@@ -87,7 +91,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     const { tools, config } = this.pool.cluster;
     this.since = tools.clock.now;
     const { tls } = this.pool.cluster;
-    this.conn = tls === null ? tools.loop.connect(this.pool.host.address, this) : tools.loop.connect(this.pool.host.address, this, tls, this.pool.serverName);
+    this.conn = tools.loop.connect(this.pool.host.address, this, tls, this.pool.serverName);
     if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
   }
 
@@ -97,10 +101,19 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     this.state = HEAD;
     this.requestDone = false;
     this.answered = false;
+    this.answerDone = false;
     this.requests++;
     stream.upstreamConnectionId = this.conn.id;
     stream.upstreamLocalAddress = this.localAddress;
+    const version = this.pool.cluster.config.proxyProtocol;
+    if (version !== null) this.introduce(proxyHeader(version, stream));
     stream.upReady(this);
+    if (this.pool.raw && this.stream === stream) this.answerConnect(stream);
+  }
+
+  /** PROXY protocol: the connection is this caller's from now on, and ends with this request. */
+  private introduce(header: Buffer): void {
+    this.send(header, 0, header.length, true);
   }
 
   becameIdle(): void {
@@ -114,8 +127,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   close(): void {
     this.pool.unlink(this);
     this.state = CLOSED;
-    // A request that is still being sent has been answered: nobody wants the rest of it.
-    if (this.conn.pending > 0) this.conn.reset();
+    // A request that is still being sent has been answered: nobody wants the rest of it. A tunnel's bytes are wanted.
+    if (this.conn.pending > 0 && !this.answerDone) this.conn.reset();
     else this.conn.close();
   }
 
@@ -126,9 +139,11 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     const { out } = this.pool.cluster.tools;
     this.chunkedOut = stream.reqBody === BODY_CHUNKED;
     this.requestDone = last;
+    if (this.pool.raw) return true;
     parts.target = stream.upstreamPath;
     parts.authority = stream.upstreamAuthority;
     parts.chunked = this.chunkedOut;
+    parts.connection = stream.reqBody === BODY_TUNNEL ? 'Upgrade' : '';
     out.claim(this, requestRoom(stream.reqHead, parts));
     const end = writeRequestHead(out.buf, 0, stream.reqHead, parts);
     if (last || !more) return this.send(out.buf, 0, end, false);
@@ -145,6 +160,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
 
   writeData(buf: Buffer, start: number, end: number, last: boolean): boolean {
     this.requestDone = last;
+    if (this.stream!.resBody === BODY_TUNNEL) return this.writeTunnel(buf, start, end, last);
     const trailers = last && this.chunkedOut ? this.stream!.reqTrailers : null;
     if (!this.chunkedOut && this.held === 0) return end === start || this.send(buf, start, end, false);
     const { out } = this.pool.cluster.tools;
@@ -224,6 +240,12 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
       if (this.state !== CLOSED) this.close();
       return;
     }
+    if (this.state === BODY && stream.resBody === BODY_TUNNEL) {
+      this.answerDone = true;
+      if (this.requestDone) this.finish(stream, false);
+      stream.responseData(EMPTY, 0, 0, true);
+      return;
+    }
     if (this.state === BODY && this.body.kind === BODY_CLOSE) {
       this.finish(stream, false);
       stream.responseData(EMPTY, 0, 0, true);
@@ -289,6 +311,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     if (length === 0) return end;
     if (length < 0) return this.protocolError(stream, describeError(length).details, end);
     const next = pos + length - kept;
+    if (head.status === 101 && stream.reqBody === BODY_TUNNEL && switchesTo(head, stream.upgrade)) return this.openTunnel(stream, next, end);
     if (head.status < 200) return this.readInterim(stream, next, end);
     stream.status = head.status;
     stream.resBody = responseBody(head, stream.method);
@@ -302,6 +325,34 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     this.finish(stream, next === end);
     stream.responseData(EMPTY, 0, 0, true);
     return end;
+  }
+
+  /** The connection is what CONNECT asked for: there is nobody else to say so. */
+  private answerConnect(stream: Stream): void {
+    stream.status = 200;
+    stream.resBody = BODY_TUNNEL;
+    this.body.begin(BODY_CLOSE, -1);
+    this.state = BODY;
+    stream.responseHead(false);
+  }
+
+  /** From here on bytes are bytes. */
+  private openTunnel(stream: Stream, next: number, end: number): number {
+    passUpgrade(stream.resHead);
+    stream.status = stream.resHead.status;
+    stream.resBody = BODY_TUNNEL;
+    this.body.begin(BODY_CLOSE, -1);
+    this.state = BODY;
+    stream.responseHead(false);
+    return this.stream === stream ? next : end;
+  }
+
+  private writeTunnel(buf: Buffer, start: number, end: number, last: boolean): boolean {
+    const taken = end === start || this.send(buf, start, end, false);
+    if (!last) return taken;
+    if (this.answerDone) this.finish(this.stream!, false);
+    else this.conn.shutdownWrite();
+    return taken;
   }
 
   private readInterim(stream: Stream, next: number, end: number): number {
@@ -338,7 +389,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     const spent = limit > 0 && this.requests >= limit;
     if (spent) cluster.tools.cells[cluster.stats + S.UP_CX_MAX_REQUESTS]!++;
     if (this.closeNotified) cluster.tools.cells[cluster.stats + S.UP_CX_CLOSE_NOTIFY]!++;
-    const reusable = clean && this.persistent && !spent && this.requestDone && stream.resBody !== BODY_CLOSE;
+    const reusable = clean && this.persistent && !spent && (this.requestDone || stream.reqBody === BODY_NONE) && stream.resBody !== BODY_CLOSE;
     this.stream = null;
     // The rest of the answer stood in the buffer that the pause began in; the next answer must be read.
     if (this.paused) this.resume();

@@ -13,6 +13,8 @@ export class Host {
   /** First cell of this host's row in the stripe (`observe/stat-names.ts` HOST_*). */
   readonly cells: number;
   pool: Pool | null = null;
+  /** Plain TCP connections, for CONNECT; null until one is wanted. */
+  tunnels: Pool | null = null;
 
   constructor(address: Address, text: string, weight: number, cells: number) {
     this.address = address;

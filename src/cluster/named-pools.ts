@@ -44,7 +44,7 @@ export class NamedPools implements Pool {
         stream.upFailed(OVERFLOW);
         return;
       }
-      pool = new H1Pool(this.cluster, this.current, name);
+      pool = new H1Pool(this.cluster, this.current, false, name);
       this.pools.set(name, pool);
       if (this.draining) pool.drain();
     }

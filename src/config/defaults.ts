@@ -23,6 +23,16 @@ export const DEFAULTS = {
   listener: {
     /** Envoy: no limit unless connection_limit is configured. */
     maxConnections: 0,
+    /** Envoy: no proxy_protocol filter unless configured; whoever may send the header may claim any address. */
+    proxyProtocol: false,
+  },
+  tcp: {
+    /** Envoy: tcp_proxy idle_timeout 1 h. */
+    idleTimeout: '1h',
+    /** Envoy: max_connect_attempts 1. */
+    maxConnectAttempts: 1,
+    /** Envoy: no access log unless configured. */
+    accessLog: [],
   },
   http: {
     protocols: ['http1'],
@@ -48,8 +58,31 @@ export const DEFAULTS = {
     maxRequestBodySize: 0,
     /** Envoy: accept_http_10 false; answers 426. */
     acceptHttp10: false,
+    /** Envoy: upgrade_configs empty; a tunnel is opened only where somebody has said so. */
+    upgrades: [],
     /** Envoy: no access log unless configured. */
     accessLog: [],
+  },
+  http2: {
+    /** Envoy's advice for the edge: 100 streams, 64 KiB and 1 MiB; its own defaults (1024, 16 MiB, 24 MiB) trust the client. */
+    maxConcurrentStreams: 100,
+    initialStreamWindow: '64KiB',
+    initialConnectionWindow: '1MiB',
+    /** Envoy: connection_keepalive off unless configured; 10 s is the timeout of its examples. */
+    keepAliveInterval: '0s',
+    keepAliveTimeout: '10s',
+    /** Envoy: max_outbound_frames, max_outbound_control_frames. */
+    maxOutboundFrames: 10_000,
+    maxOutboundControlFrames: 1000,
+    /** Envoy: max_consecutive_inbound_frames_with_empty_payload 1. */
+    maxConsecutiveEmptyFrames: 1,
+    /** Envoy: max_inbound_priority_frames_per_stream 100, max_inbound_window_update_frames_per_data_frame_sent 10. */
+    maxPriorityFramesPerStream: 100,
+    maxWindowUpdatesPerDataFrame: 10,
+    /** nghttp2 (since CVE-2024-28182): 8. A head within maxRequestHeadersSize needs 4. */
+    maxContinuationFrames: 8,
+    /** Envoy: overload.premature_reset_total_stream_count 500. */
+    prematureResetStreams: 500,
   },
   timeouts: {
     /** Envoy: common_http_protocol_options.idle_timeout 1 h. */

@@ -22,7 +22,21 @@ export interface ListenerDocument {
   maxConnections?: number;
   engine?: EngineWord;
   tls?: TlsDocument;
-  http: HttpDocument;
+  proxyProtocol?: boolean;
+  /** Exactly one of `http` and `tcp`. */
+  http?: HttpDocument;
+  tcp?: TcpDocument;
+}
+
+export interface TcpDocument {
+  /** Exactly one of `cluster`, `clusters` and `sniRoutes`. */
+  cluster?: string;
+  clusters?: { name: string; weight?: number }[];
+  /** By server name: a cluster, "reject", or clusters with weights. */
+  sniRoutes?: Record<string, string | { name: string; weight?: number }[]>;
+  idleTimeout?: string;
+  maxConnectAttempts?: number;
+  accessLog?: AccessLogDocument[];
 }
 
 export interface TlsDocument {
@@ -77,11 +91,28 @@ export interface HttpDocument {
   maxRequestBodySize?: number | string;
   acceptHttp10?: boolean;
   timeouts?: { idle?: string; requestHeaders?: string; request?: string; streamIdle?: string };
+  http2?: Http2Document;
   requestId?: { generate?: boolean; preserveExternal?: boolean };
+  upgrades?: string[];
   accessLog?: AccessLogDocument[];
   /** Exactly one of `routes` and `virtualHosts`. */
   routes?: RouteDocument[];
   virtualHosts?: VirtualHostDocument[];
+}
+
+export interface Http2Document {
+  maxConcurrentStreams?: number;
+  initialStreamWindow?: number | string;
+  initialConnectionWindow?: number | string;
+  keepAliveInterval?: string;
+  keepAliveTimeout?: string;
+  maxOutboundFrames?: number;
+  maxOutboundControlFrames?: number;
+  maxConsecutiveEmptyFrames?: number;
+  maxPriorityFramesPerStream?: number;
+  maxWindowUpdatesPerDataFrame?: number;
+  maxContinuationFrames?: number;
+  prematureResetStreams?: number;
 }
 
 export interface AccessLogDocument {
@@ -108,13 +139,14 @@ export interface RouteDocument {
   respond?: RespondDocument;
 }
 
-/** Exactly one of the first five. */
+/** Exactly one of the first six. */
 export interface MatchDocument {
   path?: string;
   prefix?: string;
   pathSeparatedPrefix?: string;
   regex?: string;
   template?: string;
+  connect?: boolean;
   caseSensitive?: boolean;
   methods?: string[];
   headers?: Record<string, ValueMatchDocument>;
@@ -143,6 +175,7 @@ export interface ForwardDocument {
   clusterHeader?: string;
   timeout?: string;
   idleTimeout?: string;
+  upgrades?: string[];
   rewrite?: RewriteDocument;
   requestHeaders?: HeaderEditsDocument;
   responseHeaders?: HeaderEditsDocument;
@@ -180,9 +213,10 @@ export interface RespondDocument {
 
 export interface ClusterDocument {
   name: string;
-  type?: 'static';
-  endpoints: (string | EndpointDocument)[];
+  type?: 'static' | 'originalDst';
+  endpoints?: (string | EndpointDocument)[];
   protocol?: 'http1';
+  proxyProtocol?: 'v1' | 'v2';
   connectTimeout?: string;
   tls?: ClusterTlsDocument;
   loadBalancing?: { policy?: 'roundRobin' | 'random' };

@@ -4,8 +4,7 @@
 
 export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   configuration: ['overload'],
-  listener: ['proxyProtocol', 'tcp'],
-  http: ['upgrades', 'tracing', 'filters', 'localReplies'],
+  http: ['tracing', 'filters', 'localReplies'],
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
   forward: ['subset', 'priority', 'retry', 'hedge', 'mirror', 'hashOn'],
@@ -21,8 +20,7 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
 
 /** By `title.key`. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
-  'http.protocols': ['http2'],
-  'cluster.type': ['strictDns', 'logicalDns', 'originalDst'],
+  'cluster.type': ['strictDns', 'logicalDns'],
   'cluster.protocol': ['http2', 'auto'],
   'loadBalancing.policy': ['leastRequest', 'ringHash', 'maglev', 'peakEwma'],
 };

@@ -10,9 +10,13 @@ export const MIN_HEADERS_BYTES = 1024;
 export const MAX_HEADERS_BYTES = 8192 * 1024;
 /** Every field needs its spans; the largest header blocks in the wild have a few hundred fields. */
 export const MAX_HEADER_FIELDS = 8192;
+/** More tries than this only keep a caller waiting. */
+export const MAX_CONNECT_ATTEMPTS = 100;
 /** Envoy: xff_num_trusted_hops is unbounded; nobody stands behind more proxies than this. */
 export const MAX_TRUSTED_HOPS = 100;
 /** Envoy: the weights of one choice add up to at most 2^32 - 1. */
 export const MAX_WEIGHT = 4_294_967_295;
 /** Envoy: max_direct_response_body_size_bytes 4096. */
 export const MAX_RESPONSE_BODY_BYTES = 4096;
+/** A window of this size fills 10 Gbit/s over 800 ms; RFC 9113 allows twice as much. */
+export const MAX_WINDOW_BYTES = 1024 * 1024 * 1024;

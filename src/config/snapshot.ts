@@ -24,7 +24,19 @@ export interface Snapshot {
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
 
-export interface ListenerConfig {
+export type ListenerConfig = HttpListenerConfig | TcpListenerConfig;
+
+export interface HttpListenerConfig extends ListenerBase {
+  readonly http: HttpConfig;
+  readonly tcp: null;
+}
+
+export interface TcpListenerConfig extends ListenerBase {
+  readonly http: null;
+  readonly tcp: TcpConfig;
+}
+
+interface ListenerBase {
   readonly name: string;
   readonly address: Address;
   /** 0: no limit. Counted over all workers. */
@@ -32,7 +44,8 @@ export interface ListenerConfig {
   readonly engine: EngineName | 'auto';
   /** null: plaintext. */
   readonly tls: ServerTlsConfig | null;
-  readonly http: HttpConfig;
+  /** Every connection begins with a PROXY protocol header. */
+  readonly proxyProtocol: boolean;
   /** Content hash of this listener alone. */
   readonly hash: string;
 }
@@ -83,6 +96,26 @@ export interface SanMatch {
   readonly value: string;
 }
 
+export interface TcpConfig {
+  /** Where every connection goes; empty where `sniRoutes` decide. */
+  readonly clusters: readonly WeightedCluster[];
+  /** By server name: exact, `*.suffix`, `*`; lower case. No clusters: the connection is refused. */
+  readonly sniRoutes: readonly SniRouteConfig[];
+  readonly idleTimeoutMs: number;
+  readonly maxConnectAttempts: number;
+  readonly accessLog: readonly AccessLogConfig[];
+}
+
+export interface SniRouteConfig {
+  readonly serverName: string;
+  readonly clusters: readonly WeightedCluster[];
+}
+
+export interface WeightedCluster {
+  readonly name: string;
+  readonly weight: number;
+}
+
 export interface HttpConfig {
   readonly protocols: readonly ('http1' | 'http2')[];
   /** false: the upstream's own `server` field is passed on. */
@@ -104,9 +137,30 @@ export interface HttpConfig {
     readonly requestMs: number;
     readonly streamIdleMs: number;
   };
+  readonly http2: Http2Config;
+  /** Protocols that may be upgraded to, lower-case. */
+  readonly upgrades: readonly string[];
   readonly requestId: { readonly generate: boolean; readonly preserveExternal: boolean };
   readonly accessLog: readonly AccessLogConfig[];
   readonly virtualHosts: readonly VirtualHostConfig[];
+}
+
+/** Limits of one HTTP/2 connection; `http/h2-limits.ts` says what each is for. */
+export interface Http2Config {
+  readonly maxConcurrentStreams: number;
+  readonly initialStreamWindowBytes: number;
+  readonly initialConnectionWindowBytes: number;
+  /** PINGs on a silent or busy connection alike; 0: none. */
+  readonly keepAliveIntervalMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly maxOutboundFrames: number;
+  readonly maxOutboundControlFrames: number;
+  readonly maxConsecutiveEmptyFrames: number;
+  readonly maxPriorityFramesPerStream: number;
+  readonly maxWindowUpdatesPerDataFrame: number;
+  readonly maxContinuationFrames: number;
+  /** 0: resets are not counted. */
+  readonly prematureResetStreams: number;
 }
 
 export interface AccessLogConfig {
@@ -144,6 +198,7 @@ export type PathMatch =
   | { readonly kind: 'pathSeparatedPrefix'; readonly value: string }
   | { readonly kind: 'regex'; readonly value: string }
   | { readonly kind: 'template'; readonly value: string }
+  | { readonly kind: 'connect' }
   | { readonly kind: 'any' };
 
 export interface MatchConfig {
@@ -176,12 +231,14 @@ export interface ValueMatch {
 export interface ForwardConfig {
   readonly kind: 'forward';
   /** One entry, or several with weights; empty when `clusterHeader` is set. */
-  readonly clusters: readonly { readonly name: string; readonly weight: number }[];
+  readonly clusters: readonly WeightedCluster[];
   /** Lower-case; '' when unused. */
   readonly clusterHeader: string;
   readonly timeoutMs: number;
   /** null: the listener's streamIdle. */
   readonly idleTimeoutMs: number | null;
+  /** null: the listener's. */
+  readonly upgrades: readonly string[] | null;
   readonly rewrite: RewriteConfig;
   readonly requestHeaders: HeaderEdits;
   readonly responseHeaders: HeaderEdits;
@@ -224,12 +281,14 @@ export interface HeaderEdits {
 
 export interface ClusterConfig {
   readonly name: string;
-  readonly type: 'static';
+  readonly type: 'static' | 'originalDst';
   readonly endpoints: readonly EndpointConfig[];
   readonly protocol: 'http1';
   readonly connectTimeoutMs: number;
   /** null: plaintext. */
   readonly tls: ClientTlsConfig | null;
+  /** What hosts are told of the caller; null: nothing. */
+  readonly proxyProtocol: 'v1' | 'v2' | null;
   readonly loadBalancing: { readonly policy: 'roundRobin' | 'random' };
   readonly connections: { readonly idleTimeoutMs: number; readonly maxRequests: number };
   readonly circuitBreakers: BreakerLimits;

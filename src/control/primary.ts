@@ -390,7 +390,8 @@ export class Primary implements AdminView {
     const workers = `${this.workers} worker${this.workers === 1 ? '' : 's'}`;
     return published.snapshot.listeners.map((listener) => {
       const address = published.addresses[listener.name] ?? listener.address;
-      const url = address.kind === 'unix' ? formatAddress(address) : `${listener.tls === null ? 'http' : 'https'}://${formatAddress(address)}`;
+      const scheme = listener.http === null ? 'tcp' : listener.tls === null ? 'http' : 'https';
+      const url = address.kind === 'unix' ? formatAddress(address) : `${scheme}://${formatAddress(address)}`;
       const name = listener.name === formatAddress(listener.address) ? '' : `${listener.name}, `;
       return `listening on ${url} (${name}${publisher.engineOf(listener)}, ${workers})`;
     });

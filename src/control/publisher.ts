@@ -62,7 +62,7 @@ export class Publisher {
 
   /** Opens files and sockets. With errors, nothing stays open that was not open before. */
   async bind(snapshot: Snapshot): Promise<{ errors: readonly string[]; table: SocketTable }> {
-    const errors = await this.parts.logs.prepare(snapshot.listeners.flatMap(({ http }) => http.accessLog.map((log) => log.path)));
+    const errors = await this.parts.logs.prepare(snapshot.listeners.flatMap((listener) => (listener.http ?? listener.tcp).accessLog.map((log) => log.path)));
     if (errors.length > 0) return { errors, table: [] };
     return await this.sockets.prepare(snapshot.listeners.map((listener) => ({ ...listener, bindsItself: this.engineOf(listener) === 'uws' })));
   }

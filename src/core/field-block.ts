@@ -5,9 +5,9 @@
 export class FieldBlock {
   readonly buf: Buffer;
   readonly view: DataView;
+  /** Where each value begins and ends. A name stands between the line before and `: `. */
+  readonly spans: readonly number[];
   private readonly names: readonly string[];
-  /** Where each value begins and ends. */
-  private readonly spans: readonly number[];
 
   /** Name in lower case, value, name, value, … in latin1, checked by the caller. */
   constructor(fields: readonly string[]) {

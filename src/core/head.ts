@@ -50,9 +50,10 @@ export class Head {
   // What the framing rules found (RFC 9112 section 6). -1: no content-length.
   contentLength = -1;
   chunked = false;
-  /** The Connection field: `close`, `keep-alive`, and whether it names other fields. */
+  /** The options of the Connection field that we act on. */
   connectionClose = false;
   connectionKeepAlive = false;
+  connectionUpgrade = false;
   expectContinue = false;
 
   // Where the incremental parser goes on: its state, and how far it has read, relative to base.
@@ -93,6 +94,7 @@ export class Head {
     this.chunked = false;
     this.connectionClose = false;
     this.connectionKeepAlive = false;
+    this.connectionUpgrade = false;
     this.expectContinue = false;
     this.state = 0;
     this.at = 0;
@@ -145,6 +147,21 @@ export class Head {
     if (this.buf === this.own) return;
     this.ownLength = 0;
     this.append(this.buf, this.base, this.base + this.length);
+  }
+
+  /** Becomes a copy of the lines of a complete head (or trailer section), in bytes of its own. */
+  copyFrom(other: Head): void {
+    this.reset();
+    this.append(other.buf, other.base, other.base + other.length);
+    this.length = other.length;
+    this.fieldsStart = other.fieldsStart;
+    for (let i = 0; i < other.count; i++) {
+      const at = i * SPAN;
+      this.addSpan(other.spans[at]!, other.spans[at + 1]!, other.spans[at + 2]!, other.spans[at + 3]!, other.ids[i]!);
+      this.dropped[i] = other.dropped[i]!;
+    }
+    for (let k = 0; k < other.blockCount; k++) this.addBlock(other.blocks[k]!);
+    for (let k = 0; k < other.pairs.length; k++) this.pairs.push(other.pairs[k]!);
   }
 
   /** The first field with this id, or undefined. */

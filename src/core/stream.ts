@@ -3,6 +3,7 @@
 // This is what every room on the road sees. `proxy/journey.ts` is its one subclass: it owns the life, the rooms `listen`
 // (below the caller) and `cluster` (before the upstream) call the abstract methods and are called through the two faces.
 
+import type { Address } from './address.ts';
 import type { Fault } from './fault.ts';
 import type { TlsInfo } from './tls-info.ts';
 import type { Head } from './head.ts';
@@ -13,17 +14,28 @@ export const BODY_NONE = 0;
 export const BODY_LENGTH = 1; // exactly `head.contentLength` bytes
 export const BODY_CHUNKED = 2; // unknown length, its end is marked (chunked, END_STREAM)
 export const BODY_CLOSE = 3; // unknown length, ends with the connection (responses only)
-export type BodyKind = 0 | 1 | 2 | 3;
+/**
+ * No end but the tunnel's: bytes both ways behind 101, or behind 200 to CONNECT. Such a request and its answer end one by
+ * one: `last` in either direction is the half-close of that one alone, and the stream is over when both have ended.
+ */
+export const BODY_TUNNEL = 4;
+export type BodyKind = 0 | 1 | 2 | 3 | 4;
+
+/** `Stream.upgrade` of CONNECT. The names of protocols are lower-case, so that none can be mistaken for it. */
+export const UPGRADE_CONNECT = 'CONNECT';
 
 /** The caller's side of a stream: HTTP/1.1 connection, HTTP/2 stream, uWebSockets.js response. */
 export interface DownStream {
   /** `HTTP/1.1` or `HTTP/2`: `%PROTOCOL%`. */
   readonly protocol: string;
+  /** Where the caller wanted to go before it was sent here (`Conn.originalDestination`). */
+  readonly originalDestination?: Address | null;
   /** An interim answer (1xx, not 101): `stream.interim`. */
   writeInterim(): void;
   /**
    * The final head: `stream.status`, `stream.resHead`, `stream.resBody`.
    * `more`: body bytes, or the end, follow in this same callback, so the head may wait for them.
+   * With BODY_TUNNEL the head leaves at once; nothing is read from the caller until the first `resume`.
    * @returns false when the source should pause until `stream.downWritable`.
    */
   writeHead(more: boolean): boolean;
@@ -47,7 +59,8 @@ export interface UpStream {
   abort(): void;
 }
 
-export abstract class Stream {
+/** What is known of a stream: all that routes, pickers and logs read. A TCP connection's log line is written from one as well. */
+export class StreamRecord {
   id = 0;
   down: DownStream | null = null;
   up: UpStream | null = null;
@@ -65,6 +78,8 @@ export abstract class Stream {
   scheme: 'http' | 'https' = 'http';
   reqBody: BodyKind = BODY_NONE;
   reqTrailers: Head | null = null;
+  /** The protocol that the caller wants to change to, lower-case, or UPGRADE_CONNECT; '' for an ordinary request. */
+  upgrade = '';
   /** What goes upstream instead of the received target and authority; '' where they stay as they stand. */
   upstreamPath = '';
   upstreamAuthority = '';
@@ -113,36 +128,10 @@ export abstract class Stream {
   upstreamStartAt = 0;
   responseStartAt = 0;
   endAt = 0;
-
-  // ---- called by `listen` ----
-  /** The head is complete. `more`: body bytes follow in this same callback. */
-  abstract begin(more: boolean): void;
-  /** The request broke a rule, in its head (then this stands for `begin`) or behind it: answered with this status where that is still possible. */
-  abstract refuse(status: number, details: string, flags: number, location: string): void;
-  abstract requestData(buf: Buffer, start: number, end: number, last: boolean): void;
-  /** The caller left before its head was complete: nothing to log, nobody to answer. */
-  abstract abandon(): void;
-  /** What was taken for the beginning of a request was none. */
-  abstract forget(): void;
-  /** The caller can take bytes again. */
-  abstract downWritable(): void;
-  /** The caller is gone, or broke the protocol after `begin`. No call on `down` follows. */
-  abstract downReset(fault: Fault): void;
-  /** The last byte of the answer was handed to the caller's connection and the request has ended: `listen` gives the stream back. */
-  abstract release(): void;
-
-  // ---- called by `cluster` ----
-  abstract upReady(up: UpStream): void;
-  /** No connection could be had; nothing was sent. */
-  abstract upFailed(fault: Fault): void;
-  abstract upWritable(): void;
-  /** `interim` is set. */
-  abstract responseInterim(): void;
-  /** `status`, `resHead`, `resBody` are set. `more` as in `begin`. */
-  abstract responseHead(more: boolean): void;
-  abstract responseData(buf: Buffer, start: number, end: number, last: boolean): void;
-  /** The attempt is over before its answer was complete. */
-  abstract upReset(fault: Fault): void;
+  /** The server name that the caller asked for in TLS; '' without. */
+  serverName = '';
+  /** Where the caller wanted to go before it was sent here; filled where a cluster asks for it. */
+  originalDestination: Address | null = null;
 
   /** The head of the answer, for whoever fills it. */
   answerHead(): Head {
@@ -160,8 +149,8 @@ export abstract class Stream {
     this.resHead = NO_HEAD;
   }
 
-  /** Back to the state of a new Stream. Subclasses add their own. */
-  protected clear(): void {
+  /** Back to the state of a new one. Subclasses add their own. */
+  clear(): void {
     this.down = null;
     this.up = null;
     this.dropRequestHead();
@@ -171,6 +160,7 @@ export abstract class Stream {
     this.authority = '';
     this.reqBody = BODY_NONE;
     this.reqTrailers = null;
+    this.upgrade = '';
     this.upstreamPath = '';
     this.upstreamAuthority = '';
     this.status = 0;
@@ -198,5 +188,40 @@ export abstract class Stream {
     this.upstreamStartAt = 0;
     this.responseStartAt = 0;
     this.endAt = 0;
+    this.serverName = '';
+    this.originalDestination = null;
   }
+}
+
+export abstract class Stream extends StreamRecord {
+  // ---- called by `listen` ----
+  /** The head is complete. `more`: body bytes follow in this same callback. */
+  abstract begin(more: boolean): void;
+  /** The request broke a rule, in its head (then this stands for `begin`) or behind it: answered with this status where that is still possible. */
+  abstract refuse(status: number, details: string, flags: number, location: string): void;
+  /** `last` ends the request; of a tunnel it ends one direction, see BODY_TUNNEL. */
+  abstract requestData(buf: Buffer, start: number, end: number, last: boolean): void;
+  /** The caller left before its head was complete, or sent none that may be one: nobody to answer. */
+  abstract abandon(why?: Fault): void;
+  /** What was taken for the beginning of a request was none. */
+  abstract forget(): void;
+  /** The caller can take bytes again. */
+  abstract downWritable(): void;
+  /** The caller is gone, or broke the protocol after `begin`. No call on `down` follows. */
+  abstract downReset(fault: Fault): void;
+  /** The last byte of the answer was handed to the caller's connection and the request has ended: `listen` gives the stream back. */
+  abstract release(): void;
+
+  // ---- called by `cluster` ----
+  abstract upReady(up: UpStream): void;
+  /** No connection could be had; nothing was sent. */
+  abstract upFailed(fault: Fault): void;
+  abstract upWritable(): void;
+  /** `interim` is set. */
+  abstract responseInterim(): void;
+  /** `status`, `resHead`, `resBody` are set. `more` as in `begin`. */
+  abstract responseHead(more: boolean): void;
+  abstract responseData(buf: Buffer, start: number, end: number, last: boolean): void;
+  /** The attempt is over before its answer was complete. */
+  abstract upReset(fault: Fault): void;
 }

@@ -7,7 +7,7 @@
 
 import type { Head } from '../core/head.ts';
 import { SPAN } from '../core/head.ts';
-import { FIELD_CONNECTION, FIELD_KEEP_ALIVE, FIELD_OTHER } from '../core/fields.ts';
+import { FIELD_CONNECTION, FIELD_KEEP_ALIVE, FIELD_OTHER, FIELD_UPGRADE } from '../core/fields.ts';
 import { equalsText, HTAB, skipToken, SP } from './byte-class.ts';
 import { viewOf } from './byte-view.ts';
 import { ERR_CONNECTION } from './h1-errors.ts';
@@ -62,6 +62,8 @@ function applyOption(head: Head, buf: Buffer, start: number, end: number): void 
   const id = lookupField(buf, viewOf(buf), start, end);
   if (id === FIELD_KEEP_ALIVE) {
     head.connectionKeepAlive = true;
+  } else if (id === FIELD_UPGRADE) {
+    head.connectionUpgrade = true;
   } else if (equalsText(buf, start, end, CLOSE)) {
     head.connectionClose = true;
   } else if (id === FIELD_OTHER) {

@@ -45,6 +45,11 @@ export interface Conn {
   facts: ConnFacts | null;
   /** The addresses that a trusted proxy before us named stand in for the socket's own. */
   readdress(remoteAddress: string, remotePort: number, localAddress: string, localPort: number): void;
+  /**
+   * Where the caller wanted to go: what a NAT rule on this machine redirected (SO_ORIGINAL_DST), or `readdress` named.
+   * Null where it wanted to come here. A system call each time.
+   */
+  readonly originalDestination: Address | null;
   /** Bytes kept because the socket would not take them. */
   readonly pending: number;
 
@@ -94,6 +99,9 @@ export interface Opening {
 export const PREAMBLE_MORE = -1;
 /** `inspect`: end the connection. */
 export const PREAMBLE_REFUSE = -2;
+
+/** No preamble is longer: a PROXY protocol v2 header (16 + 65535 bytes) and a ClientHello of 16 KB behind it. */
+export const PREAMBLE_MOST_BYTES = 96 * 1024;
 
 /** Looks at the first bytes of a connection before TLS does: PROXY protocol, the server name of a ClientHello. Without state. */
 export interface Preamble {

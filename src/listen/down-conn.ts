@@ -15,3 +15,12 @@ export interface DownConn {
   /** RST at once. */
   kill(): void;
 }
+
+/** A listener as the root of a worker sees it, whatever it speaks. */
+export interface ListenDoor {
+  /** Connections (uws: requests) that a drain waits for. */
+  readonly connections: number;
+  /** Idle connections close now, busy ones after what is under way. */
+  drain(): void;
+  closeAll(): void;
+}

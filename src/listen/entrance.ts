@@ -12,7 +12,7 @@ import type { DownConn } from './down-conn.ts';
 import type { HttpListener } from './http-listener.ts';
 
 /** Envoy's listener_filters_timeout and a usual limit for handshakes. */
-const OPENING_MS = 15_000;
+export const OPENING_MS = 15_000;
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 const EMPTY = Buffer.alloc(0);
 
@@ -54,7 +54,7 @@ export class Entrance implements ConnOwner, DownConn, TimerTarget {
       this.seen = Buffer.concat([this.seen, buf.subarray(start, end)]);
       return;
     }
-    const owner = this.become(same);
+    const owner = this.become(same || !this.listener.config.protocols.includes('http1'));
     if (before === 0) owner.onData(conn, buf, start, end);
     else {
       const all = Buffer.concat([this.seen, buf.subarray(start, end)]);

@@ -6,10 +6,11 @@
 //                     │              └──► DISCARD (answered early; the rest of the body is thrown away)
 //                     └── refused ───────► CLOSING
 
+import type { Address } from '../core/address.ts';
 import { FLAG_DPE, FLAG_SI } from '../core/flags.ts';
 import { fault } from '../core/fault.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
-import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE, type DownStream, type Stream } from '../core/stream.ts';
+import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE, BODY_TUNNEL, type DownStream, type Stream } from '../core/stream.ts';
 import { copySpan } from '../http/byte-view.ts';
 import { BodyReader } from '../http/h1-body.ts';
 import { describeError } from '../http/h1-errors.ts';
@@ -22,7 +23,8 @@ import { Timer, type TimerTarget } from '../core/timer.ts';
 import * as S from '../observe/stat-names.ts';
 import type { DownConn } from './down-conn.ts';
 import type { HttpListener } from './http-listener.ts';
-import { admitRequest } from './h1-admission.ts';
+import { admitRequest } from './admission.ts';
+import { TunnelDown } from './tunnel-down.ts';
 
 const IDLE = 0;
 const HEAD = 1;
@@ -30,6 +32,8 @@ const BODY = 2;
 const WAIT = 3;
 const DISCARD = 4;
 const CLOSING = 5;
+/** The connection is a tunnel's. */
+const HANDED_OVER = 6;
 
 /** Bodies up to this size leave in one segment with what frames them; larger ones are sent from where they lie. */
 const COPY_BYTES = 16 * 1024;
@@ -94,6 +98,10 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     listener.tools.cells[listener.plan.http + S.DOWN_CX_HTTP1_TOTAL]!++;
     listener.tools.cells[listener.plan.http + S.DOWN_CX_HTTP1_ACTIVE]!++;
     this.armIdle();
+  }
+
+  get originalDestination(): Address | null {
+    return this.conn.originalDestination;
   }
 
   // ---- ConnOwner ----
@@ -223,8 +231,10 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     parts.minor = http10 ? 0 : 1;
     parts.chunked = this.chunkedOut;
     parts.connection = this.keepAlive ? (http10 ? 'keep-alive' : '') : 'close';
+    if (stream.resBody === BODY_TUNNEL) parts.connection = stream.status === 101 ? 'Upgrade' : '';
     out.claim(this, responseRoom(stream.resHead, parts));
     const end = writeResponseHead(out.buf, 0, stream.resHead, parts);
+    if (stream.resBody === BODY_TUNNEL) return this.handOver(stream, end);
     if (!more) return this.send(out.buf, 0, end, false);
     this.held = end;
     out.hold(this);
@@ -284,6 +294,10 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
           break;
         case WAIT:
           pos = this.putAside(buf, pos, end);
+          break;
+        case HANDED_OVER:
+          this.conn.owner.onData(this.conn, buf, pos, end);
+          pos = end;
           break;
         default:
           pos = end;
@@ -514,6 +528,22 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
   private returnReader(): void {
     if (this.body !== null && readers.length < 256) readers.push(this.body);
     this.body = null;
+  }
+
+  /** The answer opens a tunnel: what follows on this connection, and what has come too early, belongs to it. */
+  private handOver(stream: Stream, end: number): boolean {
+    const { listener, conn, stash } = this;
+    const taken = this.send(listener.tools.out.buf, 0, end, false);
+    this.stream = null;
+    this.stash = null;
+    this.state = HANDED_OVER;
+    listener.tools.timers.disarm(this.timer);
+    conn.pauseRead();
+    const tunnel = new TunnelDown(listener, conn, { stream, early: stash, counted: this.counted, since: this.since });
+    listener.replace(this, tunnel);
+    stream.down = tunnel;
+    conn.owner = tunnel;
+    return taken;
   }
 
   // ---- pipelining ----

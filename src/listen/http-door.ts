@@ -1,6 +1,6 @@
 // What a caller's connection needs of the listener it came through, whichever engine carries it. Worker thread.
 
-import type { HttpConfig } from '../config/snapshot.ts';
+import type { HttpConfig, HttpListenerConfig } from '../config/snapshot.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { OutBuffer } from '../core/out-buffer.ts';
@@ -9,6 +9,7 @@ import type { Stream } from '../core/stream.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
 import type { Breakers } from '../shared/breaker-table.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
+import type { ListenDoor } from './down-conn.ts';
 import type { Identity } from './identity.ts';
 
 export interface ListenTools {
@@ -19,6 +20,8 @@ export interface ListenTools {
   readonly buckets: Uint32Array;
   readonly breakers: Breakers;
   readonly out: OutBuffer;
+  /** Of the loop that carries the listener (`io/conn.ts`). */
+  atTurnEnd(fn: () => void): void;
 }
 
 /** The door to room `proxy`: where a listener gets its streams from. */
@@ -26,7 +29,7 @@ export interface Road {
   take(): Stream;
 }
 
-export interface HttpDoor {
+export interface HttpDoor extends ListenDoor {
   readonly name: string;
   readonly tools: ListenTools;
   readonly plan: ListenerPlan;
@@ -35,11 +38,6 @@ export interface HttpDoor {
   readonly limits: HeadLimits;
   readonly identity: Identity;
   readonly draining: boolean;
-  /** Connections (uws: requests) that a drain waits for. */
-  readonly connections: number;
   /** A reload: the new rules hold from the next request on. */
-  update(config: HttpConfig, maxConnections: number): void;
-  /** Idle connections close now, busy ones after their answer. */
-  drain(): void;
-  closeAll(): void;
+  update(config: HttpListenerConfig): void;
 }

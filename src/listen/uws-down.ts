@@ -18,7 +18,7 @@ import { describeError } from '../http/h1-errors.ts';
 import { isPersistent, requestBody } from '../http/h1-framing.ts';
 import { parseRequestHead } from '../http/h1-parser.ts';
 import * as S from '../observe/stat-names.ts';
-import { admitRequest } from './h1-admission.ts';
+import { admitRequest } from './admission.ts';
 import { remoteAddress, rewriteHead, rewritten } from './uws-request.ts';
 import { headText, wireText } from './uws-response.ts';
 import { UwsUpload } from './uws-upload.ts';

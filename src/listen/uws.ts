@@ -4,7 +4,7 @@
 // The library names no connection but for the request it carries, so connections are counted, never listed: an idle one
 // cannot be closed by itself, only all together with the app.
 
-import type { HttpConfig, ListenerConfig } from '../config/snapshot.ts';
+import type { HttpConfig, HttpListenerConfig } from '../config/snapshot.ts';
 import type { Address } from '../core/address.ts';
 import { formatAddress } from '../core/address.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
@@ -92,7 +92,7 @@ export class UwsListener implements HttpDoor, TimerTarget {
   private held = 0;
   private refusing = false;
 
-  constructor(config: ListenerConfig, plan: ListenerPlan, road: Road, tools: UwsTools) {
+  constructor(config: HttpListenerConfig, plan: ListenerPlan, road: Road, tools: UwsTools) {
     this.name = config.name;
     this.plan = plan;
     this.road = road;
@@ -100,7 +100,7 @@ export class UwsListener implements HttpDoor, TimerTarget {
     this.uws = tools.uws;
     this.stopTimer = new Timer(this, STOP);
     this.drainTimer = new Timer(this, SETTLE);
-    this.update(config.http, config.maxConnections);
+    this.update(config);
     this.app = tools.uws.App();
     listeners.add(this);
     this.app.filter((res, change) => this.run(() => this.onConnection(res, change)));
@@ -130,10 +130,10 @@ export class UwsListener implements HttpDoor, TimerTarget {
     });
   }
 
-  update(config: HttpConfig, maxConnections: number): void {
-    this.config = config;
-    this.limits = { maxHeadBytes: config.maxRequestHeadersBytes, maxFields: config.maxRequestHeaders };
-    this.identity = new Identity(config, this.tools.random);
+  update({ http, maxConnections }: HttpListenerConfig): void {
+    this.config = http;
+    this.limits = { maxHeadBytes: http.maxRequestHeadersBytes, maxFields: http.maxRequestHeaders };
+    this.identity = new Identity(http, this.tools.random);
     this.maxConnections = maxConnections;
   }
 

@@ -2,7 +2,7 @@
 // Compiled at load (any thread, so that the rehearsal finds errors); runs on workers. Lines are byte strings (latin1).
 
 import type { AccessLogConfig } from '../config/snapshot.ts';
-import type { Stream } from '../core/stream.ts';
+import type { StreamRecord } from '../core/stream.ts';
 import { jsonEscape, utf8Bytes } from './byte-text.ts';
 import { FormatError, parseFormat } from './format-syntax.ts';
 import { compileOperator, type Environment, type Needs, type Operator, type Read } from './operators.ts';
@@ -12,7 +12,7 @@ export type { Environment } from './operators.ts';
 export interface CompiledFormat {
   /** The whole text when it holds no operator, or only such as are known at load. */
   readonly constant: string | null;
-  format(stream: Stream): string;
+  format(stream: StreamRecord): string;
 }
 
 export interface AccessLog {
@@ -21,9 +21,9 @@ export interface AccessLog {
   readonly needsRequestHead: boolean;
   readonly needsResponseHead: boolean;
   /** False when the filter leaves this stream out. */
-  wants(stream: Stream): boolean;
+  wants(stream: StreamRecord): boolean;
   /** One line with its newline; each character is one byte. */
-  format(stream: Stream): string;
+  format(stream: StreamRecord): string;
 }
 
 /** How a value is written: as it is, as a JSON value, or inside a JSON string. */
@@ -72,7 +72,7 @@ class Line {
     this.needs.add(operator.needs);
   }
 
-  format(stream: Stream): string {
+  format(stream: StreamRecord): string {
     const { literals, reads, styles } = this;
     let out = literals[0]!;
     for (let i = 0; i < reads.length; i++) {

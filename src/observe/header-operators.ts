@@ -4,11 +4,11 @@
 import { FIELD_X_ENVOY_ORIGINAL_PATH } from '../core/fields.ts';
 import type { Head } from '../core/head.ts';
 import { fieldId } from '../core/head.ts';
-import type { Stream } from '../core/stream.ts';
+import type { StreamRecord } from '../core/stream.ts';
 import { type Command, FormatError } from './format-syntax.ts';
 import type { Needs, Operator, Read } from './operators.ts';
 
-type ReadText = (stream: Stream) => string | undefined;
+type ReadText = (stream: StreamRecord) => string | undefined;
 
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 

@@ -4,13 +4,13 @@
 import { formatHostPort } from '../core/address.ts';
 import { FIELD_X_REQUEST_ID } from '../core/fields.ts';
 import { formatFlags } from '../core/flags.ts';
-import type { Stream } from '../core/stream.ts';
+import type { StreamRecord } from '../core/stream.ts';
 import { utf8Bytes } from './byte-text.ts';
 import { type Command, FormatError } from './format-syntax.ts';
 import { compileHeader, compilePath, compileQueryParam, fieldValue } from './header-operators.ts';
 import { DEFAULT_TIME, TimeFormat } from './time-format.ts';
 
-export type Read = (stream: Stream) => string | number | undefined;
+export type Read = (stream: StreamRecord) => string | number | undefined;
 
 /** What a reader needs to be still there when the line is written. */
 export type Needs = 'request' | 'response' | 'trailers' | null;
@@ -41,6 +41,7 @@ const SIMPLE: Readonly<Record<string, Read>> = {
   REQUEST_DURATION: (s) => elapsed(s.startAt, s.requestEndAt),
   RESPONSE_DURATION: (s) => (answeredUpstream(s) ? elapsed(s.startAt, s.responseStartAt) : undefined),
   RESPONSE_TX_DURATION: (s) => (answeredUpstream(s) ? elapsed(s.responseStartAt, s.endAt) : undefined),
+  REQUESTED_SERVER_NAME: (s) => name(s.serverName),
   ROUTE_NAME: (s) => name(s.routeName),
   CONNECTION_ID: (s) => s.connectionId,
   UPSTREAM_CONNECTION_ID: (s) => s.upstreamConnectionId,
@@ -69,7 +70,6 @@ const SIMPLE: Readonly<Record<string, Read>> = {
   DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT: (s) => name(s.localAddress),
   DOWNSTREAM_TLS_VERSION: (s) => s.tls?.version,
   DOWNSTREAM_TLS_CIPHER: (s) => s.tls?.cipher,
-  REQUESTED_SERVER_NAME: (s) => name(s.tls?.serverName ?? ''),
   DOWNSTREAM_PEER_SUBJECT: (s) => name(s.tls?.peer?.subject ?? ''),
   DOWNSTREAM_PEER_ISSUER: (s) => name(s.tls?.peer?.issuer ?? ''),
   DOWNSTREAM_PEER_SERIAL: (s) => s.tls?.peer?.serial,
@@ -164,7 +164,7 @@ function elapsed(from: number, to: number): number | undefined {
 }
 
 /** The head of an answer of our own has no bytes that were received. */
-function answeredUpstream(s: Stream): boolean {
+function answeredUpstream(s: StreamRecord): boolean {
   return s.responseStartAt !== 0 && s.resHead.length > 0;
 }
 
@@ -189,12 +189,12 @@ function hostPort(address: string, port: number): string | undefined {
 }
 
 /** An address out of x-forwarded-for has no port. */
-function trustedPort(s: Stream): number {
+function trustedPort(s: StreamRecord): number {
   return s.trustedAddress === s.remoteAddress ? s.remotePort : 0;
 }
 
 /** As Envoy: the host is known when it is picked, its address only when a connection to it is there. */
-function remoteOf(s: Stream): string {
+function remoteOf(s: StreamRecord): string {
   return s.upstreamConnectionId === 0 ? '' : s.upstreamHost;
 }
 

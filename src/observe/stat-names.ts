@@ -44,6 +44,7 @@ export const UP_FLOW_PAUSED_READING = 35;
 export const UP_FLOW_RESUMED_READING = 36;
 export const UP_FLOW_BACKED_UP = 37;
 export const UP_FLOW_DRAINED = 38;
+export const UP_CX_CONNECT_ATTEMPTS_EXCEEDED = 39;
 
 /** Names in slot order; gauges are marked. */
 export const CLUSTER_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
@@ -86,6 +87,7 @@ export const CLUSTER_STATS: readonly (readonly [name: string, kind: StatKind])[]
   ['upstream_flow_control_resumed_reading_total', 'counter'],
   ['upstream_flow_control_backed_up_total', 'counter'],
   ['upstream_flow_control_drained_total', 'counter'],
+  ['upstream_cx_connect_attempts_exceeded', 'counter'],
 ];
 
 /** Per-code counters (`upstream_rq_200`, …) follow the named slots: the slot of a status is `CODES_AT + codeSlot(status)`. */
@@ -127,6 +129,38 @@ export const LISTENER_STATS: readonly (readonly [name: string, kind: StatKind])[
   ['downstream_cx_destroy', 'counter'],
   ['downstream_cx_overflow', 'counter'],
   ['downstream_pre_cx_timeout', 'counter'],
+];
+
+// proxy_proto.* and tls_inspector.* are one for the whole process: kept per listener behind LISTENER_STATS, summed by the reader.
+export const PROXY_PROTO_NOT_FOUND_DISALLOWED = 5;
+export const PROXY_PROTO_V1_FOUND = 6;
+export const PROXY_PROTO_V1_ERROR = 7;
+export const PROXY_PROTO_V2_FOUND = 8;
+export const PROXY_PROTO_V2_ERROR = 9;
+export const TLS_FOUND = 10;
+export const TLS_NOT_FOUND = 11;
+export const SNI_FOUND = 12;
+export const SNI_NOT_FOUND = 13;
+export const ALPN_FOUND = 14;
+export const ALPN_NOT_FOUND = 15;
+export const CLIENT_HELLO_TOO_LARGE = 16;
+
+export const PROXY_PROTO_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
+  ['not_found_disallowed', 'counter'],
+  ['versions.v1.found', 'counter'],
+  ['versions.v1.error', 'counter'],
+  ['versions.v2.found', 'counter'],
+  ['versions.v2.error', 'counter'],
+];
+
+export const TLS_INSPECTOR_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
+  ['tls_found', 'counter'],
+  ['tls_not_found', 'counter'],
+  ['sni_found', 'counter'],
+  ['sni_not_found', 'counter'],
+  ['alpn_found', 'counter'],
+  ['alpn_not_found', 'counter'],
+  ['client_hello_too_large', 'counter'],
 ];
 
 export const DOWN_CX_TOTAL = 0;
@@ -172,6 +206,12 @@ export const RQ_DIRECT_RESPONSE = 39;
 export const RQ_RESET_AFTER_DOWNSTREAM_RESPONSE_STARTED = 40;
 export const DOWN_RQ_FAILED_PATH_NORMALIZATION = 41;
 export const DOWN_RQ_REDIRECTED_WITH_NORMALIZED_PATH = 42;
+export const DOWN_CX_HTTP2_TOTAL = 43;
+export const DOWN_CX_HTTP2_ACTIVE = 44;
+export const DOWN_RQ_HTTP2_TOTAL = 45;
+export const DOWN_RQ_TOO_MANY_PREMATURE_RESETS = 46;
+export const DOWN_CX_UPGRADES_TOTAL = 47;
+export const DOWN_CX_UPGRADES_ACTIVE = 48;
 
 export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['downstream_cx_total', 'counter'],
@@ -217,15 +257,70 @@ export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = 
   ['rq_reset_after_downstream_response_started', 'counter'],
   ['downstream_rq_failed_path_normalization', 'counter'],
   ['downstream_rq_redirected_with_normalized_path', 'counter'],
+  ['downstream_cx_http2_total', 'counter'],
+  ['downstream_cx_http2_active', 'gauge'],
+  ['downstream_rq_http2_total', 'counter'],
+  ['downstream_rq_too_many_premature_resets', 'counter'],
+  ['downstream_cx_upgrades_total', 'counter'],
+  ['downstream_cx_upgrades_active', 'gauge'],
 ];
 
 // http1.* is one for the whole process: kept per listener behind HTTP_STATS, summed by the reader.
-export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 43;
-export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 44;
+export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 49;
+export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 50;
 
 export const HTTP1_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['dropped_headers_with_underscores', 'counter'],
   ['requests_rejected_with_underscores_in_headers', 'counter'],
+];
+
+// tcp.PREFIX.* of one listener.
+export const TCP_DOWN_CX_TOTAL = 0;
+export const TCP_DOWN_CX_NO_ROUTE = 1;
+export const TCP_DOWN_CX_RX_BYTES_TOTAL = 2;
+export const TCP_DOWN_CX_TX_BYTES_TOTAL = 3;
+export const TCP_DOWN_FLOW_PAUSED_READING = 4;
+export const TCP_DOWN_FLOW_RESUMED_READING = 5;
+export const TCP_IDLE_TIMEOUT = 6;
+export const TCP_UPSTREAM_FLUSH_TOTAL = 7;
+export const TCP_UPSTREAM_FLUSH_ACTIVE = 8;
+
+export const TCP_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
+  ['downstream_cx_total', 'counter'],
+  ['downstream_cx_no_route', 'counter'],
+  ['downstream_cx_rx_bytes_total', 'counter'],
+  ['downstream_cx_tx_bytes_total', 'counter'],
+  ['downstream_flow_control_paused_reading_total', 'counter'],
+  ['downstream_flow_control_resumed_reading_total', 'counter'],
+  ['idle_timeout', 'counter'],
+  ['upstream_flush_total', 'counter'],
+  ['upstream_flush_active', 'gauge'],
+];
+
+/** http2.*: the stat's number in `http/h2-limits.ts` is its place behind this slot of a listener. A test keeps the two together. */
+export const HTTP2_AT: number = HTTP_STATS.length + HTTP1_STATS.length;
+
+export const HTTP2_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
+  ['dropped_headers_with_underscores', 'counter'],
+  ['goaway_sent', 'counter'],
+  ['header_overflow', 'counter'],
+  ['inbound_empty_frames_flood', 'counter'],
+  ['inbound_priority_frames_flood', 'counter'],
+  ['inbound_window_update_frames_flood', 'counter'],
+  ['keepalive_timeout', 'counter'],
+  ['outbound_control_flood', 'counter'],
+  ['outbound_flood', 'counter'],
+  ['requests_rejected_with_underscores_in_headers', 'counter'],
+  ['rx_messaging_error', 'counter'],
+  ['rx_reset', 'counter'],
+  ['stream_refused_errors', 'counter'],
+  ['trailers', 'counter'],
+  ['tx_flush_timeout', 'counter'],
+  ['tx_reset', 'counter'],
+  ['streams_active', 'gauge'],
+  ['pending_send_bytes', 'gauge'],
+  ['inbound_continuation_flood', 'counter'],
+  ['hpack_bomb', 'counter'],
 ];
 
 // Histograms: the index inside the object's histogram block. Recorded in microseconds, shown in milliseconds.

@@ -66,18 +66,24 @@ export function* scopes(input: StatsInput): Generator<Scope> {
   const clusters = [...snapshot.clusters].sort((a, b) => order(a.name, b.name));
   const listeners = [...snapshot.listeners].sort((a, b) => order(a.name, b.name));
   for (const cluster of clusters) yield clusterScope(cluster, plan.clusters[cluster.name]!, input.shared);
-  yield ownScope(own.filter(({ name }) => name < 'http.').map(ownStat));
-  for (const listener of listeners) yield httpScope(listener, plan.listeners[listener.name]!, input.shared);
-  yield codecScope(listeners.map(({ name }) => plan.listeners[name]!), input.shared);
+  yield ownScope([...own.filter(({ name }) => name < 'http.').map(ownStat), proxyErrors(listeners.map(({ name }) => plan.listeners[name]!), input.shared)]);
+  const https = listeners.filter(({ http }) => http !== null);
+  for (const listener of https) yield httpScope(listener, plan.listeners[listener.name]!, input.shared);
+  yield* codecScopes(https.map(({ name }) => plan.listeners[name]!), input.shared);
   for (const listener of listeners) {
     const places = plan.listeners[listener.name]!;
     yield listenerScope(listener, places, input.shared);
-    yield listenerHttpScope(listener, places, input.shared);
+    if (listener.http !== null) yield listenerHttpScope(listener, places, input.shared);
     yield* workerScopes(listener, places, input.shared);
   }
+  const preambles = preambleScopes(listeners.map(({ name }) => plan.listeners[name]!), input.shared);
+  yield ownScope(own.filter(({ name }) => name >= 'http.' && name < 'proxy_proto').map(ownStat));
+  yield preambles.proxy;
   const total = listeners.reduce((sum, { name }) => sum + input.shared.counter(plan.listeners[name]!.listener, S.LISTENER_CX_ACTIVE), 0);
   const connections: OwnStat = { name: 'server.total_connections', kind: 'gauge', value: total };
-  yield ownScope([...own.filter(({ name }) => name >= 'http.'), connections].map(ownStat));
+  yield ownScope([...own.filter(({ name }) => name >= 'proxy_proto'), connections].map(ownStat));
+  for (const listener of listeners) if (listener.tcp !== null) yield tcpScope(listener, plan.listeners[listener.name]!, input.shared);
+  yield preambles.tls;
 }
 
 function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: SharedState): Scope {
@@ -148,9 +154,41 @@ function httpScope(listener: ListenerConfig, places: ListenerPlan, shared: Share
   };
 }
 
-function codecScope(listeners: readonly ListenerPlan[], shared: SharedState): Scope {
-  const read: Reader = (slot) => listeners.reduce((sum, { http }) => sum + shared.counter(http, S.HTTP_STATS.length + slot), 0);
-  return { prefix: 'http1.', family: 'http1_', labels: [], stats: sorted(readAll(S.HTTP1_STATS, read)), histograms: [] };
+function* codecScopes(listeners: readonly ListenerPlan[], shared: SharedState): Generator<Scope> {
+  const from = (at: number): Reader => (slot) => listeners.reduce((sum, { http }) => sum + shared.counter(http, at + slot), 0);
+  yield { prefix: 'http1.', family: 'http1_', labels: [], stats: sorted(readAll(S.HTTP1_STATS, from(S.HTTP_STATS.length))), histograms: [] };
+  yield { prefix: 'http2.', family: 'http2_', labels: [], stats: sorted(readAll(S.HTTP2_STATS, from(S.HTTP2_AT))), histograms: [] };
+}
+
+function tcpScope(listener: ListenerConfig, places: ListenerPlan, shared: SharedState): Scope {
+  const label = sanitize(listener.name);
+  return {
+    prefix: `tcp.${label}.`,
+    family: 'tcp_',
+    labels: [['envoy_tcp_prefix', label]],
+    stats: sorted(readAll(S.TCP_STATS, (slot) => shared.counter(places.tcp, slot))),
+    histograms: [],
+  };
+}
+
+/** What lies before a connection's first byte is counted for all listeners together. */
+function preambleScopes(listeners: readonly ListenerPlan[], shared: SharedState): { readonly proxy: Scope; readonly tls: Scope } {
+  const proxyAt = S.LISTENER_STATS.length;
+  const tlsAt = proxyAt + S.PROXY_PROTO_STATS.length;
+  const sum = (slot: number): number => listeners.reduce((all, { listener }) => all + shared.counter(listener, slot), 0);
+  return {
+    proxy: { prefix: 'proxy_proto.', family: 'proxy_proto_', labels: [], stats: sorted(readAll(S.PROXY_PROTO_STATS, (slot) => sum(proxyAt + slot))), histograms: [] },
+    tls: { prefix: 'tls_inspector.', family: 'tls_inspector_', labels: [], stats: sorted(readAll(S.TLS_INSPECTOR_STATS, (slot) => sum(tlsAt + slot))), histograms: [] },
+  };
+}
+
+const PROXY_ERRORS: readonly number[] = [S.PROXY_PROTO_NOT_FOUND_DISALLOWED, S.PROXY_PROTO_V1_ERROR, S.PROXY_PROTO_V2_ERROR];
+
+/** Envoy's older name for all of them. */
+function proxyErrors(listeners: readonly ListenerPlan[], shared: SharedState): Stat {
+  let value = 0;
+  for (const { listener } of listeners) for (const slot of PROXY_ERRORS) value += shared.counter(listener, slot);
+  return { name: 'downstream_cx_proxy_proto_error', kind: 'counter', value, used: value !== 0 };
 }
 
 function listenerScope(listener: ListenerConfig, places: ListenerPlan, shared: SharedState): Scope {

@@ -9,9 +9,8 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Pool } from '../cluster/pool.ts';
 import type { Host } from '../cluster/host.ts';
 import { fault, type Fault } from '../core/fault.ts';
-import { FIELD_UPGRADE } from '../core/fields.ts';
-import { FLAG_DC, FLAG_NC, FLAG_NR, FLAG_SI } from '../core/flags.ts';
-import { BODY_LENGTH, BODY_NONE, Stream, type UpStream } from '../core/stream.ts';
+import { FLAG_DC, FLAG_DPE, FLAG_NC, FLAG_NR, FLAG_SI } from '../core/flags.ts';
+import { BODY_LENGTH, BODY_NONE, BODY_TUNNEL, Stream, UPGRADE_CONNECT, type UpStream } from '../core/stream.ts';
 import { statusText } from '../http/status-text.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import { codeSlot } from '../observe/code-slots.ts';
@@ -23,6 +22,7 @@ import { editAnswer, editLocalReply } from './answer.ts';
 import type { HttpRuntime } from './http-runtime.ts';
 import { clusterOf, editRequest } from './onward.ts';
 import { detailsAfterStart, replyOf, type LocalReply } from './reply.ts';
+import { refusalOfUpgrade } from './tunnel.ts';
 
 const FREE = 0;
 const ASKED = 1;
@@ -48,7 +48,9 @@ export class Journey extends Stream implements TimerTarget {
   private waitsIn: Pool | null = null;
   private phase = FREE;
   private requestDone = false;
-  /** Body bytes that came before there was a connection for them. */
+  /** Of a tunnel: the upstream has sent its last byte. */
+  private answerDone = false;
+  /** Body bytes that came before there was a connection for them, or before their tunnel was open. */
   private early: Buffer | null = null;
   /** Body bytes follow in the callback that is running. */
   private moreNow = false;
@@ -75,8 +77,8 @@ export class Journey extends Stream implements TimerTarget {
     this.start();
     this.moreNow = more;
     this.count(S.RQ_TOTAL);
-    if (reqHead.first[FIELD_UPGRADE]! >= 0 && this.refusesUpgrade()) return;
     const route = runtime.routes.match(this, runtime.tools.random);
+    if (this.upgrade !== '' && this.refusesUpgrade(route)) return;
     if (route === null) {
       this.count(S.NO_ROUTE);
       this.reply({ status: 404, flags: FLAG_NR, details: 'route_not_found', body: '', overloaded: false });
@@ -110,6 +112,10 @@ export class Journey extends Stream implements TimerTarget {
   }
 
   requestData(buf: Buffer, start: number, end: number, last: boolean): void {
+    if (this.reqBody === BODY_TUNNEL) {
+      this.tunnelData(buf, start, end, last);
+      return;
+    }
     const limit = this.runtime.config.maxRequestBodyBytes;
     this.bytesReceived += end - start;
     this.lastActive = this.runtime.tools.clock.now;
@@ -125,8 +131,7 @@ export class Journey extends Stream implements TimerTarget {
     if (this.up !== null) {
       if (!this.up.writeData(buf, start, end, last) && !last) this.pauseDown();
     } else if (this.phase === WAITING) {
-      const bytes = buf.subarray(start, end);
-      this.early = this.early === null ? Buffer.from(bytes) : Buffer.concat([this.early, bytes]);
+      this.keep(buf, start, end);
       if (!last) this.pauseDown();
     }
   }
@@ -139,9 +144,9 @@ export class Journey extends Stream implements TimerTarget {
     this.up?.resume();
   }
 
-  abandon(): void {
+  abandon(why: Fault = GONE): void {
     this.start();
-    this.downReset(GONE);
+    this.downReset(why);
   }
 
   forget(): void {
@@ -150,7 +155,7 @@ export class Journey extends Stream implements TimerTarget {
   }
 
   downReset(why: Fault): void {
-    this.flags |= FLAG_DC;
+    this.flags |= why.kind === 'downstreamProtocol' ? FLAG_DPE : FLAG_DC;
     this.details = why.details;
     this.count(S.DOWN_RQ_RX_RESET);
     this.finish();
@@ -163,19 +168,21 @@ export class Journey extends Stream implements TimerTarget {
   // ---- from the upstream ----
 
   upReady(up: UpStream): void {
-    const { early } = this;
+    const tunnel = this.reqBody === BODY_TUNNEL;
+    const early = tunnel ? null : this.early;
     this.up = up;
     this.waitsIn = null;
     this.phase = SENT;
     this.upstreamStartAt = this.runtime.tools.clock.now;
     const noBody = this.reqBody === BODY_NONE;
-    let taken = up.writeHead(noBody, this.moreNow || early !== null);
+    let taken = up.writeHead(noBody, !tunnel && (this.moreNow || early !== null));
     if (!this.runtime.keepsRequestHead) this.dropRequestHead();
     if (early !== null) {
       this.early = null;
       taken = up.writeData(early, 0, early.length, this.requestDone);
     }
-    if (taken) this.resumeDown();
+    // The bytes of a tunnel wait for its answer.
+    if (taken && this.early === null) this.resumeDown();
     else if (!this.requestDone) this.pauseDown();
   }
 
@@ -205,10 +212,12 @@ export class Journey extends Stream implements TimerTarget {
     cells[cluster!.stats + S.CLUSTER_CODES_AT + codeSlot(status)]!++;
     if (status < 600) cells[cluster!.stats + S.UP_RQ_1XX + ((status / 100) | 0) - 1]!++;
     this.countHost(status >= 500 ? S.HOST_RQ_ERROR : S.HOST_RQ_SUCCESS);
+    if (this.reqBody === BODY_TUNNEL) this.tunnelAnswered();
     editAnswer(this);
     if (!this.down!.writeHead(more)) this.pauseUp();
     if (runtime.keepsResponseHead) this.resHead.retain();
     else this.dropAnswerHead();
+    if (this.resBody === BODY_TUNNEL) this.openTunnel();
   }
 
   responseData(buf: Buffer, start: number, end: number, last: boolean): void {
@@ -216,8 +225,8 @@ export class Journey extends Stream implements TimerTarget {
     this.bytesSent += end - start;
     this.lastActive = clock.now;
     if (last) {
-      this.up = null;
-      this.attemptEnded(clock.now);
+      this.answerDone = true;
+      if (this.resBody !== BODY_TUNNEL || this.requestDone) this.attemptEnded(clock.now);
       this.down!.writeData(buf, start, end, true); // the journey may be over, and another one, when this returns
       return;
     }
@@ -266,16 +275,78 @@ export class Journey extends Stream implements TimerTarget {
     this.idleMs = config.timeouts.streamIdleMs;
     this.requestDeadline = config.timeouts.requestMs > 0 ? this.startAt + config.timeouts.requestMs : 0;
     this.count(S.DOWN_RQ_TOTAL);
-    this.count(S.DOWN_RQ_HTTP1_TOTAL);
+    this.count(this.down!.protocol === 'HTTP/2' ? S.DOWN_RQ_HTTP2_TOTAL : S.DOWN_RQ_HTTP1_TOTAL);
     this.count(S.DOWN_RQ_ACTIVE);
   }
 
-  /** Envoy's answer to an upgrade that no route allows. `h2c` is an offer that a server may ignore (RFC 9110 section 7.8). */
-  private refusesUpgrade(): boolean {
-    if (this.reqHead.known(FIELD_UPGRADE)?.toLowerCase() === 'h2c') return false;
-    this.count(S.DOWN_RQ_WS_ON_NON_WS_ROUTE);
-    this.reply({ status: 403, flags: 0, details: 'upgrade_failed', body: '', overloaded: false });
-    return true;
+  /** A tunnel is wanted. It may be refused, or not be one after all. */
+  private refusesUpgrade(route: CompiledRoute | null): boolean {
+    const refusal = refusalOfUpgrade(this, route);
+    if (refusal !== null) {
+      if (refusal.status === 403) this.count(S.DOWN_RQ_WS_ON_NON_WS_ROUTE);
+      if (this.reqBody === BODY_TUNNEL) this.reqBody = BODY_NONE;
+      this.reply(refusal);
+      return true;
+    }
+    if (this.reqBody === BODY_TUNNEL) {
+      this.requestDone = false;
+      this.requestDeadline = 0;
+      this.count(S.DOWN_CX_UPGRADES_TOTAL);
+      this.count(S.DOWN_CX_UPGRADES_ACTIVE);
+    }
+    return false;
+  }
+
+  /** Bytes of the caller for a tunnel. Before it is open nobody may see them. */
+  private tunnelData(buf: Buffer, start: number, end: number, last: boolean): void {
+    const { now } = this.runtime.tools.clock;
+    this.bytesReceived += end - start;
+    this.lastActive = now;
+    if (last) this.requestDone = true;
+    if (this.phase !== ANSWERING) {
+      this.keep(buf, start, end);
+      if (!last) this.pauseDown();
+    } else if (this.up !== null) {
+      const { up } = this;
+      if (last && this.answerDone) this.attemptEnded(now);
+      if (!up.writeData(buf, start, end, last) && !last) this.pauseDown();
+    }
+  }
+
+  /** The answer to a request for a tunnel: it is the tunnel, or the request was an ordinary one. */
+  private tunnelAnswered(): void {
+    if (this.resBody === BODY_TUNNEL) {
+      this.answerDeadline = 0;
+      return;
+    }
+    this.endUpgrade();
+    this.early = null;
+    this.requestDone = true;
+  }
+
+  /** The head has gone down: what has been held may go up, and more may come. */
+  private openTunnel(): void {
+    const { early, up } = this;
+    this.early = null;
+    if (early !== null || this.requestDone) {
+      const taken = up!.writeData(early ?? EMPTY, 0, early === null ? 0 : early.length, this.requestDone);
+      if (!taken && !this.requestDone) {
+        this.pauseDown();
+        return;
+      }
+    }
+    if (this.downPaused) this.resumeDown();
+    else this.down?.resume();
+  }
+
+  private endUpgrade(): void {
+    this.reqBody = BODY_NONE;
+    this.runtime.tools.cells[this.runtime.stats + S.DOWN_CX_UPGRADES_ACTIVE]!--;
+  }
+
+  private keep(buf: Buffer, start: number, end: number): void {
+    const bytes = buf.subarray(start, end);
+    this.early = this.early === null ? Buffer.from(bytes) : Buffer.concat([this.early, bytes]);
   }
 
   private forward(route: CompiledRoute): void {
@@ -294,7 +365,8 @@ export class Journey extends Stream implements TimerTarget {
       return;
     }
     if (route.idleTimeoutMs >= 0) this.idleMs = route.idleTimeoutMs;
-    if (this.requestDone) this.requestEnded();
+    if (this.requestDone || this.reqBody === BODY_TUNNEL) this.requestEnded();
+    if (cluster.config.type === 'originalDst') this.originalDestination = this.down?.originalDestination ?? null;
     const host = cluster.picker.pick(this, NO_HOSTS);
     if (host === null) {
       this.countCluster(S.UP_CX_NONE_HEALTHY);
@@ -306,7 +378,7 @@ export class Journey extends Stream implements TimerTarget {
     this.attempts = 1;
     editRequest(this, route, host);
     this.phase = WAITING;
-    this.waitsIn = host.pool!;
+    this.waitsIn = this.upgrade === UPGRADE_CONNECT ? cluster.tunnelsTo(host) : host.pool!;
     this.watch();
     this.waitsIn.acquire(this); // may end the journey before it returns
   }
@@ -321,11 +393,11 @@ export class Journey extends Stream implements TimerTarget {
     this.reply({ status: route.status, flags: 0, details: 'direct_response', body: '', overloaded: false }, route.respondBody);
   }
 
-  /** The whole request is here: from now on the route's time-out runs. */
+  /** The whole request is here, or the head that stands for it: from now on the route's time-out runs. */
   private requestEnded(): void {
     const { clock } = this.runtime.tools;
     const timeoutMs = this.route === null ? 0 : this.route.timeoutMs;
-    this.requestDone = true;
+    this.requestDone = this.reqBody !== BODY_TUNNEL;
     this.requestEndAt = clock.now;
     if (timeoutMs > 0) this.answerDeadline = clock.now + timeoutMs;
   }
@@ -411,6 +483,7 @@ export class Journey extends Stream implements TimerTarget {
 
   private attemptEnded(now: number): void {
     const { buckets } = this.runtime.tools;
+    this.up = null;
     this.countCluster(S.UP_RQ_COMPLETED);
     record(buckets, this.cluster!.histograms + S.UP_RQ_TIME, (now - this.upstreamStartAt) * 1000);
   }
@@ -435,6 +508,7 @@ export class Journey extends Stream implements TimerTarget {
     // What is paused still reads on when nobody is left to pause it.
     if (this.downPaused) this.countDownResumed();
     if (this.upPaused) this.countCluster(S.UP_FLOW_RESUMED_READING);
+    if (this.reqBody === BODY_TUNNEL) this.endUpgrade();
     tools.cells[stats + S.DOWN_RQ_ACTIVE]!--;
     tools.cells[stats + S.DOWN_RQ_COMPLETED]!++;
     if (this.status >= 100 && this.status < 600) tools.cells[stats + S.DOWN_RQ_1XX + ((this.status / 100) | 0) - 1]!++;
@@ -448,13 +522,14 @@ export class Journey extends Stream implements TimerTarget {
     tools.journeys.giveBack(this);
   }
 
-  protected override clear(): void {
+  override clear(): void {
     super.clear();
     this.route = null;
     this.cluster = null;
     this.host = null;
     this.phase = FREE;
     this.requestDone = false;
+    this.answerDone = false;
     this.early = null;
     this.moreNow = false;
     this.downPaused = false;

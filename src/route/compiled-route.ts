@@ -18,6 +18,8 @@ export const PATH_SEPARATED = 2;
 export const PATH_REGEX = 3;
 export const PATH_TEMPLATE = 4;
 export const PATH_ANY = 5;
+/** CONNECT, which has none. */
+export const PATH_CONNECT = 6;
 
 export const REWRITE_NONE = 0;
 /** The part of the path that matched is replaced. */
@@ -56,6 +58,8 @@ export class CompiledRoute {
   timeoutMs = 0;
   /** The same as the line that tells the upstream. */
   timeoutBlock: FieldBlock | null = null;
+  /** The protocols that may be upgraded to, lower-case; null: the listener's. */
+  upgrades: readonly string[] | null = null;
   /** -1: the listener's stream idle time-out. */
   idleTimeoutMs = -1;
   clusterNames: readonly string[] = [];

@@ -3,7 +3,7 @@
 
 import { formatAddress } from '../core/address.ts';
 import { Head } from '../core/head.ts';
-import type { ListenerConfig } from '../config/snapshot.ts';
+import type { HttpListenerConfig, ListenerConfig, TcpConfig, WeightedCluster } from '../config/snapshot.ts';
 import type { CompiledRoute } from './compiled-route.ts';
 import { domainFor } from './explain/domain.ts';
 import type { Outcome } from './explain/outcome.ts';
@@ -47,25 +47,26 @@ export interface RouteReport {
 }
 
 /** What a listener does with a path before it is routed: the clean path, or why the request goes no further. */
-export type AdmitPath = (path: string, listener: ListenerConfig) => { readonly path: string; readonly refusal: string };
+export type AdmitPath = (path: string, listener: HttpListenerConfig) => { readonly path: string; readonly refusal: string };
 
 const ADMIT_AS_IS: AdmitPath = (path) => ({ path, refusal: '' });
 
-/** `tables[i]` is the table of `listeners[i]`. @throws Error with a sentence when the URL cannot be read. */
-export function explainRequest(listeners: readonly ListenerConfig[], tables: readonly RouteTable[], question: Question, admitPath: AdmitPath = ADMIT_AS_IS): Explanation {
+/** `tables[i]` is the table of `listeners[i]`, null where it speaks TCP. @throws Error with a sentence when the URL cannot be read. */
+export function explainRequest(listeners: readonly ListenerConfig[], tables: readonly (RouteTable | null)[], question: Question, admitPath: AdmitPath = ADMIT_AS_IS): Explanation {
   const { request: given, port } = readQuestion(question);
   const place = listenerPlace(listeners, port);
   const listener = listeners[place];
   const table = tables[place];
   if (listener === undefined || table === undefined) throw new Error('the configuration has no listener');
-  const { path, refusal } = admitPath(given.path, listener);
+  const tcp = listener.http === null || table === null;
+  const { path, refusal } = tcp ? { path: given.path, refusal: describeTcp(listener.tcp!) } : admitPath(given.path, listener);
   const request = { ...given, path };
   const asked = {
     request: { method: given.method, scheme: given.scheme, host: given.authority, path: fromByteString(given.path), from: question.from },
     routedPath: fromByteString(path),
     listener: { name: listener.name, why: listenerReason(listeners, listener, port) },
   };
-  if (refusal !== '') return { ...asked, virtualHost: null, routes: [], nothing: refusal };
+  if (tcp || refusal !== '') return { ...asked, virtualHost: null, routes: [], nothing: refusal };
   const host = table.virtualHostOf(request.authority);
   if (host === null) return { ...asked, virtualHost: null, routes: [], nothing: missingHost(table, request.authority) };
   const routes = askRoutes(host, request);
@@ -137,7 +138,17 @@ function readQuestion(question: Question): Read {
 
 function listenerPlace(listeners: readonly ListenerConfig[], port: number | null): number {
   const place = listeners.findIndex(({ address }) => address.kind === 'ip' && address.port === port);
-  return Math.max(0, place);
+  return place < 0 ? Math.max(0, listeners.findIndex(({ http }) => http !== null)) : place;
+}
+
+function describeTcp({ clusters, sniRoutes }: TcpConfig): string {
+  if (sniRoutes.length === 0) return `it passes TCP on to ${describeClusters(clusters)}, whatever the bytes mean`;
+  const ways = sniRoutes.map(({ serverName, clusters: to }) => `${quote(serverName)} ${to.length === 0 ? 'is refused' : `goes to ${describeClusters(to)}`}`);
+  return `it passes TLS on by server name, unopened: ${ways.join(', ')}`;
+}
+
+function describeClusters(clusters: readonly WeightedCluster[]): string {
+  return clusters.map(({ name, weight }) => (clusters.length === 1 ? name : `${name} (weight ${weight})`)).join(', ');
 }
 
 function listenerReason(listeners: readonly ListenerConfig[], { address }: ListenerConfig, port: number | null): string {

@@ -6,7 +6,7 @@
 import type { Random } from '../core/random.ts';
 import type { RoutedRequest } from './routed-request.ts';
 import type { CompiledRoute } from './compiled-route.ts';
-import { PATH_EXACT, PATH_PREFIX, PATH_REGEX, PATH_ANY, PATH_SEPARATED, PATH_TEMPLATE } from './compiled-route.ts';
+import { PATH_CONNECT, PATH_EXACT, PATH_PREFIX, PATH_REGEX, PATH_ANY, PATH_SEPARATED, PATH_TEMPLATE } from './compiled-route.ts';
 import type { HostIndex } from './host-index.ts';
 import type { PathIndex } from './path/path-index.ts';
 import { passesFraction } from './random-choice.ts';
@@ -129,6 +129,7 @@ export function matchesIndexedPath(route: CompiledRoute, path: string): boolean 
 
 export function matchesPathless(route: CompiledRoute, path: string): boolean {
   if (route.pathKind === PATH_EXACT) return route.pathText === path;
+  if (route.pathKind === PATH_CONNECT) return path === '';
   // The server as a whole (RFC 9110 section 9.3.7) is what `prefix: "/"` means too; Envoy has no route for it at all.
   return route.pathKind === PATH_ANY || (route.pathKind === PATH_PREFIX && route.pathText.length <= 1 && path === '*');
 }

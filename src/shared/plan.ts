@@ -19,8 +19,10 @@ export interface ListenerPlan {
   readonly listener: number;
   /** First cell of `listener.ADDRESS.ssl.*`. */
   readonly ssl: number;
-  /** First cell of `http.PREFIX.*`. */
+  /** First cell of `http.PREFIX.*`; -1 where the listener speaks TCP. */
   readonly http: number;
+  /** First cell of `tcp.PREFIX.*`; -1 where it speaks HTTP. */
+  readonly tcp: number;
   readonly histograms: number;
   /** Row in the breaker table whose `cx` counts this listener's connections over all workers. */
   readonly breakers: number;

@@ -22,6 +22,7 @@ export interface Shapes {
   readonly host: BlockShape;
   readonly listener: BlockShape;
   readonly http: BlockShape;
+  readonly tcp: BlockShape;
   readonly ssl: BlockShape;
   readonly clusterHistograms: number;
   readonly httpHistograms: number;
@@ -33,10 +34,12 @@ export interface Shapes {
 export interface PlanSource {
   readonly clusters: readonly {
     readonly name: string;
+    /** Of the type originalDst: its hosts are not known beforehand and share one row. */
+    readonly type?: string;
     readonly endpoints: readonly { readonly text: string }[];
     readonly circuitBreakers: RowLimits;
   }[];
-  readonly listeners: readonly { readonly name: string; readonly maxConnections: number }[];
+  readonly listeners: readonly { readonly name: string; readonly maxConnections: number; readonly tcp?: object | null }[];
 }
 
 interface Block {
@@ -223,7 +226,8 @@ export class SharedState {
     const place = this.occupy(key, tenancy, () => this.make([shapes.cluster, shapes.ssl], shapes.clusterHistograms, cluster.circuitBreakers));
     tenancy.limits.push([place.row, cluster.circuitBreakers]);
     tenancy.members.push([place, cluster.endpoints.map(({ text }) => text).sort().join('\0')]);
-    const hosts = cluster.endpoints.map(({ text }) => {
+    const endpoints = cluster.type === 'originalDst' ? [{ text: '' }] : cluster.endpoints;
+    const hosts = endpoints.map(({ text }) => {
       const host = this.occupy(`host\0${cluster.name}\0${text}`, tenancy, () => this.make([shapes.host], 0, null));
       return host.blocks[0]!.cell;
     });
@@ -233,9 +237,12 @@ export class SharedState {
   private planListener(listener: PlanSource['listeners'][number], tenancy: Tenancy): ListenerPlan {
     const { shapes } = this;
     const limits = { maxConnections: listener.maxConnections, maxPendingRequests: 0, maxRequests: 0, maxRetries: 0 };
-    const place = this.occupy(`listener\0${listener.name}`, tenancy, () => this.make([shapes.listener, shapes.http, shapes.ssl], shapes.httpHistograms, limits));
+    const isTcp = listener.tcp !== undefined && listener.tcp !== null;
+    const kind = isTcp ? 'tcp' : 'http';
+    const place = this.occupy(`listener\0${kind}\0${listener.name}`, tenancy, () => this.make([shapes.listener, shapes[kind], shapes.ssl], shapes.httpHistograms, limits));
     tenancy.limits.push([place.row, limits]);
-    return { listener: place.blocks[0]!.cell, http: place.blocks[1]!.cell, ssl: place.blocks[2]!.cell, histograms: place.histograms, breakers: place.row };
+    const cell = place.blocks[1]!.cell;
+    return { listener: place.blocks[0]!.cell, http: isTcp ? -1 : cell, tcp: isTcp ? cell : -1, ssl: place.blocks[2]!.cell, histograms: place.histograms, breakers: place.row };
   }
 
   private occupy(key: string, tenancy: Tenancy, make: () => Place): Place {

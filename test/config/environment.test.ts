@@ -55,9 +55,9 @@ t.test('a placeholder alone may become a number or a boolean where one is wanted
   t.same(workers('4', {}), ['f: /workers: must be "auto" or a whole number, not "4"'], 'what is written as text stays text');
   t.same(workers('${N}${N}', { N: '4' }), ['f: /workers: must be "auto" or a whole number, not "44"'], 'so does what is put together');
   const size = load({ N: '100' }, '/listeners/0/http/maxRequestBodySize', '${N}');
-  t.equal(size.ok && size.snapshot.listeners[0]?.http.maxRequestBodyBytes, 100);
+  t.equal(size.ok && size.snapshot.listeners[0]?.http?.maxRequestBodyBytes, 100);
   const name = load({ N: 'false' }, '/listeners/0/http/serverName', '${N}');
-  t.equal(name.ok && name.snapshot.listeners[0]?.http.serverName, 'false', 'where text is wanted it stays text');
+  t.equal(name.ok && name.snapshot.listeners[0]?.http?.serverName, 'false', 'where text is wanted it stays text');
   t.end();
 });
 

@@ -6,10 +6,9 @@ import { refuses } from './refusals.ts';
 
 refuses(t, '/listeners/0/http', [
   ['', { routes: [], xffNumTrustedHops: 1, trustedCidrs: ['10.0.0.0/8'] }, 'conflict /trustedCidrs: trusted proxies are either counted (xffNumTrustedHops) or known by address (trustedCidrs), not both'],
-  ['', undefined, 'missing-key ^/listeners/0: listener needs the key "http"'],
-  ['/protocols', ['http2'], 'later-value /0: "http2" is part of the language, but does not work in this version yet'],
+  ['', undefined, 'one-of ^/listeners/0: a listener needs one of http, tcp'],
   ['/protocols', [], 'too-few: must have at least 1 entry'],
-  ['/protocols', ['h2c'], 'wrong-value /0: "h2c" is not "http1"'],
+  ['/protocols', ['h2c'], 'wrong-value /0: "h2c" is not one of "http1", "http2"'],
   ['/serverName', true, 'wrong-type: must be the value of a header or false, not true'],
   ['/serverName', 'a\r\nb: c', 'bad-header-value: "a\\r\\nb: c" must not hold line breaks or other control characters'],
   ['/serverName', 'café', 'bad-header-value: "café" must be ASCII'],
@@ -36,7 +35,12 @@ refuses(t, '/listeners/0/http', [
   ['/timeouts', { idel: '1h' }, 'unknown-key /idel: unknown key "idel"; did you mean idle?'],
   ['/timeouts', { idle: 3600 }, 'wrong-type /idle: must be a duration such as "15s", not 3600'],
   ['/requestId', true, 'wrong-type: must be an object, not true'],
-  ['/upgrades', ['websocket'], 'later-key: the key "upgrades" is part of the language, but does not work in this version yet'],
+  ['/upgrades', 'websocket', 'wrong-type: must be a list, not "websocket"'],
+  ['/upgrades', ['web socket'], 'bad-upgrade /0: "web socket" is not the name of a protocol'],
+  ['/upgrades', ['a/1/2'], 'bad-upgrade /0: "a/1/2" is not the name of a protocol'],
+  ['/upgrades', ['H2C'], 'bad-upgrade /0: "H2C" cannot be tunnelled: requests inside would pass every rule by'],
+  ['/upgrades', ['HTTP/2.0'], 'bad-upgrade /0: "HTTP/2.0" cannot be tunnelled: requests inside would pass every rule by'],
+  ['/upgrades', ['CONNECT'], 'bad-upgrade /0: "CONNECT" is no protocol: use a route with "match": { "connect": true }'],
   ['/requestID', {}, 'unknown-key: unknown key "requestID"; did you mean requestId?'],
   ['/accessLog', { path: '/dev/stdout' }, 'wrong-type: must be a list, not an object'],
   ['/accessLog', [{}], 'missing-key /0: access log needs the key "path"'],
@@ -80,4 +84,24 @@ refuses(t, '/listeners/0/http', [
   ['/virtualHosts/0/responseHeaders', { remove: ['Transfer-Encoding'] }, 'bad-edited-header /remove/0: "Transfer-Encoding" cannot be edited: Nuncio writes it itself'],
   ['/virtualHosts/0/responseHeaders', { remove: 'x' }, 'wrong-type /remove: must be a list, not "x"'],
   ['/virtualHosts/0/responseHeaders', { append: {} }, 'unknown-key /append: unknown key "append"'],
+]);
+
+const UWS = 'the engine "uws" cannot tunnel: uWebSockets.js hands no connection over; choose the engine "epoll" or "node" for this listener';
+
+refuses(t, '/listeners', [
+  ['/0', {
+    address: '127.0.0.1:1',
+    engine: 'uws',
+    http: {
+      upgrades: ['websocket'],
+      routes: [
+        { match: { prefix: '/' }, forward: { cluster: 'app', upgrades: ['websocket'] } },
+        { match: { prefix: '/none' }, forward: { cluster: 'app', upgrades: [] } },
+        { match: { connect: true }, forward: { cluster: 'app' } },
+      ],
+    },
+  },
+  `conflict /http/routes/0/forward/upgrades: ${UWS}`,
+  `conflict /http/routes/2/match/connect: ${UWS}`,
+  `conflict /http/upgrades: ${UWS}`],
 ]);

@@ -17,7 +17,7 @@ t.test('listeners', (t) => {
     ['', { certificates: [{ cert: 'junk.pem', key: 'a.key' }] }, 'bad-certificate /certificates/0/cert: junk.pem: holds no certificate in PEM form'],
     ['', { certificates: [{ cert: 'b.pem', key: 'a.key' }] }, 'bad-key /certificates/0/key: a.key: the private key does not belong to the certificate'],
     ['', { certificates: [{ ...A, serverNames: ['a b'] }] }, 'bad-server-name /certificates/0/serverNames/0: "a b" must be a host name, or "*." and a host name'],
-    ['', { ...good, minVersion: 'TLSv1.1' }, 'wrong-value /minVersion: must be one of "TLSv1.2", "TLSv1.3"; did you mean "TLSv1.2"?'],
+    ['', { ...good, minVersion: 'TLSv1.1' }, 'wrong-value /minVersion: "TLSv1.1" is not one of "TLSv1.2", "TLSv1.3"; did you mean TLSv1.2?'],
     ['', { ...good, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' }, 'conflict /minVersion: minVersion is above maxVersion'],
     ['', { ...good, cipherSuites: ['NONSENSE'] }, 'bad-cipher /cipherSuites: OpenSSL here knows no cipher suite "NONSENSE"'],
     ['', { ...good, alpn: [''] }, 'bad-alpn /alpn/0: "" must be 1 to 255 printable characters'],
@@ -44,7 +44,7 @@ t.test('clusters', (t) => {
     ['', { cert: 'a.pem' }, 'missing-key: "cert" and "key" go together, and only cert is given'],
     ['', { cert: 'b.pem', key: 'a.key' }, 'bad-key /key: a.key: the private key does not belong to the certificate'],
     ['', { ca: 'a.pem', insecureSkipVerify: true }, 'conflict /ca: has no effect together with insecureSkipVerify'],
-    ['', { serverName: 'a b' }, 'bad-authority /serverName: "a b" must be a host name, perhaps with a port'],
+    ['', { serverName: 'a b' }, 'bad-authority /serverName: "a b" must be a host, or host:port, without scheme or path'],
   ]);
   t.end();
 });

@@ -4,6 +4,9 @@ import t from 'tap';
 
 import { refuses } from './refusals.ts';
 
+/** A second listener. */
+const tcp = (settings: unknown, part: object = {}): unknown => ({ address: '127.0.0.1:8082', tcp: settings, ...part });
+
 refuses(t, '', [
   ['', 'text', 'wrong-type: must be an object, not "text"'],
   ['', null, 'wrong-type: must be an object, not null'],
@@ -70,17 +73,31 @@ refuses(t, '', [
   ['/listeners/0/maxConnections', -1, 'out-of-range: must be from 0 to 2147483647'],
   ['/listeners/0/maxConnections', '10', 'wrong-type: must be a whole number, not "10"'],
   ['/listeners/0/maxConnections', 2147483648, 'out-of-range: must be from 0 to 2147483647'],
-  ['/listeners/0/proxyProtocol', false, 'later-key: the key "proxyProtocol" is part of the language, but does not work in this version yet'],
-  ['/listeners/0/tcp', { cluster: 'app' }, 'later-key: the key "tcp" is part of the language, but does not work in this version yet'],
+  ['/listeners/0/proxyProtocol', 'v1', 'wrong-type: must be true or false, not "v1"'],
+  ['/listeners/0/tcp', { cluster: 'app' }, 'one-of: a listener takes only one of http, tcp, but has http and tcp'],
   ['/listeners/1', { name: 'edge', address: '127.0.0.1:8081', http: { routes: [] } }, 'duplicate-name /name: the listener name "edge" is taken already by /listeners/0/name'],
   ['/listeners/1', { address: '127.0.0.1:8080', http: { routes: [] } }, 'duplicate-address /address: the address "127.0.0.1:8080" is taken already by /listeners/0/address'],
   ['/listeners/1', { address: '127.0.0.1:9901', http: { routes: [] } }, 'duplicate-address /address: the address "127.0.0.1:9901" is taken already by /admin'],
-  ['/listeners/1', { address: '127.0.0.1:8082', tcp: { cluster: 'app' } }, 'later-key /tcp: the key "tcp" is part of the language, but does not work in this version yet'],
+  ['/listeners/1', tcp({ cluster: 'app' })],
+  ['/listeners/1', tcp({}), 'one-of /tcp: tcp needs one of cluster, clusters, sniRoutes'],
+  ['/listeners/1', tcp({ cluster: 'app', sniRoutes: { '*': 'app' } }), 'one-of /tcp/sniRoutes: tcp takes only one of cluster, clusters, sniRoutes, but has cluster and sniRoutes'],
+  ['/listeners/1', tcp({ cluster: 'other' }), 'unknown-cluster /tcp/cluster: there is no cluster "other"'],
+  ['/listeners/1', tcp({ clusters: [{ name: 'app', weight: 0 }] }), 'zero-weight /tcp/clusters: the weights add up to 0: no cluster could be chosen'],
+  ['/listeners/1', tcp({ sniRoutes: { 'db.example.com': 'reject', '*.Example.com': 'app', '*': [{ name: 'api', weight: 1 }, { name: 'app' }] } })],
+  ['/listeners/1', tcp({ sniRoutes: { 'a.example': 'app', 'A.example': 'app' } }), 'duplicate-name /tcp/sniRoutes/A.example: the server name "A.example" is given twice, in different case'],
+  ['/listeners/1', tcp({ sniRoutes: { '*': [{ name: 'other' }] } }), 'unknown-cluster /tcp/sniRoutes/*/0/name: there is no cluster "other"'],
+  ['/listeners/1', tcp({ cluster: 'app', maxConnectAttempts: 0 }), 'out-of-range /tcp/maxConnectAttempts: must be from 1 to 100'],
+  ['/listeners/1', tcp({ cluster: 'app', accessLog: [{ path: 'l', filter: { status: '200' } }] }), 'conflict /tcp/accessLog/0/filter/status: a TCP connection has no status to filter by'],
+  ['/listeners/1', tcp({ cluster: 'app' }, { engine: 'uws' }), 'conflict /tcp: the engine "uws" speaks HTTP/1.1 only, without what comes before it: choose the engine "epoll" or "node"'],
+  ['/listeners/1', { address: '127.0.0.1:8082', engine: 'uws', proxyProtocol: true, http: { routes: [] } }, 'conflict /proxyProtocol: the engine "uws" speaks HTTP/1.1 only, without what comes before it: choose the engine "epoll" or "node"'],
   ['/clusters', 'app', 'wrong-type: must be a list, not "app"'],
   ['/clusters/0/name', undefined, 'missing-key ^/clusters/0: cluster needs the key "name"'],
   ['/clusters/1/name', 'app', 'duplicate-name: the cluster name "app" is taken already by /clusters/0/name'],
   ['/clusters/0/type', 'strictDns', 'later-value: "strictDns" is part of the language, but does not work in this version yet'],
-  ['/clusters/0/type', 'dns', 'wrong-value: "dns" is not "static"'],
+  ['/clusters/0/type', 'dns', 'wrong-value: "dns" is not one of "static", "originalDst"'],
+  ['/clusters/0/type', 'originalDst', 'conflict ^/clusters/0/endpoints: a cluster of the type originalDst lists none: callers bring the address'],
+  ['/clusters/0', { name: 'app', type: 'originalDst' }],
+  ['/clusters/0/proxyProtocol', 'v3', 'wrong-value: "v3" is not one of "v1", "v2"; did you mean v1?'],
   ['/clusters/0/endpoints', undefined, 'missing-key ^/clusters/0: cluster needs the key "endpoints"'],
   ['/clusters/0/endpoints', '127.0.0.1:1', 'wrong-type: must be a list, not "127.0.0.1:1"'],
   ['/clusters/0/endpoints', ['localhost:3000'], 'bad-endpoint-address /0: "localhost:3000" is a name; write "127.0.0.1:3000" (or "[::1]:3000"): a static endpoint takes an IP address; looking names up (strictDns, logicalDns) does not work in this version yet'],

@@ -63,7 +63,7 @@ t.test('a change is seen in its own hash and in the version, and nowhere else', 
 
 t.test('relative log paths are relative to the file', (t) => {
   const logPath = (file: string, path: string): string | undefined =>
-    snapshotOf(put(rightDocument(), '/listeners/0/http/accessLog', [{ path }]), file).listeners[0]?.http.accessLog[0]?.path;
+    snapshotOf(put(rightDocument(), '/listeners/0/http/accessLog', [{ path }]), file).listeners[0]?.http?.accessLog[0]?.path;
   t.equal(logPath('/etc/nuncio/a.json', 'b.log'), '/etc/nuncio/b.log');
   t.equal(logPath('/etc/nuncio/a.json', '../log/b.log'), '/etc/log/b.log');
   t.equal(logPath('conf/a.json', 'b.log'), 'conf/b.log');

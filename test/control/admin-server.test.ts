@@ -215,7 +215,7 @@ t.test('/logging', async (t) => {
 t.test('help, home page, unknown paths', async (t) => {
   const { get } = await setUp(t);
   const help = (await get('/help')).body;
-  t.match(help, /^admin commands are:\n {2}\/: Admin home page\n {2}\/clusters: upstream cluster status\n {6}filter: Regular expression/);
+  t.match(help, /^admin commands are:\n {2}\/: Admin home page\n {2}\/certs: print certs on machine\n {2}\/clusters: upstream cluster status\n {6}filter: Regular expression/);
   t.match(help, /\n {2}\/quitquitquit \(POST\): exit the server\n/);
   for (const path of ['/nosuch', '/ready/', '//', '/stats/x', '/%2e%2e/etc/passwd']) {
     const reply = await get(path);

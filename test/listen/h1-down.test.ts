@@ -1,10 +1,11 @@
 import t from 'tap';
 import { FieldBlock } from '../../src/core/field-block.ts';
-import type { HttpConfig, ListenerConfig, RouteConfig } from '../../src/config/snapshot.ts';
+import type { HttpConfig, HttpListenerConfig, RouteConfig } from '../../src/config/snapshot.ts';
 import * as S from '../../src/observe/stat-names.ts';
 import { forward, matching, route } from '../route/request.ts';
 import type { FakeConn } from '../support/fake-conn.ts';
 import { FakeHouse, type FakeDoor } from '../support/fake-house.ts';
+import { listenerConfig } from '../support/snapshots.ts';
 import { one, readMessages, type Message } from '../support/message-text.ts';
 
 const respond = (status: number, body: string): RouteConfig['action'] => ({ kind: 'respond', status, headers: [], body });
@@ -25,7 +26,7 @@ interface Stage {
   rest: string;
 }
 
-function stageOf(changes: Partial<HttpConfig> = {}, part: Partial<ListenerConfig> = {}): Stage {
+function stageOf(changes: Partial<HttpConfig> = {}, part: Partial<HttpListenerConfig> = {}): Stage {
   const house = new FakeHouse();
   house.addCluster();
   const door = house.addListener(ROUTES, changes, part);
@@ -399,7 +400,7 @@ t.test('a reload holds from the next request on', async (t) => {
   t.equal(one(stage.answers()[0]!.fields, 'server'), 'nuncio');
   const config = { ...stage.door.road.runtime.config, serverName: 'other', maxRequestHeadersBytes: 300 };
   stage.door.road.runtime = { ...stage.door.road.runtime, config, serverBlock: new FieldBlock(['server', 'other']) };
-  stage.door.listener.update(config, 0);
+  stage.door.listener.update(listenerConfig('edge', 18_080, { http: config }));
   stage.conn.receive(get('/ok'));
   t.equal(one(stage.answers()[0]!.fields, 'server'), 'other');
   stage.conn.receive(get('/ok', `X: ${'x'.repeat(300)}\r\n`));

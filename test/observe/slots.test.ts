@@ -51,7 +51,7 @@ t.test('shapes: blocks are as large as what is written to them', async (t) => {
   t.same(SHAPES.cluster.gauges, [S.UP_CX_ACTIVE, S.UP_RQ_ACTIVE, S.UP_RQ_PENDING_ACTIVE]);
   t.same(SHAPES.host.gauges, [S.HOST_CX_ACTIVE, S.HOST_RQ_ACTIVE, S.HOST_RQ_PENDING]);
   t.same(SHAPES.listener.gauges, [S.LISTENER_CX_ACTIVE]);
-  t.same(SHAPES.http.gauges, [S.DOWN_CX_ACTIVE, S.DOWN_CX_HTTP1_ACTIVE, S.DOWN_RQ_ACTIVE]);
+  t.same(SHAPES.http.gauges, [S.DOWN_CX_ACTIVE, S.DOWN_CX_HTTP1_ACTIVE, S.DOWN_RQ_ACTIVE, S.DOWN_CX_UPGRADES_ACTIVE]);
 });
 
 t.test('codes: each known one has a slot of its own, all others share one', async (t) => {

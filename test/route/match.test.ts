@@ -118,6 +118,7 @@ const PATHS: PathCase[] = [
   { path: { kind: 'template', value: '/g/a*.js/z' }, yes: ['/g/ab.js/z', '/g/a.js.js/z'], no: ['/g/a.js/z', '/g/b.js/z'] },
   { path: { kind: 'template', value: '/**/x' }, yes: ['/a/x', '//x', '/a/b/x'], no: ['/x', '/a/xx'] },
   { path: { kind: 'any' }, yes: ['/', '/a', '*', ''], no: [] },
+  { path: { kind: 'connect' }, yes: [''], no: ['/', '*', '/a'] },
   { path: { kind: 'path', value: '*' }, yes: ['*'], no: ['/', '/*'] },
   { path: { kind: 'path', value: '/é' }, yes: ['/\xc3\xa9'], no: ['/\xe9'] },
 ];
@@ -125,7 +126,7 @@ const PATHS: PathCase[] = [
 t.test('paths', (t) => {
   for (const { path, caseSensitive = true, yes, no } of PATHS) {
     const table = tableOfRoutes(route('it', matching(path, { caseSensitive })));
-    const text = path.kind === 'any' ? 'any' : `${path.kind} ${path.value}`;
+    const text = 'value' in path ? `${path.kind} ${path.value}` : path.kind;
     for (const one of yes) t.equal(met(table, { path: one }), 'it', `${text} matches ${one}`);
     for (const one of no) t.equal(met(table, { path: one }), null, `${text} does not match ${one}`);
   }

@@ -80,6 +80,7 @@ export function forward(changes: Partial<ForwardConfig> = {}): ForwardConfig {
     clusterHeader: '',
     timeoutMs: 15000,
     idleTimeoutMs: null,
+    upgrades: null,
     rewrite: NO_REWRITE,
     requestHeaders: NO_EDITS,
     responseHeaders: NO_EDITS,

@@ -13,6 +13,7 @@ const shapes: Shapes = {
   listener: { size: 2, gauges: [0] },
   http: { size: 3, gauges: [0] },
   ssl: { size: 2, gauges: [0] },
+  tcp: { size: 3, gauges: [0] },
   clusterHistograms: 2,
   httpHistograms: 1,
   histogramWords: 8,

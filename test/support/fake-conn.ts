@@ -14,6 +14,7 @@ import {
   type ConnFacts,
   type ConnOwner,
 } from '../../src/io/conn.ts';
+import type { Address } from '../../src/core/address.ts';
 import type { TlsInfo } from '../../src/core/tls-info.ts';
 import { Ending } from '../../src/io/ending.ts';
 import type { FakeLoop } from './fake-loop.ts';
@@ -33,6 +34,8 @@ export class FakeConn implements Conn {
   localPort = 8080;
   tls: TlsInfo | null = null;
   facts: ConnFacts | null = null;
+  /** `originalDestination`. */
+  wanted: Address | null = null;
   state: FakeState;
   paused = false;
   /** The peer has sent its end, and the owner was told. */
@@ -71,6 +74,10 @@ export class FakeConn implements Conn {
     this.remotePort = remotePort;
     this.localAddress = localAddress;
     this.localPort = localPort;
+  }
+
+  get originalDestination(): Address | null {
+    return this.wanted;
   }
 
   get pending(): number {

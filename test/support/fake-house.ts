@@ -1,7 +1,7 @@
 // One worker's rooms on a FakeLoop: clusters, road and listeners as worker-runtime puts them together, with every
 // gauge and breaker count within reach. Test code only. Several houses over one `SharedBreakers` are several workers.
 
-import type { ClusterConfig, HttpConfig, ListenerConfig, RouteConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig, HttpConfig, HttpListenerConfig, RouteConfig } from '../../src/config/snapshot.ts';
 import { Cluster, type ClusterTools } from '../../src/cluster/cluster.ts';
 import { OutBuffer } from '../../src/core/out-buffer.ts';
 import { Random } from '../../src/core/random.ts';
@@ -84,7 +84,7 @@ export class FakeHouse {
     const { loop, cells, buckets, breakers, out, random } = this;
     const { clock, timers } = loop;
     this.clusterTools = { loop, clock, cells, buckets, breakers, random, out };
-    this.listenTools = { random, clock, timers, cells, buckets, breakers, out };
+    this.listenTools = { random, clock, timers, cells, buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
     this.roadTools = { clock, timers, cells, buckets, random, date: new DateText(clock), journeys: this.journeys, logBatch: this.logs };
   }
 
@@ -110,17 +110,18 @@ export class FakeHouse {
   }
 
   /** A listener with these routes for every domain, and everything behind it. */
-  addListener(routes: readonly RouteConfig[], changes: Partial<HttpConfig> = {}, part: Partial<ListenerConfig> = {}): FakeDoor {
+  addListener(routes: readonly RouteConfig[], changes: Partial<HttpConfig> = {}, part: Partial<HttpListenerConfig> = {}): FakeDoor {
     const none = { set: [], add: [], remove: [] };
     const base = listenerConfig('edge', 18_080, part);
     const virtualHosts = [{ name: 'all', domains: ['*'], routes, requestHeaders: none, responseHeaders: none }];
-    const config: ListenerConfig = { ...base, http: { ...base.http, virtualHosts, ...changes } };
+    const config: HttpListenerConfig = { ...base, http: { ...base.http, virtualHosts, ...changes } };
     const breakers = this.shared.row('listener edge');
     this.breakers.setLimits(breakers, { maxConnections: config.maxConnections, maxPendingRequests: 0, maxRequests: 0, maxRetries: 0 });
     const plan = {
       listener: this.takeCells('listener.edge', LISTENER_STATS, SHAPES.listener.size),
       http: this.takeCells('http.edge', HTTP_STATS, SHAPES.http.size),
       ssl: this.takeCells('listener.edge', SSL_STATS, SHAPES.ssl.size),
+      tcp: -1,
       histograms: this.takeHistograms(SHAPES.httpHistograms),
       breakers,
     };
@@ -129,7 +130,7 @@ export class FakeHouse {
     return new FakeDoor(this, new HttpListener(config, plan, road, this.listenTools), road);
   }
 
-  runtime(config: ListenerConfig, plan: { readonly http: number; readonly histograms: number }): HttpRuntime {
+  runtime(config: HttpListenerConfig, plan: { readonly http: number; readonly histograms: number }): HttpRuntime {
     const compiled = compileHttp(config.http, '', {}, (problem) => {
       throw new Error(`${problem.pointer}: ${problem.message}`);
     });

@@ -1,15 +1,17 @@
 // Snapshots as the config room would build them, for tests that need one but not the room.
 
-import type { ClusterConfig, ListenerConfig, Snapshot } from '../../src/config/snapshot.ts';
+import type { ClusterConfig, HttpListenerConfig, ListenerConfig, Snapshot } from '../../src/config/snapshot.ts';
 import { ENVOY_DEFAULT_LOG } from '../../src/config/snapshot.ts';
 
-export function listenerConfig(name: string, port: number, part: Partial<ListenerConfig> = {}): ListenerConfig {
+export function listenerConfig(name: string, port: number, part: Partial<HttpListenerConfig> = {}): HttpListenerConfig {
   return {
     name,
     address: { kind: 'ip', host: '127.0.0.1', port },
     maxConnections: 0,
     engine: 'auto',
     tls: null,
+    proxyProtocol: false,
+    tcp: null,
     hash: `${name}:${port}`,
     http: {
       protocols: ['http1'],
@@ -26,6 +28,21 @@ export function listenerConfig(name: string, port: number, part: Partial<Listene
       maxRequestBodyBytes: 0,
       acceptHttp10: false,
       timeouts: { idleMs: 3_600_000, requestHeadersMs: 10_000, requestMs: 0, streamIdleMs: 300_000 },
+      http2: {
+        maxConcurrentStreams: 100,
+        initialStreamWindowBytes: 65_536,
+        initialConnectionWindowBytes: 1_048_576,
+        keepAliveIntervalMs: 0,
+        keepAliveTimeoutMs: 10_000,
+        maxOutboundFrames: 10_000,
+        maxOutboundControlFrames: 1000,
+        maxConsecutiveEmptyFrames: 1,
+        maxPriorityFramesPerStream: 100,
+        maxWindowUpdatesPerDataFrame: 10,
+        maxContinuationFrames: 8,
+        prematureResetStreams: 500,
+      },
+      upgrades: [],
       requestId: { generate: true, preserveExternal: false },
       accessLog: [],
       virtualHosts: [],
@@ -42,6 +59,7 @@ export function clusterConfig(name: string, ports: readonly number[], part: Part
     protocol: 'http1',
     connectTimeoutMs: 5000,
     tls: null,
+    proxyProtocol: null,
     loadBalancing: { policy: 'roundRobin' },
     connections: { idleTimeoutMs: 3_600_000, maxRequests: 0 },
     circuitBreakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 },
@@ -68,5 +86,6 @@ export function snapshot(part: Partial<Snapshot> = {}): Snapshot {
 }
 
 export function withAccessLog(listener: ListenerConfig, path: string): ListenerConfig {
+  if (listener.http === null) return { ...listener, tcp: { ...listener.tcp, accessLog: [{ path, format: ENVOY_DEFAULT_LOG, json: null, filter: null }] } };
   return { ...listener, http: { ...listener.http, accessLog: [{ path, format: ENVOY_DEFAULT_LOG, json: null, filter: null }] } };
 }

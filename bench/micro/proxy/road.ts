@@ -29,6 +29,7 @@ class NullConn implements Conn {
     return true;
   }
 
+  readonly originalDestination = null;
   readdress(): void {}
   pauseRead(): void {}
   resumeRead(): void {}
@@ -60,6 +61,7 @@ const ROUTE: RouteConfig = {
     clusterHeader: '',
     timeoutMs: 15_000,
     idleTimeoutMs: null,
+    upgrades: null,
     rewrite: { prefix: null, regex: null, path: null, host: null, hostFrom: null },
     requestHeaders: NO_EDITS,
     responseHeaders: NO_EDITS,

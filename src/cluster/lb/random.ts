@@ -2,7 +2,7 @@
 // Random: each pick is independent, in proportion to the weights. Worker thread; immutable.
 
 import type { Random } from '../../core/random.ts';
-import type { Stream } from '../../core/stream.ts';
+import type { StreamRecord } from '../../core/stream.ts';
 import type { Host } from '../host.ts';
 
 export class RandomPicker {
@@ -21,7 +21,7 @@ export class RandomPicker {
     this.equal = hosts.every((host) => host.weight === hosts[0]!.weight);
   }
 
-  pick(_stream: Stream, _tried: readonly Host[]): Host | null {
+  pick(_stream: StreamRecord, _tried: readonly Host[]): Host | null {
     const n = this.hosts.length;
     if (n <= 1) return n === 0 ? null : this.hosts[0]!;
     if (this.equal) return this.hosts[this.random.below(n)]!;

@@ -4,7 +4,7 @@
 // do not all begin with the same one.
 
 import type { Random } from '../../core/random.ts';
-import type { Stream } from '../../core/stream.ts';
+import type { StreamRecord } from '../../core/stream.ts';
 import type { Host } from '../host.ts';
 
 export class RoundRobinPicker {
@@ -19,7 +19,7 @@ export class RoundRobinPicker {
     this.schedule = equal ? null : new Schedule(hosts, random);
   }
 
-  pick(_stream: Stream, _tried: readonly Host[]): Host | null {
+  pick(_stream: StreamRecord, _tried: readonly Host[]): Host | null {
     const n = this.hosts.length;
     if (n === 0) return null;
     if (this.schedule !== null) return this.hosts[this.schedule.take()]!;

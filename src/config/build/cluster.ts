@@ -14,8 +14,9 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): Cl
   const body = {
     name: cluster.name,
     type: cluster.type ?? defaults.type,
-    endpoints: cluster.endpoints.map(buildEndpoint),
+    endpoints: (cluster.endpoints ?? []).map(buildEndpoint),
     protocol: cluster.protocol ?? defaults.protocol,
+    proxyProtocol: cluster.proxyProtocol ?? null,
     connectTimeoutMs: parseDuration(cluster.connectTimeout ?? defaults.connectTimeout),
     tls: cluster.tls === undefined ? null : buildClientTls(cluster.tls, secrets),
     loadBalancing: { ...DEFAULTS.loadBalancing, ...cluster.loadBalancing },

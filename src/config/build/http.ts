@@ -1,14 +1,12 @@
 // The HTTP settings of a listener → snapshot form. Primary thread; pure.
 
-import { dirname, isAbsolute, join } from 'node:path';
-
 import { DEFAULTS } from '../defaults.ts';
-import type { AccessLogDocument, HttpDocument, VirtualHostDocument } from '../document.ts';
+import type { Http2Document, HttpDocument, VirtualHostDocument } from '../document.ts';
 import { formatCidr, parseCidr } from '../ip.ts';
-import { ENVOY_DEFAULT_LOG } from '../snapshot.ts';
-import type { AccessLogConfig, HttpConfig, VirtualHostConfig } from '../snapshot.ts';
-import { parseDuration, parseSize, parseStatusFilter } from '../units.ts';
-import { buildHeaderEdits, buildRoute } from './route.ts';
+import type { Http2Config, HttpConfig, VirtualHostConfig } from '../snapshot.ts';
+import { parseDuration, parseSize } from '../units.ts';
+import { buildAccessLog } from './access-log.ts';
+import { buildHeaderEdits, buildRoute, buildUpgrades } from './route.ts';
 
 export function buildHttp(http: HttpDocument, file: string): HttpConfig {
   const defaults = DEFAULTS.http;
@@ -28,7 +26,9 @@ export function buildHttp(http: HttpDocument, file: string): HttpConfig {
     maxRequestBodyBytes: parseSize(http.maxRequestBodySize ?? defaults.maxRequestBodySize),
     acceptHttp10: http.acceptHttp10 ?? defaults.acceptHttp10,
     timeouts: buildTimeouts(http.timeouts ?? {}),
+    http2: buildHttp2(http.http2 ?? {}),
     requestId: { ...DEFAULTS.requestId, ...http.requestId },
+    upgrades: buildUpgrades(http.upgrades ?? defaults.upgrades),
     accessLog: (http.accessLog ?? defaults.accessLog).map((log) => buildAccessLog(log, file)),
     virtualHosts: (http.virtualHosts ?? [sole]).map(buildVirtualHost),
   };
@@ -49,14 +49,21 @@ function buildTimeouts(timeouts: NonNullable<HttpDocument['timeouts']>): HttpCon
   };
 }
 
-function buildAccessLog(log: AccessLogDocument, file: string): AccessLogConfig {
-  const format = log.format ?? ENVOY_DEFAULT_LOG;
-  const status = log.filter?.status;
+function buildHttp2(http2: Http2Document): Http2Config {
+  const all = { ...DEFAULTS.http2, ...http2 };
   return {
-    path: isAbsolute(log.path) ? log.path : join(dirname(file), log.path),
-    format: log.json ? null : format.endsWith('\n') ? format : `${format}\n`,
-    json: log.json ?? null,
-    filter: status === undefined ? null : { status: parseStatusFilter(status) },
+    maxConcurrentStreams: all.maxConcurrentStreams,
+    initialStreamWindowBytes: parseSize(all.initialStreamWindow),
+    initialConnectionWindowBytes: parseSize(all.initialConnectionWindow),
+    keepAliveIntervalMs: parseDuration(all.keepAliveInterval),
+    keepAliveTimeoutMs: parseDuration(all.keepAliveTimeout),
+    maxOutboundFrames: all.maxOutboundFrames,
+    maxOutboundControlFrames: all.maxOutboundControlFrames,
+    maxConsecutiveEmptyFrames: all.maxConsecutiveEmptyFrames,
+    maxPriorityFramesPerStream: all.maxPriorityFramesPerStream,
+    maxWindowUpdatesPerDataFrame: all.maxWindowUpdatesPerDataFrame,
+    maxContinuationFrames: all.maxContinuationFrames,
+    prematureResetStreams: all.prematureResetStreams,
   };
 }
 

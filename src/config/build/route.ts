@@ -33,9 +33,9 @@ function buildMatch(match: MatchDocument): MatchConfig {
 function buildPathMatch(match: MatchDocument): PathMatch {
   for (const kind of PATH_MATCHERS) {
     const value = match[kind];
-    if (value !== undefined) return { kind, value };
+    if (typeof value === 'string' && kind !== 'connect') return { kind, value };
   }
-  return { kind: 'any' };
+  return match.connect === true ? { kind: 'connect' } : { kind: 'any' };
 }
 
 function buildValueMatch(name: string, document: ValueMatchDocument): ValueMatch {
@@ -59,6 +59,7 @@ function buildForward(forward: ForwardDocument): ForwardConfig {
     clusterHeader: (forward.clusterHeader ?? '').toLowerCase(),
     timeoutMs: parseDuration(forward.timeout ?? DEFAULTS.forward.timeout),
     idleTimeoutMs: forward.idleTimeout === undefined ? null : parseDuration(forward.idleTimeout),
+    upgrades: forward.upgrades === undefined ? null : buildUpgrades(forward.upgrades),
     rewrite: {
       prefix: rewrite.prefix ?? null,
       regex: rewrite.regex ?? null,
@@ -69,6 +70,11 @@ function buildForward(forward: ForwardDocument): ForwardConfig {
     requestHeaders: buildHeaderEdits(forward.requestHeaders),
     responseHeaders: buildHeaderEdits(forward.responseHeaders),
   };
+}
+
+/** Names of protocols are compared without regard to case (RFC 9110 section 7.8). */
+export function buildUpgrades(upgrades: readonly string[]): readonly string[] {
+  return upgrades.map((name) => name.toLowerCase());
 }
 
 function buildRedirect(redirect: RedirectDocument): RedirectConfig {

@@ -10,6 +10,7 @@ import { parseDuration } from '../units.ts';
 import { buildCluster } from './cluster.ts';
 import { contentHash, freezeDeep } from './content.ts';
 import { buildHttp } from './http.ts';
+import { buildTcp } from './tcp.ts';
 import { buildServerTls } from './tls.ts';
 
 /** @param file of the configuration; relative paths in it are relative to this. */
@@ -33,14 +34,14 @@ export function buildSnapshot(document: ConfigDocument, file: string, secrets: S
 }
 
 function buildListener(listener: ListenerDocument, engine: EngineName | 'auto', { file, secrets }: { file: string; secrets: SecretFiles }): ListenerConfig {
-  const http = buildHttp(listener.http, file);
   const body = {
     name: listener.name ?? listener.address,
     address: parseAddress(listener.address),
     maxConnections: listener.maxConnections ?? DEFAULTS.listener.maxConnections,
     engine: listener.engine ?? engine,
-    tls: listener.tls === undefined ? null : buildServerTls(listener.tls, http.protocols, secrets),
-    http,
+    proxyProtocol: listener.proxyProtocol ?? DEFAULTS.listener.proxyProtocol,
+    tls: listener.tls === undefined ? null : buildServerTls(listener.tls, listener.http === undefined ? [] : (listener.http.protocols ?? DEFAULTS.http.protocols), secrets),
   };
-  return { ...body, hash: contentHash(body) };
+  const does = listener.tcp === undefined ? { http: buildHttp(listener.http!, file), tcp: null } : { http: null, tcp: buildTcp(listener.tcp, file) };
+  return { ...body, ...does, hash: contentHash({ ...body, ...does }) };
 }

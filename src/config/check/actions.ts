@@ -31,14 +31,14 @@ export function checkForward(forward: Place, match: Place, matcher: string | nul
   checkHeaderEdits(forward.at('responseHeaders'), scope);
 }
 
-function checkClusterName(place: Place, { clusterNames, problems }: CheckScope): void {
+export function checkClusterName(place: Place, { clusterNames, problems }: CheckScope): void {
   const name = place.text();
   if (name === null || clusterNames === null || clusterNames.has(name)) return;
   const hint = problems.length < MAX_SUGGESTIONS ? suggest(name, [...clusterNames]) : {};
   problems.push({ code: 'unknown-cluster', pointer: place.pointer, message: `there is no cluster ${JSON.stringify(name)}`, ...hint });
 }
 
-function checkWeights(clusters: Place, problems: Problem[]): void {
+export function checkWeights(clusters: Place, problems: Problem[]): void {
   const weights = clusters.items().map((cluster) => cluster.at('weight').number() ?? 1);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   if (weights.every((weight) => weight === 0)) problems.push({ code: 'zero-weight', pointer: clusters.pointer, message: 'the weights add up to 0: no cluster could be chosen' });

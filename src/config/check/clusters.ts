@@ -16,8 +16,25 @@ export function checkClusters(clusters: Place, scope: CheckScope): void {
     const name = cluster.at('name');
     const text = name.text();
     if (text !== null) names.add(text, name.pointer, `the cluster name ${JSON.stringify(text)}`);
+    checkType(cluster, problems);
     checkEndpoints(cluster.at('endpoints'), problems);
     checkClientTls(cluster.at('tls'), scope);
+    if (cluster.has('tls') && cluster.has('proxyProtocol')) {
+      problems.push({ code: 'conflict', pointer: cluster.at('proxyProtocol').pointer, atKey: true, message: 'a PROXY protocol header comes before TLS, and such connections cannot be made: leave one of the two out' });
+    }
+  }
+}
+
+function checkType(cluster: Place, problems: Problem[]): void {
+  if (!cluster.isObject()) return;
+  const given = cluster.has('endpoints');
+  if (cluster.at('type').value === 'originalDst') {
+    if (given) problems.push({ code: 'conflict', pointer: cluster.at('endpoints').pointer, atKey: true, message: 'a cluster of the type originalDst lists none: callers bring the address' });
+  } else if (!given) {
+    problems.push({ code: 'missing-key', pointer: cluster.pointer, message: 'cluster needs the key "endpoints"', wanted: ['endpoints'] });
+  }
+  if (cluster.at('proxyProtocol').exists && cluster.has('tls')) {
+    problems.push({ code: 'conflict', pointer: cluster.at('proxyProtocol').pointer, atKey: true, message: 'a PROXY protocol header cannot be sent before TLS in this version' });
   }
 }
 

@@ -3,14 +3,17 @@
 import { formatAddress } from '../../core/address.ts';
 import { explainListenAddress, parseAddress } from '../address.ts';
 import { DEFAULTS } from '../defaults.ts';
-import { MAX_HEADERS_BYTES, MIN_HEADERS_BYTES } from '../limits.ts';
+import { MAX_HEADERS_BYTES, MAX_WINDOW_BYTES, MIN_HEADERS_BYTES } from '../limits.ts';
 import type { Place } from '../place.ts';
-import { ROUTE_SOURCES } from '../schema/listener.ts';
+import { LISTENER_PROTOCOLS, ROUTE_SOURCES } from '../schema/listener.ts';
 import { explainSize, parseSize } from '../units.ts';
+import { checkAccessLog } from './access-log.ts';
 import type { CheckScope } from './check.ts';
-import { atMostOne, exactlyOne, Register } from './choices.ts';
+import { exactlyOne, Register } from './choices.ts';
 import { checkRoutes } from './routes.ts';
+import { checkNoTunnels } from './tunnels.ts';
 import { checkHeaderEdits } from './headers.ts';
+import { checkTcp } from './tcp.ts';
 import { checkServerTls } from './tls.ts';
 
 export function checkListeners(root: Place, scope: CheckScope): void {
@@ -25,16 +28,33 @@ export function checkListeners(root: Place, scope: CheckScope): void {
     addAddress(addresses, address.text() ?? '', address.pointer);
     // Two listeners on port 0 get different ports, but would share the name that their address gives them.
     if (text !== null) names.add(text, name.pointer, `the listener name ${JSON.stringify(text)}`);
+    exactlyOne(listener, 'a listener', LISTENER_PROTOCOLS, scope.problems);
     checkServerTls(listener.at('tls'), scope);
-    checkEngine(listener, root, scope);
     if (listener.has('http')) checkHttp(listener.at('http'), scope);
-    else if (listener.isObject()) scope.problems.push({ code: 'missing-key', pointer: listener.pointer, message: 'listener needs the key "http"', wanted: ['http', 'tcp'] });
+    checkTcp(listener.at('tcp'), scope);
+    checkEngine(listener, root, scope);
   }
 }
 
-function checkEngine(listener: Place, root: Place, { problems }: CheckScope): void {
-  if (!listener.has('tls') || (listener.at('engine').text() ?? root.at('engine').text()) !== 'uws') return;
-  problems.push({ code: 'conflict', pointer: listener.at('tls').pointer, atKey: true, message: 'the engine "uws" speaks plaintext only: its build has a TLS of its own that can crash the process when a certificate is replaced; choose the engine "epoll" or "node"' });
+/** uWebSockets.js has its own parser, nothing below it, and no HTTP/2 (uWebSockets.js#178). */
+function checkEngine(listener: Place, root: Place, scope: CheckScope): void {
+  const engine = listener.has('engine') ? listener.at('engine') : root.at('engine');
+  if (engine.value !== 'uws') return;
+  checkNothingBelow(listener, scope);
+  checkNoTunnels(listener.at('http'), scope);
+  for (const protocol of listener.at('http').at('protocols').items()) {
+    if (protocol.text() !== 'http2') continue;
+    scope.problems.push({ code: 'conflict', pointer: protocol.pointer, message: 'the engine "uws" speaks HTTP/1.1 only: choose "epoll" or "node" for this listener' });
+  }
+}
+
+function checkNothingBelow(listener: Place, { problems }: CheckScope): void {
+  if (listener.has('tls')) {
+    problems.push({ code: 'conflict', pointer: listener.at('tls').pointer, atKey: true, message: 'the engine "uws" speaks plaintext only: its build has a TLS of its own that can crash the process when a certificate is replaced; choose the engine "epoll" or "node"' });
+  }
+  const refused = listener.has('tcp') ? listener.at('tcp') : listener.at('proxyProtocol').value === true ? listener.at('proxyProtocol') : null;
+  if (refused === null) return;
+  problems.push({ code: 'conflict', pointer: refused.pointer, atKey: true, message: 'the engine "uws" speaks HTTP/1.1 only, without what comes before it: choose the engine "epoll" or "node"' });
 }
 
 function addAddress(addresses: Register, text: string, pointer: string): void {
@@ -49,6 +69,8 @@ function isOnFreePort(text: string): boolean {
 function checkHttp(http: Place, scope: CheckScope): void {
   const { problems } = scope;
   checkHeadersSize(http.at('maxRequestHeadersSize'), scope);
+  checkWindow(http.at('http2').at('initialStreamWindow'), { least: 1024, words: '1KiB' }, scope);
+  checkWindow(http.at('http2').at('initialConnectionWindow'), { least: 65_535, words: '64KiB' }, scope);
   if ((http.at('xffNumTrustedHops').number() ?? 0) > 0 && http.at('trustedCidrs').items().length > 0) {
     problems.push({ code: 'conflict', pointer: http.at('trustedCidrs').pointer, atKey: true, message: 'trusted proxies are either counted (xffNumTrustedHops) or known by address (trustedCidrs), not both' });
   }
@@ -67,21 +89,13 @@ function checkHeadersSize(place: Place, { problems }: CheckScope): void {
   }
 }
 
-function checkAccessLog(log: Place, { problems, tools }: CheckScope): void {
-  atMostOne(log, 'an access log', ['format', 'json'], problems);
-  checkOperators(log.at('format'));
-  if (log.has('json')) checkJson(log.at('json'));
-
-  function checkJson(place: Place): void {
-    checkOperators(place);
-    for (const item of place.items()) checkJson(item);
-    for (const [, item] of place.entries()) checkJson(item);
-  }
-
-  function checkOperators(place: Place): void {
-    const text = place.text();
-    const wrong = text === null ? null : tools.checkFormat(text);
-    if (wrong !== null) problems.push({ code: 'bad-format', pointer: place.pointer, message: wrong });
+/** RFC 9113 section 6.9: a connection's window begins with 65,535 bytes and cannot be made smaller. */
+function checkWindow(place: Place, { least, words }: { least: number; words: string }, { problems }: CheckScope): void {
+  const { value } = place;
+  if (typeof value !== 'number' && (typeof value !== 'string' || explainSize(value) !== null)) return;
+  const bytes = parseSize(value);
+  if (bytes < least || bytes > MAX_WINDOW_BYTES) {
+    problems.push({ code: 'out-of-range', pointer: place.pointer, message: `must be from ${words} to 1GiB` });
   }
 }
 

@@ -8,6 +8,13 @@ import { checkForward, checkRedirect, checkRespond } from './actions.ts';
 import type { CheckScope } from './check.ts';
 import { exactlyOne } from './choices.ts';
 
+/** Matchers that letter case has no part in. */
+const CASE_ADVICE: Readonly<Record<string, string>> = {
+  regex: 'begin the expression with (?i)',
+  template: 'use "regex"',
+  connect: 'a CONNECT has no path',
+};
+
 export function checkRoutes(routes: Place, scope: CheckScope): void {
   const covered = new Map<string, string>();
   for (const route of routes.items()) {
@@ -15,6 +22,7 @@ export function checkRoutes(routes: Place, scope: CheckScope): void {
     const match = route.at('match');
     const matcher = exactlyOne(match, 'a match', PATH_MATCHERS, problems);
     checkCase(match, matcher, problems);
+    checkConnect(route, problems);
     for (const key of ['headers', 'query'] as const) checkValueMatchers(match.at(key), key, problems);
     if (matcher !== null) checkReachable(route, matcher, covered, problems);
     exactlyOne(route, 'a route', ACTIONS, problems);
@@ -25,9 +33,22 @@ export function checkRoutes(routes: Place, scope: CheckScope): void {
 }
 
 function checkCase(match: Place, matcher: string | null, problems: Problem[]): void {
-  if (match.at('caseSensitive').value !== false || (matcher !== 'regex' && matcher !== 'template')) return;
-  const advice = matcher === 'regex' ? 'begin the expression with (?i)' : 'use "regex"';
+  if (match.at('caseSensitive').value !== false || matcher === null || CASE_ADVICE[matcher] === undefined) return;
+  const advice = CASE_ADVICE[matcher];
   problems.push({ code: 'conflict', pointer: match.at('caseSensitive').pointer, atKey: true, message: `has no effect on ${matcher}: ${advice}` });
+}
+
+/** CONNECT has no path: nothing that asks for one, or changes one, can go with it. */
+function checkConnect(route: Place, problems: Problem[]): void {
+  const connect = route.at('match').at('connect');
+  if (connect.value === false) {
+    problems.push({ code: 'wrong-value', pointer: connect.pointer, message: 'only true says something: leave the key out, and the route takes no CONNECT' });
+  }
+  if (connect.value !== true) return;
+  const rewrite = route.at('forward').at('rewrite');
+  for (const place of [route.at('redirect'), rewrite.at('path'), rewrite.at('prefix'), rewrite.at('regex'), route.at('match').at('query'), route.at('forward').at('upgrades')]) {
+    if (place.exists) problems.push({ code: 'conflict', pointer: place.pointer, atKey: true, message: 'does not go with a match by connect: a CONNECT has no path and opens a tunnel itself' });
+  }
 }
 
 function checkValueMatchers(matchers: Place, key: 'headers' | 'query', problems: Problem[]): void {
@@ -51,8 +72,9 @@ function checkValueMatchers(matchers: Place, key: 'headers' | 'query', problems:
 function checkReachable(route: Place, matcher: string, covered: Map<string, string>, problems: Problem[]): void {
   const match = route.at('match');
   const path = match.at(matcher).text() ?? '';
-  // `*`, the target of OPTIONS, is the one path that the prefix "/" does not take.
-  const everything = matcher === 'path' && path === '*' ? undefined : covered.get('prefix /');
+  // `*`, the target of OPTIONS, and CONNECT's have no path that the prefix "/" takes.
+  const pathless = matcher === 'connect' || (matcher === 'path' && path === '*');
+  const everything = pathless ? undefined : covered.get('prefix /');
   const foldsCase = match.at('caseSensitive').value === false;
   const key = `${matcher} ${path}${foldsCase && path !== '/' ? ' (any case)' : ''}`;
   const before = everything ?? covered.get(key);

@@ -40,6 +40,7 @@ export const FORMS = {
   endpointAddress: { expects: 'an address such as "127.0.0.1:3000"', code: 'bad-endpoint-address', explain: explainEndpointAddress },
   cidr: { expects: 'an address range such as "10.0.0.0/8"', code: 'bad-cidr', explain: explainCidr },
   domain: { expects: 'a domain such as "example.com", "*.example.com" or "*"', code: 'bad-domain', explain: explainDomain },
+  serverNamePattern: { expects: 'a server name such as "example.com", "*.example.com" or "*"', code: 'bad-domain', explain: explainServerNamePattern },
   authority: { expects: 'a host such as "example.com"', code: 'bad-authority', explain: explainAuthority },
   optionalAuthority: { expects: 'a host such as "example.com"', code: 'bad-authority', explain: (text) => (text === '' ? null : explainAuthority(text)) },
   path: { expects: 'a path such as "/users"', code: 'bad-path', explain: explainPath },
@@ -49,6 +50,7 @@ export const FORMS = {
   template: { expects: 'a path template such as "/users/{id}"', code: 'bad-template', explain: (text) => explainPath(text) ?? explainTemplate(text) },
   regex: { expects: 'a regular expression', code: 'bad-regex', explain: explainRegex },
   method: { expects: 'a method such as "GET"', code: 'bad-method', explain: explainMethod },
+  upgrade: { expects: 'the name of a protocol such as "websocket"', code: 'bad-upgrade', explain: explainUpgrade },
   headerName: { expects: 'the name of a header', code: 'bad-header-name', explain: explainHeaderName },
   editedHeader: { expects: 'the name of a header', code: 'bad-edited-header', explain: explainEditedHeader },
   matchedHeader: { expects: 'the name of a header', code: 'bad-header-name', explain: explainMatchedHeader },
@@ -75,6 +77,14 @@ function explainCidr(text: string): string | null {
   return bytes === null ? 'must be an address range such as "10.0.0.0/8"' : `has no prefix length: write "${text}/${bytes.length * 8}"`;
 }
 
+/** RFC 9110 section 7.8: a name, perhaps with a version. */
+function explainUpgrade(text: string): string | null {
+  const name = text.toLowerCase();
+  if (name === 'h2c' || name === 'http' || name.startsWith('http/')) return 'cannot be tunnelled: requests inside would pass every rule by';
+  if (name === 'connect') return 'is no protocol: use a route with "match": { "connect": true }';
+  return text.split('/').length <= 2 && text.split('/').every((part) => TOKEN.test(part)) ? null : 'is not the name of a protocol';
+}
+
 function explainDomain(text: string): string | null {
   if (text === '*') return null;
   if (text.includes('://') || text.includes('/')) return 'must be a host only, without scheme or path';
@@ -82,6 +92,13 @@ function explainDomain(text: string): string | null {
   if (stars === 0) return isAuthority(text) ? null : 'is not a host name';
   const rest = text.startsWith('*.') ? text.slice(2) : text.endsWith('.*') ? text.slice(0, -2) : '';
   return stars === 1 && isAuthority(rest) ? null : 'may hold one *, as "*.suffix", "prefix.*" or alone';
+}
+
+/** What a TLS client asks for holds no port and is no address. */
+function explainServerNamePattern(text: string): string | null {
+  if (text === '*') return null;
+  const name = text.startsWith('*.') ? text.slice(2) : text;
+  return HOST_LABELS.test(name) && parseIp(name) === null ? null : 'must be a server name, "*.suffix" or "*"';
 }
 
 function explainAuthority(text: string): string | null {

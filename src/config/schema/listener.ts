@@ -1,13 +1,17 @@
-// The schema of listeners: where they listen and how they speak HTTP. Primary thread; constants only.
+// The schema of listeners: where they listen, how they speak HTTP, what they do with TCP. Primary thread; constants only.
 
 import { DEFAULTS } from '../defaults.ts';
 import { MAX_COUNT, MAX_HEADER_FIELDS, MAX_TRUSTED_HOPS } from '../limits.ts';
-import { choice, described, either, flag, freeText, integer, list, object, size, text } from './parts.ts';
+import { accessLogSchema } from './access-log.ts';
+import { choice, described, either, flag, integer, list, object, size, text } from './parts.ts';
 import type { Schema } from './parts.ts';
-import { virtualHostSchema } from './route.ts';
+import { upgrades, virtualHostSchema } from './route.ts';
+import { tcpSchema } from './tcp.ts';
 import { serverTlsSchema } from './tls.ts';
 
 export const ENGINES = ['auto', 'epoll', 'node', 'uws'] as const;
+/** Keys of which a listener takes exactly one. */
+export const LISTENER_PROTOCOLS = ['http', 'tcp'] as const;
 /** Keys of which `http` takes exactly one. */
 export const ROUTE_SOURCES = ['routes', 'virtualHosts'] as const;
 
@@ -21,17 +25,23 @@ function timeouts(): Schema {
   });
 }
 
-function accessLog(): Schema {
-  const one = 'At most one of format, json.';
-  const filter = object('accessLogFilter', {
-    status: text('The statuses to log: "404", ">=500", "200-299". Default: all.', 'statusFilter', { examples: ['>=500'] }),
+function http2(): Schema {
+  const defaults = DEFAULTS.http2;
+  const count = (description: string, minimum: number, value: number): Schema => integer(description, { minimum, maximum: MAX_COUNT }, { default: value });
+  return object('http2', {
+    maxConcurrentStreams: count('The most requests at one time on a connection; more are refused.', 1, defaults.maxConcurrentStreams),
+    initialStreamWindow: size('Bytes a client may send ahead on one stream, from 1KiB to 1GiB.', { default: defaults.initialStreamWindow }),
+    initialConnectionWindow: size('Bytes a client may send ahead on all streams together, from 64KiB to 1GiB.', { default: defaults.initialConnectionWindow }),
+    keepAliveInterval: text('How often to ask with a PING whether the client is there; "0s": never.', 'duration', { default: defaults.keepAliveInterval }),
+    keepAliveTimeout: text('How long the answer to such a PING may take.', 'duration', { default: defaults.keepAliveTimeout }),
+    maxOutboundFrames: count('Frames that may wait for a client who does not read.', 1, defaults.maxOutboundFrames),
+    maxOutboundControlFrames: count('Of these, PING, SETTINGS and RST_STREAM.', 1, defaults.maxOutboundControlFrames),
+    maxConsecutiveEmptyFrames: count('HEADERS, CONTINUATION and DATA frames without content, one after another.', 0, defaults.maxConsecutiveEmptyFrames),
+    maxPriorityFramesPerStream: count('PRIORITY frames, for each stream opened.', 0, defaults.maxPriorityFramesPerStream),
+    maxWindowUpdatesPerDataFrame: count('WINDOW_UPDATE frames, for each DATA frame sent.', 1, defaults.maxWindowUpdatesPerDataFrame),
+    maxContinuationFrames: count('CONTINUATION frames of one head.', 0, defaults.maxContinuationFrames),
+    prematureResetStreams: count('Rapid reset: from half as many requests on that were cut short within a second, the connection ends; 0: never.', 0, defaults.prematureResetStreams),
   });
-  return object('accessLog', {
-    path: text('The file to append to, relative to the configuration file; /dev/stdout and /dev/stderr are the process\'s own.', 'name'),
-    format: freeText(`${one} A line with %OPERATORS%. Default: Envoy's default format.`),
-    json: { description: `${one} An object of texts with %OPERATORS%, one JSON line per request. Default: text.`, type: 'object' },
-    filter: described('Which requests to log. Default: all.', filter, { default: {} }),
-  }, ['path']);
 }
 
 function http(): Schema {
@@ -43,7 +53,7 @@ function http(): Schema {
   const route: Schema = { $ref: '#/definitions/route' };
   const one = `Exactly one of ${ROUTE_SOURCES.join(', ')}.`;
   return object('http', {
-    protocols: list('The protocols to speak with clients.', choice('A protocol.', ['http1']), { minItems: 1, default: defaults.protocols }),
+    protocols: list('The protocols to speak with clients.', choice('A protocol.', ['http1', 'http2']), { minItems: 1, default: defaults.protocols }),
     serverName: either('The server header of responses; false passes on what the upstream sends.', [
       text('The value of the header.', 'serverName'),
       { const: false },
@@ -60,8 +70,10 @@ function http(): Schema {
     maxRequestBodySize: size('The largest body of a request, beyond it 413; 0: no limit.', { default: defaults.maxRequestBodySize }),
     acceptHttp10: flag('Take HTTP/1.0 requests instead of answering 426.', { default: defaults.acceptHttp10 }),
     timeouts: described('How long to wait for clients.', timeouts(), { default: {} }),
+    http2: described('HTTP/2 connections: windows, streams, and what a client may do before it is told to calm down.', http2(), { default: {} }),
     requestId: described('The x-request-id header.', requestId, { default: {} }),
-    accessLog: list('Where to write a line for each request.', accessLog(), { default: defaults.accessLog }),
+    upgrades: upgrades('The protocols that clients may upgrade to; the connection then carries their bytes as they come.', defaults.upgrades),
+    accessLog: list('Where to write a line for each request.', accessLogSchema(), { default: defaults.accessLog }),
     routes: list(`${one} The routes for every host: short for one virtual host with the domain "*".`, route),
     virtualHosts: list(`${one} Routes by host.`, virtualHostSchema(route), { minItems: 1 }),
   });
@@ -72,12 +84,15 @@ export function engineChoice(description: string, extras: { default?: string } =
 }
 
 export function listenerSchema(): Schema {
+  const oneProtocol = `Exactly one of ${LISTENER_PROTOCOLS.join(', ')}.`;
   return object('listener', {
     name: text('Shown in logs, stats and admin pages. Default: its address.', 'name'),
     address: text('Where to listen: IP:port, [v6]:port, unix:/path or unix:@name.', 'listenAddress', { examples: ['0.0.0.0:8080', '[::]:8080', 'unix:/run/nuncio.sock'] }),
     maxConnections: integer('The most connections at one time, over all workers; 0: no limit.', { minimum: 0, maximum: MAX_COUNT }, { default: DEFAULTS.listener.maxConnections }),
     engine: engineChoice('What carries the bytes of this listener; uws speaks HTTP/1.1 only. Default: the top-level engine.'),
     tls: described('Speaks TLS on this listener. Default: plaintext.', serverTlsSchema()),
-    http: described('Speaks HTTP on this listener.', http()),
+    proxyProtocol: flag('Every connection begins with a PROXY protocol header (version 1 or 2) that names the caller; one without it is refused.', { default: DEFAULTS.listener.proxyProtocol }),
+    http: described(`${oneProtocol} Speaks HTTP on this listener.`, http()),
+    tcp: described(`${oneProtocol} Passes bytes on, whatever they mean.`, tcpSchema()),
   }, ['address']);
 }

@@ -8,7 +8,7 @@ import type { Schema } from './parts.ts';
 /** Keys of which a route takes exactly one. */
 export const ACTIONS = ['forward', 'redirect', 'respond'] as const;
 /** Keys of which a match takes exactly one. */
-export const PATH_MATCHERS = ['path', 'prefix', 'pathSeparatedPrefix', 'regex', 'template'] as const;
+export const PATH_MATCHERS = ['path', 'prefix', 'pathSeparatedPrefix', 'regex', 'template', 'connect'] as const;
 /** Keys of which a value matcher takes exactly one. */
 export const VALUE_MATCHERS = ['exact', 'prefix', 'suffix', 'contains', 'regex', 'range', 'present'] as const;
 /** Keys of which `forward` takes exactly one. */
@@ -56,6 +56,7 @@ function match(): Schema {
     pathSeparatedPrefix: text(`${one} The path begins with these segments: "/api" takes /api and /api/x, not /apix.`, 'separatedPrefix'),
     regex: text(`${one} A regular expression (RE2 syntax, linear time) that the whole path matches.`, 'regex'),
     template: text(`${one} A path in which {name} and * stand for one segment, ** for any number; {name=**} for what it takes.`, 'template', { examples: ['/users/{id}', '/files/{path=**}'] }),
+    connect: flag(`${one} true: the request is CONNECT. What it asks for as its target chooses the virtual host, nothing else.`),
     caseSensitive: flag('Tell upper from lower case in path, prefix and pathSeparatedPrefix.', { default: DEFAULTS.match.caseSensitive }),
     methods: list('The methods that match. Empty: every method.', text('A method, upper-case.', 'method', { examples: ['GET', 'POST'] }), { default: DEFAULTS.match.methods }),
     headers: dictionary('Headers that must match, all of them; also :method, :path, :authority and :scheme.', 'matchedHeader', valueMatcher('header')),
@@ -83,18 +84,27 @@ function rewrite(): Schema {
   });
 }
 
-function forward(): Schema {
-  const one = `Exactly one of ${DESTINATIONS.join(', ')}.`;
-  const weighted = object('weightedCluster', {
+export function upgrades(description: string, standard?: readonly string[]): Schema {
+  const name = text('The name of a protocol, in any case.', 'upgrade', { examples: ['websocket'] });
+  return list(description, name, standard === undefined ? {} : { default: standard });
+}
+
+export function weightedClusterSchema(): Schema {
+  return object('weightedCluster', {
     name: text('Name of the cluster.', 'name'),
     weight: integer('Its share, in proportion to the sum of all weights.', { minimum: 0, maximum: MAX_WEIGHT }, { default: DEFAULTS.weightedCluster.weight }),
   }, ['name']);
+}
+
+function forward(): Schema {
+  const one = `Exactly one of ${DESTINATIONS.join(', ')}.`;
   return object('forward', {
     cluster: text(`${one} The cluster to send to. One of them is needed.`, 'name'),
-    clusters: list(`${one} Several clusters, each with its share.`, weighted, { minItems: 1 }),
+    clusters: list(`${one} Several clusters, each with its share.`, weightedClusterSchema(), { minItems: 1 }),
     clusterHeader: text(`${one} The request header that names the cluster.`, 'headerName'),
     timeout: text('From the end of the request to the end of the response; "0s": no limit.', 'duration', { default: DEFAULTS.forward.timeout }),
     idleTimeout: text('Longest silence in both directions; "0s": no limit. Default: timeouts.streamIdle of the listener.', 'duration'),
+    upgrades: upgrades('The protocols that clients may upgrade to on this route; [] is none. Default: those of the listener.'),
     rewrite: described('Changes of path and host on the way to the cluster.', rewrite(), { default: {} }),
     requestHeaders: headerEdits('Changes to the headers of the request.'),
     responseHeaders: headerEdits('Changes to the headers of the response.'),

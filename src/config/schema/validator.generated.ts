@@ -3,8 +3,8 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"type":"object","properties":{"certificates":{"type":"array","items":{"type":"object","properties":{"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"type":"string","format":"name"},"requireClientCertificate":{"type":"boolean"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"sessionTicketKeys":{"type":"array","items":{"type":"string"}}},"required":["certificates"],"additionalProperties":false},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"tls":{"type":"object","properties":{"ca":{"type":"string","format":"name"},"serverName":{"type":"string","format":"authority"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"insecureSkipVerify":{"type":"boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name","endpoints"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
-const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"type":"object","properties":{"certificates":{"type":"array","items":{"type":"object","properties":{"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"type":"string","format":"name"},"requireClientCertificate":{"type":"boolean"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"sessionTicketKeys":{"type":"array","items":{"type":"string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"type":"boolean"},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1}]}},"idleTimeout":{"type":"string","format":"duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"type":"object","properties":{"ca":{"type":"string","format":"name"},"serverName":{"type":"string","format":"authority"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"insecureSkipVerify":{"type":"boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
 const formats2 = FORMATS.duration;
@@ -16,22 +16,24 @@ const formats30 = FORMATS.regex;
 const formats56 = FORMATS.serverName;
 const formats58 = FORMATS.cidr;
 const formats60 = FORMATS.size;
-const formats74 = FORMATS.statusFilter;
-const formats78 = FORMATS.exactPath;
-const formats80 = FORMATS.path;
-const formats82 = FORMATS.separatedPrefix;
-const formats86 = FORMATS.template;
-const formats88 = FORMATS.method;
-const formats90 = FORMATS.matchedHeader;
-const formats114 = FORMATS.headerName;
-const formats124 = FORMATS.substitution;
-const formats128 = FORMATS.authority;
-const formats130 = FORMATS.editedHeader;
-const formats132 = FORMATS.headerValue;
-const formats150 = FORMATS.optionalAuthority;
-const formats152 = FORMATS.target;
-const formats162 = FORMATS.domain;
-const formats270 = FORMATS.endpointAddress;
+const formats80 = FORMATS.upgrade;
+const formats84 = FORMATS.statusFilter;
+const formats88 = FORMATS.exactPath;
+const formats90 = FORMATS.path;
+const formats92 = FORMATS.separatedPrefix;
+const formats96 = FORMATS.template;
+const formats98 = FORMATS.method;
+const formats100 = FORMATS.matchedHeader;
+const formats124 = FORMATS.headerName;
+const formats136 = FORMATS.substitution;
+const formats140 = FORMATS.authority;
+const formats142 = FORMATS.editedHeader;
+const formats144 = FORMATS.headerValue;
+const formats162 = FORMATS.optionalAuthority;
+const formats164 = FORMATS.target;
+const formats174 = FORMATS.domain;
+const formats286 = FORMATS.serverNamePattern;
+const formats300 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -363,7 +365,7 @@ vErrors.push(err23);
 errors++;
 }
 for(const key2 in data10){
-if(!((((((key2 === "name") || (key2 === "address")) || (key2 === "maxConnections")) || (key2 === "engine")) || (key2 === "tls")) || (key2 === "http"))){
+if(!((((((((key2 === "name") || (key2 === "address")) || (key2 === "maxConnections")) || (key2 === "engine")) || (key2 === "tls")) || (key2 === "proxyProtocol")) || (key2 === "http")) || (key2 === "tcp"))){
 const err24 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
 if(vErrors === null){
 vErrors = [err24];
@@ -1534,12 +1536,9 @@ vErrors.push(err112);
 errors++;
 }
 }
-if(data10.http !== undefined){
-let data52 = data10.http;
-if(data52 && typeof data52 == "object" && !Array.isArray(data52)){
-for(const key9 in data52){
-if(!(func2.call(schema11.properties.listeners.items.properties.http.properties, key9))){
-const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+if(data10.proxyProtocol !== undefined){
+if(typeof data10.proxyProtocol !== "boolean"){
+const err113 = {instancePath:instancePath+"/listeners/" + i0+"/proxyProtocol",schemaPath:"#/properties/listeners/items/properties/proxyProtocol/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -1549,11 +1548,12 @@ vErrors.push(err113);
 errors++;
 }
 }
-if(data52.protocols !== undefined){
-let data53 = data52.protocols;
-if(Array.isArray(data53)){
-if(data53.length < 1){
-const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
+if(data10.http !== undefined){
+let data53 = data10.http;
+if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
+for(const key9 in data53){
+if(!(func2.call(schema11.properties.listeners.items.properties.http.properties, key9))){
+const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -1562,11 +1562,12 @@ vErrors.push(err114);
 }
 errors++;
 }
-const len7 = data53.length;
-for(let i7=0; i7<len7; i7++){
-let data54 = data53[i7];
-if(typeof data54 !== "string"){
-const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
+}
+if(data53.protocols !== undefined){
+let data54 = data53.protocols;
+if(Array.isArray(data54)){
+if(data54.length < 1){
+const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -1575,8 +1576,11 @@ vErrors.push(err115);
 }
 errors++;
 }
-if(!(data54 === "http1")){
-const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.protocols.items.enum}};
+const len7 = data54.length;
+for(let i7=0; i7<len7; i7++){
+let data55 = data54[i7];
+if(typeof data55 !== "string"){
+const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -1585,10 +1589,8 @@ vErrors.push(err116);
 }
 errors++;
 }
-}
-}
-else {
-const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
+if(!((data55 === "http1") || (data55 === "http2"))){
+const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.protocols.items.enum}};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -1598,14 +1600,9 @@ vErrors.push(err117);
 errors++;
 }
 }
-if(data52.serverName !== undefined){
-let data55 = data52.serverName;
-const _errs140 = errors;
-let valid31 = false;
-const _errs141 = errors;
-if(typeof data55 === "string"){
-if(!(formats56(data55))){
-const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
+}
+else {
+const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -1615,8 +1612,14 @@ vErrors.push(err118);
 errors++;
 }
 }
-else {
-const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data53.serverName !== undefined){
+let data56 = data53.serverName;
+const _errs142 = errors;
+let valid31 = false;
+const _errs143 = errors;
+if(typeof data56 === "string"){
+if(!(formats56(data56))){
+const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -1625,12 +1628,9 @@ vErrors.push(err119);
 }
 errors++;
 }
-var _valid5 = _errs141 === errors;
-valid31 = valid31 || _valid5;
-if(!valid31){
-const _errs143 = errors;
-if(false !== data55){
-const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+}
+else {
+const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1641,9 +1641,10 @@ errors++;
 }
 var _valid5 = _errs143 === errors;
 valid31 = valid31 || _valid5;
-}
 if(!valid31){
-const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
+const _errs145 = errors;
+if(false !== data56){
+const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1652,21 +1653,11 @@ vErrors.push(err121);
 }
 errors++;
 }
-else {
-errors = _errs140;
-if(vErrors !== null){
-if(_errs140){
-vErrors.length = _errs140;
+var _valid5 = _errs145 === errors;
+valid31 = valid31 || _valid5;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data52.useRemoteAddress !== undefined){
-if(typeof data52.useRemoteAddress !== "boolean"){
-const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",schemaPath:"#/properties/listeners/items/properties/http/properties/useRemoteAddress/type",keyword:"type",params:{type: "boolean"}};
+if(!valid31){
+const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1675,11 +1666,21 @@ vErrors.push(err122);
 }
 errors++;
 }
+else {
+errors = _errs142;
+if(vErrors !== null){
+if(_errs142){
+vErrors.length = _errs142;
 }
-if(data52.xffNumTrustedHops !== undefined){
-let data57 = data52.xffNumTrustedHops;
-if(!(((typeof data57 == "number") && (!(data57 % 1) && !isNaN(data57))) && (isFinite(data57)))){
-const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/type",keyword:"type",params:{type: "integer"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data53.useRemoteAddress !== undefined){
+if(typeof data53.useRemoteAddress !== "boolean"){
+const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",schemaPath:"#/properties/listeners/items/properties/http/properties/useRemoteAddress/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1688,9 +1689,11 @@ vErrors.push(err123);
 }
 errors++;
 }
-if((typeof data57 == "number") && (isFinite(data57))){
-if(data57 > 100 || isNaN(data57)){
-const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+}
+if(data53.xffNumTrustedHops !== undefined){
+let data58 = data53.xffNumTrustedHops;
+if(!(((typeof data58 == "number") && (!(data58 % 1) && !isNaN(data58))) && (isFinite(data58)))){
+const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1699,8 +1702,9 @@ vErrors.push(err124);
 }
 errors++;
 }
-if(data57 < 0 || isNaN(data57)){
-const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data58 == "number") && (isFinite(data58))){
+if(data58 > 100 || isNaN(data58)){
+const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1709,17 +1713,8 @@ vErrors.push(err125);
 }
 errors++;
 }
-}
-}
-if(data52.trustedCidrs !== undefined){
-let data58 = data52.trustedCidrs;
-if(Array.isArray(data58)){
-const len8 = data58.length;
-for(let i8=0; i8<len8; i8++){
-let data59 = data58[i8];
-if(typeof data59 === "string"){
-if(!(formats58(data59))){
-const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
+if(data58 < 0 || isNaN(data58)){
+const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1729,8 +1724,16 @@ vErrors.push(err126);
 errors++;
 }
 }
-else {
-const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
+}
+if(data53.trustedCidrs !== undefined){
+let data59 = data53.trustedCidrs;
+if(Array.isArray(data59)){
+const len8 = data59.length;
+for(let i8=0; i8<len8; i8++){
+let data60 = data59[i8];
+if(typeof data60 === "string"){
+if(!(formats58(data60))){
+const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1740,9 +1743,8 @@ vErrors.push(err127);
 errors++;
 }
 }
-}
 else {
-const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
+const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1752,9 +1754,9 @@ vErrors.push(err128);
 errors++;
 }
 }
-if(data52.normalizePath !== undefined){
-if(typeof data52.normalizePath !== "boolean"){
-const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",schemaPath:"#/properties/listeners/items/properties/http/properties/normalizePath/type",keyword:"type",params:{type: "boolean"}};
+}
+else {
+const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1764,9 +1766,9 @@ vErrors.push(err129);
 errors++;
 }
 }
-if(data52.mergeSlashes !== undefined){
-if(typeof data52.mergeSlashes !== "boolean"){
-const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/mergeSlashes/type",keyword:"type",params:{type: "boolean"}};
+if(data53.normalizePath !== undefined){
+if(typeof data53.normalizePath !== "boolean"){
+const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",schemaPath:"#/properties/listeners/items/properties/http/properties/normalizePath/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1776,10 +1778,9 @@ vErrors.push(err130);
 errors++;
 }
 }
-if(data52.pathWithEscapedSlashes !== undefined){
-let data62 = data52.pathWithEscapedSlashes;
-if(typeof data62 !== "string"){
-const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
+if(data53.mergeSlashes !== undefined){
+if(typeof data53.mergeSlashes !== "boolean"){
+const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/mergeSlashes/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1788,8 +1789,11 @@ vErrors.push(err131);
 }
 errors++;
 }
-if(!((((data62 === "keep") || (data62 === "reject")) || (data62 === "unescapeAndRedirect")) || (data62 === "unescapeAndForward"))){
-const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
+}
+if(data53.pathWithEscapedSlashes !== undefined){
+let data63 = data53.pathWithEscapedSlashes;
+if(typeof data63 !== "string"){
+const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1798,11 +1802,8 @@ vErrors.push(err132);
 }
 errors++;
 }
-}
-if(data52.headersWithUnderscores !== undefined){
-let data63 = data52.headersWithUnderscores;
-if(typeof data63 !== "string"){
-const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
+if(!((((data63 === "keep") || (data63 === "reject")) || (data63 === "unescapeAndRedirect")) || (data63 === "unescapeAndForward"))){
+const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1811,8 +1812,11 @@ vErrors.push(err133);
 }
 errors++;
 }
-if(!(((data63 === "allow") || (data63 === "drop")) || (data63 === "reject"))){
-const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
+}
+if(data53.headersWithUnderscores !== undefined){
+let data64 = data53.headersWithUnderscores;
+if(typeof data64 !== "string"){
+const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1821,11 +1825,8 @@ vErrors.push(err134);
 }
 errors++;
 }
-}
-if(data52.maxRequestHeadersSize !== undefined){
-let data64 = data52.maxRequestHeadersSize;
-if((!(((typeof data64 == "number") && (!(data64 % 1) && !isNaN(data64))) && (isFinite(data64)))) && (typeof data64 !== "string")){
-const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestHeadersSize.type}};
+if(!(((data64 === "allow") || (data64 === "drop")) || (data64 === "reject"))){
+const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1834,9 +1835,11 @@ vErrors.push(err135);
 }
 errors++;
 }
-if((typeof data64 == "number") && (isFinite(data64))){
-if(data64 < 0 || isNaN(data64)){
-const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data53.maxRequestHeadersSize !== undefined){
+let data65 = data53.maxRequestHeadersSize;
+if((!(((typeof data65 == "number") && (!(data65 % 1) && !isNaN(data65))) && (isFinite(data65)))) && (typeof data65 !== "string")){
+const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestHeadersSize.type}};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1845,10 +1848,9 @@ vErrors.push(err136);
 }
 errors++;
 }
-}
-if(typeof data64 === "string"){
-if(!(formats60(data64))){
-const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/format",keyword:"format",params:{format: "size"}};
+if((typeof data65 == "number") && (isFinite(data65))){
+if(data65 < 0 || isNaN(data65)){
+const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1858,11 +1860,9 @@ vErrors.push(err137);
 errors++;
 }
 }
-}
-if(data52.maxRequestHeaders !== undefined){
-let data65 = data52.maxRequestHeaders;
-if(!(((typeof data65 == "number") && (!(data65 % 1) && !isNaN(data65))) && (isFinite(data65)))){
-const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
+if(typeof data65 === "string"){
+if(!(formats60(data65))){
+const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1871,9 +1871,12 @@ vErrors.push(err138);
 }
 errors++;
 }
-if((typeof data65 == "number") && (isFinite(data65))){
-if(data65 > 8192 || isNaN(data65)){
-const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
+}
+}
+if(data53.maxRequestHeaders !== undefined){
+let data66 = data53.maxRequestHeaders;
+if(!(((typeof data66 == "number") && (!(data66 % 1) && !isNaN(data66))) && (isFinite(data66)))){
+const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1882,8 +1885,9 @@ vErrors.push(err139);
 }
 errors++;
 }
-if(data65 < 1 || isNaN(data65)){
-const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if((typeof data66 == "number") && (isFinite(data66))){
+if(data66 > 8192 || isNaN(data66)){
+const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1892,12 +1896,8 @@ vErrors.push(err140);
 }
 errors++;
 }
-}
-}
-if(data52.maxRequestBodySize !== undefined){
-let data66 = data52.maxRequestBodySize;
-if((!(((typeof data66 == "number") && (!(data66 % 1) && !isNaN(data66))) && (isFinite(data66)))) && (typeof data66 !== "string")){
-const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestBodySize.type}};
+if(data66 < 1 || isNaN(data66)){
+const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1906,9 +1906,12 @@ vErrors.push(err141);
 }
 errors++;
 }
-if((typeof data66 == "number") && (isFinite(data66))){
-if(data66 < 0 || isNaN(data66)){
-const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+if(data53.maxRequestBodySize !== undefined){
+let data67 = data53.maxRequestBodySize;
+if((!(((typeof data67 == "number") && (!(data67 % 1) && !isNaN(data67))) && (isFinite(data67)))) && (typeof data67 !== "string")){
+const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestBodySize.type}};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1917,10 +1920,9 @@ vErrors.push(err142);
 }
 errors++;
 }
-}
-if(typeof data66 === "string"){
-if(!(formats60(data66))){
-const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/format",keyword:"format",params:{format: "size"}};
+if((typeof data67 == "number") && (isFinite(data67))){
+if(data67 < 0 || isNaN(data67)){
+const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1930,10 +1932,9 @@ vErrors.push(err143);
 errors++;
 }
 }
-}
-if(data52.acceptHttp10 !== undefined){
-if(typeof data52.acceptHttp10 !== "boolean"){
-const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",schemaPath:"#/properties/listeners/items/properties/http/properties/acceptHttp10/type",keyword:"type",params:{type: "boolean"}};
+if(typeof data67 === "string"){
+if(!(formats60(data67))){
+const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1943,12 +1944,10 @@ vErrors.push(err144);
 errors++;
 }
 }
-if(data52.timeouts !== undefined){
-let data68 = data52.timeouts;
-if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
-for(const key10 in data68){
-if(!((((key10 === "idle") || (key10 === "requestHeaders")) || (key10 === "request")) || (key10 === "streamIdle"))){
-const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+}
+if(data53.acceptHttp10 !== undefined){
+if(typeof data53.acceptHttp10 !== "boolean"){
+const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",schemaPath:"#/properties/listeners/items/properties/http/properties/acceptHttp10/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1958,11 +1957,12 @@ vErrors.push(err145);
 errors++;
 }
 }
-if(data68.idle !== undefined){
-let data69 = data68.idle;
-if(typeof data69 === "string"){
-if(!(formats2(data69))){
-const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/format",keyword:"format",params:{format: "duration"}};
+if(data53.timeouts !== undefined){
+let data69 = data53.timeouts;
+if(data69 && typeof data69 == "object" && !Array.isArray(data69)){
+for(const key10 in data69){
+if(!((((key10 === "idle") || (key10 === "requestHeaders")) || (key10 === "request")) || (key10 === "streamIdle"))){
+const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1972,8 +1972,11 @@ vErrors.push(err146);
 errors++;
 }
 }
-else {
-const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/type",keyword:"type",params:{type: "string"}};
+if(data69.idle !== undefined){
+let data70 = data69.idle;
+if(typeof data70 === "string"){
+if(!(formats2(data70))){
+const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1983,11 +1986,8 @@ vErrors.push(err147);
 errors++;
 }
 }
-if(data68.requestHeaders !== undefined){
-let data70 = data68.requestHeaders;
-if(typeof data70 === "string"){
-if(!(formats2(data70))){
-const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/format",keyword:"format",params:{format: "duration"}};
+else {
+const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1997,8 +1997,11 @@ vErrors.push(err148);
 errors++;
 }
 }
-else {
-const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/type",keyword:"type",params:{type: "string"}};
+if(data69.requestHeaders !== undefined){
+let data71 = data69.requestHeaders;
+if(typeof data71 === "string"){
+if(!(formats2(data71))){
+const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -2008,11 +2011,8 @@ vErrors.push(err149);
 errors++;
 }
 }
-if(data68.request !== undefined){
-let data71 = data68.request;
-if(typeof data71 === "string"){
-if(!(formats2(data71))){
-const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/format",keyword:"format",params:{format: "duration"}};
+else {
+const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -2022,8 +2022,11 @@ vErrors.push(err150);
 errors++;
 }
 }
-else {
-const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/type",keyword:"type",params:{type: "string"}};
+if(data69.request !== undefined){
+let data72 = data69.request;
+if(typeof data72 === "string"){
+if(!(formats2(data72))){
+const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -2033,11 +2036,8 @@ vErrors.push(err151);
 errors++;
 }
 }
-if(data68.streamIdle !== undefined){
-let data72 = data68.streamIdle;
-if(typeof data72 === "string"){
-if(!(formats2(data72))){
-const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/format",keyword:"format",params:{format: "duration"}};
+else {
+const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -2047,8 +2047,11 @@ vErrors.push(err152);
 errors++;
 }
 }
-else {
-const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/type",keyword:"type",params:{type: "string"}};
+if(data69.streamIdle !== undefined){
+let data73 = data69.streamIdle;
+if(typeof data73 === "string"){
+if(!(formats2(data73))){
+const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -2058,9 +2061,8 @@ vErrors.push(err153);
 errors++;
 }
 }
-}
 else {
-const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
+const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2070,12 +2072,9 @@ vErrors.push(err154);
 errors++;
 }
 }
-if(data52.requestId !== undefined){
-let data73 = data52.requestId;
-if(data73 && typeof data73 == "object" && !Array.isArray(data73)){
-for(const key11 in data73){
-if(!((key11 === "generate") || (key11 === "preserveExternal"))){
-const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+}
+else {
+const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2085,9 +2084,12 @@ vErrors.push(err155);
 errors++;
 }
 }
-if(data73.generate !== undefined){
-if(typeof data73.generate !== "boolean"){
-const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
+if(data53.http2 !== undefined){
+let data74 = data53.http2;
+if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
+for(const key11 in data74){
+if(!(func2.call(schema11.properties.listeners.items.properties.http.properties.http2.properties, key11))){
+const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2097,9 +2099,10 @@ vErrors.push(err156);
 errors++;
 }
 }
-if(data73.preserveExternal !== undefined){
-if(typeof data73.preserveExternal !== "boolean"){
-const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
+if(data74.maxConcurrentStreams !== undefined){
+let data75 = data74.maxConcurrentStreams;
+if(!(((typeof data75 == "number") && (!(data75 % 1) && !isNaN(data75))) && (isFinite(data75)))){
+const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2108,10 +2111,9 @@ vErrors.push(err157);
 }
 errors++;
 }
-}
-}
-else {
-const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+if((typeof data75 == "number") && (isFinite(data75))){
+if(data75 > 2147483647 || isNaN(data75)){
+const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2120,16 +2122,8 @@ vErrors.push(err158);
 }
 errors++;
 }
-}
-if(data52.accessLog !== undefined){
-let data76 = data52.accessLog;
-if(Array.isArray(data76)){
-const len9 = data76.length;
-for(let i9=0; i9<len9; i9++){
-let data77 = data76[i9];
-if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
-if(data77.path === undefined){
-const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+if(data75 < 1 || isNaN(data75)){
+const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2138,9 +2132,12 @@ vErrors.push(err159);
 }
 errors++;
 }
-for(const key12 in data77){
-if(!((((key12 === "path") || (key12 === "format")) || (key12 === "json")) || (key12 === "filter"))){
-const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+}
+}
+if(data74.initialStreamWindow !== undefined){
+let data76 = data74.initialStreamWindow;
+if((!(((typeof data76 == "number") && (!(data76 % 1) && !isNaN(data76))) && (isFinite(data76)))) && (typeof data76 !== "string")){
+const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialStreamWindow.type}};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2149,12 +2146,9 @@ vErrors.push(err160);
 }
 errors++;
 }
-}
-if(data77.path !== undefined){
-let data78 = data77.path;
-if(typeof data78 === "string"){
-if(!(formats4(data78))){
-const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+if((typeof data76 == "number") && (isFinite(data76))){
+if(data76 < 0 || isNaN(data76)){
+const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2164,8 +2158,9 @@ vErrors.push(err161);
 errors++;
 }
 }
-else {
-const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+if(typeof data76 === "string"){
+if(!(formats60(data76))){
+const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2175,9 +2170,11 @@ vErrors.push(err162);
 errors++;
 }
 }
-if(data77.format !== undefined){
-if(typeof data77.format !== "string"){
-const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+}
+if(data74.initialConnectionWindow !== undefined){
+let data77 = data74.initialConnectionWindow;
+if((!(((typeof data77 == "number") && (!(data77 % 1) && !isNaN(data77))) && (isFinite(data77)))) && (typeof data77 !== "string")){
+const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialConnectionWindow.type}};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2186,11 +2183,9 @@ vErrors.push(err163);
 }
 errors++;
 }
-}
-if(data77.json !== undefined){
-let data80 = data77.json;
-if(!(data80 && typeof data80 == "object" && !Array.isArray(data80))){
-const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if((typeof data77 == "number") && (isFinite(data77))){
+if(data77 < 0 || isNaN(data77)){
+const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2200,12 +2195,9 @@ vErrors.push(err164);
 errors++;
 }
 }
-if(data77.filter !== undefined){
-let data81 = data77.filter;
-if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
-for(const key13 in data81){
-if(!(key13 === "status")){
-const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+if(typeof data77 === "string"){
+if(!(formats60(data77))){
+const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2215,11 +2207,12 @@ vErrors.push(err165);
 errors++;
 }
 }
-if(data81.status !== undefined){
-let data82 = data81.status;
-if(typeof data82 === "string"){
-if(!(formats74(data82))){
-const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+}
+if(data74.keepAliveInterval !== undefined){
+let data78 = data74.keepAliveInterval;
+if(typeof data78 === "string"){
+if(!(formats2(data78))){
+const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2230,7 +2223,7 @@ errors++;
 }
 }
 else {
-const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2240,9 +2233,11 @@ vErrors.push(err167);
 errors++;
 }
 }
-}
-else {
-const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+if(data74.keepAliveTimeout !== undefined){
+let data79 = data74.keepAliveTimeout;
+if(typeof data79 === "string"){
+if(!(formats2(data79))){
+const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2252,9 +2247,8 @@ vErrors.push(err168);
 errors++;
 }
 }
-}
 else {
-const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2264,9 +2258,10 @@ vErrors.push(err169);
 errors++;
 }
 }
-}
-else {
-const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+if(data74.maxOutboundFrames !== undefined){
+let data80 = data74.maxOutboundFrames;
+if(!(((typeof data80 == "number") && (!(data80 % 1) && !isNaN(data80))) && (isFinite(data80)))){
+const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2275,16 +2270,9 @@ vErrors.push(err170);
 }
 errors++;
 }
-}
-if(data52.routes !== undefined){
-let data83 = data52.routes;
-if(Array.isArray(data83)){
-const len10 = data83.length;
-for(let i10=0; i10<len10; i10++){
-let data84 = data83[i10];
-if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
-if(data84.match === undefined){
-const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+if((typeof data80 == "number") && (isFinite(data80))){
+if(data80 > 2147483647 || isNaN(data80)){
+const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2293,9 +2281,8 @@ vErrors.push(err171);
 }
 errors++;
 }
-for(const key14 in data84){
-if(!(((((key14 === "name") || (key14 === "match")) || (key14 === "forward")) || (key14 === "redirect")) || (key14 === "respond"))){
-const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
+if(data80 < 1 || isNaN(data80)){
+const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2305,11 +2292,11 @@ vErrors.push(err172);
 errors++;
 }
 }
-if(data84.name !== undefined){
-let data85 = data84.name;
-if(typeof data85 === "string"){
-if(!(formats4(data85))){
-const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+if(data74.maxOutboundControlFrames !== undefined){
+let data81 = data74.maxOutboundControlFrames;
+if(!(((typeof data81 == "number") && (!(data81 % 1) && !isNaN(data81))) && (isFinite(data81)))){
+const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2318,9 +2305,9 @@ vErrors.push(err173);
 }
 errors++;
 }
-}
-else {
-const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if((typeof data81 == "number") && (isFinite(data81))){
+if(data81 > 2147483647 || isNaN(data81)){
+const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2329,13 +2316,8 @@ vErrors.push(err174);
 }
 errors++;
 }
-}
-if(data84.match !== undefined){
-let data86 = data84.match;
-if(data86 && typeof data86 == "object" && !Array.isArray(data86)){
-for(const key15 in data86){
-if(!(func2.call(schema12.properties.match.properties, key15))){
-const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
+if(data81 < 1 || isNaN(data81)){
+const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2345,11 +2327,11 @@ vErrors.push(err175);
 errors++;
 }
 }
-if(data86.path !== undefined){
-let data87 = data86.path;
-if(typeof data87 === "string"){
-if(!(formats78(data87))){
-const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+}
+if(data74.maxConsecutiveEmptyFrames !== undefined){
+let data82 = data74.maxConsecutiveEmptyFrames;
+if(!(((typeof data82 == "number") && (!(data82 % 1) && !isNaN(data82))) && (isFinite(data82)))){
+const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2358,9 +2340,9 @@ vErrors.push(err176);
 }
 errors++;
 }
-}
-else {
-const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+if((typeof data82 == "number") && (isFinite(data82))){
+if(data82 > 2147483647 || isNaN(data82)){
+const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2369,12 +2351,8 @@ vErrors.push(err177);
 }
 errors++;
 }
-}
-if(data86.prefix !== undefined){
-let data88 = data86.prefix;
-if(typeof data88 === "string"){
-if(!(formats80(data88))){
-const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data82 < 0 || isNaN(data82)){
+const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2384,8 +2362,11 @@ vErrors.push(err178);
 errors++;
 }
 }
-else {
-const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+}
+if(data74.maxPriorityFramesPerStream !== undefined){
+let data83 = data74.maxPriorityFramesPerStream;
+if(!(((typeof data83 == "number") && (!(data83 % 1) && !isNaN(data83))) && (isFinite(data83)))){
+const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2394,12 +2375,9 @@ vErrors.push(err179);
 }
 errors++;
 }
-}
-if(data86.pathSeparatedPrefix !== undefined){
-let data89 = data86.pathSeparatedPrefix;
-if(typeof data89 === "string"){
-if(!(formats82(data89))){
-const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if((typeof data83 == "number") && (isFinite(data83))){
+if(data83 > 2147483647 || isNaN(data83)){
+const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2408,9 +2386,8 @@ vErrors.push(err180);
 }
 errors++;
 }
-}
-else {
-const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data83 < 0 || isNaN(data83)){
+const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2420,11 +2397,11 @@ vErrors.push(err181);
 errors++;
 }
 }
-if(data86.regex !== undefined){
-let data90 = data86.regex;
-if(typeof data90 === "string"){
-if(!(formats30(data90))){
-const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+}
+if(data74.maxWindowUpdatesPerDataFrame !== undefined){
+let data84 = data74.maxWindowUpdatesPerDataFrame;
+if(!(((typeof data84 == "number") && (!(data84 % 1) && !isNaN(data84))) && (isFinite(data84)))){
+const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2433,9 +2410,9 @@ vErrors.push(err182);
 }
 errors++;
 }
-}
-else {
-const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if((typeof data84 == "number") && (isFinite(data84))){
+if(data84 > 2147483647 || isNaN(data84)){
+const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2444,12 +2421,8 @@ vErrors.push(err183);
 }
 errors++;
 }
-}
-if(data86.template !== undefined){
-let data91 = data86.template;
-if(typeof data91 === "string"){
-if(!(formats86(data91))){
-const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+if(data84 < 1 || isNaN(data84)){
+const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2459,8 +2432,11 @@ vErrors.push(err184);
 errors++;
 }
 }
-else {
-const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+}
+if(data74.maxContinuationFrames !== undefined){
+let data85 = data74.maxContinuationFrames;
+if(!(((typeof data85 == "number") && (!(data85 % 1) && !isNaN(data85))) && (isFinite(data85)))){
+const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2469,10 +2445,9 @@ vErrors.push(err185);
 }
 errors++;
 }
-}
-if(data86.caseSensitive !== undefined){
-if(typeof data86.caseSensitive !== "boolean"){
-const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if((typeof data85 == "number") && (isFinite(data85))){
+if(data85 > 2147483647 || isNaN(data85)){
+const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2481,16 +2456,8 @@ vErrors.push(err186);
 }
 errors++;
 }
-}
-if(data86.methods !== undefined){
-let data93 = data86.methods;
-if(Array.isArray(data93)){
-const len11 = data93.length;
-for(let i11=0; i11<len11; i11++){
-let data94 = data93[i11];
-if(typeof data94 === "string"){
-if(!(formats88(data94))){
-const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/methods/" + i11,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+if(data85 < 0 || isNaN(data85)){
+const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2500,8 +2467,11 @@ vErrors.push(err187);
 errors++;
 }
 }
-else {
-const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/methods/" + i11,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+}
+if(data74.prematureResetStreams !== undefined){
+let data86 = data74.prematureResetStreams;
+if(!(((typeof data86 == "number") && (!(data86 % 1) && !isNaN(data86))) && (isFinite(data86)))){
+const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2510,10 +2480,9 @@ vErrors.push(err188);
 }
 errors++;
 }
-}
-}
-else {
-const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+if((typeof data86 == "number") && (isFinite(data86))){
+if(data86 > 2147483647 || isNaN(data86)){
+const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2522,15 +2491,8 @@ vErrors.push(err189);
 }
 errors++;
 }
-}
-if(data86.headers !== undefined){
-let data95 = data86.headers;
-if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
-for(const key16 in data95){
-const _errs231 = errors;
-if(typeof key16 === "string"){
-if(!(formats90(key16))){
-const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key16};
+if(data86 < 0 || isNaN(data86)){
+const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2540,8 +2502,10 @@ vErrors.push(err190);
 errors++;
 }
 }
+}
+}
 else {
-const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key16};
+const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2550,9 +2514,13 @@ vErrors.push(err191);
 }
 errors++;
 }
-var valid47 = _errs231 === errors;
-if(!valid47){
-const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key16}};
+}
+if(data53.requestId !== undefined){
+let data87 = data53.requestId;
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+for(const key12 in data87){
+if(!((key12 === "generate") || (key12 === "preserveExternal"))){
+const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2562,13 +2530,9 @@ vErrors.push(err192);
 errors++;
 }
 }
-for(const key17 in data95){
-let data96 = data95[key17];
-const _errs235 = errors;
-let valid49 = false;
-const _errs236 = errors;
-if(typeof data96 !== "string"){
-const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data87.generate !== undefined){
+if(typeof data87.generate !== "boolean"){
+const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2577,14 +2541,10 @@ vErrors.push(err193);
 }
 errors++;
 }
-var _valid6 = _errs236 === errors;
-valid49 = valid49 || _valid6;
-if(!valid49){
-const _errs238 = errors;
-if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
-for(const key18 in data96){
-if(!((((((((key18 === "exact") || (key18 === "prefix")) || (key18 === "suffix")) || (key18 === "contains")) || (key18 === "regex")) || (key18 === "range")) || (key18 === "present")) || (key18 === "invert"))){
-const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+}
+if(data87.preserveExternal !== undefined){
+if(typeof data87.preserveExternal !== "boolean"){
+const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2594,9 +2554,9 @@ vErrors.push(err194);
 errors++;
 }
 }
-if(data96.exact !== undefined){
-if(typeof data96.exact !== "string"){
-const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2606,11 +2566,15 @@ vErrors.push(err195);
 errors++;
 }
 }
-if(data96.prefix !== undefined){
-let data98 = data96.prefix;
-if(typeof data98 === "string"){
-if(!(formats4(data98))){
-const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data53.upgrades !== undefined){
+let data90 = data53.upgrades;
+if(Array.isArray(data90)){
+const len9 = data90.length;
+for(let i9=0; i9<len9; i9++){
+let data91 = data90[i9];
+if(typeof data91 === "string"){
+if(!(formats80(data91))){
+const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2621,7 +2585,7 @@ errors++;
 }
 }
 else {
-const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2631,11 +2595,9 @@ vErrors.push(err197);
 errors++;
 }
 }
-if(data96.suffix !== undefined){
-let data99 = data96.suffix;
-if(typeof data99 === "string"){
-if(!(formats4(data99))){
-const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2645,8 +2607,15 @@ vErrors.push(err198);
 errors++;
 }
 }
-else {
-const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data53.accessLog !== undefined){
+let data92 = data53.accessLog;
+if(Array.isArray(data92)){
+const len10 = data92.length;
+for(let i10=0; i10<len10; i10++){
+let data93 = data92[i10];
+if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
+if(data93.path === undefined){
+const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2655,12 +2624,9 @@ vErrors.push(err199);
 }
 errors++;
 }
-}
-if(data96.contains !== undefined){
-let data100 = data96.contains;
-if(typeof data100 === "string"){
-if(!(formats4(data100))){
-const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+for(const key13 in data93){
+if(!((((key13 === "path") || (key13 === "format")) || (key13 === "json")) || (key13 === "filter"))){
+const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2670,8 +2636,11 @@ vErrors.push(err200);
 errors++;
 }
 }
-else {
-const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data93.path !== undefined){
+let data94 = data93.path;
+if(typeof data94 === "string"){
+if(!(formats4(data94))){
+const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2681,11 +2650,8 @@ vErrors.push(err201);
 errors++;
 }
 }
-if(data96.regex !== undefined){
-let data101 = data96.regex;
-if(typeof data101 === "string"){
-if(!(formats30(data101))){
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2695,8 +2661,9 @@ vErrors.push(err202);
 errors++;
 }
 }
-else {
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data93.format !== undefined){
+if(typeof data93.format !== "string"){
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2706,11 +2673,10 @@ vErrors.push(err203);
 errors++;
 }
 }
-if(data96.range !== undefined){
-let data102 = data96.range;
-if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
-if(data102.start === undefined){
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data93.json !== undefined){
+let data96 = data93.json;
+if(!(data96 && typeof data96 == "object" && !Array.isArray(data96))){
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2719,8 +2685,13 @@ vErrors.push(err204);
 }
 errors++;
 }
-if(data102.end === undefined){
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data93.filter !== undefined){
+let data97 = data93.filter;
+if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
+for(const key14 in data97){
+if(!(key14 === "status")){
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2729,9 +2700,12 @@ vErrors.push(err205);
 }
 errors++;
 }
-for(const key19 in data102){
-if(!((key19 === "start") || (key19 === "end"))){
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+}
+if(data97.status !== undefined){
+let data98 = data97.status;
+if(typeof data98 === "string"){
+if(!(formats84(data98))){
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2741,10 +2715,8 @@ vErrors.push(err206);
 errors++;
 }
 }
-if(data102.start !== undefined){
-let data103 = data102.start;
-if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+else {
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2753,9 +2725,10 @@ vErrors.push(err207);
 }
 errors++;
 }
-if((typeof data103 == "number") && (isFinite(data103))){
-if(data103 > 9007199254740991 || isNaN(data103)){
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+}
+else {
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2764,8 +2737,10 @@ vErrors.push(err208);
 }
 errors++;
 }
-if(data103 < -9007199254740991 || isNaN(data103)){
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+}
+else {
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2776,10 +2751,8 @@ errors++;
 }
 }
 }
-if(data102.end !== undefined){
-let data104 = data102.end;
-if(!(((typeof data104 == "number") && (!(data104 % 1) && !isNaN(data104))) && (isFinite(data104)))){
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+else {
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2788,9 +2761,16 @@ vErrors.push(err210);
 }
 errors++;
 }
-if((typeof data104 == "number") && (isFinite(data104))){
-if(data104 > 9007199254740991 || isNaN(data104)){
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data53.routes !== undefined){
+let data99 = data53.routes;
+if(Array.isArray(data99)){
+const len11 = data99.length;
+for(let i11=0; i11<len11; i11++){
+let data100 = data99[i11];
+if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
+if(data100.match === undefined){
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2799,8 +2779,9 @@ vErrors.push(err211);
 }
 errors++;
 }
-if(data104 < -9007199254740991 || isNaN(data104)){
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+for(const key15 in data100){
+if(!(((((key15 === "name") || (key15 === "match")) || (key15 === "forward")) || (key15 === "redirect")) || (key15 === "respond"))){
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2810,10 +2791,11 @@ vErrors.push(err212);
 errors++;
 }
 }
-}
-}
-else {
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data100.name !== undefined){
+let data101 = data100.name;
+if(typeof data101 === "string"){
+if(!(formats4(data101))){
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2823,9 +2805,8 @@ vErrors.push(err213);
 errors++;
 }
 }
-if(data96.present !== undefined){
-if(typeof data96.present !== "boolean"){
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2835,9 +2816,12 @@ vErrors.push(err214);
 errors++;
 }
 }
-if(data96.invert !== undefined){
-if(typeof data96.invert !== "boolean"){
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data100.match !== undefined){
+let data102 = data100.match;
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+for(const key16 in data102){
+if(!(func2.call(schema12.properties.match.properties, key16))){
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2847,9 +2831,11 @@ vErrors.push(err215);
 errors++;
 }
 }
-}
-else {
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data102.path !== undefined){
+let data103 = data102.path;
+if(typeof data103 === "string"){
+if(!(formats88(data103))){
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2858,11 +2844,9 @@ vErrors.push(err216);
 }
 errors++;
 }
-var _valid6 = _errs238 === errors;
-valid49 = valid49 || _valid6;
 }
-if(!valid49){
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+else {
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2871,21 +2855,12 @@ vErrors.push(err217);
 }
 errors++;
 }
-else {
-errors = _errs235;
-if(vErrors !== null){
-if(_errs235){
-vErrors.length = _errs235;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data102.prefix !== undefined){
+let data104 = data102.prefix;
+if(typeof data104 === "string"){
+if(!(formats90(data104))){
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2895,14 +2870,8 @@ vErrors.push(err218);
 errors++;
 }
 }
-if(data86.query !== undefined){
-let data107 = data86.query;
-if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
-for(const key20 in data107){
-const _errs264 = errors;
-if(typeof key20 === "string"){
-if(!(formats4(key20))){
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key20};
+else {
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2912,8 +2881,11 @@ vErrors.push(err219);
 errors++;
 }
 }
-else {
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key20};
+if(data102.pathSeparatedPrefix !== undefined){
+let data105 = data102.pathSeparatedPrefix;
+if(typeof data105 === "string"){
+if(!(formats92(data105))){
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2922,9 +2894,9 @@ vErrors.push(err220);
 }
 errors++;
 }
-var valid52 = _errs264 === errors;
-if(!valid52){
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key20}};
+}
+else {
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2934,13 +2906,11 @@ vErrors.push(err221);
 errors++;
 }
 }
-for(const key21 in data107){
-let data108 = data107[key21];
-const _errs268 = errors;
-let valid54 = false;
-const _errs269 = errors;
-if(typeof data108 !== "string"){
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data102.regex !== undefined){
+let data106 = data102.regex;
+if(typeof data106 === "string"){
+if(!(formats30(data106))){
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2949,14 +2919,9 @@ vErrors.push(err222);
 }
 errors++;
 }
-var _valid7 = _errs269 === errors;
-valid54 = valid54 || _valid7;
-if(!valid54){
-const _errs271 = errors;
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key22 in data108){
-if(!((((((((key22 === "exact") || (key22 === "prefix")) || (key22 === "suffix")) || (key22 === "contains")) || (key22 === "regex")) || (key22 === "range")) || (key22 === "present")) || (key22 === "invert"))){
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+}
+else {
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2966,9 +2931,11 @@ vErrors.push(err223);
 errors++;
 }
 }
-if(data108.exact !== undefined){
-if(typeof data108.exact !== "string"){
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data102.template !== undefined){
+let data107 = data102.template;
+if(typeof data107 === "string"){
+if(!(formats96(data107))){
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2978,11 +2945,8 @@ vErrors.push(err224);
 errors++;
 }
 }
-if(data108.prefix !== undefined){
-let data110 = data108.prefix;
-if(typeof data110 === "string"){
-if(!(formats4(data110))){
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2992,8 +2956,9 @@ vErrors.push(err225);
 errors++;
 }
 }
-else {
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data102.connect !== undefined){
+if(typeof data102.connect !== "boolean"){
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -3003,11 +2968,9 @@ vErrors.push(err226);
 errors++;
 }
 }
-if(data108.suffix !== undefined){
-let data111 = data108.suffix;
-if(typeof data111 === "string"){
-if(!(formats4(data111))){
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data102.caseSensitive !== undefined){
+if(typeof data102.caseSensitive !== "boolean"){
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -3017,8 +2980,15 @@ vErrors.push(err227);
 errors++;
 }
 }
-else {
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data102.methods !== undefined){
+let data110 = data102.methods;
+if(Array.isArray(data110)){
+const len12 = data110.length;
+for(let i12=0; i12<len12; i12++){
+let data111 = data110[i12];
+if(typeof data111 === "string"){
+if(!(formats98(data111))){
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/methods/" + i12,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -3028,11 +2998,8 @@ vErrors.push(err228);
 errors++;
 }
 }
-if(data108.contains !== undefined){
-let data112 = data108.contains;
-if(typeof data112 === "string"){
-if(!(formats4(data112))){
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/methods/" + i12,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -3042,8 +3009,9 @@ vErrors.push(err229);
 errors++;
 }
 }
+}
 else {
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -3053,11 +3021,14 @@ vErrors.push(err230);
 errors++;
 }
 }
-if(data108.regex !== undefined){
-let data113 = data108.regex;
-if(typeof data113 === "string"){
-if(!(formats30(data113))){
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data102.headers !== undefined){
+let data112 = data102.headers;
+if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
+for(const key17 in data112){
+const _errs266 = errors;
+if(typeof key17 === "string"){
+if(!(formats100(key17))){
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key17};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -3068,7 +3039,7 @@ errors++;
 }
 }
 else {
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key17};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3077,12 +3048,9 @@ vErrors.push(err232);
 }
 errors++;
 }
-}
-if(data108.range !== undefined){
-let data114 = data108.range;
-if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
-if(data114.start === undefined){
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+var valid50 = _errs266 === errors;
+if(!valid50){
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3091,8 +3059,14 @@ vErrors.push(err233);
 }
 errors++;
 }
-if(data114.end === undefined){
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+for(const key18 in data112){
+let data113 = data112[key18];
+const _errs270 = errors;
+let valid52 = false;
+const _errs271 = errors;
+if(typeof data113 !== "string"){
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3101,9 +3075,14 @@ vErrors.push(err234);
 }
 errors++;
 }
-for(const key23 in data114){
-if(!((key23 === "start") || (key23 === "end"))){
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
+var _valid6 = _errs271 === errors;
+valid52 = valid52 || _valid6;
+if(!valid52){
+const _errs273 = errors;
+if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
+for(const key19 in data113){
+if(!((((((((key19 === "exact") || (key19 === "prefix")) || (key19 === "suffix")) || (key19 === "contains")) || (key19 === "regex")) || (key19 === "range")) || (key19 === "present")) || (key19 === "invert"))){
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3113,10 +3092,9 @@ vErrors.push(err235);
 errors++;
 }
 }
-if(data114.start !== undefined){
-let data115 = data114.start;
-if(!(((typeof data115 == "number") && (!(data115 % 1) && !isNaN(data115))) && (isFinite(data115)))){
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data113.exact !== undefined){
+if(typeof data113.exact !== "string"){
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3125,9 +3103,12 @@ vErrors.push(err236);
 }
 errors++;
 }
-if((typeof data115 == "number") && (isFinite(data115))){
-if(data115 > 9007199254740991 || isNaN(data115)){
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data113.prefix !== undefined){
+let data115 = data113.prefix;
+if(typeof data115 === "string"){
+if(!(formats4(data115))){
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3136,8 +3117,9 @@ vErrors.push(err237);
 }
 errors++;
 }
-if(data115 < -9007199254740991 || isNaN(data115)){
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+else {
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3147,11 +3129,11 @@ vErrors.push(err238);
 errors++;
 }
 }
-}
-if(data114.end !== undefined){
-let data116 = data114.end;
-if(!(((typeof data116 == "number") && (!(data116 % 1) && !isNaN(data116))) && (isFinite(data116)))){
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data113.suffix !== undefined){
+let data116 = data113.suffix;
+if(typeof data116 === "string"){
+if(!(formats4(data116))){
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3160,9 +3142,9 @@ vErrors.push(err239);
 }
 errors++;
 }
-if((typeof data116 == "number") && (isFinite(data116))){
-if(data116 > 9007199254740991 || isNaN(data116)){
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3171,8 +3153,12 @@ vErrors.push(err240);
 }
 errors++;
 }
-if(data116 < -9007199254740991 || isNaN(data116)){
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data113.contains !== undefined){
+let data117 = data113.contains;
+if(typeof data117 === "string"){
+if(!(formats4(data117))){
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3182,10 +3168,8 @@ vErrors.push(err241);
 errors++;
 }
 }
-}
-}
 else {
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3195,9 +3179,11 @@ vErrors.push(err242);
 errors++;
 }
 }
-if(data108.present !== undefined){
-if(typeof data108.present !== "boolean"){
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data113.regex !== undefined){
+let data118 = data113.regex;
+if(typeof data118 === "string"){
+if(!(formats30(data118))){
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3207,9 +3193,8 @@ vErrors.push(err243);
 errors++;
 }
 }
-if(data108.invert !== undefined){
-if(typeof data108.invert !== "boolean"){
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3219,9 +3204,11 @@ vErrors.push(err244);
 errors++;
 }
 }
-}
-else {
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data113.range !== undefined){
+let data119 = data113.range;
+if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
+if(data119.start === undefined){
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3230,11 +3217,8 @@ vErrors.push(err245);
 }
 errors++;
 }
-var _valid7 = _errs271 === errors;
-valid54 = valid54 || _valid7;
-}
-if(!valid54){
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data119.end === undefined){
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3243,21 +3227,9 @@ vErrors.push(err246);
 }
 errors++;
 }
-else {
-errors = _errs268;
-if(vErrors !== null){
-if(_errs268){
-vErrors.length = _errs268;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+for(const key20 in data119){
+if(!((key20 === "start") || (key20 === "end"))){
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3267,11 +3239,10 @@ vErrors.push(err247);
 errors++;
 }
 }
-if(data86.fraction !== undefined){
-let data119 = data86.fraction;
-if((typeof data119 == "number") && (isFinite(data119))){
-if(data119 > 1 || isNaN(data119)){
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data119.start !== undefined){
+let data120 = data119.start;
+if(!(((typeof data120 == "number") && (!(data120 % 1) && !isNaN(data120))) && (isFinite(data120)))){
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3280,8 +3251,9 @@ vErrors.push(err248);
 }
 errors++;
 }
-if(data119 < 0 || isNaN(data119)){
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data120 == "number") && (isFinite(data120))){
+if(data120 > 9007199254740991 || isNaN(data120)){
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3290,9 +3262,8 @@ vErrors.push(err249);
 }
 errors++;
 }
-}
-else {
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(data120 < -9007199254740991 || isNaN(data120)){
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3302,12 +3273,11 @@ vErrors.push(err250);
 errors++;
 }
 }
-if(data86.tls !== undefined){
-let data120 = data86.tls;
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-for(const key24 in data120){
-if(!(key24 === "clientCertificate")){
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
+}
+if(data119.end !== undefined){
+let data121 = data119.end;
+if(!(((typeof data121 == "number") && (!(data121 % 1) && !isNaN(data121))) && (isFinite(data121)))){
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3316,10 +3286,9 @@ vErrors.push(err251);
 }
 errors++;
 }
-}
-if(data120.clientCertificate !== undefined){
-if(typeof data120.clientCertificate !== "boolean"){
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
+if((typeof data121 == "number") && (isFinite(data121))){
+if(data121 > 9007199254740991 || isNaN(data121)){
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3328,10 +3297,8 @@ vErrors.push(err252);
 }
 errors++;
 }
-}
-}
-else {
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
+if(data121 < -9007199254740991 || isNaN(data121)){
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3342,8 +3309,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3353,12 +3321,9 @@ vErrors.push(err254);
 errors++;
 }
 }
-if(data84.forward !== undefined){
-let data122 = data84.forward;
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-for(const key25 in data122){
-if(!((((((((key25 === "cluster") || (key25 === "clusters")) || (key25 === "clusterHeader")) || (key25 === "timeout")) || (key25 === "idleTimeout")) || (key25 === "rewrite")) || (key25 === "requestHeaders")) || (key25 === "responseHeaders"))){
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
+if(data113.present !== undefined){
+if(typeof data113.present !== "boolean"){
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3368,11 +3333,9 @@ vErrors.push(err255);
 errors++;
 }
 }
-if(data122.cluster !== undefined){
-let data123 = data122.cluster;
-if(typeof data123 === "string"){
-if(!(formats4(data123))){
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data113.invert !== undefined){
+if(typeof data113.invert !== "boolean"){
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3382,8 +3345,9 @@ vErrors.push(err256);
 errors++;
 }
 }
+}
 else {
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3392,12 +3356,11 @@ vErrors.push(err257);
 }
 errors++;
 }
+var _valid6 = _errs273 === errors;
+valid52 = valid52 || _valid6;
 }
-if(data122.clusters !== undefined){
-let data124 = data122.clusters;
-if(Array.isArray(data124)){
-if(data124.length < 1){
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+if(!valid52){
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3406,12 +3369,21 @@ vErrors.push(err258);
 }
 errors++;
 }
-const len12 = data124.length;
-for(let i12=0; i12<len12; i12++){
-let data125 = data124[i12];
-if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
-if(data125.name === undefined){
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+else {
+errors = _errs270;
+if(vErrors !== null){
+if(_errs270){
+vErrors.length = _errs270;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3420,9 +3392,15 @@ vErrors.push(err259);
 }
 errors++;
 }
-for(const key26 in data125){
-if(!((key26 === "name") || (key26 === "weight"))){
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
+}
+if(data102.query !== undefined){
+let data124 = data102.query;
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+for(const key21 in data124){
+const _errs299 = errors;
+if(typeof key21 === "string"){
+if(!(formats4(key21))){
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key21};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3432,11 +3410,8 @@ vErrors.push(err260);
 errors++;
 }
 }
-if(data125.name !== undefined){
-let data126 = data125.name;
-if(typeof data126 === "string"){
-if(!(formats4(data126))){
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key21};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3445,9 +3420,9 @@ vErrors.push(err261);
 }
 errors++;
 }
-}
-else {
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+var valid55 = _errs299 === errors;
+if(!valid55){
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key21}};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3457,10 +3432,13 @@ vErrors.push(err262);
 errors++;
 }
 }
-if(data125.weight !== undefined){
-let data127 = data125.weight;
-if(!(((typeof data127 == "number") && (!(data127 % 1) && !isNaN(data127))) && (isFinite(data127)))){
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+for(const key22 in data124){
+let data125 = data124[key22];
+const _errs303 = errors;
+let valid57 = false;
+const _errs304 = errors;
+if(typeof data125 !== "string"){
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3469,9 +3447,14 @@ vErrors.push(err263);
 }
 errors++;
 }
-if((typeof data127 == "number") && (isFinite(data127))){
-if(data127 > 4294967295 || isNaN(data127)){
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+var _valid7 = _errs304 === errors;
+valid57 = valid57 || _valid7;
+if(!valid57){
+const _errs306 = errors;
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+for(const key23 in data125){
+if(!((((((((key23 === "exact") || (key23 === "prefix")) || (key23 === "suffix")) || (key23 === "contains")) || (key23 === "regex")) || (key23 === "range")) || (key23 === "present")) || (key23 === "invert"))){
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3480,8 +3463,10 @@ vErrors.push(err264);
 }
 errors++;
 }
-if(data127 < 0 || isNaN(data127)){
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data125.exact !== undefined){
+if(typeof data125.exact !== "string"){
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3491,10 +3476,11 @@ vErrors.push(err265);
 errors++;
 }
 }
-}
-}
-else {
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters/" + i12,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data125.prefix !== undefined){
+let data127 = data125.prefix;
+if(typeof data127 === "string"){
+if(!(formats4(data127))){
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3504,9 +3490,8 @@ vErrors.push(err266);
 errors++;
 }
 }
-}
 else {
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3516,11 +3501,11 @@ vErrors.push(err267);
 errors++;
 }
 }
-if(data122.clusterHeader !== undefined){
-let data128 = data122.clusterHeader;
+if(data125.suffix !== undefined){
+let data128 = data125.suffix;
 if(typeof data128 === "string"){
-if(!(formats114(data128))){
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(!(formats4(data128))){
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3531,7 +3516,7 @@ errors++;
 }
 }
 else {
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3541,11 +3526,11 @@ vErrors.push(err269);
 errors++;
 }
 }
-if(data122.timeout !== undefined){
-let data129 = data122.timeout;
+if(data125.contains !== undefined){
+let data129 = data125.contains;
 if(typeof data129 === "string"){
-if(!(formats2(data129))){
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(!(formats4(data129))){
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3556,7 +3541,7 @@ errors++;
 }
 }
 else {
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3566,11 +3551,11 @@ vErrors.push(err271);
 errors++;
 }
 }
-if(data122.idleTimeout !== undefined){
-let data130 = data122.idleTimeout;
+if(data125.regex !== undefined){
+let data130 = data125.regex;
 if(typeof data130 === "string"){
-if(!(formats2(data130))){
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(!(formats30(data130))){
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3581,7 +3566,7 @@ errors++;
 }
 }
 else {
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3591,12 +3576,11 @@ vErrors.push(err273);
 errors++;
 }
 }
-if(data122.rewrite !== undefined){
-let data131 = data122.rewrite;
+if(data125.range !== undefined){
+let data131 = data125.range;
 if(data131 && typeof data131 == "object" && !Array.isArray(data131)){
-for(const key27 in data131){
-if(!(((((key27 === "prefix") || (key27 === "regex")) || (key27 === "path")) || (key27 === "host")) || (key27 === "hostFrom"))){
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+if(data131.start === undefined){
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3605,12 +3589,8 @@ vErrors.push(err274);
 }
 errors++;
 }
-}
-if(data131.prefix !== undefined){
-let data132 = data131.prefix;
-if(typeof data132 === "string"){
-if(!(formats80(data132))){
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data131.end === undefined){
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3619,9 +3599,9 @@ vErrors.push(err275);
 }
 errors++;
 }
-}
-else {
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+for(const key24 in data131){
+if(!((key24 === "start") || (key24 === "end"))){
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3631,11 +3611,10 @@ vErrors.push(err276);
 errors++;
 }
 }
-if(data131.regex !== undefined){
-let data133 = data131.regex;
-if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
-if(data133.pattern === undefined){
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+if(data131.start !== undefined){
+let data132 = data131.start;
+if(!(((typeof data132 == "number") && (!(data132 % 1) && !isNaN(data132))) && (isFinite(data132)))){
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3644,8 +3623,9 @@ vErrors.push(err277);
 }
 errors++;
 }
-if(data133.substitution === undefined){
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+if((typeof data132 == "number") && (isFinite(data132))){
+if(data132 > 9007199254740991 || isNaN(data132)){
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3654,9 +3634,8 @@ vErrors.push(err278);
 }
 errors++;
 }
-for(const key28 in data133){
-if(!((key28 === "pattern") || (key28 === "substitution"))){
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
+if(data132 < -9007199254740991 || isNaN(data132)){
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3666,11 +3645,11 @@ vErrors.push(err279);
 errors++;
 }
 }
-if(data133.pattern !== undefined){
-let data134 = data133.pattern;
-if(typeof data134 === "string"){
-if(!(formats30(data134))){
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+}
+if(data131.end !== undefined){
+let data133 = data131.end;
+if(!(((typeof data133 == "number") && (!(data133 % 1) && !isNaN(data133))) && (isFinite(data133)))){
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3679,9 +3658,9 @@ vErrors.push(err280);
 }
 errors++;
 }
-}
-else {
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if((typeof data133 == "number") && (isFinite(data133))){
+if(data133 > 9007199254740991 || isNaN(data133)){
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3690,12 +3669,8 @@ vErrors.push(err281);
 }
 errors++;
 }
-}
-if(data133.substitution !== undefined){
-let data135 = data133.substitution;
-if(typeof data135 === "string"){
-if(!(formats124(data135))){
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data133 < -9007199254740991 || isNaN(data133)){
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3705,8 +3680,10 @@ vErrors.push(err282);
 errors++;
 }
 }
+}
+}
 else {
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3716,9 +3693,9 @@ vErrors.push(err283);
 errors++;
 }
 }
-}
-else {
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data125.present !== undefined){
+if(typeof data125.present !== "boolean"){
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3728,11 +3705,9 @@ vErrors.push(err284);
 errors++;
 }
 }
-if(data131.path !== undefined){
-let data136 = data131.path;
-if(typeof data136 === "string"){
-if(!(formats80(data136))){
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data125.invert !== undefined){
+if(typeof data125.invert !== "boolean"){
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3742,8 +3717,9 @@ vErrors.push(err285);
 errors++;
 }
 }
+}
 else {
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3752,12 +3728,11 @@ vErrors.push(err286);
 }
 errors++;
 }
+var _valid7 = _errs306 === errors;
+valid57 = valid57 || _valid7;
 }
-if(data131.host !== undefined){
-let data137 = data131.host;
-if(typeof data137 === "string"){
-if(!(formats128(data137))){
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(!valid57){
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3766,9 +3741,21 @@ vErrors.push(err287);
 }
 errors++;
 }
+else {
+errors = _errs303;
+if(vErrors !== null){
+if(_errs303){
+vErrors.length = _errs303;
 }
 else {
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3778,10 +3765,11 @@ vErrors.push(err288);
 errors++;
 }
 }
-if(data131.hostFrom !== undefined){
-let data138 = data131.hostFrom;
-if(typeof data138 !== "string"){
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data102.fraction !== undefined){
+let data136 = data102.fraction;
+if((typeof data136 == "number") && (isFinite(data136))){
+if(data136 > 1 || isNaN(data136)){
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3790,8 +3778,8 @@ vErrors.push(err289);
 }
 errors++;
 }
-if(!(data138 === "upstream")){
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+if(data136 < 0 || isNaN(data136)){
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3801,9 +3789,8 @@ vErrors.push(err290);
 errors++;
 }
 }
-}
 else {
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3813,12 +3800,12 @@ vErrors.push(err291);
 errors++;
 }
 }
-if(data122.requestHeaders !== undefined){
-let data139 = data122.requestHeaders;
-if(data139 && typeof data139 == "object" && !Array.isArray(data139)){
-for(const key29 in data139){
-if(!(((key29 === "set") || (key29 === "add")) || (key29 === "remove"))){
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29}};
+if(data102.tls !== undefined){
+let data137 = data102.tls;
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+for(const key25 in data137){
+if(!(key25 === "clientCertificate")){
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3828,14 +3815,9 @@ vErrors.push(err292);
 errors++;
 }
 }
-if(data139.set !== undefined){
-let data140 = data139.set;
-if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
-for(const key30 in data140){
-const _errs345 = errors;
-if(typeof key30 === "string"){
-if(!(formats130(key30))){
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key30};
+if(data137.clientCertificate !== undefined){
+if(typeof data137.clientCertificate !== "boolean"){
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3845,8 +3827,9 @@ vErrors.push(err293);
 errors++;
 }
 }
+}
 else {
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3855,9 +3838,10 @@ vErrors.push(err294);
 }
 errors++;
 }
-var valid65 = _errs345 === errors;
-if(!valid65){
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
+}
+}
+else {
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3867,11 +3851,12 @@ vErrors.push(err295);
 errors++;
 }
 }
-for(const key31 in data140){
-let data141 = data140[key31];
-if(typeof data141 === "string"){
-if(!(formats132(data141))){
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/set/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data100.forward !== undefined){
+let data139 = data100.forward;
+if(data139 && typeof data139 == "object" && !Array.isArray(data139)){
+for(const key26 in data139){
+if(!(func2.call(schema12.properties.forward.properties, key26))){
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3881,8 +3866,11 @@ vErrors.push(err296);
 errors++;
 }
 }
-else {
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/set/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data139.cluster !== undefined){
+let data140 = data139.cluster;
+if(typeof data140 === "string"){
+if(!(formats4(data140))){
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3892,9 +3880,8 @@ vErrors.push(err297);
 errors++;
 }
 }
-}
 else {
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3904,14 +3891,11 @@ vErrors.push(err298);
 errors++;
 }
 }
-if(data139.add !== undefined){
-let data142 = data139.add;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-for(const key32 in data142){
-const _errs352 = errors;
-if(typeof key32 === "string"){
-if(!(formats130(key32))){
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key32};
+if(data139.clusters !== undefined){
+let data141 = data139.clusters;
+if(Array.isArray(data141)){
+if(data141.length < 1){
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3920,9 +3904,12 @@ vErrors.push(err299);
 }
 errors++;
 }
-}
-else {
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key32};
+const len13 = data141.length;
+for(let i13=0; i13<len13; i13++){
+let data142 = data141[i13];
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+if(data142.name === undefined){
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3931,9 +3918,9 @@ vErrors.push(err300);
 }
 errors++;
 }
-var valid67 = _errs352 === errors;
-if(!valid67){
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key32}};
+for(const key27 in data142){
+if(!((key27 === "name") || (key27 === "weight"))){
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3943,11 +3930,11 @@ vErrors.push(err301);
 errors++;
 }
 }
-for(const key33 in data142){
-let data143 = data142[key33];
+if(data142.name !== undefined){
+let data143 = data142.name;
 if(typeof data143 === "string"){
-if(!(formats132(data143))){
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/add/" + key33.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(!(formats4(data143))){
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3958,7 +3945,7 @@ errors++;
 }
 }
 else {
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/add/" + key33.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3968,9 +3955,10 @@ vErrors.push(err303);
 errors++;
 }
 }
-}
-else {
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data142.weight !== undefined){
+let data144 = data142.weight;
+if(!(((typeof data144 == "number") && (!(data144 % 1) && !isNaN(data144))) && (isFinite(data144)))){
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3979,16 +3967,9 @@ vErrors.push(err304);
 }
 errors++;
 }
-}
-if(data139.remove !== undefined){
-let data144 = data139.remove;
-if(Array.isArray(data144)){
-const len13 = data144.length;
-for(let i13=0; i13<len13; i13++){
-let data145 = data144[i13];
-if(typeof data145 === "string"){
-if(!(formats130(data145))){
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/remove/" + i13,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if((typeof data144 == "number") && (isFinite(data144))){
+if(data144 > 4294967295 || isNaN(data144)){
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3997,9 +3978,8 @@ vErrors.push(err305);
 }
 errors++;
 }
-}
-else {
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/remove/" + i13,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data144 < 0 || isNaN(data144)){
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -4010,8 +3990,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -4023,7 +4004,7 @@ errors++;
 }
 }
 else {
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -4033,12 +4014,11 @@ vErrors.push(err308);
 errors++;
 }
 }
-if(data122.responseHeaders !== undefined){
-let data146 = data122.responseHeaders;
-if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
-for(const key34 in data146){
-if(!(((key34 === "set") || (key34 === "add")) || (key34 === "remove"))){
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34}};
+if(data139.clusterHeader !== undefined){
+let data145 = data139.clusterHeader;
+if(typeof data145 === "string"){
+if(!(formats124(data145))){
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -4048,14 +4028,8 @@ vErrors.push(err309);
 errors++;
 }
 }
-if(data146.set !== undefined){
-let data147 = data146.set;
-if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
-for(const key35 in data147){
-const _errs366 = errors;
-if(typeof key35 === "string"){
-if(!(formats130(key35))){
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key35};
+else {
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -4065,8 +4039,11 @@ vErrors.push(err310);
 errors++;
 }
 }
-else {
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key35};
+if(data139.timeout !== undefined){
+let data146 = data139.timeout;
+if(typeof data146 === "string"){
+if(!(formats2(data146))){
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4075,9 +4052,9 @@ vErrors.push(err311);
 }
 errors++;
 }
-var valid72 = _errs366 === errors;
-if(!valid72){
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key35}};
+}
+else {
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4087,11 +4064,11 @@ vErrors.push(err312);
 errors++;
 }
 }
-for(const key36 in data147){
-let data148 = data147[key36];
-if(typeof data148 === "string"){
-if(!(formats132(data148))){
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/set/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data139.idleTimeout !== undefined){
+let data147 = data139.idleTimeout;
+if(typeof data147 === "string"){
+if(!(formats2(data147))){
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4102,7 +4079,7 @@ errors++;
 }
 }
 else {
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/set/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4112,9 +4089,15 @@ vErrors.push(err314);
 errors++;
 }
 }
-}
-else {
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data139.upgrades !== undefined){
+let data148 = data139.upgrades;
+if(Array.isArray(data148)){
+const len14 = data148.length;
+for(let i14=0; i14<len14; i14++){
+let data149 = data148[i14];
+if(typeof data149 === "string"){
+if(!(formats80(data149))){
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/upgrades/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4124,14 +4107,8 @@ vErrors.push(err315);
 errors++;
 }
 }
-if(data146.add !== undefined){
-let data149 = data146.add;
-if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
-for(const key37 in data149){
-const _errs373 = errors;
-if(typeof key37 === "string"){
-if(!(formats130(key37))){
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key37};
+else {
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/upgrades/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4141,8 +4118,9 @@ vErrors.push(err316);
 errors++;
 }
 }
+}
 else {
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key37};
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4151,9 +4129,13 @@ vErrors.push(err317);
 }
 errors++;
 }
-var valid74 = _errs373 === errors;
-if(!valid74){
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key37}};
+}
+if(data139.rewrite !== undefined){
+let data150 = data139.rewrite;
+if(data150 && typeof data150 == "object" && !Array.isArray(data150)){
+for(const key28 in data150){
+if(!(((((key28 === "prefix") || (key28 === "regex")) || (key28 === "path")) || (key28 === "host")) || (key28 === "hostFrom"))){
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4163,11 +4145,11 @@ vErrors.push(err318);
 errors++;
 }
 }
-for(const key38 in data149){
-let data150 = data149[key38];
-if(typeof data150 === "string"){
-if(!(formats132(data150))){
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/add/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data150.prefix !== undefined){
+let data151 = data150.prefix;
+if(typeof data151 === "string"){
+if(!(formats90(data151))){
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4178,7 +4160,7 @@ errors++;
 }
 }
 else {
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/add/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4188,9 +4170,11 @@ vErrors.push(err320);
 errors++;
 }
 }
-}
-else {
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data150.regex !== undefined){
+let data152 = data150.regex;
+if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
+if(data152.pattern === undefined){
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4199,16 +4183,8 @@ vErrors.push(err321);
 }
 errors++;
 }
-}
-if(data146.remove !== undefined){
-let data151 = data146.remove;
-if(Array.isArray(data151)){
-const len14 = data151.length;
-for(let i14=0; i14<len14; i14++){
-let data152 = data151[i14];
-if(typeof data152 === "string"){
-if(!(formats130(data152))){
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/remove/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(data152.substitution === undefined){
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4217,9 +4193,9 @@ vErrors.push(err322);
 }
 errors++;
 }
-}
-else {
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/remove/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+for(const key29 in data152){
+if(!((key29 === "pattern") || (key29 === "substitution"))){
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4229,9 +4205,11 @@ vErrors.push(err323);
 errors++;
 }
 }
-}
-else {
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data152.pattern !== undefined){
+let data153 = data152.pattern;
+if(typeof data153 === "string"){
+if(!(formats30(data153))){
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4241,9 +4219,8 @@ vErrors.push(err324);
 errors++;
 }
 }
-}
 else {
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4253,9 +4230,11 @@ vErrors.push(err325);
 errors++;
 }
 }
-}
-else {
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+if(data152.substitution !== undefined){
+let data154 = data152.substitution;
+if(typeof data154 === "string"){
+if(!(formats136(data154))){
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4265,12 +4244,8 @@ vErrors.push(err326);
 errors++;
 }
 }
-if(data84.redirect !== undefined){
-let data153 = data84.redirect;
-if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
-for(const key39 in data153){
-if(!(((((((key39 === "scheme") || (key39 === "host")) || (key39 === "port")) || (key39 === "path")) || (key39 === "prefix")) || (key39 === "status")) || (key39 === "stripQuery"))){
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39}};
+else {
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4280,10 +4255,9 @@ vErrors.push(err327);
 errors++;
 }
 }
-if(data153.scheme !== undefined){
-let data154 = data153.scheme;
-if(typeof data154 !== "string"){
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4292,8 +4266,12 @@ vErrors.push(err328);
 }
 errors++;
 }
-if(!((data154 === "http") || (data154 === "https"))){
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data150.path !== undefined){
+let data155 = data150.path;
+if(typeof data155 === "string"){
+if(!(formats90(data155))){
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4303,11 +4281,8 @@ vErrors.push(err329);
 errors++;
 }
 }
-if(data153.host !== undefined){
-let data155 = data153.host;
-if(typeof data155 === "string"){
-if(!(formats150(data155))){
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+else {
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4317,8 +4292,11 @@ vErrors.push(err330);
 errors++;
 }
 }
-else {
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data150.host !== undefined){
+let data156 = data150.host;
+if(typeof data156 === "string"){
+if(!(formats140(data156))){
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4328,10 +4306,8 @@ vErrors.push(err331);
 errors++;
 }
 }
-if(data153.port !== undefined){
-let data156 = data153.port;
-if(!(((typeof data156 == "number") && (!(data156 % 1) && !isNaN(data156))) && (isFinite(data156)))){
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+else {
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4340,9 +4316,11 @@ vErrors.push(err332);
 }
 errors++;
 }
-if((typeof data156 == "number") && (isFinite(data156))){
-if(data156 > 65535 || isNaN(data156)){
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data150.hostFrom !== undefined){
+let data157 = data150.hostFrom;
+if(typeof data157 !== "string"){
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4351,8 +4329,8 @@ vErrors.push(err333);
 }
 errors++;
 }
-if(data156 < 0 || isNaN(data156)){
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(!(data157 === "upstream")){
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4363,11 +4341,8 @@ errors++;
 }
 }
 }
-if(data153.path !== undefined){
-let data157 = data153.path;
-if(typeof data157 === "string"){
-if(!(formats152(data157))){
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+else {
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4377,8 +4352,12 @@ vErrors.push(err335);
 errors++;
 }
 }
-else {
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data139.requestHeaders !== undefined){
+let data158 = data139.requestHeaders;
+if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
+for(const key30 in data158){
+if(!(((key30 === "set") || (key30 === "add")) || (key30 === "remove"))){
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4388,11 +4367,14 @@ vErrors.push(err336);
 errors++;
 }
 }
-if(data153.prefix !== undefined){
-let data158 = data153.prefix;
-if(typeof data158 === "string"){
-if(!(formats80(data158))){
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data158.set !== undefined){
+let data159 = data158.set;
+if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
+for(const key31 in data159){
+const _errs384 = errors;
+if(typeof key31 === "string"){
+if(!(formats142(key31))){
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4403,7 +4385,7 @@ errors++;
 }
 }
 else {
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4412,11 +4394,9 @@ vErrors.push(err338);
 }
 errors++;
 }
-}
-if(data153.status !== undefined){
-let data159 = data153.status;
-if(!(((typeof data159 == "number") && (!(data159 % 1) && !isNaN(data159))) && (isFinite(data159)))){
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+var valid70 = _errs384 === errors;
+if(!valid70){
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4425,8 +4405,12 @@ vErrors.push(err339);
 }
 errors++;
 }
-if(!(((((data159 === 301) || (data159 === 302)) || (data159 === 303)) || (data159 === 307)) || (data159 === 308))){
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+for(const key32 in data159){
+let data160 = data159[key32];
+if(typeof data160 === "string"){
+if(!(formats144(data160))){
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4436,9 +4420,8 @@ vErrors.push(err340);
 errors++;
 }
 }
-if(data153.stripQuery !== undefined){
-if(typeof data153.stripQuery !== "boolean"){
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4450,7 +4433,7 @@ errors++;
 }
 }
 else {
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4460,11 +4443,14 @@ vErrors.push(err342);
 errors++;
 }
 }
-if(data84.respond !== undefined){
-let data161 = data84.respond;
+if(data158.add !== undefined){
+let data161 = data158.add;
 if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-if(data161.status === undefined){
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+for(const key33 in data161){
+const _errs391 = errors;
+if(typeof key33 === "string"){
+if(!(formats142(key33))){
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key33};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4473,9 +4459,9 @@ vErrors.push(err343);
 }
 errors++;
 }
-for(const key40 in data161){
-if(!(((key40 === "status") || (key40 === "headers")) || (key40 === "body"))){
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40}};
+}
+else {
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key33};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4484,11 +4470,9 @@ vErrors.push(err344);
 }
 errors++;
 }
-}
-if(data161.status !== undefined){
-let data162 = data161.status;
-if(!(((typeof data162 == "number") && (!(data162 % 1) && !isNaN(data162))) && (isFinite(data162)))){
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+var valid72 = _errs391 === errors;
+if(!valid72){
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key33}};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4497,9 +4481,12 @@ vErrors.push(err345);
 }
 errors++;
 }
-if((typeof data162 == "number") && (isFinite(data162))){
-if(data162 > 599 || isNaN(data162)){
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+for(const key34 in data161){
+let data162 = data161[key34];
+if(typeof data162 === "string"){
+if(!(formats144(data162))){
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4508,8 +4495,9 @@ vErrors.push(err346);
 }
 errors++;
 }
-if(data162 < 200 || isNaN(data162)){
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+else {
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4520,14 +4508,8 @@ errors++;
 }
 }
 }
-if(data161.headers !== undefined){
-let data163 = data161.headers;
-if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
-for(const key41 in data163){
-const _errs406 = errors;
-if(typeof key41 === "string"){
-if(!(formats130(key41))){
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
+else {
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4537,8 +4519,15 @@ vErrors.push(err348);
 errors++;
 }
 }
-else {
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
+if(data158.remove !== undefined){
+let data163 = data158.remove;
+if(Array.isArray(data163)){
+const len15 = data163.length;
+for(let i15=0; i15<len15; i15++){
+let data164 = data163[i15];
+if(typeof data164 === "string"){
+if(!(formats142(data164))){
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/remove/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4547,9 +4536,9 @@ vErrors.push(err349);
 }
 errors++;
 }
-var valid80 = _errs406 === errors;
-if(!valid80){
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
+}
+else {
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/remove/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4559,11 +4548,9 @@ vErrors.push(err350);
 errors++;
 }
 }
-for(const key42 in data163){
-let data164 = data163[key42];
-if(typeof data164 === "string"){
-if(!(formats132(data164))){
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/headers/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4573,8 +4560,9 @@ vErrors.push(err351);
 errors++;
 }
 }
+}
 else {
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/headers/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4584,9 +4572,12 @@ vErrors.push(err352);
 errors++;
 }
 }
-}
-else {
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data139.responseHeaders !== undefined){
+let data165 = data139.responseHeaders;
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+for(const key35 in data165){
+if(!(((key35 === "set") || (key35 === "add")) || (key35 === "remove"))){
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4596,9 +4587,14 @@ vErrors.push(err353);
 errors++;
 }
 }
-if(data161.body !== undefined){
-if(typeof data161.body !== "string"){
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+if(data165.set !== undefined){
+let data166 = data165.set;
+if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
+for(const key36 in data166){
+const _errs405 = errors;
+if(typeof key36 === "string"){
+if(!(formats142(key36))){
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key36};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4608,9 +4604,8 @@ vErrors.push(err354);
 errors++;
 }
 }
-}
 else {
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key36};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4619,10 +4614,9 @@ vErrors.push(err355);
 }
 errors++;
 }
-}
-}
-else {
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i10,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+var valid77 = _errs405 === errors;
+if(!valid77){
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key36}};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4632,9 +4626,11 @@ vErrors.push(err356);
 errors++;
 }
 }
-}
-else {
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+for(const key37 in data166){
+let data167 = data166[key37];
+if(typeof data167 === "string"){
+if(!(formats144(data167))){
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/set/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4644,11 +4640,8 @@ vErrors.push(err357);
 errors++;
 }
 }
-if(data52.virtualHosts !== undefined){
-let data166 = data52.virtualHosts;
-if(Array.isArray(data166)){
-if(data166.length < 1){
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/set/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4657,12 +4650,10 @@ vErrors.push(err358);
 }
 errors++;
 }
-const len15 = data166.length;
-for(let i15=0; i15<len15; i15++){
-let data167 = data166[i15];
-if(data167 && typeof data167 == "object" && !Array.isArray(data167)){
-if(data167.domains === undefined){
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+}
+else {
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4671,8 +4662,15 @@ vErrors.push(err359);
 }
 errors++;
 }
-if(data167.routes === undefined){
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+}
+if(data165.add !== undefined){
+let data168 = data165.add;
+if(data168 && typeof data168 == "object" && !Array.isArray(data168)){
+for(const key38 in data168){
+const _errs412 = errors;
+if(typeof key38 === "string"){
+if(!(formats142(key38))){
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4681,9 +4679,9 @@ vErrors.push(err360);
 }
 errors++;
 }
-for(const key43 in data167){
-if(!(((((key43 === "name") || (key43 === "domains")) || (key43 === "requestHeaders")) || (key43 === "responseHeaders")) || (key43 === "routes"))){
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
+}
+else {
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4692,12 +4690,9 @@ vErrors.push(err361);
 }
 errors++;
 }
-}
-if(data167.name !== undefined){
-let data168 = data167.name;
-if(typeof data168 === "string"){
-if(!(formats4(data168))){
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+var valid79 = _errs412 === errors;
+if(!valid79){
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4707,8 +4702,11 @@ vErrors.push(err362);
 errors++;
 }
 }
-else {
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+for(const key39 in data168){
+let data169 = data168[key39];
+if(typeof data169 === "string"){
+if(!(formats144(data169))){
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/add/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4718,11 +4716,8 @@ vErrors.push(err363);
 errors++;
 }
 }
-if(data167.domains !== undefined){
-let data169 = data167.domains;
-if(Array.isArray(data169)){
-if(data169.length < 1){
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/add/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4731,12 +4726,10 @@ vErrors.push(err364);
 }
 errors++;
 }
-const len16 = data169.length;
-for(let i16=0; i16<len16; i16++){
-let data170 = data169[i16];
-if(typeof data170 === "string"){
-if(!(formats162(data170))){
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/domains/" + i16,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+}
+}
+else {
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4746,8 +4739,15 @@ vErrors.push(err365);
 errors++;
 }
 }
-else {
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/domains/" + i16,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+if(data165.remove !== undefined){
+let data170 = data165.remove;
+if(Array.isArray(data170)){
+const len16 = data170.length;
+for(let i16=0; i16<len16; i16++){
+let data171 = data170[i16];
+if(typeof data171 === "string"){
+if(!(formats142(data171))){
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4757,9 +4757,8 @@ vErrors.push(err366);
 errors++;
 }
 }
-}
 else {
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4769,12 +4768,9 @@ vErrors.push(err367);
 errors++;
 }
 }
-if(data167.requestHeaders !== undefined){
-let data171 = data167.requestHeaders;
-if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
-for(const key44 in data171){
-if(!(((key44 === "set") || (key44 === "add")) || (key44 === "remove"))){
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44}};
+}
+else {
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4784,14 +4780,9 @@ vErrors.push(err368);
 errors++;
 }
 }
-if(data171.set !== undefined){
-let data172 = data171.set;
-if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
-for(const key45 in data172){
-const _errs429 = errors;
-if(typeof key45 === "string"){
-if(!(formats130(key45))){
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key45};
+}
+else {
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4801,8 +4792,9 @@ vErrors.push(err369);
 errors++;
 }
 }
+}
 else {
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key45};
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4811,9 +4803,13 @@ vErrors.push(err370);
 }
 errors++;
 }
-var valid88 = _errs429 === errors;
-if(!valid88){
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key45}};
+}
+if(data100.redirect !== undefined){
+let data172 = data100.redirect;
+if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
+for(const key40 in data172){
+if(!(((((((key40 === "scheme") || (key40 === "host")) || (key40 === "port")) || (key40 === "path")) || (key40 === "prefix")) || (key40 === "status")) || (key40 === "stripQuery"))){
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4823,11 +4819,10 @@ vErrors.push(err371);
 errors++;
 }
 }
-for(const key46 in data172){
-let data173 = data172[key46];
-if(typeof data173 === "string"){
-if(!(formats132(data173))){
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/set/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data172.scheme !== undefined){
+let data173 = data172.scheme;
+if(typeof data173 !== "string"){
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4836,9 +4831,8 @@ vErrors.push(err372);
 }
 errors++;
 }
-}
-else {
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/set/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(!((data173 === "http") || (data173 === "https"))){
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4848,9 +4842,11 @@ vErrors.push(err373);
 errors++;
 }
 }
-}
-else {
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data172.host !== undefined){
+let data174 = data172.host;
+if(typeof data174 === "string"){
+if(!(formats162(data174))){
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4860,14 +4856,8 @@ vErrors.push(err374);
 errors++;
 }
 }
-if(data171.add !== undefined){
-let data174 = data171.add;
-if(data174 && typeof data174 == "object" && !Array.isArray(data174)){
-for(const key47 in data174){
-const _errs436 = errors;
-if(typeof key47 === "string"){
-if(!(formats130(key47))){
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key47};
+else {
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4877,8 +4867,10 @@ vErrors.push(err375);
 errors++;
 }
 }
-else {
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key47};
+if(data172.port !== undefined){
+let data175 = data172.port;
+if(!(((typeof data175 == "number") && (!(data175 % 1) && !isNaN(data175))) && (isFinite(data175)))){
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4887,9 +4879,9 @@ vErrors.push(err376);
 }
 errors++;
 }
-var valid90 = _errs436 === errors;
-if(!valid90){
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key47}};
+if((typeof data175 == "number") && (isFinite(data175))){
+if(data175 > 65535 || isNaN(data175)){
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4898,12 +4890,8 @@ vErrors.push(err377);
 }
 errors++;
 }
-}
-for(const key48 in data174){
-let data175 = data174[key48];
-if(typeof data175 === "string"){
-if(!(formats132(data175))){
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/add/" + key48.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data175 < 0 || isNaN(data175)){
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4913,8 +4901,12 @@ vErrors.push(err378);
 errors++;
 }
 }
-else {
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/add/" + key48.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+}
+if(data172.path !== undefined){
+let data176 = data172.path;
+if(typeof data176 === "string"){
+if(!(formats164(data176))){
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4924,9 +4916,8 @@ vErrors.push(err379);
 errors++;
 }
 }
-}
 else {
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4936,15 +4927,11 @@ vErrors.push(err380);
 errors++;
 }
 }
-if(data171.remove !== undefined){
-let data176 = data171.remove;
-if(Array.isArray(data176)){
-const len17 = data176.length;
-for(let i17=0; i17<len17; i17++){
-let data177 = data176[i17];
+if(data172.prefix !== undefined){
+let data177 = data172.prefix;
 if(typeof data177 === "string"){
-if(!(formats130(data177))){
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/remove/" + i17,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(!(formats90(data177))){
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4955,7 +4942,7 @@ errors++;
 }
 }
 else {
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/remove/" + i17,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4965,9 +4952,10 @@ vErrors.push(err382);
 errors++;
 }
 }
-}
-else {
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data172.status !== undefined){
+let data178 = data172.status;
+if(!(((typeof data178 == "number") && (!(data178 % 1) && !isNaN(data178))) && (isFinite(data178)))){
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4976,10 +4964,8 @@ vErrors.push(err383);
 }
 errors++;
 }
-}
-}
-else {
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+if(!(((((data178 === 301) || (data178 === 302)) || (data178 === 303)) || (data178 === 307)) || (data178 === 308))){
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4989,12 +4975,9 @@ vErrors.push(err384);
 errors++;
 }
 }
-if(data167.responseHeaders !== undefined){
-let data178 = data167.responseHeaders;
-if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
-for(const key49 in data178){
-if(!(((key49 === "set") || (key49 === "add")) || (key49 === "remove"))){
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49}};
+if(data172.stripQuery !== undefined){
+if(typeof data172.stripQuery !== "boolean"){
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -5004,14 +4987,9 @@ vErrors.push(err385);
 errors++;
 }
 }
-if(data178.set !== undefined){
-let data179 = data178.set;
-if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
-for(const key50 in data179){
-const _errs450 = errors;
-if(typeof key50 === "string"){
-if(!(formats130(key50))){
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key50};
+}
+else {
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -5021,8 +4999,11 @@ vErrors.push(err386);
 errors++;
 }
 }
-else {
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key50};
+if(data100.respond !== undefined){
+let data180 = data100.respond;
+if(data180 && typeof data180 == "object" && !Array.isArray(data180)){
+if(data180.status === undefined){
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -5031,9 +5012,9 @@ vErrors.push(err387);
 }
 errors++;
 }
-var valid95 = _errs450 === errors;
-if(!valid95){
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key50}};
+for(const key41 in data180){
+if(!(((key41 === "status") || (key41 === "headers")) || (key41 === "body"))){
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -5043,11 +5024,10 @@ vErrors.push(err388);
 errors++;
 }
 }
-for(const key51 in data179){
-let data180 = data179[key51];
-if(typeof data180 === "string"){
-if(!(formats132(data180))){
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/set/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data180.status !== undefined){
+let data181 = data180.status;
+if(!(((typeof data181 == "number") && (!(data181 % 1) && !isNaN(data181))) && (isFinite(data181)))){
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5056,9 +5036,9 @@ vErrors.push(err389);
 }
 errors++;
 }
-}
-else {
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/set/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if((typeof data181 == "number") && (isFinite(data181))){
+if(data181 > 599 || isNaN(data181)){
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5067,10 +5047,8 @@ vErrors.push(err390);
 }
 errors++;
 }
-}
-}
-else {
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data181 < 200 || isNaN(data181)){
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5080,14 +5058,15 @@ vErrors.push(err391);
 errors++;
 }
 }
-if(data178.add !== undefined){
-let data181 = data178.add;
-if(data181 && typeof data181 == "object" && !Array.isArray(data181)){
-for(const key52 in data181){
-const _errs457 = errors;
-if(typeof key52 === "string"){
-if(!(formats130(key52))){
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key52};
+}
+if(data180.headers !== undefined){
+let data182 = data180.headers;
+if(data182 && typeof data182 == "object" && !Array.isArray(data182)){
+for(const key42 in data182){
+const _errs445 = errors;
+if(typeof key42 === "string"){
+if(!(formats142(key42))){
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key42};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5098,7 +5077,7 @@ errors++;
 }
 }
 else {
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key52};
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key42};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5107,9 +5086,9 @@ vErrors.push(err393);
 }
 errors++;
 }
-var valid97 = _errs457 === errors;
-if(!valid97){
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key52}};
+var valid85 = _errs445 === errors;
+if(!valid85){
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key42}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5119,11 +5098,11 @@ vErrors.push(err394);
 errors++;
 }
 }
-for(const key53 in data181){
-let data182 = data181[key53];
-if(typeof data182 === "string"){
-if(!(formats132(data182))){
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/add/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key43 in data182){
+let data183 = data182[key43];
+if(typeof data183 === "string"){
+if(!(formats144(data183))){
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/headers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5134,7 +5113,7 @@ errors++;
 }
 }
 else {
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/add/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/headers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5146,7 +5125,7 @@ errors++;
 }
 }
 else {
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5156,15 +5135,9 @@ vErrors.push(err397);
 errors++;
 }
 }
-if(data178.remove !== undefined){
-let data183 = data178.remove;
-if(Array.isArray(data183)){
-const len18 = data183.length;
-for(let i18=0; i18<len18; i18++){
-let data184 = data183[i18];
-if(typeof data184 === "string"){
-if(!(formats130(data184))){
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/remove/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(data180.body !== undefined){
+if(typeof data180.body !== "string"){
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5174,8 +5147,9 @@ vErrors.push(err398);
 errors++;
 }
 }
+}
 else {
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/remove/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5187,7 +5161,7 @@ errors++;
 }
 }
 else {
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5199,7 +5173,7 @@ errors++;
 }
 }
 else {
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5209,15 +5183,11 @@ vErrors.push(err401);
 errors++;
 }
 }
-if(data167.routes !== undefined){
-let data185 = data167.routes;
+if(data53.virtualHosts !== undefined){
+let data185 = data53.virtualHosts;
 if(Array.isArray(data185)){
-const len19 = data185.length;
-for(let i19=0; i19<len19; i19++){
-let data186 = data185[i19];
-if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
-if(data186.match === undefined){
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+if(data185.length < 1){
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5226,9 +5196,12 @@ vErrors.push(err402);
 }
 errors++;
 }
-for(const key54 in data186){
-if(!(((((key54 === "name") || (key54 === "match")) || (key54 === "forward")) || (key54 === "redirect")) || (key54 === "respond"))){
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54}};
+const len17 = data185.length;
+for(let i17=0; i17<len17; i17++){
+let data186 = data185[i17];
+if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
+if(data186.domains === undefined){
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5237,12 +5210,8 @@ vErrors.push(err403);
 }
 errors++;
 }
-}
-if(data186.name !== undefined){
-let data187 = data186.name;
-if(typeof data187 === "string"){
-if(!(formats4(data187))){
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data186.routes === undefined){
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5251,9 +5220,9 @@ vErrors.push(err404);
 }
 errors++;
 }
-}
-else {
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+for(const key44 in data186){
+if(!(((((key44 === "name") || (key44 === "domains")) || (key44 === "requestHeaders")) || (key44 === "responseHeaders")) || (key44 === "routes"))){
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44}};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5263,12 +5232,11 @@ vErrors.push(err405);
 errors++;
 }
 }
-if(data186.match !== undefined){
-let data188 = data186.match;
-if(data188 && typeof data188 == "object" && !Array.isArray(data188)){
-for(const key55 in data188){
-if(!(func2.call(schema12.properties.match.properties, key55))){
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
+if(data186.name !== undefined){
+let data187 = data186.name;
+if(typeof data187 === "string"){
+if(!(formats4(data187))){
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5278,11 +5246,8 @@ vErrors.push(err406);
 errors++;
 }
 }
-if(data188.path !== undefined){
-let data189 = data188.path;
-if(typeof data189 === "string"){
-if(!(formats78(data189))){
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+else {
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5292,8 +5257,11 @@ vErrors.push(err407);
 errors++;
 }
 }
-else {
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data186.domains !== undefined){
+let data188 = data186.domains;
+if(Array.isArray(data188)){
+if(data188.length < 1){
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5302,12 +5270,12 @@ vErrors.push(err408);
 }
 errors++;
 }
-}
-if(data188.prefix !== undefined){
-let data190 = data188.prefix;
-if(typeof data190 === "string"){
-if(!(formats80(data190))){
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+const len18 = data188.length;
+for(let i18=0; i18<len18; i18++){
+let data189 = data188[i18];
+if(typeof data189 === "string"){
+if(!(formats174(data189))){
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/domains/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5318,7 +5286,7 @@ errors++;
 }
 }
 else {
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/domains/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5328,11 +5296,9 @@ vErrors.push(err410);
 errors++;
 }
 }
-if(data188.pathSeparatedPrefix !== undefined){
-let data191 = data188.pathSeparatedPrefix;
-if(typeof data191 === "string"){
-if(!(formats82(data191))){
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+}
+else {
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5342,8 +5308,12 @@ vErrors.push(err411);
 errors++;
 }
 }
-else {
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data186.requestHeaders !== undefined){
+let data190 = data186.requestHeaders;
+if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
+for(const key45 in data190){
+if(!(((key45 === "set") || (key45 === "add")) || (key45 === "remove"))){
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45}};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5353,11 +5323,14 @@ vErrors.push(err412);
 errors++;
 }
 }
-if(data188.regex !== undefined){
-let data192 = data188.regex;
-if(typeof data192 === "string"){
-if(!(formats30(data192))){
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data190.set !== undefined){
+let data191 = data190.set;
+if(data191 && typeof data191 == "object" && !Array.isArray(data191)){
+for(const key46 in data191){
+const _errs468 = errors;
+if(typeof key46 === "string"){
+if(!(formats142(key46))){
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5368,7 +5341,7 @@ errors++;
 }
 }
 else {
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5377,12 +5350,9 @@ vErrors.push(err414);
 }
 errors++;
 }
-}
-if(data188.template !== undefined){
-let data193 = data188.template;
-if(typeof data193 === "string"){
-if(!(formats86(data193))){
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+var valid93 = _errs468 === errors;
+if(!valid93){
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5392,8 +5362,11 @@ vErrors.push(err415);
 errors++;
 }
 }
-else {
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+for(const key47 in data191){
+let data192 = data191[key47];
+if(typeof data192 === "string"){
+if(!(formats144(data192))){
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5403,9 +5376,8 @@ vErrors.push(err416);
 errors++;
 }
 }
-if(data188.caseSensitive !== undefined){
-if(typeof data188.caseSensitive !== "boolean"){
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5415,15 +5387,9 @@ vErrors.push(err417);
 errors++;
 }
 }
-if(data188.methods !== undefined){
-let data195 = data188.methods;
-if(Array.isArray(data195)){
-const len20 = data195.length;
-for(let i20=0; i20<len20; i20++){
-let data196 = data195[i20];
-if(typeof data196 === "string"){
-if(!(formats88(data196))){
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/methods/" + i20,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+}
+else {
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5433,8 +5399,14 @@ vErrors.push(err418);
 errors++;
 }
 }
-else {
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/methods/" + i20,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data190.add !== undefined){
+let data193 = data190.add;
+if(data193 && typeof data193 == "object" && !Array.isArray(data193)){
+for(const key48 in data193){
+const _errs475 = errors;
+if(typeof key48 === "string"){
+if(!(formats142(key48))){
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key48};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5444,9 +5416,8 @@ vErrors.push(err419);
 errors++;
 }
 }
-}
 else {
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key48};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5455,15 +5426,9 @@ vErrors.push(err420);
 }
 errors++;
 }
-}
-if(data188.headers !== undefined){
-let data197 = data188.headers;
-if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
-for(const key56 in data197){
-const _errs495 = errors;
-if(typeof key56 === "string"){
-if(!(formats90(key56))){
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key56};
+var valid95 = _errs475 === errors;
+if(!valid95){
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key48}};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5473,8 +5438,11 @@ vErrors.push(err421);
 errors++;
 }
 }
-else {
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key56};
+for(const key49 in data193){
+let data194 = data193[key49];
+if(typeof data194 === "string"){
+if(!(formats144(data194))){
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5483,9 +5451,9 @@ vErrors.push(err422);
 }
 errors++;
 }
-var valid108 = _errs495 === errors;
-if(!valid108){
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key56}};
+}
+else {
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5495,13 +5463,9 @@ vErrors.push(err423);
 errors++;
 }
 }
-for(const key57 in data197){
-let data198 = data197[key57];
-const _errs499 = errors;
-let valid110 = false;
-const _errs500 = errors;
-if(typeof data198 !== "string"){
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5510,14 +5474,16 @@ vErrors.push(err424);
 }
 errors++;
 }
-var _valid8 = _errs500 === errors;
-valid110 = valid110 || _valid8;
-if(!valid110){
-const _errs502 = errors;
-if(data198 && typeof data198 == "object" && !Array.isArray(data198)){
-for(const key58 in data198){
-if(!((((((((key58 === "exact") || (key58 === "prefix")) || (key58 === "suffix")) || (key58 === "contains")) || (key58 === "regex")) || (key58 === "range")) || (key58 === "present")) || (key58 === "invert"))){
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+}
+if(data190.remove !== undefined){
+let data195 = data190.remove;
+if(Array.isArray(data195)){
+const len19 = data195.length;
+for(let i19=0; i19<len19; i19++){
+let data196 = data195[i19];
+if(typeof data196 === "string"){
+if(!(formats142(data196))){
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/remove/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5527,9 +5493,8 @@ vErrors.push(err425);
 errors++;
 }
 }
-if(data198.exact !== undefined){
-if(typeof data198.exact !== "string"){
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+else {
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/remove/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5539,11 +5504,9 @@ vErrors.push(err426);
 errors++;
 }
 }
-if(data198.prefix !== undefined){
-let data200 = data198.prefix;
-if(typeof data200 === "string"){
-if(!(formats4(data200))){
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5553,8 +5516,9 @@ vErrors.push(err427);
 errors++;
 }
 }
+}
 else {
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5564,11 +5528,12 @@ vErrors.push(err428);
 errors++;
 }
 }
-if(data198.suffix !== undefined){
-let data201 = data198.suffix;
-if(typeof data201 === "string"){
-if(!(formats4(data201))){
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data186.responseHeaders !== undefined){
+let data197 = data186.responseHeaders;
+if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
+for(const key50 in data197){
+if(!(((key50 === "set") || (key50 === "add")) || (key50 === "remove"))){
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50}};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5578,8 +5543,14 @@ vErrors.push(err429);
 errors++;
 }
 }
-else {
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data197.set !== undefined){
+let data198 = data197.set;
+if(data198 && typeof data198 == "object" && !Array.isArray(data198)){
+for(const key51 in data198){
+const _errs489 = errors;
+if(typeof key51 === "string"){
+if(!(formats142(key51))){
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key51};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5589,11 +5560,8 @@ vErrors.push(err430);
 errors++;
 }
 }
-if(data198.contains !== undefined){
-let data202 = data198.contains;
-if(typeof data202 === "string"){
-if(!(formats4(data202))){
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key51};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5602,9 +5570,9 @@ vErrors.push(err431);
 }
 errors++;
 }
-}
-else {
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+var valid100 = _errs489 === errors;
+if(!valid100){
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key51}};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5614,11 +5582,11 @@ vErrors.push(err432);
 errors++;
 }
 }
-if(data198.regex !== undefined){
-let data203 = data198.regex;
-if(typeof data203 === "string"){
-if(!(formats30(data203))){
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+for(const key52 in data198){
+let data199 = data198[key52];
+if(typeof data199 === "string"){
+if(!(formats144(data199))){
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/set/" + key52.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5629,7 +5597,7 @@ errors++;
 }
 }
 else {
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/set/" + key52.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5639,11 +5607,9 @@ vErrors.push(err434);
 errors++;
 }
 }
-if(data198.range !== undefined){
-let data204 = data198.range;
-if(data204 && typeof data204 == "object" && !Array.isArray(data204)){
-if(data204.start === undefined){
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+}
+else {
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5652,8 +5618,15 @@ vErrors.push(err435);
 }
 errors++;
 }
-if(data204.end === undefined){
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data197.add !== undefined){
+let data200 = data197.add;
+if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
+for(const key53 in data200){
+const _errs496 = errors;
+if(typeof key53 === "string"){
+if(!(formats142(key53))){
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key53};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5662,9 +5635,9 @@ vErrors.push(err436);
 }
 errors++;
 }
-for(const key59 in data204){
-if(!((key59 === "start") || (key59 === "end"))){
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+}
+else {
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5673,11 +5646,9 @@ vErrors.push(err437);
 }
 errors++;
 }
-}
-if(data204.start !== undefined){
-let data205 = data204.start;
-if(!(((typeof data205 == "number") && (!(data205 % 1) && !isNaN(data205))) && (isFinite(data205)))){
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+var valid102 = _errs496 === errors;
+if(!valid102){
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -5686,9 +5657,12 @@ vErrors.push(err438);
 }
 errors++;
 }
-if((typeof data205 == "number") && (isFinite(data205))){
-if(data205 > 9007199254740991 || isNaN(data205)){
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+for(const key54 in data200){
+let data201 = data200[key54];
+if(typeof data201 === "string"){
+if(!(formats144(data201))){
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/add/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5697,8 +5671,9 @@ vErrors.push(err439);
 }
 errors++;
 }
-if(data205 < -9007199254740991 || isNaN(data205)){
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+else {
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/add/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -5709,10 +5684,8 @@ errors++;
 }
 }
 }
-if(data204.end !== undefined){
-let data206 = data204.end;
-if(!(((typeof data206 == "number") && (!(data206 % 1) && !isNaN(data206))) && (isFinite(data206)))){
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+else {
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5721,9 +5694,16 @@ vErrors.push(err441);
 }
 errors++;
 }
-if((typeof data206 == "number") && (isFinite(data206))){
-if(data206 > 9007199254740991 || isNaN(data206)){
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data197.remove !== undefined){
+let data202 = data197.remove;
+if(Array.isArray(data202)){
+const len20 = data202.length;
+for(let i20=0; i20<len20; i20++){
+let data203 = data202[i20];
+if(typeof data203 === "string"){
+if(!(formats142(data203))){
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/remove/" + i20,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5732,8 +5712,9 @@ vErrors.push(err442);
 }
 errors++;
 }
-if(data206 < -9007199254740991 || isNaN(data206)){
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+else {
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/remove/" + i20,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5744,9 +5725,8 @@ errors++;
 }
 }
 }
-}
 else {
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5756,9 +5736,9 @@ vErrors.push(err444);
 errors++;
 }
 }
-if(data198.present !== undefined){
-if(typeof data198.present !== "boolean"){
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+}
+else {
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5768,9 +5748,15 @@ vErrors.push(err445);
 errors++;
 }
 }
-if(data198.invert !== undefined){
-if(typeof data198.invert !== "boolean"){
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data186.routes !== undefined){
+let data204 = data186.routes;
+if(Array.isArray(data204)){
+const len21 = data204.length;
+for(let i21=0; i21<len21; i21++){
+let data205 = data204[i21];
+if(data205 && typeof data205 == "object" && !Array.isArray(data205)){
+if(data205.match === undefined){
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5779,10 +5765,9 @@ vErrors.push(err446);
 }
 errors++;
 }
-}
-}
-else {
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+for(const key55 in data205){
+if(!(((((key55 === "name") || (key55 === "match")) || (key55 === "forward")) || (key55 === "redirect")) || (key55 === "respond"))){
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5791,11 +5776,12 @@ vErrors.push(err447);
 }
 errors++;
 }
-var _valid8 = _errs502 === errors;
-valid110 = valid110 || _valid8;
 }
-if(!valid110){
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data205.name !== undefined){
+let data206 = data205.name;
+if(typeof data206 === "string"){
+if(!(formats4(data206))){
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5804,21 +5790,9 @@ vErrors.push(err448);
 }
 errors++;
 }
-else {
-errors = _errs499;
-if(vErrors !== null){
-if(_errs499){
-vErrors.length = _errs499;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5828,14 +5802,12 @@ vErrors.push(err449);
 errors++;
 }
 }
-if(data188.query !== undefined){
-let data209 = data188.query;
-if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
-for(const key60 in data209){
-const _errs528 = errors;
-if(typeof key60 === "string"){
-if(!(formats4(key60))){
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key60};
+if(data205.match !== undefined){
+let data207 = data205.match;
+if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
+for(const key56 in data207){
+if(!(func2.call(schema12.properties.match.properties, key56))){
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5845,8 +5817,11 @@ vErrors.push(err450);
 errors++;
 }
 }
-else {
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key60};
+if(data207.path !== undefined){
+let data208 = data207.path;
+if(typeof data208 === "string"){
+if(!(formats88(data208))){
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5855,9 +5830,9 @@ vErrors.push(err451);
 }
 errors++;
 }
-var valid113 = _errs528 === errors;
-if(!valid113){
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key60}};
+}
+else {
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5867,13 +5842,11 @@ vErrors.push(err452);
 errors++;
 }
 }
-for(const key61 in data209){
-let data210 = data209[key61];
-const _errs532 = errors;
-let valid115 = false;
-const _errs533 = errors;
-if(typeof data210 !== "string"){
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data207.prefix !== undefined){
+let data209 = data207.prefix;
+if(typeof data209 === "string"){
+if(!(formats90(data209))){
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5882,14 +5855,9 @@ vErrors.push(err453);
 }
 errors++;
 }
-var _valid9 = _errs533 === errors;
-valid115 = valid115 || _valid9;
-if(!valid115){
-const _errs535 = errors;
-if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
-for(const key62 in data210){
-if(!((((((((key62 === "exact") || (key62 === "prefix")) || (key62 === "suffix")) || (key62 === "contains")) || (key62 === "regex")) || (key62 === "range")) || (key62 === "present")) || (key62 === "invert"))){
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
+}
+else {
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5899,9 +5867,11 @@ vErrors.push(err454);
 errors++;
 }
 }
-if(data210.exact !== undefined){
-if(typeof data210.exact !== "string"){
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data207.pathSeparatedPrefix !== undefined){
+let data210 = data207.pathSeparatedPrefix;
+if(typeof data210 === "string"){
+if(!(formats92(data210))){
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5911,11 +5881,8 @@ vErrors.push(err455);
 errors++;
 }
 }
-if(data210.prefix !== undefined){
-let data212 = data210.prefix;
-if(typeof data212 === "string"){
-if(!(formats4(data212))){
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5925,8 +5892,11 @@ vErrors.push(err456);
 errors++;
 }
 }
-else {
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data207.regex !== undefined){
+let data211 = data207.regex;
+if(typeof data211 === "string"){
+if(!(formats30(data211))){
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5936,11 +5906,8 @@ vErrors.push(err457);
 errors++;
 }
 }
-if(data210.suffix !== undefined){
-let data213 = data210.suffix;
-if(typeof data213 === "string"){
-if(!(formats4(data213))){
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5950,8 +5917,11 @@ vErrors.push(err458);
 errors++;
 }
 }
-else {
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data207.template !== undefined){
+let data212 = data207.template;
+if(typeof data212 === "string"){
+if(!(formats96(data212))){
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5961,11 +5931,8 @@ vErrors.push(err459);
 errors++;
 }
 }
-if(data210.contains !== undefined){
-let data214 = data210.contains;
-if(typeof data214 === "string"){
-if(!(formats4(data214))){
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5975,8 +5942,9 @@ vErrors.push(err460);
 errors++;
 }
 }
-else {
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data207.connect !== undefined){
+if(typeof data207.connect !== "boolean"){
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5986,11 +5954,9 @@ vErrors.push(err461);
 errors++;
 }
 }
-if(data210.regex !== undefined){
-let data215 = data210.regex;
-if(typeof data215 === "string"){
-if(!(formats30(data215))){
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data207.caseSensitive !== undefined){
+if(typeof data207.caseSensitive !== "boolean"){
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -6000,8 +5966,15 @@ vErrors.push(err462);
 errors++;
 }
 }
-else {
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data207.methods !== undefined){
+let data215 = data207.methods;
+if(Array.isArray(data215)){
+const len22 = data215.length;
+for(let i22=0; i22<len22; i22++){
+let data216 = data215[i22];
+if(typeof data216 === "string"){
+if(!(formats98(data216))){
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/methods/" + i22,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -6011,11 +5984,8 @@ vErrors.push(err463);
 errors++;
 }
 }
-if(data210.range !== undefined){
-let data216 = data210.range;
-if(data216 && typeof data216 == "object" && !Array.isArray(data216)){
-if(data216.start === undefined){
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/methods/" + i22,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -6024,8 +5994,10 @@ vErrors.push(err464);
 }
 errors++;
 }
-if(data216.end === undefined){
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+}
+else {
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -6034,9 +6006,15 @@ vErrors.push(err465);
 }
 errors++;
 }
-for(const key63 in data216){
-if(!((key63 === "start") || (key63 === "end"))){
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63}};
+}
+if(data207.headers !== undefined){
+let data217 = data207.headers;
+if(data217 && typeof data217 == "object" && !Array.isArray(data217)){
+for(const key57 in data217){
+const _errs536 = errors;
+if(typeof key57 === "string"){
+if(!(formats100(key57))){
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key57};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -6046,10 +6024,8 @@ vErrors.push(err466);
 errors++;
 }
 }
-if(data216.start !== undefined){
-let data217 = data216.start;
-if(!(((typeof data217 == "number") && (!(data217 % 1) && !isNaN(data217))) && (isFinite(data217)))){
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+else {
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key57};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6058,9 +6034,9 @@ vErrors.push(err467);
 }
 errors++;
 }
-if((typeof data217 == "number") && (isFinite(data217))){
-if(data217 > 9007199254740991 || isNaN(data217)){
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+var valid113 = _errs536 === errors;
+if(!valid113){
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key57}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6069,8 +6045,14 @@ vErrors.push(err468);
 }
 errors++;
 }
-if(data217 < -9007199254740991 || isNaN(data217)){
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+for(const key58 in data217){
+let data218 = data217[key58];
+const _errs540 = errors;
+let valid115 = false;
+const _errs541 = errors;
+if(typeof data218 !== "string"){
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6079,12 +6061,14 @@ vErrors.push(err469);
 }
 errors++;
 }
-}
-}
-if(data216.end !== undefined){
-let data218 = data216.end;
-if(!(((typeof data218 == "number") && (!(data218 % 1) && !isNaN(data218))) && (isFinite(data218)))){
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+var _valid8 = _errs541 === errors;
+valid115 = valid115 || _valid8;
+if(!valid115){
+const _errs543 = errors;
+if(data218 && typeof data218 == "object" && !Array.isArray(data218)){
+for(const key59 in data218){
+if(!((((((((key59 === "exact") || (key59 === "prefix")) || (key59 === "suffix")) || (key59 === "contains")) || (key59 === "regex")) || (key59 === "range")) || (key59 === "present")) || (key59 === "invert"))){
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6093,9 +6077,10 @@ vErrors.push(err470);
 }
 errors++;
 }
-if((typeof data218 == "number") && (isFinite(data218))){
-if(data218 > 9007199254740991 || isNaN(data218)){
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data218.exact !== undefined){
+if(typeof data218.exact !== "string"){
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6104,8 +6089,12 @@ vErrors.push(err471);
 }
 errors++;
 }
-if(data218 < -9007199254740991 || isNaN(data218)){
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data218.prefix !== undefined){
+let data220 = data218.prefix;
+if(typeof data220 === "string"){
+if(!(formats4(data220))){
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6115,10 +6104,8 @@ vErrors.push(err472);
 errors++;
 }
 }
-}
-}
 else {
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6128,9 +6115,11 @@ vErrors.push(err473);
 errors++;
 }
 }
-if(data210.present !== undefined){
-if(typeof data210.present !== "boolean"){
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data218.suffix !== undefined){
+let data221 = data218.suffix;
+if(typeof data221 === "string"){
+if(!(formats4(data221))){
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6140,9 +6129,8 @@ vErrors.push(err474);
 errors++;
 }
 }
-if(data210.invert !== undefined){
-if(typeof data210.invert !== "boolean"){
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6152,9 +6140,11 @@ vErrors.push(err475);
 errors++;
 }
 }
-}
-else {
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data218.contains !== undefined){
+let data222 = data218.contains;
+if(typeof data222 === "string"){
+if(!(formats4(data222))){
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6163,11 +6153,9 @@ vErrors.push(err476);
 }
 errors++;
 }
-var _valid9 = _errs535 === errors;
-valid115 = valid115 || _valid9;
 }
-if(!valid115){
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+else {
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6176,21 +6164,12 @@ vErrors.push(err477);
 }
 errors++;
 }
-else {
-errors = _errs532;
-if(vErrors !== null){
-if(_errs532){
-vErrors.length = _errs532;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+if(data218.regex !== undefined){
+let data223 = data218.regex;
+if(typeof data223 === "string"){
+if(!(formats30(data223))){
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6200,11 +6179,8 @@ vErrors.push(err478);
 errors++;
 }
 }
-if(data188.fraction !== undefined){
-let data221 = data188.fraction;
-if((typeof data221 == "number") && (isFinite(data221))){
-if(data221 > 1 || isNaN(data221)){
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+else {
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6213,8 +6189,12 @@ vErrors.push(err479);
 }
 errors++;
 }
-if(data221 < 0 || isNaN(data221)){
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data218.range !== undefined){
+let data224 = data218.range;
+if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
+if(data224.start === undefined){
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6223,9 +6203,8 @@ vErrors.push(err480);
 }
 errors++;
 }
-}
-else {
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(data224.end === undefined){
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6234,13 +6213,9 @@ vErrors.push(err481);
 }
 errors++;
 }
-}
-if(data188.tls !== undefined){
-let data222 = data188.tls;
-if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
-for(const key64 in data222){
-if(!(key64 === "clientCertificate")){
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key64}};
+for(const key60 in data224){
+if(!((key60 === "start") || (key60 === "end"))){
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6250,9 +6225,10 @@ vErrors.push(err482);
 errors++;
 }
 }
-if(data222.clientCertificate !== undefined){
-if(typeof data222.clientCertificate !== "boolean"){
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
+if(data224.start !== undefined){
+let data225 = data224.start;
+if(!(((typeof data225 == "number") && (!(data225 % 1) && !isNaN(data225))) && (isFinite(data225)))){
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6261,10 +6237,9 @@ vErrors.push(err483);
 }
 errors++;
 }
-}
-}
-else {
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
+if((typeof data225 == "number") && (isFinite(data225))){
+if(data225 > 9007199254740991 || isNaN(data225)){
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6273,10 +6248,8 @@ vErrors.push(err484);
 }
 errors++;
 }
-}
-}
-else {
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(data225 < -9007199254740991 || isNaN(data225)){
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6286,12 +6259,11 @@ vErrors.push(err485);
 errors++;
 }
 }
-if(data186.forward !== undefined){
-let data224 = data186.forward;
-if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
-for(const key65 in data224){
-if(!((((((((key65 === "cluster") || (key65 === "clusters")) || (key65 === "clusterHeader")) || (key65 === "timeout")) || (key65 === "idleTimeout")) || (key65 === "rewrite")) || (key65 === "requestHeaders")) || (key65 === "responseHeaders"))){
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65}};
+}
+if(data224.end !== undefined){
+let data226 = data224.end;
+if(!(((typeof data226 == "number") && (!(data226 % 1) && !isNaN(data226))) && (isFinite(data226)))){
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6300,12 +6272,9 @@ vErrors.push(err486);
 }
 errors++;
 }
-}
-if(data224.cluster !== undefined){
-let data225 = data224.cluster;
-if(typeof data225 === "string"){
-if(!(formats4(data225))){
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if((typeof data226 == "number") && (isFinite(data226))){
+if(data226 > 9007199254740991 || isNaN(data226)){
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6314,9 +6283,8 @@ vErrors.push(err487);
 }
 errors++;
 }
-}
-else {
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data226 < -9007199254740991 || isNaN(data226)){
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6326,11 +6294,10 @@ vErrors.push(err488);
 errors++;
 }
 }
-if(data224.clusters !== undefined){
-let data226 = data224.clusters;
-if(Array.isArray(data226)){
-if(data226.length < 1){
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+}
+}
+else {
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6339,12 +6306,10 @@ vErrors.push(err489);
 }
 errors++;
 }
-const len21 = data226.length;
-for(let i21=0; i21<len21; i21++){
-let data227 = data226[i21];
-if(data227 && typeof data227 == "object" && !Array.isArray(data227)){
-if(data227.name === undefined){
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+if(data218.present !== undefined){
+if(typeof data218.present !== "boolean"){
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6353,9 +6318,10 @@ vErrors.push(err490);
 }
 errors++;
 }
-for(const key66 in data227){
-if(!((key66 === "name") || (key66 === "weight"))){
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
+}
+if(data218.invert !== undefined){
+if(typeof data218.invert !== "boolean"){
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6365,11 +6331,9 @@ vErrors.push(err491);
 errors++;
 }
 }
-if(data227.name !== undefined){
-let data228 = data227.name;
-if(typeof data228 === "string"){
-if(!(formats4(data228))){
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6378,9 +6342,11 @@ vErrors.push(err492);
 }
 errors++;
 }
+var _valid8 = _errs543 === errors;
+valid115 = valid115 || _valid8;
 }
-else {
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(!valid115){
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6389,11 +6355,21 @@ vErrors.push(err493);
 }
 errors++;
 }
+else {
+errors = _errs540;
+if(vErrors !== null){
+if(_errs540){
+vErrors.length = _errs540;
 }
-if(data227.weight !== undefined){
-let data229 = data227.weight;
-if(!(((typeof data229 == "number") && (!(data229 % 1) && !isNaN(data229))) && (isFinite(data229)))){
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6402,9 +6378,15 @@ vErrors.push(err494);
 }
 errors++;
 }
-if((typeof data229 == "number") && (isFinite(data229))){
-if(data229 > 4294967295 || isNaN(data229)){
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data207.query !== undefined){
+let data229 = data207.query;
+if(data229 && typeof data229 == "object" && !Array.isArray(data229)){
+for(const key61 in data229){
+const _errs569 = errors;
+if(typeof key61 === "string"){
+if(!(formats4(key61))){
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key61};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6413,8 +6395,9 @@ vErrors.push(err495);
 }
 errors++;
 }
-if(data229 < 0 || isNaN(data229)){
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key61};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6423,11 +6406,9 @@ vErrors.push(err496);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+var valid118 = _errs569 === errors;
+if(!valid118){
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key61}};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6437,9 +6418,13 @@ vErrors.push(err497);
 errors++;
 }
 }
-}
-else {
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+for(const key62 in data229){
+let data230 = data229[key62];
+const _errs573 = errors;
+let valid120 = false;
+const _errs574 = errors;
+if(typeof data230 !== "string"){
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6448,12 +6433,14 @@ vErrors.push(err498);
 }
 errors++;
 }
-}
-if(data224.clusterHeader !== undefined){
-let data230 = data224.clusterHeader;
-if(typeof data230 === "string"){
-if(!(formats114(data230))){
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+var _valid9 = _errs574 === errors;
+valid120 = valid120 || _valid9;
+if(!valid120){
+const _errs576 = errors;
+if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
+for(const key63 in data230){
+if(!((((((((key63 === "exact") || (key63 === "prefix")) || (key63 === "suffix")) || (key63 === "contains")) || (key63 === "regex")) || (key63 === "range")) || (key63 === "present")) || (key63 === "invert"))){
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6463,8 +6450,9 @@ vErrors.push(err499);
 errors++;
 }
 }
-else {
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if(data230.exact !== undefined){
+if(typeof data230.exact !== "string"){
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6474,11 +6462,11 @@ vErrors.push(err500);
 errors++;
 }
 }
-if(data224.timeout !== undefined){
-let data231 = data224.timeout;
-if(typeof data231 === "string"){
-if(!(formats2(data231))){
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(data230.prefix !== undefined){
+let data232 = data230.prefix;
+if(typeof data232 === "string"){
+if(!(formats4(data232))){
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6489,7 +6477,7 @@ errors++;
 }
 }
 else {
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6499,11 +6487,11 @@ vErrors.push(err502);
 errors++;
 }
 }
-if(data224.idleTimeout !== undefined){
-let data232 = data224.idleTimeout;
-if(typeof data232 === "string"){
-if(!(formats2(data232))){
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data230.suffix !== undefined){
+let data233 = data230.suffix;
+if(typeof data233 === "string"){
+if(!(formats4(data233))){
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6514,7 +6502,7 @@ errors++;
 }
 }
 else {
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6524,12 +6512,11 @@ vErrors.push(err504);
 errors++;
 }
 }
-if(data224.rewrite !== undefined){
-let data233 = data224.rewrite;
-if(data233 && typeof data233 == "object" && !Array.isArray(data233)){
-for(const key67 in data233){
-if(!(((((key67 === "prefix") || (key67 === "regex")) || (key67 === "path")) || (key67 === "host")) || (key67 === "hostFrom"))){
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
+if(data230.contains !== undefined){
+let data234 = data230.contains;
+if(typeof data234 === "string"){
+if(!(formats4(data234))){
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6539,11 +6526,8 @@ vErrors.push(err505);
 errors++;
 }
 }
-if(data233.prefix !== undefined){
-let data234 = data233.prefix;
-if(typeof data234 === "string"){
-if(!(formats80(data234))){
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6553,8 +6537,11 @@ vErrors.push(err506);
 errors++;
 }
 }
-else {
-const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data230.regex !== undefined){
+let data235 = data230.regex;
+if(typeof data235 === "string"){
+if(!(formats30(data235))){
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6564,11 +6551,8 @@ vErrors.push(err507);
 errors++;
 }
 }
-if(data233.regex !== undefined){
-let data235 = data233.regex;
-if(data235 && typeof data235 == "object" && !Array.isArray(data235)){
-if(data235.pattern === undefined){
-const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6577,8 +6561,12 @@ vErrors.push(err508);
 }
 errors++;
 }
-if(data235.substitution === undefined){
-const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data230.range !== undefined){
+let data236 = data230.range;
+if(data236 && typeof data236 == "object" && !Array.isArray(data236)){
+if(data236.start === undefined){
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6587,9 +6575,8 @@ vErrors.push(err509);
 }
 errors++;
 }
-for(const key68 in data235){
-if(!((key68 === "pattern") || (key68 === "substitution"))){
-const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68}};
+if(data236.end === undefined){
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6598,12 +6585,9 @@ vErrors.push(err510);
 }
 errors++;
 }
-}
-if(data235.pattern !== undefined){
-let data236 = data235.pattern;
-if(typeof data236 === "string"){
-if(!(formats30(data236))){
-const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+for(const key64 in data236){
+if(!((key64 === "start") || (key64 === "end"))){
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key64}};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6613,8 +6597,10 @@ vErrors.push(err511);
 errors++;
 }
 }
-else {
-const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data236.start !== undefined){
+let data237 = data236.start;
+if(!(((typeof data237 == "number") && (!(data237 % 1) && !isNaN(data237))) && (isFinite(data237)))){
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6623,12 +6609,9 @@ vErrors.push(err512);
 }
 errors++;
 }
-}
-if(data235.substitution !== undefined){
-let data237 = data235.substitution;
-if(typeof data237 === "string"){
-if(!(formats124(data237))){
-const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if((typeof data237 == "number") && (isFinite(data237))){
+if(data237 > 9007199254740991 || isNaN(data237)){
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6637,9 +6620,8 @@ vErrors.push(err513);
 }
 errors++;
 }
-}
-else {
-const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data237 < -9007199254740991 || isNaN(data237)){
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6650,8 +6632,10 @@ errors++;
 }
 }
 }
-else {
-const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data236.end !== undefined){
+let data238 = data236.end;
+if(!(((typeof data238 == "number") && (!(data238 % 1) && !isNaN(data238))) && (isFinite(data238)))){
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6660,12 +6644,9 @@ vErrors.push(err515);
 }
 errors++;
 }
-}
-if(data233.path !== undefined){
-let data238 = data233.path;
-if(typeof data238 === "string"){
-if(!(formats80(data238))){
-const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if((typeof data238 == "number") && (isFinite(data238))){
+if(data238 > 9007199254740991 || isNaN(data238)){
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6674,9 +6655,8 @@ vErrors.push(err516);
 }
 errors++;
 }
-}
-else {
-const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data238 < -9007199254740991 || isNaN(data238)){
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6686,11 +6666,10 @@ vErrors.push(err517);
 errors++;
 }
 }
-if(data233.host !== undefined){
-let data239 = data233.host;
-if(typeof data239 === "string"){
-if(!(formats128(data239))){
-const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+}
+}
+else {
+const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6700,8 +6679,9 @@ vErrors.push(err518);
 errors++;
 }
 }
-else {
-const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data230.present !== undefined){
+if(typeof data230.present !== "boolean"){
+const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6711,10 +6691,9 @@ vErrors.push(err519);
 errors++;
 }
 }
-if(data233.hostFrom !== undefined){
-let data240 = data233.hostFrom;
-if(typeof data240 !== "string"){
-const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data230.invert !== undefined){
+if(typeof data230.invert !== "boolean"){
+const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -6723,8 +6702,10 @@ vErrors.push(err520);
 }
 errors++;
 }
-if(!(data240 === "upstream")){
-const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+}
+else {
+const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -6733,10 +6714,11 @@ vErrors.push(err521);
 }
 errors++;
 }
+var _valid9 = _errs576 === errors;
+valid120 = valid120 || _valid9;
 }
-}
-else {
-const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(!valid120){
+const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -6745,13 +6727,21 @@ vErrors.push(err522);
 }
 errors++;
 }
+else {
+errors = _errs573;
+if(vErrors !== null){
+if(_errs573){
+vErrors.length = _errs573;
 }
-if(data224.requestHeaders !== undefined){
-let data241 = data224.requestHeaders;
-if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
-for(const key69 in data241){
-if(!(((key69 === "set") || (key69 === "add")) || (key69 === "remove"))){
-const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6761,14 +6751,11 @@ vErrors.push(err523);
 errors++;
 }
 }
-if(data241.set !== undefined){
-let data242 = data241.set;
-if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
-for(const key70 in data242){
-const _errs609 = errors;
-if(typeof key70 === "string"){
-if(!(formats130(key70))){
-const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
+if(data207.fraction !== undefined){
+let data241 = data207.fraction;
+if((typeof data241 == "number") && (isFinite(data241))){
+if(data241 > 1 || isNaN(data241)){
+const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -6777,9 +6764,8 @@ vErrors.push(err524);
 }
 errors++;
 }
-}
-else {
-const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
+if(data241 < 0 || isNaN(data241)){
+const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -6788,9 +6774,9 @@ vErrors.push(err525);
 }
 errors++;
 }
-var valid126 = _errs609 === errors;
-if(!valid126){
-const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
+}
+else {
+const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -6800,11 +6786,12 @@ vErrors.push(err526);
 errors++;
 }
 }
-for(const key71 in data242){
-let data243 = data242[key71];
-if(typeof data243 === "string"){
-if(!(formats132(data243))){
-const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data207.tls !== undefined){
+let data242 = data207.tls;
+if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
+for(const key65 in data242){
+if(!(key65 === "clientCertificate")){
+const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6814,8 +6801,9 @@ vErrors.push(err527);
 errors++;
 }
 }
-else {
-const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data242.clientCertificate !== undefined){
+if(typeof data242.clientCertificate !== "boolean"){
+const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6827,7 +6815,7 @@ errors++;
 }
 }
 else {
-const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6837,14 +6825,9 @@ vErrors.push(err529);
 errors++;
 }
 }
-if(data241.add !== undefined){
-let data244 = data241.add;
-if(data244 && typeof data244 == "object" && !Array.isArray(data244)){
-for(const key72 in data244){
-const _errs616 = errors;
-if(typeof key72 === "string"){
-if(!(formats130(key72))){
-const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key72};
+}
+else {
+const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6854,8 +6837,12 @@ vErrors.push(err530);
 errors++;
 }
 }
-else {
-const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key72};
+if(data205.forward !== undefined){
+let data244 = data205.forward;
+if(data244 && typeof data244 == "object" && !Array.isArray(data244)){
+for(const key66 in data244){
+if(!(func2.call(schema12.properties.forward.properties, key66))){
+const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6864,9 +6851,12 @@ vErrors.push(err531);
 }
 errors++;
 }
-var valid128 = _errs616 === errors;
-if(!valid128){
-const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key72}};
+}
+if(data244.cluster !== undefined){
+let data245 = data244.cluster;
+if(typeof data245 === "string"){
+if(!(formats4(data245))){
+const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6876,11 +6866,8 @@ vErrors.push(err532);
 errors++;
 }
 }
-for(const key73 in data244){
-let data245 = data244[key73];
-if(typeof data245 === "string"){
-if(!(formats132(data245))){
-const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6890,8 +6877,11 @@ vErrors.push(err533);
 errors++;
 }
 }
-else {
-const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data244.clusters !== undefined){
+let data246 = data244.clusters;
+if(Array.isArray(data246)){
+if(data246.length < 1){
+const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6900,10 +6890,12 @@ vErrors.push(err534);
 }
 errors++;
 }
-}
-}
-else {
-const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const len23 = data246.length;
+for(let i23=0; i23<len23; i23++){
+let data247 = data246[i23];
+if(data247 && typeof data247 == "object" && !Array.isArray(data247)){
+if(data247.name === undefined){
+const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6912,16 +6904,9 @@ vErrors.push(err535);
 }
 errors++;
 }
-}
-if(data241.remove !== undefined){
-let data246 = data241.remove;
-if(Array.isArray(data246)){
-const len22 = data246.length;
-for(let i22=0; i22<len22; i22++){
-let data247 = data246[i22];
-if(typeof data247 === "string"){
-if(!(formats130(data247))){
-const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/remove/" + i22,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+for(const key67 in data247){
+if(!((key67 === "name") || (key67 === "weight"))){
+const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6931,8 +6916,11 @@ vErrors.push(err536);
 errors++;
 }
 }
-else {
-const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/remove/" + i22,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data247.name !== undefined){
+let data248 = data247.name;
+if(typeof data248 === "string"){
+if(!(formats4(data248))){
+const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6942,9 +6930,8 @@ vErrors.push(err537);
 errors++;
 }
 }
-}
 else {
-const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6954,9 +6941,10 @@ vErrors.push(err538);
 errors++;
 }
 }
-}
-else {
-const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+if(data247.weight !== undefined){
+let data249 = data247.weight;
+if(!(((typeof data249 == "number") && (!(data249 % 1) && !isNaN(data249))) && (isFinite(data249)))){
+const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6965,13 +6953,9 @@ vErrors.push(err539);
 }
 errors++;
 }
-}
-if(data224.responseHeaders !== undefined){
-let data248 = data224.responseHeaders;
-if(data248 && typeof data248 == "object" && !Array.isArray(data248)){
-for(const key74 in data248){
-if(!(((key74 === "set") || (key74 === "add")) || (key74 === "remove"))){
-const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74}};
+if((typeof data249 == "number") && (isFinite(data249))){
+if(data249 > 4294967295 || isNaN(data249)){
+const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6980,15 +6964,8 @@ vErrors.push(err540);
 }
 errors++;
 }
-}
-if(data248.set !== undefined){
-let data249 = data248.set;
-if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
-for(const key75 in data249){
-const _errs630 = errors;
-if(typeof key75 === "string"){
-if(!(formats130(key75))){
-const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key75};
+if(data249 < 0 || isNaN(data249)){
+const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6998,8 +6975,10 @@ vErrors.push(err541);
 errors++;
 }
 }
+}
+}
 else {
-const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key75};
+const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -7008,9 +6987,10 @@ vErrors.push(err542);
 }
 errors++;
 }
-var valid133 = _errs630 === errors;
-if(!valid133){
-const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key75}};
+}
+}
+else {
+const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -7020,11 +7000,11 @@ vErrors.push(err543);
 errors++;
 }
 }
-for(const key76 in data249){
-let data250 = data249[key76];
+if(data244.clusterHeader !== undefined){
+let data250 = data244.clusterHeader;
 if(typeof data250 === "string"){
-if(!(formats132(data250))){
-const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/set/" + key76.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(!(formats124(data250))){
+const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -7035,7 +7015,7 @@ errors++;
 }
 }
 else {
-const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/set/" + key76.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -7045,9 +7025,11 @@ vErrors.push(err545);
 errors++;
 }
 }
-}
-else {
-const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data244.timeout !== undefined){
+let data251 = data244.timeout;
+if(typeof data251 === "string"){
+if(!(formats2(data251))){
+const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -7057,14 +7039,8 @@ vErrors.push(err546);
 errors++;
 }
 }
-if(data248.add !== undefined){
-let data251 = data248.add;
-if(data251 && typeof data251 == "object" && !Array.isArray(data251)){
-for(const key77 in data251){
-const _errs637 = errors;
-if(typeof key77 === "string"){
-if(!(formats130(key77))){
-const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key77};
+else {
+const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -7074,8 +7050,11 @@ vErrors.push(err547);
 errors++;
 }
 }
-else {
-const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key77};
+if(data244.idleTimeout !== undefined){
+let data252 = data244.idleTimeout;
+if(typeof data252 === "string"){
+if(!(formats2(data252))){
+const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7084,9 +7063,9 @@ vErrors.push(err548);
 }
 errors++;
 }
-var valid135 = _errs637 === errors;
-if(!valid135){
-const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key77}};
+}
+else {
+const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7096,11 +7075,15 @@ vErrors.push(err549);
 errors++;
 }
 }
-for(const key78 in data251){
-let data252 = data251[key78];
-if(typeof data252 === "string"){
-if(!(formats132(data252))){
-const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/add/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data244.upgrades !== undefined){
+let data253 = data244.upgrades;
+if(Array.isArray(data253)){
+const len24 = data253.length;
+for(let i24=0; i24<len24; i24++){
+let data254 = data253[i24];
+if(typeof data254 === "string"){
+if(!(formats80(data254))){
+const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/upgrades/" + i24,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7111,7 +7094,7 @@ errors++;
 }
 }
 else {
-const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/add/" + key78.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/upgrades/" + i24,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7123,7 +7106,7 @@ errors++;
 }
 }
 else {
-const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7133,15 +7116,12 @@ vErrors.push(err552);
 errors++;
 }
 }
-if(data248.remove !== undefined){
-let data253 = data248.remove;
-if(Array.isArray(data253)){
-const len23 = data253.length;
-for(let i23=0; i23<len23; i23++){
-let data254 = data253[i23];
-if(typeof data254 === "string"){
-if(!(formats130(data254))){
-const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/remove/" + i23,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(data244.rewrite !== undefined){
+let data255 = data244.rewrite;
+if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
+for(const key68 in data255){
+if(!(((((key68 === "prefix") || (key68 === "regex")) || (key68 === "path")) || (key68 === "host")) || (key68 === "hostFrom"))){
+const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7151,8 +7131,11 @@ vErrors.push(err553);
 errors++;
 }
 }
-else {
-const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/remove/" + i23,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data255.prefix !== undefined){
+let data256 = data255.prefix;
+if(typeof data256 === "string"){
+if(!(formats90(data256))){
+const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7162,9 +7145,8 @@ vErrors.push(err554);
 errors++;
 }
 }
-}
 else {
-const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7174,9 +7156,11 @@ vErrors.push(err555);
 errors++;
 }
 }
-}
-else {
-const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+if(data255.regex !== undefined){
+let data257 = data255.regex;
+if(data257 && typeof data257 == "object" && !Array.isArray(data257)){
+if(data257.pattern === undefined){
+const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7185,10 +7169,8 @@ vErrors.push(err556);
 }
 errors++;
 }
-}
-}
-else {
-const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+if(data257.substitution === undefined){
+const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7197,13 +7179,9 @@ vErrors.push(err557);
 }
 errors++;
 }
-}
-if(data186.redirect !== undefined){
-let data255 = data186.redirect;
-if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
-for(const key79 in data255){
-if(!(((((((key79 === "scheme") || (key79 === "host")) || (key79 === "port")) || (key79 === "path")) || (key79 === "prefix")) || (key79 === "status")) || (key79 === "stripQuery"))){
-const err558 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
+for(const key69 in data257){
+if(!((key69 === "pattern") || (key69 === "substitution"))){
+const err558 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7213,10 +7191,11 @@ vErrors.push(err558);
 errors++;
 }
 }
-if(data255.scheme !== undefined){
-let data256 = data255.scheme;
-if(typeof data256 !== "string"){
-const err559 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+if(data257.pattern !== undefined){
+let data258 = data257.pattern;
+if(typeof data258 === "string"){
+if(!(formats30(data258))){
+const err559 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err559];
 }
@@ -7225,8 +7204,9 @@ vErrors.push(err559);
 }
 errors++;
 }
-if(!((data256 === "http") || (data256 === "https"))){
-const err560 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+else {
+const err560 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err560];
 }
@@ -7236,11 +7216,11 @@ vErrors.push(err560);
 errors++;
 }
 }
-if(data255.host !== undefined){
-let data257 = data255.host;
-if(typeof data257 === "string"){
-if(!(formats150(data257))){
-const err561 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(data257.substitution !== undefined){
+let data259 = data257.substitution;
+if(typeof data259 === "string"){
+if(!(formats136(data259))){
+const err561 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err561];
 }
@@ -7251,7 +7231,7 @@ errors++;
 }
 }
 else {
-const err562 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err562 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err562];
 }
@@ -7261,10 +7241,9 @@ vErrors.push(err562);
 errors++;
 }
 }
-if(data255.port !== undefined){
-let data258 = data255.port;
-if(!(((typeof data258 == "number") && (!(data258 % 1) && !isNaN(data258))) && (isFinite(data258)))){
-const err563 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err563 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err563];
 }
@@ -7273,9 +7252,12 @@ vErrors.push(err563);
 }
 errors++;
 }
-if((typeof data258 == "number") && (isFinite(data258))){
-if(data258 > 65535 || isNaN(data258)){
-const err564 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data255.path !== undefined){
+let data260 = data255.path;
+if(typeof data260 === "string"){
+if(!(formats90(data260))){
+const err564 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err564];
 }
@@ -7284,8 +7266,9 @@ vErrors.push(err564);
 }
 errors++;
 }
-if(data258 < 0 || isNaN(data258)){
-const err565 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err565 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err565];
 }
@@ -7295,12 +7278,11 @@ vErrors.push(err565);
 errors++;
 }
 }
-}
-if(data255.path !== undefined){
-let data259 = data255.path;
-if(typeof data259 === "string"){
-if(!(formats152(data259))){
-const err566 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data255.host !== undefined){
+let data261 = data255.host;
+if(typeof data261 === "string"){
+if(!(formats140(data261))){
+const err566 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err566];
 }
@@ -7311,7 +7293,7 @@ errors++;
 }
 }
 else {
-const err567 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+const err567 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err567];
 }
@@ -7321,11 +7303,10 @@ vErrors.push(err567);
 errors++;
 }
 }
-if(data255.prefix !== undefined){
-let data260 = data255.prefix;
-if(typeof data260 === "string"){
-if(!(formats80(data260))){
-const err568 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data255.hostFrom !== undefined){
+let data262 = data255.hostFrom;
+if(typeof data262 !== "string"){
+const err568 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err568];
 }
@@ -7334,9 +7315,8 @@ vErrors.push(err568);
 }
 errors++;
 }
-}
-else {
-const err569 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(!(data262 === "upstream")){
+const err569 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err569];
 }
@@ -7346,10 +7326,9 @@ vErrors.push(err569);
 errors++;
 }
 }
-if(data255.status !== undefined){
-let data261 = data255.status;
-if(!(((typeof data261 == "number") && (!(data261 % 1) && !isNaN(data261))) && (isFinite(data261)))){
-const err570 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err570 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err570];
 }
@@ -7358,8 +7337,13 @@ vErrors.push(err570);
 }
 errors++;
 }
-if(!(((((data261 === 301) || (data261 === 302)) || (data261 === 303)) || (data261 === 307)) || (data261 === 308))){
-const err571 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+if(data244.requestHeaders !== undefined){
+let data263 = data244.requestHeaders;
+if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
+for(const key70 in data263){
+if(!(((key70 === "set") || (key70 === "add")) || (key70 === "remove"))){
+const err571 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70}};
 if(vErrors === null){
 vErrors = [err571];
 }
@@ -7369,9 +7353,14 @@ vErrors.push(err571);
 errors++;
 }
 }
-if(data255.stripQuery !== undefined){
-if(typeof data255.stripQuery !== "boolean"){
-const err572 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data263.set !== undefined){
+let data264 = data263.set;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+for(const key71 in data264){
+const _errs654 = errors;
+if(typeof key71 === "string"){
+if(!(formats142(key71))){
+const err572 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key71};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -7381,9 +7370,8 @@ vErrors.push(err572);
 errors++;
 }
 }
-}
 else {
-const err573 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+const err573 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key71};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -7392,12 +7380,9 @@ vErrors.push(err573);
 }
 errors++;
 }
-}
-if(data186.respond !== undefined){
-let data263 = data186.respond;
-if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
-if(data263.status === undefined){
-const err574 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+var valid133 = _errs654 === errors;
+if(!valid133){
+const err574 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key71}};
 if(vErrors === null){
 vErrors = [err574];
 }
@@ -7406,9 +7391,12 @@ vErrors.push(err574);
 }
 errors++;
 }
-for(const key80 in data263){
-if(!(((key80 === "status") || (key80 === "headers")) || (key80 === "body"))){
-const err575 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
+}
+for(const key72 in data264){
+let data265 = data264[key72];
+if(typeof data265 === "string"){
+if(!(formats144(data265))){
+const err575 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/set/" + key72.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err575];
 }
@@ -7418,10 +7406,8 @@ vErrors.push(err575);
 errors++;
 }
 }
-if(data263.status !== undefined){
-let data264 = data263.status;
-if(!(((typeof data264 == "number") && (!(data264 % 1) && !isNaN(data264))) && (isFinite(data264)))){
-const err576 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err576 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/set/" + key72.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err576];
 }
@@ -7430,9 +7416,10 @@ vErrors.push(err576);
 }
 errors++;
 }
-if((typeof data264 == "number") && (isFinite(data264))){
-if(data264 > 599 || isNaN(data264)){
-const err577 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+}
+else {
+const err577 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err577];
 }
@@ -7441,8 +7428,15 @@ vErrors.push(err577);
 }
 errors++;
 }
-if(data264 < 200 || isNaN(data264)){
-const err578 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+if(data263.add !== undefined){
+let data266 = data263.add;
+if(data266 && typeof data266 == "object" && !Array.isArray(data266)){
+for(const key73 in data266){
+const _errs661 = errors;
+if(typeof key73 === "string"){
+if(!(formats142(key73))){
+const err578 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -7452,15 +7446,8 @@ vErrors.push(err578);
 errors++;
 }
 }
-}
-if(data263.headers !== undefined){
-let data265 = data263.headers;
-if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
-for(const key81 in data265){
-const _errs670 = errors;
-if(typeof key81 === "string"){
-if(!(formats130(key81))){
-const err579 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key81};
+else {
+const err579 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -7469,9 +7456,9 @@ vErrors.push(err579);
 }
 errors++;
 }
-}
-else {
-const err580 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key81};
+var valid135 = _errs661 === errors;
+if(!valid135){
+const err580 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -7480,9 +7467,12 @@ vErrors.push(err580);
 }
 errors++;
 }
-var valid141 = _errs670 === errors;
-if(!valid141){
-const err581 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key81}};
+}
+for(const key74 in data266){
+let data267 = data266[key74];
+if(typeof data267 === "string"){
+if(!(formats144(data267))){
+const err581 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/add/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -7492,11 +7482,8 @@ vErrors.push(err581);
 errors++;
 }
 }
-for(const key82 in data265){
-let data266 = data265[key82];
-if(typeof data266 === "string"){
-if(!(formats132(data266))){
-const err582 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/headers/" + key82.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err582 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/add/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -7506,8 +7493,9 @@ vErrors.push(err582);
 errors++;
 }
 }
+}
 else {
-const err583 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/headers/" + key82.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err583 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -7517,9 +7505,15 @@ vErrors.push(err583);
 errors++;
 }
 }
-}
-else {
-const err584 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data263.remove !== undefined){
+let data268 = data263.remove;
+if(Array.isArray(data268)){
+const len25 = data268.length;
+for(let i25=0; i25<len25; i25++){
+let data269 = data268[i25];
+if(typeof data269 === "string"){
+if(!(formats142(data269))){
+const err584 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/remove/" + i25,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -7529,9 +7523,8 @@ vErrors.push(err584);
 errors++;
 }
 }
-if(data263.body !== undefined){
-if(typeof data263.body !== "string"){
-const err585 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+else {
+const err585 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/remove/" + i25,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -7543,7 +7536,7 @@ errors++;
 }
 }
 else {
-const err586 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+const err586 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -7555,7 +7548,7 @@ errors++;
 }
 }
 else {
-const err587 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes/" + i19,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err587 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -7565,9 +7558,12 @@ vErrors.push(err587);
 errors++;
 }
 }
-}
-else {
-const err588 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+if(data244.responseHeaders !== undefined){
+let data270 = data244.responseHeaders;
+if(data270 && typeof data270 == "object" && !Array.isArray(data270)){
+for(const key75 in data270){
+if(!(((key75 === "set") || (key75 === "add")) || (key75 === "remove"))){
+const err588 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -7577,9 +7573,14 @@ vErrors.push(err588);
 errors++;
 }
 }
-}
-else {
-const err589 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+if(data270.set !== undefined){
+let data271 = data270.set;
+if(data271 && typeof data271 == "object" && !Array.isArray(data271)){
+for(const key76 in data271){
+const _errs675 = errors;
+if(typeof key76 === "string"){
+if(!(formats142(key76))){
+const err589 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key76};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -7589,9 +7590,8 @@ vErrors.push(err589);
 errors++;
 }
 }
-}
 else {
-const err590 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+const err590 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key76};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -7600,10 +7600,9 @@ vErrors.push(err590);
 }
 errors++;
 }
-}
-}
-else {
-const err591 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+var valid140 = _errs675 === errors;
+if(!valid140){
+const err591 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key76}};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -7613,9 +7612,11 @@ vErrors.push(err591);
 errors++;
 }
 }
-}
-else {
-const err592 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+for(const key77 in data271){
+let data272 = data271[key77];
+if(typeof data272 === "string"){
+if(!(formats144(data272))){
+const err592 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/set/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -7625,9 +7626,8 @@ vErrors.push(err592);
 errors++;
 }
 }
-}
 else {
-const err593 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+const err593 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/set/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -7637,15 +7637,9 @@ vErrors.push(err593);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data268 = data.clusters;
-if(Array.isArray(data268)){
-const len24 = data268.length;
-for(let i24=0; i24<len24; i24++){
-let data269 = data268[i24];
-if(data269 && typeof data269 == "object" && !Array.isArray(data269)){
-if(data269.name === undefined){
-const err594 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+else {
+const err594 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -7654,8 +7648,15 @@ vErrors.push(err594);
 }
 errors++;
 }
-if(data269.endpoints === undefined){
-const err595 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "endpoints"}};
+}
+if(data270.add !== undefined){
+let data273 = data270.add;
+if(data273 && typeof data273 == "object" && !Array.isArray(data273)){
+for(const key78 in data273){
+const _errs682 = errors;
+if(typeof key78 === "string"){
+if(!(formats142(key78))){
+const err595 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key78};
 if(vErrors === null){
 vErrors = [err595];
 }
@@ -7664,9 +7665,9 @@ vErrors.push(err595);
 }
 errors++;
 }
-for(const key83 in data269){
-if(!(func2.call(schema11.properties.clusters.items.properties, key83))){
-const err596 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83}};
+}
+else {
+const err596 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key78};
 if(vErrors === null){
 vErrors = [err596];
 }
@@ -7675,12 +7676,9 @@ vErrors.push(err596);
 }
 errors++;
 }
-}
-if(data269.name !== undefined){
-let data270 = data269.name;
-if(typeof data270 === "string"){
-if(!(formats4(data270))){
-const err597 = {instancePath:instancePath+"/clusters/" + i24+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+var valid142 = _errs682 === errors;
+if(!valid142){
+const err597 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key78}};
 if(vErrors === null){
 vErrors = [err597];
 }
@@ -7690,8 +7688,11 @@ vErrors.push(err597);
 errors++;
 }
 }
-else {
-const err598 = {instancePath:instancePath+"/clusters/" + i24+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+for(const key79 in data273){
+let data274 = data273[key79];
+if(typeof data274 === "string"){
+if(!(formats144(data274))){
+const err598 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/add/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err598];
 }
@@ -7701,10 +7702,8 @@ vErrors.push(err598);
 errors++;
 }
 }
-if(data269.type !== undefined){
-let data271 = data269.type;
-if(typeof data271 !== "string"){
-const err599 = {instancePath:instancePath+"/clusters/" + i24+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+else {
+const err599 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/add/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err599];
 }
@@ -7713,8 +7712,10 @@ vErrors.push(err599);
 }
 errors++;
 }
-if(!(data271 === "static")){
-const err600 = {instancePath:instancePath+"/clusters/" + i24+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+}
+}
+else {
+const err600 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err600];
 }
@@ -7724,18 +7725,15 @@ vErrors.push(err600);
 errors++;
 }
 }
-if(data269.endpoints !== undefined){
-let data272 = data269.endpoints;
-if(Array.isArray(data272)){
-const len25 = data272.length;
-for(let i25=0; i25<len25; i25++){
-let data273 = data272[i25];
-const _errs689 = errors;
-let valid148 = false;
-const _errs690 = errors;
-if(typeof data273 === "string"){
-if(!(formats270(data273))){
-const err601 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data270.remove !== undefined){
+let data275 = data270.remove;
+if(Array.isArray(data275)){
+const len26 = data275.length;
+for(let i26=0; i26<len26; i26++){
+let data276 = data275[i26];
+if(typeof data276 === "string"){
+if(!(formats142(data276))){
+const err601 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/remove/" + i26,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err601];
 }
@@ -7746,7 +7744,7 @@ errors++;
 }
 }
 else {
-const err602 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err602 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/remove/" + i26,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err602];
 }
@@ -7755,13 +7753,10 @@ vErrors.push(err602);
 }
 errors++;
 }
-var _valid10 = _errs690 === errors;
-valid148 = valid148 || _valid10;
-if(!valid148){
-const _errs692 = errors;
-if(data273 && typeof data273 == "object" && !Array.isArray(data273)){
-if(data273.address === undefined){
-const err603 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+}
+}
+else {
+const err603 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err603];
 }
@@ -7770,9 +7765,10 @@ vErrors.push(err603);
 }
 errors++;
 }
-for(const key84 in data273){
-if(!((key84 === "address") || (key84 === "weight"))){
-const err604 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84}};
+}
+}
+else {
+const err604 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err604];
 }
@@ -7782,11 +7778,9 @@ vErrors.push(err604);
 errors++;
 }
 }
-if(data273.address !== undefined){
-let data274 = data273.address;
-if(typeof data274 === "string"){
-if(!(formats270(data274))){
-const err605 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+}
+else {
+const err605 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err605];
 }
@@ -7796,8 +7790,12 @@ vErrors.push(err605);
 errors++;
 }
 }
-else {
-const err606 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(data205.redirect !== undefined){
+let data277 = data205.redirect;
+if(data277 && typeof data277 == "object" && !Array.isArray(data277)){
+for(const key80 in data277){
+if(!(((((((key80 === "scheme") || (key80 === "host")) || (key80 === "port")) || (key80 === "path")) || (key80 === "prefix")) || (key80 === "status")) || (key80 === "stripQuery"))){
+const err606 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
 if(vErrors === null){
 vErrors = [err606];
 }
@@ -7807,10 +7805,10 @@ vErrors.push(err606);
 errors++;
 }
 }
-if(data273.weight !== undefined){
-let data275 = data273.weight;
-if(!(((typeof data275 == "number") && (!(data275 % 1) && !isNaN(data275))) && (isFinite(data275)))){
-const err607 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data277.scheme !== undefined){
+let data278 = data277.scheme;
+if(typeof data278 !== "string"){
+const err607 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err607];
 }
@@ -7819,9 +7817,8 @@ vErrors.push(err607);
 }
 errors++;
 }
-if((typeof data275 == "number") && (isFinite(data275))){
-if(data275 > 4294967295 || isNaN(data275)){
-const err608 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+if(!((data278 === "http") || (data278 === "https"))){
+const err608 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err608];
 }
@@ -7830,8 +7827,12 @@ vErrors.push(err608);
 }
 errors++;
 }
-if(data275 < 1 || isNaN(data275)){
-const err609 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+if(data277.host !== undefined){
+let data279 = data277.host;
+if(typeof data279 === "string"){
+if(!(formats162(data279))){
+const err609 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err609];
 }
@@ -7841,10 +7842,8 @@ vErrors.push(err609);
 errors++;
 }
 }
-}
-}
 else {
-const err610 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err610 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err610];
 }
@@ -7853,11 +7852,11 @@ vErrors.push(err610);
 }
 errors++;
 }
-var _valid10 = _errs692 === errors;
-valid148 = valid148 || _valid10;
 }
-if(!valid148){
-const err611 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(data277.port !== undefined){
+let data280 = data277.port;
+if(!(((typeof data280 == "number") && (!(data280 % 1) && !isNaN(data280))) && (isFinite(data280)))){
+const err611 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err611];
 }
@@ -7866,21 +7865,9 @@ vErrors.push(err611);
 }
 errors++;
 }
-else {
-errors = _errs689;
-if(vErrors !== null){
-if(_errs689){
-vErrors.length = _errs689;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err612 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if((typeof data280 == "number") && (isFinite(data280))){
+if(data280 > 65535 || isNaN(data280)){
+const err612 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err612];
 }
@@ -7889,11 +7876,8 @@ vErrors.push(err612);
 }
 errors++;
 }
-}
-if(data269.protocol !== undefined){
-let data276 = data269.protocol;
-if(typeof data276 !== "string"){
-const err613 = {instancePath:instancePath+"/clusters/" + i24+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if(data280 < 0 || isNaN(data280)){
+const err613 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err613];
 }
@@ -7902,8 +7886,13 @@ vErrors.push(err613);
 }
 errors++;
 }
-if(!(data276 === "http1")){
-const err614 = {instancePath:instancePath+"/clusters/" + i24+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+}
+}
+if(data277.path !== undefined){
+let data281 = data277.path;
+if(typeof data281 === "string"){
+if(!(formats164(data281))){
+const err614 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err614];
 }
@@ -7913,12 +7902,8 @@ vErrors.push(err614);
 errors++;
 }
 }
-if(data269.tls !== undefined){
-let data277 = data269.tls;
-if(data277 && typeof data277 == "object" && !Array.isArray(data277)){
-for(const key85 in data277){
-if(!((((((key85 === "ca") || (key85 === "serverName")) || (key85 === "subjectAltNames")) || (key85 === "cert")) || (key85 === "key")) || (key85 === "insecureSkipVerify"))){
-const err615 = {instancePath:instancePath+"/clusters/" + i24+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85}};
+else {
+const err615 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err615];
 }
@@ -7928,11 +7913,11 @@ vErrors.push(err615);
 errors++;
 }
 }
-if(data277.ca !== undefined){
-let data278 = data277.ca;
-if(typeof data278 === "string"){
-if(!(formats4(data278))){
-const err616 = {instancePath:instancePath+"/clusters/" + i24+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/format",keyword:"format",params:{format: "name"}};
+if(data277.prefix !== undefined){
+let data282 = data277.prefix;
+if(typeof data282 === "string"){
+if(!(formats90(data282))){
+const err616 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err616];
 }
@@ -7943,7 +7928,7 @@ errors++;
 }
 }
 else {
-const err617 = {instancePath:instancePath+"/clusters/" + i24+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/type",keyword:"type",params:{type: "string"}};
+const err617 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err617];
 }
@@ -7953,11 +7938,10 @@ vErrors.push(err617);
 errors++;
 }
 }
-if(data277.serverName !== undefined){
-let data279 = data277.serverName;
-if(typeof data279 === "string"){
-if(!(formats128(data279))){
-const err618 = {instancePath:instancePath+"/clusters/" + i24+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/format",keyword:"format",params:{format: "authority"}};
+if(data277.status !== undefined){
+let data283 = data277.status;
+if(!(((typeof data283 == "number") && (!(data283 % 1) && !isNaN(data283))) && (isFinite(data283)))){
+const err618 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err618];
 }
@@ -7966,9 +7950,8 @@ vErrors.push(err618);
 }
 errors++;
 }
-}
-else {
-const err619 = {instancePath:instancePath+"/clusters/" + i24+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/type",keyword:"type",params:{type: "string"}};
+if(!(((((data283 === 301) || (data283 === 302)) || (data283 === 303)) || (data283 === 307)) || (data283 === 308))){
+const err619 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err619];
 }
@@ -7978,16 +7961,9 @@ vErrors.push(err619);
 errors++;
 }
 }
-if(data277.subjectAltNames !== undefined){
-let data280 = data277.subjectAltNames;
-if(Array.isArray(data280)){
-const len26 = data280.length;
-for(let i26=0; i26<len26; i26++){
-let data281 = data280[i26];
-if(data281 && typeof data281 == "object" && !Array.isArray(data281)){
-for(const key86 in data281){
-if(!(((key86 === "dns") || (key86 === "uri")) || (key86 === "ip"))){
-const err620 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86}};
+if(data277.stripQuery !== undefined){
+if(typeof data277.stripQuery !== "boolean"){
+const err620 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err620];
 }
@@ -7997,14 +7973,9 @@ vErrors.push(err620);
 errors++;
 }
 }
-if(data281.dns !== undefined){
-let data282 = data281.dns;
-const _errs714 = errors;
-let valid154 = false;
-const _errs715 = errors;
-if(typeof data282 === "string"){
-if(!(formats4(data282))){
-const err621 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err621 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err621];
 }
@@ -8014,8 +7985,11 @@ vErrors.push(err621);
 errors++;
 }
 }
-else {
-const err622 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data205.respond !== undefined){
+let data285 = data205.respond;
+if(data285 && typeof data285 == "object" && !Array.isArray(data285)){
+if(data285.status === undefined){
+const err622 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err622];
 }
@@ -8024,14 +7998,9 @@ vErrors.push(err622);
 }
 errors++;
 }
-var _valid11 = _errs715 === errors;
-valid154 = valid154 || _valid11;
-if(!valid154){
-const _errs717 = errors;
-if(data282 && typeof data282 == "object" && !Array.isArray(data282)){
-for(const key87 in data282){
-if(!(((((key87 === "exact") || (key87 === "prefix")) || (key87 === "suffix")) || (key87 === "contains")) || (key87 === "regex"))){
-const err623 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87}};
+for(const key81 in data285){
+if(!(((key81 === "status") || (key81 === "headers")) || (key81 === "body"))){
+const err623 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81}};
 if(vErrors === null){
 vErrors = [err623];
 }
@@ -8041,11 +8010,10 @@ vErrors.push(err623);
 errors++;
 }
 }
-if(data282.exact !== undefined){
-let data283 = data282.exact;
-if(typeof data283 === "string"){
-if(!(formats4(data283))){
-const err624 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+if(data285.status !== undefined){
+let data286 = data285.status;
+if(!(((typeof data286 == "number") && (!(data286 % 1) && !isNaN(data286))) && (isFinite(data286)))){
+const err624 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err624];
 }
@@ -8054,9 +8022,9 @@ vErrors.push(err624);
 }
 errors++;
 }
-}
-else {
-const err625 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if((typeof data286 == "number") && (isFinite(data286))){
+if(data286 > 599 || isNaN(data286)){
+const err625 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err625];
 }
@@ -8065,12 +8033,8 @@ vErrors.push(err625);
 }
 errors++;
 }
-}
-if(data282.prefix !== undefined){
-let data284 = data282.prefix;
-if(typeof data284 === "string"){
-if(!(formats4(data284))){
-const err626 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data286 < 200 || isNaN(data286)){
+const err626 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err626];
 }
@@ -8080,8 +8044,15 @@ vErrors.push(err626);
 errors++;
 }
 }
-else {
-const err627 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+}
+if(data285.headers !== undefined){
+let data287 = data285.headers;
+if(data287 && typeof data287 == "object" && !Array.isArray(data287)){
+for(const key82 in data287){
+const _errs715 = errors;
+if(typeof key82 === "string"){
+if(!(formats142(key82))){
+const err627 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key82};
 if(vErrors === null){
 vErrors = [err627];
 }
@@ -8091,11 +8062,8 @@ vErrors.push(err627);
 errors++;
 }
 }
-if(data282.suffix !== undefined){
-let data285 = data282.suffix;
-if(typeof data285 === "string"){
-if(!(formats4(data285))){
-const err628 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err628 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key82};
 if(vErrors === null){
 vErrors = [err628];
 }
@@ -8104,9 +8072,9 @@ vErrors.push(err628);
 }
 errors++;
 }
-}
-else {
-const err629 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+var valid148 = _errs715 === errors;
+if(!valid148){
+const err629 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key82}};
 if(vErrors === null){
 vErrors = [err629];
 }
@@ -8116,11 +8084,11 @@ vErrors.push(err629);
 errors++;
 }
 }
-if(data282.contains !== undefined){
-let data286 = data282.contains;
-if(typeof data286 === "string"){
-if(!(formats4(data286))){
-const err630 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+for(const key83 in data287){
+let data288 = data287[key83];
+if(typeof data288 === "string"){
+if(!(formats144(data288))){
+const err630 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/headers/" + key83.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err630];
 }
@@ -8131,7 +8099,7 @@ errors++;
 }
 }
 else {
-const err631 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err631 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/headers/" + key83.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err631];
 }
@@ -8141,11 +8109,9 @@ vErrors.push(err631);
 errors++;
 }
 }
-if(data282.regex !== undefined){
-let data287 = data282.regex;
-if(typeof data287 === "string"){
-if(!(formats30(data287))){
-const err632 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+}
+else {
+const err632 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err632];
 }
@@ -8155,8 +8121,9 @@ vErrors.push(err632);
 errors++;
 }
 }
-else {
-const err633 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data285.body !== undefined){
+if(typeof data285.body !== "string"){
+const err633 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err633];
 }
@@ -8168,7 +8135,7 @@ errors++;
 }
 }
 else {
-const err634 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err634 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err634];
 }
@@ -8177,11 +8144,10 @@ vErrors.push(err634);
 }
 errors++;
 }
-var _valid11 = _errs717 === errors;
-valid154 = valid154 || _valid11;
 }
-if(!valid154){
-const err635 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err635 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err635];
 }
@@ -8190,26 +8156,10 @@ vErrors.push(err635);
 }
 errors++;
 }
-else {
-errors = _errs714;
-if(vErrors !== null){
-if(_errs714){
-vErrors.length = _errs714;
+}
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-if(data281.uri !== undefined){
-let data288 = data281.uri;
-const _errs731 = errors;
-let valid156 = false;
-const _errs732 = errors;
-if(typeof data288 === "string"){
-if(!(formats4(data288))){
-const err636 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/format",keyword:"format",params:{format: "name"}};
+const err636 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err636];
 }
@@ -8219,8 +8169,9 @@ vErrors.push(err636);
 errors++;
 }
 }
+}
 else {
-const err637 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err637 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err637];
 }
@@ -8229,14 +8180,10 @@ vErrors.push(err637);
 }
 errors++;
 }
-var _valid12 = _errs732 === errors;
-valid156 = valid156 || _valid12;
-if(!valid156){
-const _errs734 = errors;
-if(data288 && typeof data288 == "object" && !Array.isArray(data288)){
-for(const key88 in data288){
-if(!(((((key88 === "exact") || (key88 === "prefix")) || (key88 === "suffix")) || (key88 === "contains")) || (key88 === "regex"))){
-const err638 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key88}};
+}
+}
+else {
+const err638 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err638];
 }
@@ -8246,11 +8193,9 @@ vErrors.push(err638);
 errors++;
 }
 }
-if(data288.exact !== undefined){
-let data289 = data288.exact;
-if(typeof data289 === "string"){
-if(!(formats4(data289))){
-const err639 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err639 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err639];
 }
@@ -8260,8 +8205,12 @@ vErrors.push(err639);
 errors++;
 }
 }
-else {
-const err640 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data10.tcp !== undefined){
+let data290 = data10.tcp;
+if(data290 && typeof data290 == "object" && !Array.isArray(data290)){
+for(const key84 in data290){
+if(!((((((key84 === "cluster") || (key84 === "clusters")) || (key84 === "sniRoutes")) || (key84 === "idleTimeout")) || (key84 === "maxConnectAttempts")) || (key84 === "accessLog"))){
+const err640 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84}};
 if(vErrors === null){
 vErrors = [err640];
 }
@@ -8271,11 +8220,11 @@ vErrors.push(err640);
 errors++;
 }
 }
-if(data288.prefix !== undefined){
-let data290 = data288.prefix;
-if(typeof data290 === "string"){
-if(!(formats4(data290))){
-const err641 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data290.cluster !== undefined){
+let data291 = data290.cluster;
+if(typeof data291 === "string"){
+if(!(formats4(data291))){
+const err641 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err641];
 }
@@ -8286,7 +8235,7 @@ errors++;
 }
 }
 else {
-const err642 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err642 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err642];
 }
@@ -8296,11 +8245,11 @@ vErrors.push(err642);
 errors++;
 }
 }
-if(data288.suffix !== undefined){
-let data291 = data288.suffix;
-if(typeof data291 === "string"){
-if(!(formats4(data291))){
-const err643 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data290.clusters !== undefined){
+let data292 = data290.clusters;
+if(Array.isArray(data292)){
+if(data292.length < 1){
+const err643 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err643];
 }
@@ -8309,9 +8258,12 @@ vErrors.push(err643);
 }
 errors++;
 }
-}
-else {
-const err644 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const len27 = data292.length;
+for(let i27=0; i27<len27; i27++){
+let data293 = data292[i27];
+if(data293 && typeof data293 == "object" && !Array.isArray(data293)){
+if(data293.name === undefined){
+const err644 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err644];
 }
@@ -8320,12 +8272,9 @@ vErrors.push(err644);
 }
 errors++;
 }
-}
-if(data288.contains !== undefined){
-let data292 = data288.contains;
-if(typeof data292 === "string"){
-if(!(formats4(data292))){
-const err645 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+for(const key85 in data293){
+if(!((key85 === "name") || (key85 === "weight"))){
+const err645 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85}};
 if(vErrors === null){
 vErrors = [err645];
 }
@@ -8335,8 +8284,11 @@ vErrors.push(err645);
 errors++;
 }
 }
-else {
-const err646 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data293.name !== undefined){
+let data294 = data293.name;
+if(typeof data294 === "string"){
+if(!(formats4(data294))){
+const err646 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err646];
 }
@@ -8346,11 +8298,8 @@ vErrors.push(err646);
 errors++;
 }
 }
-if(data288.regex !== undefined){
-let data293 = data288.regex;
-if(typeof data293 === "string"){
-if(!(formats30(data293))){
-const err647 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err647 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err647];
 }
@@ -8360,8 +8309,10 @@ vErrors.push(err647);
 errors++;
 }
 }
-else {
-const err648 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data293.weight !== undefined){
+let data295 = data293.weight;
+if(!(((typeof data295 == "number") && (!(data295 % 1) && !isNaN(data295))) && (isFinite(data295)))){
+const err648 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err648];
 }
@@ -8370,10 +8321,9 @@ vErrors.push(err648);
 }
 errors++;
 }
-}
-}
-else {
-const err649 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data295 == "number") && (isFinite(data295))){
+if(data295 > 4294967295 || isNaN(data295)){
+const err649 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err649];
 }
@@ -8382,11 +8332,8 @@ vErrors.push(err649);
 }
 errors++;
 }
-var _valid12 = _errs734 === errors;
-valid156 = valid156 || _valid12;
-}
-if(!valid156){
-const err650 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf",keyword:"anyOf",params:{}};
+if(data295 < 0 || isNaN(data295)){
+const err650 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err650];
 }
@@ -8395,26 +8342,11 @@ vErrors.push(err650);
 }
 errors++;
 }
-else {
-errors = _errs731;
-if(vErrors !== null){
-if(_errs731){
-vErrors.length = _errs731;
+}
+}
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-if(data281.ip !== undefined){
-let data294 = data281.ip;
-const _errs748 = errors;
-let valid158 = false;
-const _errs749 = errors;
-if(typeof data294 === "string"){
-if(!(formats4(data294))){
-const err651 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/format",keyword:"format",params:{format: "name"}};
+const err651 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err651];
 }
@@ -8424,8 +8356,9 @@ vErrors.push(err651);
 errors++;
 }
 }
+}
 else {
-const err652 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err652 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err652];
 }
@@ -8434,14 +8367,15 @@ vErrors.push(err652);
 }
 errors++;
 }
-var _valid13 = _errs749 === errors;
-valid158 = valid158 || _valid13;
-if(!valid158){
-const _errs751 = errors;
-if(data294 && typeof data294 == "object" && !Array.isArray(data294)){
-for(const key89 in data294){
-if(!(((((key89 === "exact") || (key89 === "prefix")) || (key89 === "suffix")) || (key89 === "contains")) || (key89 === "regex"))){
-const err653 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key89}};
+}
+if(data290.sniRoutes !== undefined){
+let data296 = data290.sniRoutes;
+if(data296 && typeof data296 == "object" && !Array.isArray(data296)){
+for(const key86 in data296){
+const _errs738 = errors;
+if(typeof key86 === "string"){
+if(!(formats286(key86))){
+const err653 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key86};
 if(vErrors === null){
 vErrors = [err653];
 }
@@ -8451,11 +8385,8 @@ vErrors.push(err653);
 errors++;
 }
 }
-if(data294.exact !== undefined){
-let data295 = data294.exact;
-if(typeof data295 === "string"){
-if(!(formats4(data295))){
-const err654 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+else {
+const err654 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key86};
 if(vErrors === null){
 vErrors = [err654];
 }
@@ -8464,9 +8395,9 @@ vErrors.push(err654);
 }
 errors++;
 }
-}
-else {
-const err655 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+var valid154 = _errs738 === errors;
+if(!valid154){
+const err655 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key86}};
 if(vErrors === null){
 vErrors = [err655];
 }
@@ -8476,11 +8407,14 @@ vErrors.push(err655);
 errors++;
 }
 }
-if(data294.prefix !== undefined){
-let data296 = data294.prefix;
-if(typeof data296 === "string"){
-if(!(formats4(data296))){
-const err656 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+for(const key87 in data296){
+let data297 = data296[key87];
+const _errs742 = errors;
+let valid156 = false;
+const _errs743 = errors;
+if(typeof data297 === "string"){
+if(!(formats4(data297))){
+const err656 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err656];
 }
@@ -8491,7 +8425,7 @@ errors++;
 }
 }
 else {
-const err657 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err657 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err657];
 }
@@ -8500,12 +8434,13 @@ vErrors.push(err657);
 }
 errors++;
 }
-}
-if(data294.suffix !== undefined){
-let data297 = data294.suffix;
-if(typeof data297 === "string"){
-if(!(formats4(data297))){
-const err658 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+var _valid10 = _errs743 === errors;
+valid156 = valid156 || _valid10;
+if(!valid156){
+const _errs745 = errors;
+if(Array.isArray(data297)){
+if(data297.length < 1){
+const err658 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err658];
 }
@@ -8514,9 +8449,12 @@ vErrors.push(err658);
 }
 errors++;
 }
-}
-else {
-const err659 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const len28 = data297.length;
+for(let i28=0; i28<len28; i28++){
+let data298 = data297[i28];
+if(data298 && typeof data298 == "object" && !Array.isArray(data298)){
+if(data298.name === undefined){
+const err659 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err659];
 }
@@ -8525,12 +8463,9 @@ vErrors.push(err659);
 }
 errors++;
 }
-}
-if(data294.contains !== undefined){
-let data298 = data294.contains;
-if(typeof data298 === "string"){
-if(!(formats4(data298))){
-const err660 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+for(const key88 in data298){
+if(!((key88 === "name") || (key88 === "weight"))){
+const err660 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key88}};
 if(vErrors === null){
 vErrors = [err660];
 }
@@ -8540,8 +8475,11 @@ vErrors.push(err660);
 errors++;
 }
 }
-else {
-const err661 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data298.name !== undefined){
+let data299 = data298.name;
+if(typeof data299 === "string"){
+if(!(formats4(data299))){
+const err661 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err661];
 }
@@ -8551,11 +8489,8 @@ vErrors.push(err661);
 errors++;
 }
 }
-if(data294.regex !== undefined){
-let data299 = data294.regex;
-if(typeof data299 === "string"){
-if(!(formats30(data299))){
-const err662 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err662 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err662];
 }
@@ -8565,8 +8500,10 @@ vErrors.push(err662);
 errors++;
 }
 }
-else {
-const err663 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data298.weight !== undefined){
+let data300 = data298.weight;
+if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
+const err663 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err663];
 }
@@ -8575,10 +8512,9 @@ vErrors.push(err663);
 }
 errors++;
 }
-}
-}
-else {
-const err664 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data300 == "number") && (isFinite(data300))){
+if(data300 > 4294967295 || isNaN(data300)){
+const err664 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err664];
 }
@@ -8587,11 +8523,8 @@ vErrors.push(err664);
 }
 errors++;
 }
-var _valid13 = _errs751 === errors;
-valid158 = valid158 || _valid13;
-}
-if(!valid158){
-const err665 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf",keyword:"anyOf",params:{}};
+if(data300 < 0 || isNaN(data300)){
+const err665 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err665];
 }
@@ -8600,21 +8533,11 @@ vErrors.push(err665);
 }
 errors++;
 }
-else {
-errors = _errs748;
-if(vErrors !== null){
-if(_errs748){
-vErrors.length = _errs748;
-}
-else {
-vErrors = null;
-}
-}
 }
 }
 }
 else {
-const err666 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames/" + i26,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/type",keyword:"type",params:{type: "object"}};
+const err666 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err666];
 }
@@ -8626,7 +8549,7 @@ errors++;
 }
 }
 else {
-const err667 = {instancePath:instancePath+"/clusters/" + i24+"/tls/subjectAltNames",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/type",keyword:"type",params:{type: "array"}};
+const err667 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err667];
 }
@@ -8635,12 +8558,11 @@ vErrors.push(err667);
 }
 errors++;
 }
+var _valid10 = _errs745 === errors;
+valid156 = valid156 || _valid10;
 }
-if(data277.cert !== undefined){
-let data300 = data277.cert;
-if(typeof data300 === "string"){
-if(!(formats4(data300))){
-const err668 = {instancePath:instancePath+"/clusters/" + i24+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/format",keyword:"format",params:{format: "name"}};
+if(!valid156){
+const err668 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err668];
 }
@@ -8649,9 +8571,21 @@ vErrors.push(err668);
 }
 errors++;
 }
+else {
+errors = _errs742;
+if(vErrors !== null){
+if(_errs742){
+vErrors.length = _errs742;
 }
 else {
-const err669 = {instancePath:instancePath+"/clusters/" + i24+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err669 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err669];
 }
@@ -8661,11 +8595,11 @@ vErrors.push(err669);
 errors++;
 }
 }
-if(data277.key !== undefined){
-let data301 = data277.key;
+if(data290.idleTimeout !== undefined){
+let data301 = data290.idleTimeout;
 if(typeof data301 === "string"){
-if(!(formats4(data301))){
-const err670 = {instancePath:instancePath+"/clusters/" + i24+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/format",keyword:"format",params:{format: "name"}};
+if(!(formats2(data301))){
+const err670 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err670];
 }
@@ -8676,7 +8610,7 @@ errors++;
 }
 }
 else {
-const err671 = {instancePath:instancePath+"/clusters/" + i24+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/type",keyword:"type",params:{type: "string"}};
+const err671 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err671];
 }
@@ -8686,9 +8620,10 @@ vErrors.push(err671);
 errors++;
 }
 }
-if(data277.insecureSkipVerify !== undefined){
-if(typeof data277.insecureSkipVerify !== "boolean"){
-const err672 = {instancePath:instancePath+"/clusters/" + i24+"/tls/insecureSkipVerify",schemaPath:"#/properties/clusters/items/properties/tls/properties/insecureSkipVerify/type",keyword:"type",params:{type: "boolean"}};
+if(data290.maxConnectAttempts !== undefined){
+let data302 = data290.maxConnectAttempts;
+if(!(((typeof data302 == "number") && (!(data302 % 1) && !isNaN(data302))) && (isFinite(data302)))){
+const err672 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err672];
 }
@@ -8697,10 +8632,9 @@ vErrors.push(err672);
 }
 errors++;
 }
-}
-}
-else {
-const err673 = {instancePath:instancePath+"/clusters/" + i24+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+if((typeof data302 == "number") && (isFinite(data302))){
+if(data302 > 100 || isNaN(data302)){
+const err673 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 if(vErrors === null){
 vErrors = [err673];
 }
@@ -8709,12 +8643,8 @@ vErrors.push(err673);
 }
 errors++;
 }
-}
-if(data269.connectTimeout !== undefined){
-let data303 = data269.connectTimeout;
-if(typeof data303 === "string"){
-if(!(formats2(data303))){
-const err674 = {instancePath:instancePath+"/clusters/" + i24+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data302 < 1 || isNaN(data302)){
+const err674 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err674];
 }
@@ -8724,8 +8654,16 @@ vErrors.push(err674);
 errors++;
 }
 }
-else {
-const err675 = {instancePath:instancePath+"/clusters/" + i24+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+}
+if(data290.accessLog !== undefined){
+let data303 = data290.accessLog;
+if(Array.isArray(data303)){
+const len29 = data303.length;
+for(let i29=0; i29<len29; i29++){
+let data304 = data303[i29];
+if(data304 && typeof data304 == "object" && !Array.isArray(data304)){
+if(data304.path === undefined){
+const err675 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err675];
 }
@@ -8734,13 +8672,9 @@ vErrors.push(err675);
 }
 errors++;
 }
-}
-if(data269.loadBalancing !== undefined){
-let data304 = data269.loadBalancing;
-if(data304 && typeof data304 == "object" && !Array.isArray(data304)){
-for(const key90 in data304){
-if(!(key90 === "policy")){
-const err676 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key90}};
+for(const key89 in data304){
+if(!((((key89 === "path") || (key89 === "format")) || (key89 === "json")) || (key89 === "filter"))){
+const err676 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key89}};
 if(vErrors === null){
 vErrors = [err676];
 }
@@ -8750,10 +8684,11 @@ vErrors.push(err676);
 errors++;
 }
 }
-if(data304.policy !== undefined){
-let data305 = data304.policy;
-if(typeof data305 !== "string"){
-const err677 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(data304.path !== undefined){
+let data305 = data304.path;
+if(typeof data305 === "string"){
+if(!(formats4(data305))){
+const err677 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err677];
 }
@@ -8762,8 +8697,9 @@ vErrors.push(err677);
 }
 errors++;
 }
-if(!((data305 === "roundRobin") || (data305 === "random"))){
-const err678 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+else {
+const err678 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err678];
 }
@@ -8773,9 +8709,9 @@ vErrors.push(err678);
 errors++;
 }
 }
-}
-else {
-const err679 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(data304.format !== undefined){
+if(typeof data304.format !== "string"){
+const err679 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/format",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err679];
 }
@@ -8785,12 +8721,10 @@ vErrors.push(err679);
 errors++;
 }
 }
-if(data269.connections !== undefined){
-let data306 = data269.connections;
-if(data306 && typeof data306 == "object" && !Array.isArray(data306)){
-for(const key91 in data306){
-if(!((key91 === "idleTimeout") || (key91 === "maxRequests"))){
-const err680 = {instancePath:instancePath+"/clusters/" + i24+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key91}};
+if(data304.json !== undefined){
+let data307 = data304.json;
+if(!(data307 && typeof data307 == "object" && !Array.isArray(data307))){
+const err680 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/json",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err680];
 }
@@ -8800,11 +8734,12 @@ vErrors.push(err680);
 errors++;
 }
 }
-if(data306.idleTimeout !== undefined){
-let data307 = data306.idleTimeout;
-if(typeof data307 === "string"){
-if(!(formats2(data307))){
-const err681 = {instancePath:instancePath+"/clusters/" + i24+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data304.filter !== undefined){
+let data308 = data304.filter;
+if(data308 && typeof data308 == "object" && !Array.isArray(data308)){
+for(const key90 in data308){
+if(!(key90 === "status")){
+const err681 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key90}};
 if(vErrors === null){
 vErrors = [err681];
 }
@@ -8814,8 +8749,11 @@ vErrors.push(err681);
 errors++;
 }
 }
-else {
-const err682 = {instancePath:instancePath+"/clusters/" + i24+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data308.status !== undefined){
+let data309 = data308.status;
+if(typeof data309 === "string"){
+if(!(formats84(data309))){
+const err682 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err682];
 }
@@ -8825,10 +8763,8 @@ vErrors.push(err682);
 errors++;
 }
 }
-if(data306.maxRequests !== undefined){
-let data308 = data306.maxRequests;
-if(!(((typeof data308 == "number") && (!(data308 % 1) && !isNaN(data308))) && (isFinite(data308)))){
-const err683 = {instancePath:instancePath+"/clusters/" + i24+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+else {
+const err683 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err683];
 }
@@ -8837,9 +8773,10 @@ vErrors.push(err683);
 }
 errors++;
 }
-if((typeof data308 == "number") && (isFinite(data308))){
-if(data308 > 2147483647 || isNaN(data308)){
-const err684 = {instancePath:instancePath+"/clusters/" + i24+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+else {
+const err684 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err684];
 }
@@ -8848,8 +8785,10 @@ vErrors.push(err684);
 }
 errors++;
 }
-if(data308 < 0 || isNaN(data308)){
-const err685 = {instancePath:instancePath+"/clusters/" + i24+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err685 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err685];
 }
@@ -8860,9 +8799,8 @@ errors++;
 }
 }
 }
-}
 else {
-const err686 = {instancePath:instancePath+"/clusters/" + i24+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+const err686 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err686];
 }
@@ -8872,12 +8810,9 @@ vErrors.push(err686);
 errors++;
 }
 }
-if(data269.circuitBreakers !== undefined){
-let data309 = data269.circuitBreakers;
-if(data309 && typeof data309 == "object" && !Array.isArray(data309)){
-for(const key92 in data309){
-if(!((((key92 === "maxConnections") || (key92 === "maxPendingRequests")) || (key92 === "maxRequests")) || (key92 === "maxRetries"))){
-const err687 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key92}};
+}
+else {
+const err687 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err687];
 }
@@ -8887,10 +8822,9 @@ vErrors.push(err687);
 errors++;
 }
 }
-if(data309.maxConnections !== undefined){
-let data310 = data309.maxConnections;
-if(!(((typeof data310 == "number") && (!(data310 % 1) && !isNaN(data310))) && (isFinite(data310)))){
-const err688 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err688 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err688];
 }
@@ -8899,9 +8833,10 @@ vErrors.push(err688);
 }
 errors++;
 }
-if((typeof data310 == "number") && (isFinite(data310))){
-if(data310 > 2147483647 || isNaN(data310)){
-const err689 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+else {
+const err689 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err689];
 }
@@ -8910,8 +8845,16 @@ vErrors.push(err689);
 }
 errors++;
 }
-if(data310 < 0 || isNaN(data310)){
-const err690 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data.clusters !== undefined){
+let data310 = data.clusters;
+if(Array.isArray(data310)){
+const len30 = data310.length;
+for(let i30=0; i30<len30; i30++){
+let data311 = data310[i30];
+if(data311 && typeof data311 == "object" && !Array.isArray(data311)){
+if(data311.name === undefined){
+const err690 = {instancePath:instancePath+"/clusters/" + i30,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err690];
 }
@@ -8920,12 +8863,9 @@ vErrors.push(err690);
 }
 errors++;
 }
-}
-}
-if(data309.maxPendingRequests !== undefined){
-let data311 = data309.maxPendingRequests;
-if(!(((typeof data311 == "number") && (!(data311 % 1) && !isNaN(data311))) && (isFinite(data311)))){
-const err691 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+for(const key91 in data311){
+if(!(func2.call(schema11.properties.clusters.items.properties, key91))){
+const err691 = {instancePath:instancePath+"/clusters/" + i30,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key91}};
 if(vErrors === null){
 vErrors = [err691];
 }
@@ -8934,9 +8874,12 @@ vErrors.push(err691);
 }
 errors++;
 }
-if((typeof data311 == "number") && (isFinite(data311))){
-if(data311 > 2147483647 || isNaN(data311)){
-const err692 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data311.name !== undefined){
+let data312 = data311.name;
+if(typeof data312 === "string"){
+if(!(formats4(data312))){
+const err692 = {instancePath:instancePath+"/clusters/" + i30+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err692];
 }
@@ -8945,8 +8888,9 @@ vErrors.push(err692);
 }
 errors++;
 }
-if(data311 < 0 || isNaN(data311)){
-const err693 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err693 = {instancePath:instancePath+"/clusters/" + i30+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err693];
 }
@@ -8956,11 +8900,10 @@ vErrors.push(err693);
 errors++;
 }
 }
-}
-if(data309.maxRequests !== undefined){
-let data312 = data309.maxRequests;
-if(!(((typeof data312 == "number") && (!(data312 % 1) && !isNaN(data312))) && (isFinite(data312)))){
-const err694 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data311.type !== undefined){
+let data313 = data311.type;
+if(typeof data313 !== "string"){
+const err694 = {instancePath:instancePath+"/clusters/" + i30+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err694];
 }
@@ -8969,9 +8912,8 @@ vErrors.push(err694);
 }
 errors++;
 }
-if((typeof data312 == "number") && (isFinite(data312))){
-if(data312 > 2147483647 || isNaN(data312)){
-const err695 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(!((data313 === "static") || (data313 === "originalDst"))){
+const err695 = {instancePath:instancePath+"/clusters/" + i30+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
 if(vErrors === null){
 vErrors = [err695];
 }
@@ -8980,8 +8922,19 @@ vErrors.push(err695);
 }
 errors++;
 }
-if(data312 < 0 || isNaN(data312)){
-const err696 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data311.endpoints !== undefined){
+let data314 = data311.endpoints;
+if(Array.isArray(data314)){
+const len31 = data314.length;
+for(let i31=0; i31<len31; i31++){
+let data315 = data314[i31];
+const _errs786 = errors;
+let valid169 = false;
+const _errs787 = errors;
+if(typeof data315 === "string"){
+if(!(formats300(data315))){
+const err696 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err696];
 }
@@ -8991,11 +8944,8 @@ vErrors.push(err696);
 errors++;
 }
 }
-}
-if(data309.maxRetries !== undefined){
-let data313 = data309.maxRetries;
-if(!(((typeof data313 == "number") && (!(data313 % 1) && !isNaN(data313))) && (isFinite(data313)))){
-const err697 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+else {
+const err697 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err697];
 }
@@ -9004,9 +8954,13 @@ vErrors.push(err697);
 }
 errors++;
 }
-if((typeof data313 == "number") && (isFinite(data313))){
-if(data313 > 2147483647 || isNaN(data313)){
-const err698 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+var _valid11 = _errs787 === errors;
+valid169 = valid169 || _valid11;
+if(!valid169){
+const _errs789 = errors;
+if(data315 && typeof data315 == "object" && !Array.isArray(data315)){
+if(data315.address === undefined){
+const err698 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
 if(vErrors === null){
 vErrors = [err698];
 }
@@ -9015,8 +8969,9 @@ vErrors.push(err698);
 }
 errors++;
 }
-if(data313 < 0 || isNaN(data313)){
-const err699 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+for(const key92 in data315){
+if(!((key92 === "address") || (key92 === "weight"))){
+const err699 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key92}};
 if(vErrors === null){
 vErrors = [err699];
 }
@@ -9026,10 +8981,11 @@ vErrors.push(err699);
 errors++;
 }
 }
-}
-}
-else {
-const err700 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(data315.address !== undefined){
+let data316 = data315.address;
+if(typeof data316 === "string"){
+if(!(formats300(data316))){
+const err700 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err700];
 }
@@ -9039,9 +8995,8 @@ vErrors.push(err700);
 errors++;
 }
 }
-}
 else {
-const err701 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err701 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err701];
 }
@@ -9051,9 +9006,10 @@ vErrors.push(err701);
 errors++;
 }
 }
-}
-else {
-const err702 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data315.weight !== undefined){
+let data317 = data315.weight;
+if(!(((typeof data317 == "number") && (!(data317 % 1) && !isNaN(data317))) && (isFinite(data317)))){
+const err702 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err702];
 }
@@ -9062,15 +9018,1281 @@ vErrors.push(err702);
 }
 errors++;
 }
-}
-}
-else {
-const err703 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if((typeof data317 == "number") && (isFinite(data317))){
+if(data317 > 4294967295 || isNaN(data317)){
+const err703 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err703];
 }
 else {
 vErrors.push(err703);
+}
+errors++;
+}
+if(data317 < 1 || isNaN(data317)){
+const err704 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(vErrors === null){
+vErrors = [err704];
+}
+else {
+vErrors.push(err704);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err705 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err705];
+}
+else {
+vErrors.push(err705);
+}
+errors++;
+}
+var _valid11 = _errs789 === errors;
+valid169 = valid169 || _valid11;
+}
+if(!valid169){
+const err706 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err706];
+}
+else {
+vErrors.push(err706);
+}
+errors++;
+}
+else {
+errors = _errs786;
+if(vErrors !== null){
+if(_errs786){
+vErrors.length = _errs786;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err707 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err707];
+}
+else {
+vErrors.push(err707);
+}
+errors++;
+}
+}
+if(data311.protocol !== undefined){
+let data318 = data311.protocol;
+if(typeof data318 !== "string"){
+const err708 = {instancePath:instancePath+"/clusters/" + i30+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err708];
+}
+else {
+vErrors.push(err708);
+}
+errors++;
+}
+if(!(data318 === "http1")){
+const err709 = {instancePath:instancePath+"/clusters/" + i30+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+if(vErrors === null){
+vErrors = [err709];
+}
+else {
+vErrors.push(err709);
+}
+errors++;
+}
+}
+if(data311.proxyProtocol !== undefined){
+let data319 = data311.proxyProtocol;
+if(typeof data319 !== "string"){
+const err710 = {instancePath:instancePath+"/clusters/" + i30+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err710];
+}
+else {
+vErrors.push(err710);
+}
+errors++;
+}
+if(!((data319 === "v1") || (data319 === "v2"))){
+const err711 = {instancePath:instancePath+"/clusters/" + i30+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.proxyProtocol.enum}};
+if(vErrors === null){
+vErrors = [err711];
+}
+else {
+vErrors.push(err711);
+}
+errors++;
+}
+}
+if(data311.tls !== undefined){
+let data320 = data311.tls;
+if(data320 && typeof data320 == "object" && !Array.isArray(data320)){
+for(const key93 in data320){
+if(!((((((key93 === "ca") || (key93 === "serverName")) || (key93 === "subjectAltNames")) || (key93 === "cert")) || (key93 === "key")) || (key93 === "insecureSkipVerify"))){
+const err712 = {instancePath:instancePath+"/clusters/" + i30+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key93}};
+if(vErrors === null){
+vErrors = [err712];
+}
+else {
+vErrors.push(err712);
+}
+errors++;
+}
+}
+if(data320.ca !== undefined){
+let data321 = data320.ca;
+if(typeof data321 === "string"){
+if(!(formats4(data321))){
+const err713 = {instancePath:instancePath+"/clusters/" + i30+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err713];
+}
+else {
+vErrors.push(err713);
+}
+errors++;
+}
+}
+else {
+const err714 = {instancePath:instancePath+"/clusters/" + i30+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err714];
+}
+else {
+vErrors.push(err714);
+}
+errors++;
+}
+}
+if(data320.serverName !== undefined){
+let data322 = data320.serverName;
+if(typeof data322 === "string"){
+if(!(formats140(data322))){
+const err715 = {instancePath:instancePath+"/clusters/" + i30+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/format",keyword:"format",params:{format: "authority"}};
+if(vErrors === null){
+vErrors = [err715];
+}
+else {
+vErrors.push(err715);
+}
+errors++;
+}
+}
+else {
+const err716 = {instancePath:instancePath+"/clusters/" + i30+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err716];
+}
+else {
+vErrors.push(err716);
+}
+errors++;
+}
+}
+if(data320.subjectAltNames !== undefined){
+let data323 = data320.subjectAltNames;
+if(Array.isArray(data323)){
+const len32 = data323.length;
+for(let i32=0; i32<len32; i32++){
+let data324 = data323[i32];
+if(data324 && typeof data324 == "object" && !Array.isArray(data324)){
+for(const key94 in data324){
+if(!(((key94 === "dns") || (key94 === "uri")) || (key94 === "ip"))){
+const err717 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key94}};
+if(vErrors === null){
+vErrors = [err717];
+}
+else {
+vErrors.push(err717);
+}
+errors++;
+}
+}
+if(data324.dns !== undefined){
+let data325 = data324.dns;
+const _errs813 = errors;
+let valid175 = false;
+const _errs814 = errors;
+if(typeof data325 === "string"){
+if(!(formats4(data325))){
+const err718 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err718];
+}
+else {
+vErrors.push(err718);
+}
+errors++;
+}
+}
+else {
+const err719 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err719];
+}
+else {
+vErrors.push(err719);
+}
+errors++;
+}
+var _valid12 = _errs814 === errors;
+valid175 = valid175 || _valid12;
+if(!valid175){
+const _errs816 = errors;
+if(data325 && typeof data325 == "object" && !Array.isArray(data325)){
+for(const key95 in data325){
+if(!(((((key95 === "exact") || (key95 === "prefix")) || (key95 === "suffix")) || (key95 === "contains")) || (key95 === "regex"))){
+const err720 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key95}};
+if(vErrors === null){
+vErrors = [err720];
+}
+else {
+vErrors.push(err720);
+}
+errors++;
+}
+}
+if(data325.exact !== undefined){
+let data326 = data325.exact;
+if(typeof data326 === "string"){
+if(!(formats4(data326))){
+const err721 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err721];
+}
+else {
+vErrors.push(err721);
+}
+errors++;
+}
+}
+else {
+const err722 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err722];
+}
+else {
+vErrors.push(err722);
+}
+errors++;
+}
+}
+if(data325.prefix !== undefined){
+let data327 = data325.prefix;
+if(typeof data327 === "string"){
+if(!(formats4(data327))){
+const err723 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err723];
+}
+else {
+vErrors.push(err723);
+}
+errors++;
+}
+}
+else {
+const err724 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err724];
+}
+else {
+vErrors.push(err724);
+}
+errors++;
+}
+}
+if(data325.suffix !== undefined){
+let data328 = data325.suffix;
+if(typeof data328 === "string"){
+if(!(formats4(data328))){
+const err725 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err725];
+}
+else {
+vErrors.push(err725);
+}
+errors++;
+}
+}
+else {
+const err726 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err726];
+}
+else {
+vErrors.push(err726);
+}
+errors++;
+}
+}
+if(data325.contains !== undefined){
+let data329 = data325.contains;
+if(typeof data329 === "string"){
+if(!(formats4(data329))){
+const err727 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err727];
+}
+else {
+vErrors.push(err727);
+}
+errors++;
+}
+}
+else {
+const err728 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err728];
+}
+else {
+vErrors.push(err728);
+}
+errors++;
+}
+}
+if(data325.regex !== undefined){
+let data330 = data325.regex;
+if(typeof data330 === "string"){
+if(!(formats30(data330))){
+const err729 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err729];
+}
+else {
+vErrors.push(err729);
+}
+errors++;
+}
+}
+else {
+const err730 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err730];
+}
+else {
+vErrors.push(err730);
+}
+errors++;
+}
+}
+}
+else {
+const err731 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err731];
+}
+else {
+vErrors.push(err731);
+}
+errors++;
+}
+var _valid12 = _errs816 === errors;
+valid175 = valid175 || _valid12;
+}
+if(!valid175){
+const err732 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err732];
+}
+else {
+vErrors.push(err732);
+}
+errors++;
+}
+else {
+errors = _errs813;
+if(vErrors !== null){
+if(_errs813){
+vErrors.length = _errs813;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data324.uri !== undefined){
+let data331 = data324.uri;
+const _errs830 = errors;
+let valid177 = false;
+const _errs831 = errors;
+if(typeof data331 === "string"){
+if(!(formats4(data331))){
+const err733 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err733];
+}
+else {
+vErrors.push(err733);
+}
+errors++;
+}
+}
+else {
+const err734 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err734];
+}
+else {
+vErrors.push(err734);
+}
+errors++;
+}
+var _valid13 = _errs831 === errors;
+valid177 = valid177 || _valid13;
+if(!valid177){
+const _errs833 = errors;
+if(data331 && typeof data331 == "object" && !Array.isArray(data331)){
+for(const key96 in data331){
+if(!(((((key96 === "exact") || (key96 === "prefix")) || (key96 === "suffix")) || (key96 === "contains")) || (key96 === "regex"))){
+const err735 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key96}};
+if(vErrors === null){
+vErrors = [err735];
+}
+else {
+vErrors.push(err735);
+}
+errors++;
+}
+}
+if(data331.exact !== undefined){
+let data332 = data331.exact;
+if(typeof data332 === "string"){
+if(!(formats4(data332))){
+const err736 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err736];
+}
+else {
+vErrors.push(err736);
+}
+errors++;
+}
+}
+else {
+const err737 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err737];
+}
+else {
+vErrors.push(err737);
+}
+errors++;
+}
+}
+if(data331.prefix !== undefined){
+let data333 = data331.prefix;
+if(typeof data333 === "string"){
+if(!(formats4(data333))){
+const err738 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err738];
+}
+else {
+vErrors.push(err738);
+}
+errors++;
+}
+}
+else {
+const err739 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err739];
+}
+else {
+vErrors.push(err739);
+}
+errors++;
+}
+}
+if(data331.suffix !== undefined){
+let data334 = data331.suffix;
+if(typeof data334 === "string"){
+if(!(formats4(data334))){
+const err740 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err740];
+}
+else {
+vErrors.push(err740);
+}
+errors++;
+}
+}
+else {
+const err741 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err741];
+}
+else {
+vErrors.push(err741);
+}
+errors++;
+}
+}
+if(data331.contains !== undefined){
+let data335 = data331.contains;
+if(typeof data335 === "string"){
+if(!(formats4(data335))){
+const err742 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err742];
+}
+else {
+vErrors.push(err742);
+}
+errors++;
+}
+}
+else {
+const err743 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err743];
+}
+else {
+vErrors.push(err743);
+}
+errors++;
+}
+}
+if(data331.regex !== undefined){
+let data336 = data331.regex;
+if(typeof data336 === "string"){
+if(!(formats30(data336))){
+const err744 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err744];
+}
+else {
+vErrors.push(err744);
+}
+errors++;
+}
+}
+else {
+const err745 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err745];
+}
+else {
+vErrors.push(err745);
+}
+errors++;
+}
+}
+}
+else {
+const err746 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err746];
+}
+else {
+vErrors.push(err746);
+}
+errors++;
+}
+var _valid13 = _errs833 === errors;
+valid177 = valid177 || _valid13;
+}
+if(!valid177){
+const err747 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err747];
+}
+else {
+vErrors.push(err747);
+}
+errors++;
+}
+else {
+errors = _errs830;
+if(vErrors !== null){
+if(_errs830){
+vErrors.length = _errs830;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data324.ip !== undefined){
+let data337 = data324.ip;
+const _errs847 = errors;
+let valid179 = false;
+const _errs848 = errors;
+if(typeof data337 === "string"){
+if(!(formats4(data337))){
+const err748 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err748];
+}
+else {
+vErrors.push(err748);
+}
+errors++;
+}
+}
+else {
+const err749 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err749];
+}
+else {
+vErrors.push(err749);
+}
+errors++;
+}
+var _valid14 = _errs848 === errors;
+valid179 = valid179 || _valid14;
+if(!valid179){
+const _errs850 = errors;
+if(data337 && typeof data337 == "object" && !Array.isArray(data337)){
+for(const key97 in data337){
+if(!(((((key97 === "exact") || (key97 === "prefix")) || (key97 === "suffix")) || (key97 === "contains")) || (key97 === "regex"))){
+const err750 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key97}};
+if(vErrors === null){
+vErrors = [err750];
+}
+else {
+vErrors.push(err750);
+}
+errors++;
+}
+}
+if(data337.exact !== undefined){
+let data338 = data337.exact;
+if(typeof data338 === "string"){
+if(!(formats4(data338))){
+const err751 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err751];
+}
+else {
+vErrors.push(err751);
+}
+errors++;
+}
+}
+else {
+const err752 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err752];
+}
+else {
+vErrors.push(err752);
+}
+errors++;
+}
+}
+if(data337.prefix !== undefined){
+let data339 = data337.prefix;
+if(typeof data339 === "string"){
+if(!(formats4(data339))){
+const err753 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err753];
+}
+else {
+vErrors.push(err753);
+}
+errors++;
+}
+}
+else {
+const err754 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err754];
+}
+else {
+vErrors.push(err754);
+}
+errors++;
+}
+}
+if(data337.suffix !== undefined){
+let data340 = data337.suffix;
+if(typeof data340 === "string"){
+if(!(formats4(data340))){
+const err755 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err755];
+}
+else {
+vErrors.push(err755);
+}
+errors++;
+}
+}
+else {
+const err756 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err756];
+}
+else {
+vErrors.push(err756);
+}
+errors++;
+}
+}
+if(data337.contains !== undefined){
+let data341 = data337.contains;
+if(typeof data341 === "string"){
+if(!(formats4(data341))){
+const err757 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err757];
+}
+else {
+vErrors.push(err757);
+}
+errors++;
+}
+}
+else {
+const err758 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err758];
+}
+else {
+vErrors.push(err758);
+}
+errors++;
+}
+}
+if(data337.regex !== undefined){
+let data342 = data337.regex;
+if(typeof data342 === "string"){
+if(!(formats30(data342))){
+const err759 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err759];
+}
+else {
+vErrors.push(err759);
+}
+errors++;
+}
+}
+else {
+const err760 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err760];
+}
+else {
+vErrors.push(err760);
+}
+errors++;
+}
+}
+}
+else {
+const err761 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err761];
+}
+else {
+vErrors.push(err761);
+}
+errors++;
+}
+var _valid14 = _errs850 === errors;
+valid179 = valid179 || _valid14;
+}
+if(!valid179){
+const err762 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err762];
+}
+else {
+vErrors.push(err762);
+}
+errors++;
+}
+else {
+errors = _errs847;
+if(vErrors !== null){
+if(_errs847){
+vErrors.length = _errs847;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err763 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err763];
+}
+else {
+vErrors.push(err763);
+}
+errors++;
+}
+}
+}
+else {
+const err764 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err764];
+}
+else {
+vErrors.push(err764);
+}
+errors++;
+}
+}
+if(data320.cert !== undefined){
+let data343 = data320.cert;
+if(typeof data343 === "string"){
+if(!(formats4(data343))){
+const err765 = {instancePath:instancePath+"/clusters/" + i30+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err765];
+}
+else {
+vErrors.push(err765);
+}
+errors++;
+}
+}
+else {
+const err766 = {instancePath:instancePath+"/clusters/" + i30+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err766];
+}
+else {
+vErrors.push(err766);
+}
+errors++;
+}
+}
+if(data320.key !== undefined){
+let data344 = data320.key;
+if(typeof data344 === "string"){
+if(!(formats4(data344))){
+const err767 = {instancePath:instancePath+"/clusters/" + i30+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err767];
+}
+else {
+vErrors.push(err767);
+}
+errors++;
+}
+}
+else {
+const err768 = {instancePath:instancePath+"/clusters/" + i30+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err768];
+}
+else {
+vErrors.push(err768);
+}
+errors++;
+}
+}
+if(data320.insecureSkipVerify !== undefined){
+if(typeof data320.insecureSkipVerify !== "boolean"){
+const err769 = {instancePath:instancePath+"/clusters/" + i30+"/tls/insecureSkipVerify",schemaPath:"#/properties/clusters/items/properties/tls/properties/insecureSkipVerify/type",keyword:"type",params:{type: "boolean"}};
+if(vErrors === null){
+vErrors = [err769];
+}
+else {
+vErrors.push(err769);
+}
+errors++;
+}
+}
+}
+else {
+const err770 = {instancePath:instancePath+"/clusters/" + i30+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err770];
+}
+else {
+vErrors.push(err770);
+}
+errors++;
+}
+}
+if(data311.connectTimeout !== undefined){
+let data346 = data311.connectTimeout;
+if(typeof data346 === "string"){
+if(!(formats2(data346))){
+const err771 = {instancePath:instancePath+"/clusters/" + i30+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err771];
+}
+else {
+vErrors.push(err771);
+}
+errors++;
+}
+}
+else {
+const err772 = {instancePath:instancePath+"/clusters/" + i30+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err772];
+}
+else {
+vErrors.push(err772);
+}
+errors++;
+}
+}
+if(data311.loadBalancing !== undefined){
+let data347 = data311.loadBalancing;
+if(data347 && typeof data347 == "object" && !Array.isArray(data347)){
+for(const key98 in data347){
+if(!(key98 === "policy")){
+const err773 = {instancePath:instancePath+"/clusters/" + i30+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key98}};
+if(vErrors === null){
+vErrors = [err773];
+}
+else {
+vErrors.push(err773);
+}
+errors++;
+}
+}
+if(data347.policy !== undefined){
+let data348 = data347.policy;
+if(typeof data348 !== "string"){
+const err774 = {instancePath:instancePath+"/clusters/" + i30+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err774];
+}
+else {
+vErrors.push(err774);
+}
+errors++;
+}
+if(!((data348 === "roundRobin") || (data348 === "random"))){
+const err775 = {instancePath:instancePath+"/clusters/" + i30+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+if(vErrors === null){
+vErrors = [err775];
+}
+else {
+vErrors.push(err775);
+}
+errors++;
+}
+}
+}
+else {
+const err776 = {instancePath:instancePath+"/clusters/" + i30+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err776];
+}
+else {
+vErrors.push(err776);
+}
+errors++;
+}
+}
+if(data311.connections !== undefined){
+let data349 = data311.connections;
+if(data349 && typeof data349 == "object" && !Array.isArray(data349)){
+for(const key99 in data349){
+if(!((key99 === "idleTimeout") || (key99 === "maxRequests"))){
+const err777 = {instancePath:instancePath+"/clusters/" + i30+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key99}};
+if(vErrors === null){
+vErrors = [err777];
+}
+else {
+vErrors.push(err777);
+}
+errors++;
+}
+}
+if(data349.idleTimeout !== undefined){
+let data350 = data349.idleTimeout;
+if(typeof data350 === "string"){
+if(!(formats2(data350))){
+const err778 = {instancePath:instancePath+"/clusters/" + i30+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err778];
+}
+else {
+vErrors.push(err778);
+}
+errors++;
+}
+}
+else {
+const err779 = {instancePath:instancePath+"/clusters/" + i30+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err779];
+}
+else {
+vErrors.push(err779);
+}
+errors++;
+}
+}
+if(data349.maxRequests !== undefined){
+let data351 = data349.maxRequests;
+if(!(((typeof data351 == "number") && (!(data351 % 1) && !isNaN(data351))) && (isFinite(data351)))){
+const err780 = {instancePath:instancePath+"/clusters/" + i30+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err780];
+}
+else {
+vErrors.push(err780);
+}
+errors++;
+}
+if((typeof data351 == "number") && (isFinite(data351))){
+if(data351 > 2147483647 || isNaN(data351)){
+const err781 = {instancePath:instancePath+"/clusters/" + i30+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err781];
+}
+else {
+vErrors.push(err781);
+}
+errors++;
+}
+if(data351 < 0 || isNaN(data351)){
+const err782 = {instancePath:instancePath+"/clusters/" + i30+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err782];
+}
+else {
+vErrors.push(err782);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err783 = {instancePath:instancePath+"/clusters/" + i30+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err783];
+}
+else {
+vErrors.push(err783);
+}
+errors++;
+}
+}
+if(data311.circuitBreakers !== undefined){
+let data352 = data311.circuitBreakers;
+if(data352 && typeof data352 == "object" && !Array.isArray(data352)){
+for(const key100 in data352){
+if(!((((key100 === "maxConnections") || (key100 === "maxPendingRequests")) || (key100 === "maxRequests")) || (key100 === "maxRetries"))){
+const err784 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key100}};
+if(vErrors === null){
+vErrors = [err784];
+}
+else {
+vErrors.push(err784);
+}
+errors++;
+}
+}
+if(data352.maxConnections !== undefined){
+let data353 = data352.maxConnections;
+if(!(((typeof data353 == "number") && (!(data353 % 1) && !isNaN(data353))) && (isFinite(data353)))){
+const err785 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err785];
+}
+else {
+vErrors.push(err785);
+}
+errors++;
+}
+if((typeof data353 == "number") && (isFinite(data353))){
+if(data353 > 2147483647 || isNaN(data353)){
+const err786 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err786];
+}
+else {
+vErrors.push(err786);
+}
+errors++;
+}
+if(data353 < 0 || isNaN(data353)){
+const err787 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err787];
+}
+else {
+vErrors.push(err787);
+}
+errors++;
+}
+}
+}
+if(data352.maxPendingRequests !== undefined){
+let data354 = data352.maxPendingRequests;
+if(!(((typeof data354 == "number") && (!(data354 % 1) && !isNaN(data354))) && (isFinite(data354)))){
+const err788 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err788];
+}
+else {
+vErrors.push(err788);
+}
+errors++;
+}
+if((typeof data354 == "number") && (isFinite(data354))){
+if(data354 > 2147483647 || isNaN(data354)){
+const err789 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err789];
+}
+else {
+vErrors.push(err789);
+}
+errors++;
+}
+if(data354 < 0 || isNaN(data354)){
+const err790 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err790];
+}
+else {
+vErrors.push(err790);
+}
+errors++;
+}
+}
+}
+if(data352.maxRequests !== undefined){
+let data355 = data352.maxRequests;
+if(!(((typeof data355 == "number") && (!(data355 % 1) && !isNaN(data355))) && (isFinite(data355)))){
+const err791 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err791];
+}
+else {
+vErrors.push(err791);
+}
+errors++;
+}
+if((typeof data355 == "number") && (isFinite(data355))){
+if(data355 > 2147483647 || isNaN(data355)){
+const err792 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err792];
+}
+else {
+vErrors.push(err792);
+}
+errors++;
+}
+if(data355 < 0 || isNaN(data355)){
+const err793 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err793];
+}
+else {
+vErrors.push(err793);
+}
+errors++;
+}
+}
+}
+if(data352.maxRetries !== undefined){
+let data356 = data352.maxRetries;
+if(!(((typeof data356 == "number") && (!(data356 % 1) && !isNaN(data356))) && (isFinite(data356)))){
+const err794 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err794];
+}
+else {
+vErrors.push(err794);
+}
+errors++;
+}
+if((typeof data356 == "number") && (isFinite(data356))){
+if(data356 > 2147483647 || isNaN(data356)){
+const err795 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err795];
+}
+else {
+vErrors.push(err795);
+}
+errors++;
+}
+if(data356 < 0 || isNaN(data356)){
+const err796 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err796];
+}
+else {
+vErrors.push(err796);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err797 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err797];
+}
+else {
+vErrors.push(err797);
+}
+errors++;
+}
+}
+}
+else {
+const err798 = {instancePath:instancePath+"/clusters/" + i30,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err798];
+}
+else {
+vErrors.push(err798);
+}
+errors++;
+}
+}
+}
+else {
+const err799 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err799];
+}
+else {
+vErrors.push(err799);
+}
+errors++;
+}
+}
+}
+else {
+const err800 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err800];
+}
+else {
+vErrors.push(err800);
 }
 errors++;
 }

@@ -66,7 +66,7 @@ function sections(published: Published, matches: TextMatcher): Record<'bootstrap
     },
     listeners: { version_info: snapshot.version, static_listeners: listeners.map((listener) => ({ listener, last_updated })) },
     routes: {
-      static_route_configs: listeners.map(({ name, http }) => ({ route_config: { name, virtual_hosts: http.virtualHosts }, last_updated })),
+      static_route_configs: listeners.flatMap(({ name, http }) => (http === null ? [] : [{ route_config: { name, virtual_hosts: http.virtualHosts }, last_updated }])),
     },
   };
 }

@@ -22,7 +22,7 @@ function listeners(view: AdminView, query: URLSearchParams): Answer {
   const { published } = view;
   const bound = published?.snapshot.listeners.map(({ name, address }) => ({ name, address: published.addresses[name] ?? address, ...view.engineOf(name) })) ?? [];
   if (query.get('format') === 'json') {
-    return json({ listener_statuses: bound.map(({ name, address, engine, why }) => ({ name, local_address: addressJson(address), engine, ...(why === '' ? {} : { engine_reason: why }) })) });
+    return json({ listener_statuses: bound.map(({ name, address, engine, why }) => ({ name, local_address: addressJson(address), ...(why === '' ? {} : { engine, engine_reason: why }) })) });
   }
   return text(bound.map(({ name, address }) => `${name}::${address.kind === 'unix' ? address.path : formatAddress(address)}\n`).join(''));
 }

@@ -8,12 +8,13 @@
 
 import type { Address } from '../../core/address.ts';
 import type { TlsInfo } from '../../core/tls-info.ts';
-import type { CloseReason, Conn, ConnFacts, ConnOwner } from '../conn.ts';
-import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET } from '../conn.ts';
+import type { CloseReason, Conn, ConnFacts, ConnOwner, Opening, Preamble } from '../conn.ts';
+import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET, PREAMBLE_MORE, PREAMBLE_MOST_BYTES } from '../conn.ts';
 import { Ending } from '../ending.ts';
 import type { EpollLoop } from './epoll-loop.ts';
 import type { KeptBytes } from './kept-bytes.ts';
-import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './poller.ts';
+import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './poller.ts';
+import { originalDestination } from './original-destination.ts';
 import { nextReadBytes, READ_LEAST_BYTES } from './read-size.ts';
 import { ipv4Text, isMappedIpv4, readSockaddr } from './sockaddr.ts';
 import { AF_INET, AF_INET6, EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName, MSG_MORE, MSG_PEEK } from './system.ts';
@@ -40,6 +41,8 @@ export const OPENING = 2048;
 export const ABORTED = 4096;
 /** Our end could not be sent yet: TLS says it in a record of its own. */
 const END_WAITS = 8192;
+/** The connection's first bytes are looked at and left where they are: the first part of the opening. */
+const PREAMBLE = 16384;
 
 const NOT_UP = CONNECTING | OPENING;
 
@@ -63,11 +66,14 @@ export class EpollConn implements Conn {
   private readBytes = READ_LEAST_BYTES;
   protected kept: KeptBytes | null = null;
   private ending: Ending | null = null;
+  private opening: Opening | null = null;
   tls: TlsInfo | null = null;
   facts: ConnFacts | null = null;
   private remote: string | null = null;
   private remoteIpv4 = 0;
   private local: Address | null = null;
+  /** `local` is not the socket's own. */
+  private restored = false;
   remotePort = 0;
 
   constructor(loop: EpollLoop, owner: ConnOwner, fd: number, connecting: boolean) {
@@ -120,6 +126,11 @@ export class EpollConn implements Conn {
     this.remote = remoteAddress;
     this.remotePort = remotePort;
     this.local = { kind: 'ip', host: localAddress, port: localPort };
+    this.restored = true;
+  }
+
+  get originalDestination(): Address | null {
+    return this.restored ? this.local : originalDestination(this.loop.system, this.fd);
   }
 
   private localName(): Address | null {
@@ -214,7 +225,21 @@ export class EpollConn implements Conn {
 
   /** Starts watching a descriptor that is up. */
   start(): void {
-    if ((this.flags & CLOSED) === 0) this.arm(this.wantedEvents());
+    if ((this.flags & CLOSED) === 0) this.arm((this.flags & PAUSED) === 0 ? this.wantedEvents() : EPOLLRDHUP);
+  }
+
+  /** Starts with what comes before the first byte for the owner. */
+  startOpening(opening: Opening): void {
+    if ((this.flags & CLOSED) !== 0) return;
+    this.flags |= OPENING;
+    if (opening.preamble === null) {
+      this.arm(EPOLLIN | EPOLLRDHUP);
+      return;
+    }
+    this.opening = opening;
+    this.flags |= PREAMBLE;
+    // The bytes stay in the kernel until the preamble is whole: only an edge tells that there are more of them.
+    this.arm(EPOLLIN | EPOLLRDHUP | EPOLLET);
   }
 
   // ── called by the loop ─────────────────────────────────────────────────────────────────────────────────────
@@ -227,6 +252,7 @@ export class EpollConn implements Conn {
   onEvents(events: number): void {
     if ((this.flags & NOT_UP) !== 0) {
       if ((this.flags & CONNECTING) !== 0) this.onConnectEvents();
+      else if ((this.flags & PREAMBLE) !== 0) this.onPreamble(this.opening!.preamble!, events);
       else this.open();
       return;
     }
@@ -290,6 +316,33 @@ export class EpollConn implements Conn {
     if ((this.flags & CLOSED) !== 0) return;
     this.arm(this.wantedEvents());
     this.owner.onConnect(this);
+  }
+
+  // ── opening ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private onPreamble(preamble: Preamble, events: number): void {
+    const { system, readBuffer } = this.loop;
+    const got = system.recv(this.fd, readBuffer, PREAMBLE_MOST_BYTES, MSG_PEEK);
+    if (got < 0) {
+      const errno = system.errno();
+      if (errno !== EAGAIN && errno !== EINTR) this.fail(errno);
+      return;
+    }
+    const length = got === 0 ? PREAMBLE_MORE : preamble.inspect(this, readBuffer, 0, got);
+    if ((this.flags & CLOSED) !== 0) return;
+    if (length === PREAMBLE_MORE && got < PREAMBLE_MOST_BYTES && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) === 0) return;
+    if (length < 0) {
+      this.closeNow(length === PREAMBLE_MORE && got < PREAMBLE_MOST_BYTES ? CLOSED_REMOTE : CLOSED_LOCAL);
+      return;
+    }
+    // They are there, so one call takes them all.
+    if (length > 0 && system.recv(this.fd, readBuffer, length, 0) !== length) {
+      this.fail(ECONNRESET);
+      return;
+    }
+    this.flags &= ~PREAMBLE;
+    this.opening = null;
+    this.open();
   }
 
   // ── reading ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -36,14 +36,14 @@ export class EpollListener implements Listener {
   readonly socket: ListenSocket;
   private readonly loop: EpollLoop;
   private readonly accept: Accept;
-  private readonly opening: Opening;
+  private readonly opening: Opening | null;
   private readonly retry = new Timer(this, RETRY);
   private readonly grace = new Timer(this, GRACE);
   private done: (() => void) | null = null;
   private forGood = false;
   private stopped = false;
 
-  constructor(loop: EpollLoop, socket: ListenSocket, address: Address, { accept, opening }: { accept: Accept; opening: Opening }) {
+  constructor(loop: EpollLoop, socket: ListenSocket, address: Address, accept: Accept, opening: Opening | null = null) {
     this.loop = loop;
     this.socket = socket;
     this.address = address;
@@ -94,7 +94,7 @@ export class EpollListener implements Listener {
       }
       return true; // this connection failed before it was accepted (ECONNABORTED, EPROTO, …); the next may be well
     }
-    const conn = this.loop.adopt(fd, nobody, this.opening.tls);
+    const conn = this.loop.adopt(fd, nobody, this.opening?.tls ?? null);
     conn.setPeer(system.sockaddr, system.sockaddrLength);
     if (this.address.kind === 'ip') system.setNoDelay(fd);
     let owner: ConnOwner | null = null;
@@ -105,7 +105,9 @@ export class EpollListener implements Listener {
     }
     if (owner === null) return true;
     conn.owner = owner;
-    conn.start();
+    const opening = this.opening;
+    if (opening === null || (opening.preamble === null && opening.tls === null)) conn.start();
+    else conn.startOpening(opening);
     return true;
   }
 

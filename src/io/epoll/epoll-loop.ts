@@ -30,7 +30,7 @@ import { ClientContext, ServerContexts } from './tls-context.ts';
 const BLOCK_MOST_MS = 50;
 /** The same while node's own epoll descriptor is unknown and cannot wake us. */
 const BLOCK_BLIND_MS = 5;
-const YIELD_EVERY_MS = 1;
+const YIELD_EVERY_MS = 5;
 /** Yields without any event between the last work and blocking. */
 const YIELDS_BEFORE_BLOCK = 2;
 
@@ -39,7 +39,6 @@ const LISTENER = 0;
 const HOST = -1;
 const LAST_GENERATION = 0x7fffffff;
 
-const PLAIN: Opening = { preamble: null, tls: null };
 const noLedger: FdLedger = { opened: () => undefined, closed: () => undefined };
 
 export class EpollLoop implements Loop {
@@ -90,8 +89,8 @@ export class EpollLoop implements Loop {
 
   // ── the contract ───────────────────────────────────────────────────────────────────────────────────────────
 
-  listen(address: Address, fd: number, accept: Accept, opening: Opening = PLAIN): Promise<Listener> {
-    return new Promise((resolve) => resolve(this.openListener(address, fd, { accept, opening })));
+  listen(address: Address, fd: number, accept: Accept, opening?: Opening): Promise<Listener> {
+    return new Promise((resolve) => resolve(this.openListener(address, fd, accept, opening ?? null)));
   }
 
   connect(to: Address, owner: ConnOwner, tls: ClientTls | null = null, serverName = ''): EpollConn {
@@ -192,13 +191,13 @@ export class EpollLoop implements Loop {
     return tlsCallbacks(this.openssl);
   }
 
-  private openListener(address: Address, fd: number, way: { accept: Accept; opening: Opening }): EpollListener {
+  private openListener(address: Address, fd: number, accept: Accept, opening: Opening | null): EpollListener {
     const own = fd < 0;
     const socket = { fd: own ? openListenSocket(this.system, address) : fd, own };
     if (own) this.ledger.opened(socket.fd);
     let actual = address;
     if (this.system.sockName(socket.fd) >= 0) actual = readSockaddr(this.system.sockaddr, this.system.sockaddrLength);
-    const listener = new EpollListener(this, socket, actual, way);
+    const listener = new EpollListener(this, socket, actual, accept, opening);
     this.listeners.set(socket.fd, listener);
     if (this.watchListener(listener) >= 0) return listener;
     const error = systemError('epoll_ctl', this.system.errno(), '');

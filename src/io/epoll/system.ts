@@ -45,6 +45,9 @@ const SO_LINGER = 13;
 const SO_ACCEPTCONN = 30;
 const SO_REUSEPORT = 15;
 const SO_ATTACH_FILTER = 26;
+const IPPROTO_IP = 0;
+/** <linux/netfilter_ipv4.h>; the same number in its IPv6 twin. */
+const SO_ORIGINAL_DST = 80;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const IPPROTO_IPV6 = 41;
@@ -190,6 +193,14 @@ export class System {
   sockName(fd: number): number {
     this.scratch.writeUInt32LE(SOCKADDR_BYTES, 0);
     const rc = this.libc.getsockname(fd, this.sockaddrPointer, this.scratchPointer);
+    this.sockaddrLength = rc < 0 ? 0 : Math.min(this.scratch.readUInt32LE(0), SOCKADDR_BYTES);
+    return rc;
+  }
+
+  /** Puts the address that the peer of a redirected connection asked for into `sockaddr`. Negative where nothing was redirected. */
+  originalName(fd: number, ipv6: boolean): number {
+    this.scratch.writeUInt32LE(SOCKADDR_BYTES, 0);
+    const rc = this.libc.getsockopt(fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, SO_ORIGINAL_DST, this.sockaddrPointer, this.scratchPointer);
     this.sockaddrLength = rc < 0 ? 0 : Math.min(this.scratch.readUInt32LE(0), SOCKADDR_BYTES);
     return rc;
   }

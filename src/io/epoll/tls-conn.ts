@@ -55,7 +55,6 @@ export class TlsConn extends EpollConn implements CalledBack {
     if ('contextFor' in context) {
       this.server = context;
       this.client = null;
-      this.flags |= OPENING;
     } else {
       this.server = null;
       this.client = context;

@@ -9,9 +9,11 @@ import type { SocketConstructorOpts } from 'node:net';
 
 import type { Address } from '../../core/address.ts';
 import type { TlsInfo } from '../../core/tls-info.ts';
-import type { CloseReason, Conn, ConnFacts, ConnOwner } from '../conn.ts';
-import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET } from '../conn.ts';
+import type { CloseReason, Conn, ConnFacts, ConnOwner, Opening } from '../conn.ts';
+import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET, PREAMBLE_MORE, PREAMBLE_MOST_BYTES } from '../conn.ts';
 import { Ending } from '../ending.ts';
+import { originalDestination } from '../epoll/original-destination.ts';
+import { loadSystem } from '../epoll/system.ts';
 import type { NodeLoop } from './node-loop.ts';
 
 export const CONNECTING = 1;
@@ -29,6 +31,8 @@ const STOPPED = 512;
 /** The peer's end came behind stashed bytes; and the socket is closed, which is told after them. */
 const END_DUE = 1024;
 const GONE_DUE = 2048;
+/** The first bytes are collected in the stash until the preamble is whole. */
+const PREAMBLE = 4096;
 
 const NO_READS = CLOSING | LINGERING | CLOSED;
 const NO_WRITES = SHUT | CLOSING | LINGERING | CLOSED;
@@ -105,6 +109,7 @@ export class NodeConn implements Conn {
   /** Bytes that came while reading was paused. */
   private stash: Buffer | null = null;
   private ending: Ending | null = null;
+  private opening: Opening | null = null;
 
   constructor(loop: NodeLoop, owner: ConnOwner, socket: ConnSocket, to: Address | null) {
     this.loop = loop;
@@ -135,6 +140,13 @@ export class NodeConn implements Conn {
     this.remoteAddress = remoteAddress;
     this.remotePort = remotePort;
     this.local = { host: localAddress, port: localPort };
+  }
+
+  get originalDestination(): Address | null {
+    if (this.local !== null) return { kind: 'ip', host: this.local.host, port: this.local.port };
+    const system = loadSystem();
+    const fd = (this.socket as WireHandle)._handle?.fd ?? -1;
+    return typeof system === 'string' ? null : originalDestination(system, fd);
   }
 
   get localAddress(): string {
@@ -231,6 +243,14 @@ export class NodeConn implements Conn {
     this.destroy();
   }
 
+  /** Starts with what comes before the first byte for the owner. */
+  startOpening(opening: Opening): void {
+    if ((this.flags & CLOSED) !== 0) return;
+    this.opening = opening;
+    if (opening.preamble === null) this.preambleOver();
+    else this.flags |= PREAMBLE;
+  }
+
   // ── called by the loop and the socket ──────────────────────────────────────────────────────────────────────
 
   /** The time for ending is over. */
@@ -246,6 +266,7 @@ export class NodeConn implements Conn {
   onBytes(buf: Buffer, bytes: number): boolean {
     if ((this.flags & (CLOSED | CLOSING)) !== 0) return false;
     if ((this.flags & LINGERING) !== 0) return true;
+    if ((this.flags & PREAMBLE) !== 0) return this.onPreamble(buf, bytes);
     if ((this.flags & PAUSED) !== 0 || this.stash !== null) return this.stashBytes(buf, bytes);
     this.loop.enter();
     this.owner.onData(this, buf, 0, bytes);
@@ -274,6 +295,10 @@ export class NodeConn implements Conn {
 
   onEnded(): void {
     if ((this.flags & (CLOSED | CLOSING | ENDED)) !== 0) return;
+    if ((this.flags & PREAMBLE) !== 0) {
+      this.socket.destroy();
+      return;
+    }
     if ((this.flags & END_DUE) === 0 && this.hasBeenReset()) {
       this.error = 'ECONNRESET';
       this.socket.destroy();
@@ -295,7 +320,7 @@ export class NodeConn implements Conn {
 
   /** The descriptor is closed. */
   onGone(): void {
-    if (this.stash !== null && this.error === '' && (this.flags & NO_READS) === 0) {
+    if (this.stash !== null && this.error === '' && (this.flags & (NO_READS | PREAMBLE)) === 0) {
       this.flags |= GONE_DUE;
       return;
     }
@@ -328,12 +353,41 @@ export class NodeConn implements Conn {
     return handle !== null && handle !== undefined && handle.getpeername({}) !== 0;
   }
 
-  private stashBytes(buf: Buffer, bytes: number): boolean {
+  private onPreamble(buf: Buffer, bytes: number): boolean {
+    const stash = this.addToStash(buf, bytes);
+    this.loop.enter();
+    const length = this.opening!.preamble!.inspect(this, stash, 0, stash.length);
+    if ((this.flags & (CLOSED | CLOSING)) !== 0) return false;
+    if (length === PREAMBLE_MORE && stash.length < PREAMBLE_MOST_BYTES) return true;
+    if (length < 0) {
+      this.destroy();
+      return false;
+    }
+    this.flags &= ~PREAMBLE;
+    this.stash = length < stash.length ? stash.subarray(length) : null;
+    this.preambleOver();
+    // The owner may have closed, or paused: the rest goes to it as other stashed bytes do.
+    if ((this.flags & (CLOSED | CLOSING)) !== 0) return false;
+    if (this.stash !== null) this.loop.tellAtTurnEnd(this);
+    return true;
+  }
+
+  private preambleOver(): void {
+    this.opening = null;
+    this.owner.onConnect(this);
+  }
+
+  private addToStash(buf: Buffer, bytes: number): Buffer {
     const before = this.stash === null ? 0 : this.stash.length;
     const stash = Buffer.allocUnsafeSlow(before + bytes);
     if (this.stash !== null) this.stash.copy(stash, 0);
     buf.copy(stash, before, 0, bytes);
     this.stash = stash;
+    return stash;
+  }
+
+  private stashBytes(buf: Buffer, bytes: number): boolean {
+    const stash = this.addToStash(buf, bytes);
     if (stash.length < STASH_MOST_BYTES) return true;
     this.flags |= STOPPED;
     return false;

@@ -33,14 +33,14 @@ export class NodeListener implements Listener {
   address: Address = { kind: 'unix', path: '' };
   private readonly loop: NodeLoop;
   private readonly accept: Accept;
-  private readonly opening: Opening;
+  private readonly opening: Opening | null;
   private readonly server: Server;
   /** Our duplicate of the primary's descriptor, or -1. */
   private fd = -1;
   private stopping = false;
   private accepted = 0;
 
-  constructor(loop: NodeLoop, accept: Accept, opening: Opening) {
+  constructor(loop: NodeLoop, accept: Accept, opening: Opening | null) {
     this.loop = loop;
     this.accept = accept;
     this.opening = opening;
@@ -90,7 +90,7 @@ export class NodeListener implements Listener {
   private onConnection(first: Socket & { _handle?: unknown }): void {
     this.accepted++;
     this.loop.enter();
-    const { tls } = this.opening;
+    const tls = this.opening?.tls ?? null;
     const conn = tls === null ? this.plain(first) : new NodeTlsConn(this.loop, nobody, first, null);
     this.loop.keep(conn);
     let owner: ConnOwner | null = null;
@@ -101,7 +101,8 @@ export class NodeListener implements Listener {
     }
     if (owner === null) return;
     conn.owner = owner;
-    if (tls !== null && conn instanceof NodeTlsConn) this.loop.tlsServer(tls).accept(first, conn);
+    const opening = this.opening;
+    if (opening !== null && (opening.preamble !== null || opening.tls !== null)) conn.startOpening(opening);
   }
 
   private plain(first: Socket & { _handle?: unknown }): NodeConn {

@@ -17,7 +17,6 @@ import { NodeTlsConn } from './node-tls-conn.ts';
 import { TlsClient, TlsServer } from './node-tls.ts';
 
 const READ_BYTES = 64 * 1024;
-const PLAIN: Opening = { preamble: null, tls: null };
 
 export class NodeLoop implements Loop {
   readonly kind = 'node';
@@ -58,8 +57,8 @@ export class NodeLoop implements Loop {
 
   // ── the contract ───────────────────────────────────────────────────────────────────────────────────────────
 
-  async listen(address: Address, fd: number, accept: Accept, opening: Opening = PLAIN): Promise<Listener> {
-    const listener = new NodeListener(this, accept, opening);
+  async listen(address: Address, fd: number, accept: Accept, opening?: Opening): Promise<Listener> {
+    const listener = new NodeListener(this, accept, opening ?? null);
     await listener.open(address, fd);
     this.listeners.add(listener);
     return listener;

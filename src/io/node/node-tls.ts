@@ -63,7 +63,6 @@ export class TlsServer {
     this.ticketKey = key;
     raw.handshaker = handshaker;
     raw.allowHalfOpen = false; // an end during the handshake is the end
-    raw.resume();
     this.server.emit('connection', raw);
   }
 

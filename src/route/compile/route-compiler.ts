@@ -12,6 +12,7 @@ import { FieldBlock } from '../../core/field-block.ts';
 import {
   CompiledRoute,
   PATH_ANY,
+  PATH_CONNECT,
   PATH_EXACT,
   PATH_PREFIX,
   PATH_REGEX,
@@ -61,6 +62,10 @@ function compileMatch(route: CompiledRoute, config: MatchConfig, place: Place): 
 function compilePath(route: CompiledRoute, config: MatchConfig, matchPlace: Place): void {
   const path = config.path;
   if (path.kind === 'any') return;
+  if (path.kind === 'connect') {
+    route.pathKind = PATH_CONNECT;
+    return;
+  }
   const place = matchPlace.at(path.kind);
   if (path.kind === 'regex') {
     route.pathKind = PATH_REGEX;
@@ -93,6 +98,7 @@ function compileForward(route: CompiledRoute, config: ForwardConfig, place: Plac
   route.timeoutMs = config.timeoutMs;
   if (route.timeoutMs > 0) route.timeoutBlock = new FieldBlock(['x-envoy-expected-rq-timeout-ms', String(route.timeoutMs)]);
   route.idleTimeoutMs = config.idleTimeoutMs ?? -1;
+  route.upgrades = config.upgrades;
   route.clusterHeader = config.clusterHeader;
   route.clusterNames = config.clusters.map((cluster) => cluster.name);
   route.clusterWeights = config.clusters.map((cluster) => cluster.weight);

@@ -2,6 +2,7 @@
 
 import {
   PATH_ANY,
+  PATH_CONNECT,
   PATH_EXACT,
   PATH_PREFIX,
   PATH_REGEX,
@@ -32,7 +33,7 @@ export function reasonsAgainst(route: CompiledRoute, request: RoutedRequest): st
 }
 
 function matchesPath(route: CompiledRoute, path: string): boolean {
-  if (!path.startsWith('/')) return matchesPathless(route, path);
+  if (!path.startsWith('/') || route.pathKind === PATH_CONNECT) return matchesPathless(route, path);
   if (route.pathKind === PATH_EXACT) return sameText(route, path.slice(0, pathEnd(path)));
   if (route.pathKind !== PATH_PREFIX && route.pathKind !== PATH_SEPARATED) return matchesIndexedPath(route, path);
   return sameText(route, path.slice(0, route.pathText.length)) && matchesIndexedPath(route, path);
@@ -56,6 +57,8 @@ function pathDemand(route: CompiledRoute): string {
       return `as a whole does not match the regular expression ${quote(route.regex!.pattern)}`;
     case PATH_TEMPLATE:
       return `does not fit the template ${quote(route.template!.text)}`;
+    case PATH_CONNECT:
+      return 'stands in a request other than CONNECT';
     default:
       return 'is no path';
   }
@@ -119,6 +122,8 @@ export function pathName(route: CompiledRoute): string {
   switch (route.pathKind) {
     case PATH_ANY:
       return 'any path';
+    case PATH_CONNECT:
+      return 'connect';
     case PATH_REGEX:
       return `regex ${quote(route.regex!.pattern)}`;
     case PATH_TEMPLATE:

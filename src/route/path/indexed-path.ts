@@ -2,7 +2,7 @@
 // At load on any thread; pure.
 
 import type { CompiledRoute } from '../compiled-route.ts';
-import { PATH_EXACT, PATH_PREFIX, PATH_REGEX, PATH_SEPARATED, PATH_TEMPLATE } from '../compiled-route.ts';
+import { PATH_CONNECT, PATH_EXACT, PATH_PREFIX, PATH_REGEX, PATH_SEPARATED, PATH_TEMPLATE } from '../compiled-route.ts';
 import { literalPrefix } from '../rule/regex-syntax.ts';
 import type { PathIndexBuilder } from './path-index-builder.ts';
 
@@ -17,6 +17,8 @@ export function indexRoute(route: CompiledRoute, builder: PathIndexBuilder): voi
       return builder.addPrefix(literalPrefix(route.regex?.pattern ?? ''), route);
     case PATH_TEMPLATE:
       return builder.addPrefix(route.template?.prefix ?? '', route);
+    case PATH_CONNECT:
+      return; // a request with a path is none of its
     default:
       return builder.addPrefix('', route);
   }

@@ -1,0 +1,76 @@
+// One TCP listener as a worker carries it: accepts connections, knows them all. Worker thread. A reload swaps what the
+// road compiled; connections live on as they began. A drain waits for them: TCP does not know when it is done.
+
+import type { TcpListenerConfig } from '../config/snapshot.ts';
+import type { PassageRoad } from '../core/passage.ts';
+import type { Conn, ConnOwner } from '../io/conn.ts';
+import { record } from '../observe/histogram.ts';
+import * as S from '../observe/stat-names.ts';
+import { RES_CX } from '../shared/breaker-table.ts';
+import type { ListenerPlan } from '../shared/plan.ts';
+import { ConnList } from './conn-list.ts';
+import type { DownConn, ListenDoor } from './down-conn.ts';
+import type { ListenTools } from './http-door.ts';
+import { ListenOpening, makePreamble } from './preamble.ts';
+import { TcpDown } from './tcp-down.ts';
+
+export class TcpListener implements ListenDoor {
+  readonly tools: ListenTools;
+  readonly plan: ListenerPlan;
+  readonly road: PassageRoad;
+  readonly opening = new ListenOpening();
+  private draining = false;
+  private maxConnections = 0;
+  private readonly list = new ConnList();
+
+  constructor(config: TcpListenerConfig, plan: ListenerPlan, road: PassageRoad, tools: ListenTools) {
+    this.plan = plan;
+    this.road = road;
+    this.tools = tools;
+    this.update(config);
+  }
+
+  update(config: TcpListenerConfig): void {
+    this.maxConnections = config.maxConnections;
+    const parts = { proxyProtocol: config.proxyProtocol, serverName: config.tcp.sniRoutes.length > 0 };
+    this.opening.preamble = makePreamble(parts, this.tools.cells, this.plan.listener);
+  }
+
+  readonly accept = (conn: Conn): ConnOwner | null => {
+    const { cells, breakers } = this.tools;
+    const { listener } = this.plan;
+    cells[listener + S.LISTENER_CX_TOTAL]!++;
+    if (this.draining || (this.maxConnections > 0 && !breakers.tryAcquire(this.plan.breakers, RES_CX))) {
+      cells[listener + S.LISTENER_CX_OVERFLOW]!++;
+      return null;
+    }
+    cells[listener + S.LISTENER_CX_ACTIVE]!++;
+    const down = new TcpDown(this, conn, this.maxConnections > 0);
+    this.list.add(down);
+    down.open(!this.opening.isNone);
+    return down;
+  };
+
+  /** A connection of this listener is gone. */
+  forget(down: DownConn): void {
+    const { cells, breakers, buckets, clock } = this.tools;
+    this.list.remove(down);
+    if (down.counted) breakers.release(this.plan.breakers, RES_CX);
+    cells[this.plan.listener + S.LISTENER_CX_ACTIVE]!--;
+    cells[this.plan.listener + S.LISTENER_CX_DESTROY]!++;
+    record(buckets, this.plan.histograms + S.DOWN_CX_LENGTH_MS, (clock.now - down.since) * 1000);
+  }
+
+  get connections(): number {
+    return this.list.length;
+  }
+
+  drain(): void {
+    this.draining = true;
+    this.list.drainAll();
+  }
+
+  closeAll(): void {
+    this.list.killAll();
+  }
+}
