@@ -16,9 +16,12 @@ export class H1Pool extends HostPool {
   /** Newest idle connection; `older` leads on. */
   private idle: H1Up | null = null;
   private oldest: H1Up | null = null;
+  /** Connections of any state, and those of them that are idle. */
+  private made = 0;
+  private resting = 0;
 
-  constructor(cluster: Cluster, host: Host, raw = false) {
-    super(cluster, host);
+  constructor(cluster: Cluster, host: Host, raw = false, serverName = '') {
+    super(cluster, host, serverName);
     this.raw = raw;
   }
 
@@ -38,12 +41,18 @@ export class H1Pool extends HostPool {
 
   protected open(): void {
     if (!this.raw) this.cluster.tools.cells[this.cluster.stats + S.UP_CX_HTTP1_TOTAL]!++;
+    this.made++;
     new H1Up(this).connect();
   }
 
   drain(): void {
     this.draining = true;
     while (this.closeOldestIdle());
+  }
+
+  /** Something is under way here: a request, or a connection for one. */
+  get isBusy(): boolean {
+    return this.made > this.resting || this.waiting.length > 0;
   }
 
   closeOldestIdle(): boolean {
@@ -73,6 +82,7 @@ export class H1Pool extends HostPool {
   unlink(up: H1Up): void {
     if (!up.isIdle) return;
     up.isIdle = false;
+    this.resting--;
     if (up.newer === null) this.idle = up.older;
     else up.newer.older = up.older;
     if (up.older === null) this.oldest = up.newer;
@@ -84,6 +94,7 @@ export class H1Pool extends HostPool {
   closed(up: H1Up, local: boolean, hadRequest: boolean): void {
     this.unlink(up);
     this.countClosed(up.since, local, hadRequest);
+    this.made--;
   }
 
   // ---- inside ----
@@ -100,6 +111,7 @@ export class H1Pool extends HostPool {
       return;
     }
     up.isIdle = true;
+    this.resting++;
     up.older = this.idle;
     if (this.idle !== null) this.idle.newer = up;
     else this.oldest = up;

@@ -19,8 +19,10 @@ import { passUpgrade, switchesTo } from '../http/upgrade.ts';
 import { acceptOf, askForUpgrade } from '../http/websocket.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
+import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
 import { CONNECT_TIMEOUT, connectFault } from './connect-fault.ts';
+import { handshakeFailure } from '../security/peer-check.ts';
 import { proxyHeader } from './proxy-header.ts';
 import type { H1Pool } from './h1-pool.ts';
 
@@ -209,6 +211,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   // ---- ConnOwner ----
 
   onConnect(): void {
+    if (this.conn.tls !== null) countHandshake(this.pool.cluster.tools.cells, this.pool.cluster.ssl, this.conn.tls);
     this.pool.cluster.tools.loop.timers.disarm(this.timer);
     this.localAddress = formatHostPort(this.conn.localAddress, this.conn.localPort);
     this.state = IDLE;
@@ -265,6 +268,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     pool.cluster.tools.loop.timers.disarm(this.timer);
     pool.closed(this, why === CLOSED_LOCAL && !this.remoteEnded, this.cutRequest || stream !== null);
     if (wasConnecting) {
+      countFailedHandshake(pool.cluster.tools.cells, pool.cluster.ssl, handshakeFailure(conn.error));
       pool.connectFailed(this.timedOut ? CONNECT_TIMEOUT : connectFault(conn.error));
     } else if (stream !== null) {
       this.stream = null;

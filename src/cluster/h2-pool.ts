@@ -31,6 +31,10 @@ export class H2Pool extends HostPool {
     return this.connecting * this.expected < this.waiting.length;
   }
 
+  get isBusy(): boolean {
+    return this.connecting > 0 || this.waiting.length > 0 || this.ups.some((up) => !up.isIdle);
+  }
+
   protected open(): void {
     new H2Up(this).connect();
   }

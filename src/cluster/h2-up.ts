@@ -15,7 +15,9 @@ import { LARGEST_ID, NO_ERROR } from '../http/h2-frames.ts';
 import { DEFAULT_H2_LIMITS, type H2Limits } from '../http/h2-limits.ts';
 import type { H2Stream } from '../http/h2-stream.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
+import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
+import { handshakeFailure } from '../security/peer-check.ts';
 import { CONNECT_TIMEOUT, connectFault } from './connect-fault.ts';
 import type { H2Pool } from './h2-pool.ts';
 import { takeUpStream } from './h2-up-stream.ts';
@@ -31,6 +33,8 @@ const LIMITS: H2Limits = Object.assign({}, DEFAULT_H2_LIMITS, {
   initialStreamWindowBytes: STREAM_WINDOW_BYTES,
   initialConnectionWindowBytes: MAX_STREAMS * STREAM_WINDOW_BYTES,
 });
+
+const NOT_HTTP2 = connectFault('TLS_error: no application protocol: the host does not choose h2');
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -57,6 +61,8 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
   private idleSince = 0;
   private timedOut = false;
   // How it ended, for the streams and the counters.
+  /** By ALPN the host does not speak HTTP/2. */
+  private isOther = false;
   private remoteEnded = false;
   private cutRequest = false;
   /** Why streams that are still there end with the connection. */
@@ -133,7 +139,15 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
 
   onConnect(): void {
     const { conn, pool } = this;
-    const { tools, stats } = pool.cluster;
+    const { tools, stats, ssl } = pool.cluster;
+    if (conn.tls !== null) {
+      countHandshake(tools.cells, ssl, conn.tls);
+      if (conn.tls.alpn !== 'h2') {
+        this.isOther = true;
+        conn.reset();
+        return;
+      }
+    }
     tools.cells[stats + S.UP_CX_HTTP2_TOTAL]!++;
     this.localAddress = formatHostPort(conn.localAddress, conn.localPort);
     this.h2 = new H2Connection(this, { isServer: false, limits: LIMITS, connectProtocol: false, clock: tools.clock });
@@ -170,12 +184,16 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
     pool.cluster.tools.loop.timers.disarm(this.timer);
     this.leave(why === CLOSED_LOCAL ? LOCAL_RESET : RESET);
     pool.closed(this, local, this.cutRequest);
-    if (wasConnecting) pool.connectFailed(this.connectCause(conn, why));
+    if (wasConnecting) {
+      if (conn.tls === null) countFailedHandshake(pool.cluster.tools.cells, pool.cluster.ssl, handshakeFailure(conn.error));
+      pool.connectFailed(this.connectCause(conn, why));
+    }
     pool.cluster.scarcity.freed();
   }
 
   private connectCause(conn: Conn, why: CloseReason): Fault {
     if (this.timedOut) return CONNECT_TIMEOUT;
+    if (this.isOther) return NOT_HTTP2;
     if (this.cause === PROTOCOL) return PROTOCOL;
     return why === CLOSED_LOCAL && this.remoteEnded ? CONNECTION_TERMINATION : connectFault(conn.error);
   }

@@ -19,18 +19,23 @@ const OVERFLOW = fault('overflow', 'local', 'never', 'overflow');
 export abstract class HostPool implements Pool {
   readonly cluster: Cluster;
   host: Host;
+  /** What TLS asks for (SNI); '': as the cluster's settings say. */
+  readonly serverName: string;
   protected connecting = 0;
   protected readonly waiting: RingQueue<Stream> = new RingQueue();
   protected draining = false;
 
-  constructor(cluster: Cluster, host: Host) {
+  constructor(cluster: Cluster, host: Host, serverName = '') {
     this.cluster = cluster;
     this.host = host;
+    this.serverName = serverName;
   }
 
   abstract acquire(stream: Stream): void;
   /** Requests that wait here have a connection on its way to them, as far as is known. */
   abstract get needsConnection(): boolean;
+  /** Something is under way here: a request, or a connection for one. */
+  abstract get isBusy(): boolean;
   abstract drain(): void;
   abstract closeOldestIdle(): boolean;
   /** Begins a connection that has been counted. */
@@ -60,7 +65,8 @@ export abstract class HostPool implements Pool {
 
   /** A connection to the host, as every pool of it makes them. */
   dial(owner: ConnOwner): Conn {
-    return this.cluster.tools.loop.connect(this.host.address, owner);
+    const { tls, tools } = this.cluster;
+    return tls === null ? tools.loop.connect(this.host.address, owner) : tools.loop.connect(this.host.address, owner, tls, this.serverName);
   }
 
   /** A connection attempt failed: as in Envoy, every request that waits for this host learns it at once. */
@@ -153,7 +159,7 @@ export abstract class HostPool implements Pool {
     tools.breakers.release(this.cluster.breakerRow, RES_CX);
   }
 
-  protected overflow(stream: Stream): void {
+  overflow(stream: Stream): void {
     this.cluster.tools.cells[this.cluster.stats + S.UP_RQ_PENDING_OVERFLOW]!++;
     stream.upFailed(OVERFLOW);
   }
