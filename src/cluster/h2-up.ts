@@ -27,11 +27,10 @@ const STREAM_WINDOW_BYTES = 256 * 1024;
  * The window of the connection holds those of all its streams: callers that take nothing must not keep the others waiting.
  * What a paused stream has received is kept by its caller's connection, at most its window.
  */
-const LIMITS: H2Limits = {
-  ...DEFAULT_H2_LIMITS,
+const LIMITS: H2Limits = Object.assign({}, DEFAULT_H2_LIMITS, {
   initialStreamWindowBytes: STREAM_WINDOW_BYTES,
   initialConnectionWindowBytes: MAX_STREAMS * STREAM_WINDOW_BYTES,
-};
+});
 
 const CONNECTING = 0;
 const OPEN = 1;

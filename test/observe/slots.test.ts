@@ -47,11 +47,12 @@ t.test('histograms: constants and names agree', async (t) => {
 
 t.test('shapes: blocks are as large as what is written to them', async (t) => {
   t.equal(SHAPES.cluster.size, S.CLUSTER_STATS.length + S.HTTP2_STATS.length + CODE_NAMES.length);
-  t.equal(SHAPES.http.size, S.HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS + 1);
+  t.equal(S.HTTP2_AT, S.HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS + 1);
+  t.equal(SHAPES.http.size, S.HTTP2_AT + S.HTTP2_STATS.length);
   t.same(SHAPES.cluster.gauges, [S.UP_CX_ACTIVE, S.UP_RQ_ACTIVE, S.UP_RQ_PENDING_ACTIVE, S.CLUSTER_HTTP2_AT + 16, S.CLUSTER_HTTP2_AT + 17]);
   t.same(SHAPES.host.gauges, [S.HOST_CX_ACTIVE, S.HOST_RQ_ACTIVE, S.HOST_RQ_PENDING]);
   t.same(SHAPES.listener.gauges, [S.LISTENER_CX_ACTIVE]);
-  t.same(SHAPES.http.gauges, [S.DOWN_CX_ACTIVE, S.DOWN_CX_HTTP1_ACTIVE, S.DOWN_RQ_ACTIVE, S.DOWN_CX_UPGRADES_ACTIVE]);
+  t.same(SHAPES.http.gauges, [S.DOWN_CX_ACTIVE, S.DOWN_CX_HTTP1_ACTIVE, S.DOWN_RQ_ACTIVE, S.DOWN_CX_HTTP2_ACTIVE, S.DOWN_CX_UPGRADES_ACTIVE, S.HTTP2_AT + 16, S.HTTP2_AT + 17]);
 });
 
 t.test('codes: each known one has a slot of its own, all others share one', async (t) => {

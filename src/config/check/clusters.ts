@@ -27,6 +27,10 @@ function checkType(cluster: Place, problems: Problem[]): void {
   } else if (!given) {
     problems.push({ code: 'missing-key', pointer: cluster.pointer, message: 'cluster needs the key "endpoints"', wanted: ['endpoints'] });
   }
+  const protocol = cluster.at('protocol');
+  if (cluster.at('proxyProtocol').exists && (protocol.value === 'http2' || protocol.value === 'auto')) {
+    problems.push({ code: 'conflict', pointer: protocol.pointer, message: 'a PROXY protocol header speaks for one caller, and HTTP/2 connections are shared by all' });
+  }
   if (cluster.at('proxyProtocol').exists && cluster.has('tls')) {
     problems.push({ code: 'conflict', pointer: cluster.at('proxyProtocol').pointer, atKey: true, message: 'a PROXY protocol header cannot be sent before TLS in this version' });
   }
