@@ -14,7 +14,6 @@ import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import { makePicker, type Picker } from './pick.ts';
-import type { Pool } from './pool.ts';
 import { Scarcity } from './scarcity.ts';
 
 /** What a worker lends to its clusters. */

@@ -15,7 +15,8 @@ import { isPersistent, responseBody } from '../http/h1-framing.ts';
 import { parseResponseHead } from '../http/h1-parser.ts';
 import { DEFAULT_HEAD_LIMITS } from '../http/h1-state.ts';
 import { CHUNK_HEAD_ROOM, lastChunkRoom, requestRoom, RequestParts, writeChunkHead, writeLastChunk, writeLineEnd, writeRequestHead } from '../http/h1-writer.ts';
-import { switchesTo, passUpgrade } from '../http/upgrade.ts';
+import { passUpgrade, switchesTo } from '../http/upgrade.ts';
+import { acceptOf, askForUpgrade } from '../http/websocket.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import * as S from '../observe/stat-names.ts';
@@ -61,6 +62,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   private stream: Stream | null = null;
   private state = CONNECTING;
   private requestDone = false;
+  /** The key of a WebSocket handshake that the caller, who speaks HTTP/2, did not make; '' otherwise. */
+  private webSocketKey = '';
   /** Of a tunnel: the host has sent its end. */
   private answerDone = false;
   private chunkedOut = false;
@@ -143,6 +146,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     parts.authority = stream.upstreamAuthority;
     parts.chunked = this.chunkedOut;
     parts.connection = stream.reqBody === BODY_TUNNEL ? 'Upgrade' : '';
+    this.webSocketKey = stream.reqBody === BODY_TUNNEL ? askForUpgrade(stream.reqHead, stream.upgrade) : '';
     out.claim(this, requestRoom(stream.reqHead, parts));
     const end = writeRequestHead(out.buf, 0, stream.reqHead, parts);
     if (last || !more) return this.send(out.buf, 0, end, false);
@@ -326,6 +330,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
 
   /** The connection is what CONNECT asked for: there is nobody else to say so. */
   private answerConnect(stream: Stream): void {
+    stream.answerHead();
     stream.status = 200;
     stream.resBody = BODY_TUNNEL;
     this.body.begin(BODY_CLOSE, -1);
@@ -335,6 +340,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
 
   /** From here on bytes are bytes. */
   private openTunnel(stream: Stream, next: number, end: number): number {
+    if (this.webSocketKey !== '' && stream.resHead.get('sec-websocket-accept') !== acceptOf(this.webSocketKey)) return this.protocolError(stream, 'http1.unexpected_upgrade', end);
     passUpgrade(stream.resHead);
     stream.status = stream.resHead.status;
     stream.resBody = BODY_TUNNEL;

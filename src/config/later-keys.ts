@@ -5,7 +5,8 @@
 export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   configuration: ['overload'],
   listener: ['tls'],
-  http: ['tracing', 'filters', 'localReplies'],
+  http: ['tracing', 'localReplies'],
+  filter: ['jwt', 'rateLimit', 'module', 'config'],
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
   match: ['tls'],

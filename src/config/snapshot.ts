@@ -91,6 +91,7 @@ export interface HttpConfig {
   /** Protocols that may be upgraded to, lower-case. */
   readonly upgrades: readonly string[];
   readonly requestId: { readonly generate: boolean; readonly preserveExternal: boolean };
+  readonly filters: readonly FilterConfig[];
   readonly accessLog: readonly AccessLogConfig[];
   readonly virtualHosts: readonly VirtualHostConfig[];
 }
@@ -111,6 +112,10 @@ export interface Http2Config {
   readonly maxContinuationFrames: number;
   /** 0: resets are not counted. */
   readonly prematureResetStreams: number;
+}
+
+export interface FilterConfig {
+  readonly kind: 'grpcWeb';
 }
 
 export interface AccessLogConfig {
@@ -185,6 +190,8 @@ export interface ForwardConfig {
   readonly timeoutMs: number;
   /** null: the listener's streamIdle. */
   readonly idleTimeoutMs: number | null;
+  /** null: `grpc-timeout` is not looked at; 0: it holds, whatever it says. */
+  readonly grpcTimeoutHeaderMaxMs: number | null;
   /** null: the listener's. */
   readonly upgrades: readonly string[] | null;
   readonly rewrite: RewriteConfig;

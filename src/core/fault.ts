@@ -17,6 +17,7 @@ export type FaultKind =
   | 'upstreamClosed' // FIN where an answer, or the rest of one, was due
   | 'upstreamProtocol' // a malformed answer
   | 'requestTimeout' // the route's time-out
+  | 'maxDuration' // a gRPC call took longer than its deadline
   | 'requestOverallTimeout' // the listener's time for receiving a whole request
   | 'streamIdle'
   | 'downstreamClosed' // the caller went away

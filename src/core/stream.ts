@@ -83,6 +83,10 @@ export class StreamRecord {
   reqTrailers: Head | null = null;
   /** The protocol that the caller wants to change to, lower-case, or UPGRADE_CONNECT; '' for an ordinary request. */
   upgrade = '';
+  /** A gRPC request, by its content-type. */
+  isGrpc = false;
+  /** Of its answer; -1 until it is known. */
+  grpcStatus = -1;
   /** What goes upstream instead of the received target and authority; '' where they stay as they stand. */
   upstreamPath = '';
   upstreamAuthority = '';
@@ -190,6 +194,8 @@ export class StreamRecord {
     this.upstreamStartAt = 0;
     this.responseStartAt = 0;
     this.endAt = 0;
+    this.isGrpc = false;
+    this.grpcStatus = -1;
     this.serverName = '';
     this.originalDestination = null;
   }

@@ -44,7 +44,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
   private closing = false;
   private waitsForPong = false;
   /** Extended CONNECT (RFC 8441) is taken. */
-  readonly connectProtocol: boolean = false;
+  readonly connectProtocol: boolean;
   // How it ended, for the counters.
   private remoteEnded = false;
   private cutRequest = false;
@@ -56,6 +56,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
     this.counted = counted;
     this.since = tools.clock.now;
     this.idleSince = this.since;
+    this.connectProtocol = listener.upgradesPossible;
     this.idleTimer = new Timer(this, IDLE_TIMER);
     this.headTimer = new Timer(this, HEAD_TIMER);
     this.stepTimer = new Timer(this, listener.config.http2.keepAliveIntervalMs > 0 ? ALIVE_TIMER : DRAIN_TIMER);

@@ -240,6 +240,7 @@ export const DOWN_RQ_HTTP2_TOTAL = 45;
 export const DOWN_RQ_TOO_MANY_PREMATURE_RESETS = 46;
 export const DOWN_CX_UPGRADES_TOTAL = 47;
 export const DOWN_CX_UPGRADES_ACTIVE = 48;
+export const DOWN_RQ_MAX_DURATION_REACHED = 49;
 
 export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['downstream_cx_total', 'counter'],
@@ -291,11 +292,12 @@ export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = 
   ['downstream_rq_too_many_premature_resets', 'counter'],
   ['downstream_cx_upgrades_total', 'counter'],
   ['downstream_cx_upgrades_active', 'gauge'],
+  ['downstream_rq_max_duration_reached', 'counter'],
 ];
 
 // http1.* is one for the whole process: kept per listener behind HTTP_STATS, summed by the reader.
-export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 49;
-export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 50;
+export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 50;
+export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 51;
 
 export const HTTP1_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['dropped_headers_with_underscores', 'counter'],

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { H2_PENDING_SEND_BYTES, H2_STREAMS_ACTIVE } from '../../src/http/h2-limits.ts';
 import { CLUSTER_CELLS, CODE_NAMES, codeSlot } from '../../src/observe/code-slots.ts';
 import { HISTOGRAM_SLOTS, HISTOGRAM_WORDS, record, slotMiddle, slotOf, slotStart } from '../../src/observe/histogram.ts';
 import { BUCKET_BOUNDS, HistogramReader, QUANTILES } from '../../src/observe/quantiles.ts';
@@ -52,7 +53,8 @@ t.test('shapes: blocks are as large as what is written to them', async (t) => {
   t.same(SHAPES.cluster.gauges, [S.UP_CX_ACTIVE, S.UP_RQ_ACTIVE, S.UP_RQ_PENDING_ACTIVE, S.CLUSTER_HTTP2_AT + 16, S.CLUSTER_HTTP2_AT + 17]);
   t.same(SHAPES.host.gauges, [S.HOST_CX_ACTIVE, S.HOST_RQ_ACTIVE, S.HOST_RQ_PENDING]);
   t.same(SHAPES.listener.gauges, [S.LISTENER_CX_ACTIVE]);
-  t.same(SHAPES.http.gauges, [S.DOWN_CX_ACTIVE, S.DOWN_CX_HTTP1_ACTIVE, S.DOWN_RQ_ACTIVE, S.DOWN_CX_HTTP2_ACTIVE, S.DOWN_CX_UPGRADES_ACTIVE, S.HTTP2_AT + 16, S.HTTP2_AT + 17]);
+  const http2Gauges = [H2_STREAMS_ACTIVE, H2_PENDING_SEND_BYTES].map((stat) => S.HTTP2_AT + stat);
+  t.same(SHAPES.http.gauges, [S.DOWN_CX_ACTIVE, S.DOWN_CX_HTTP1_ACTIVE, S.DOWN_RQ_ACTIVE, S.DOWN_CX_HTTP2_ACTIVE, S.DOWN_CX_UPGRADES_ACTIVE, ...http2Gauges]);
 });
 
 t.test('codes: each known one has a slot of its own, all others share one', async (t) => {

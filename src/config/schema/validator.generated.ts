@@ -3,8 +3,8 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"proxyProtocol":{"type":"boolean"},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1}]}},"idleTimeout":{"type":"string","format":"duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
-const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"proxyProtocol":{"type":"boolean"},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"filters":{"type":"array","items":{"type":"object","properties":{"grpcWeb":{"type":"object","properties":{},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1}]}},"idleTimeout":{"type":"string","format":"duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
 const formats2 = FORMATS.duration;
@@ -22,15 +22,15 @@ const formats48 = FORMATS.template;
 const formats50 = FORMATS.method;
 const formats52 = FORMATS.matchedHeader;
 const formats76 = FORMATS.headerName;
-const formats88 = FORMATS.substitution;
-const formats92 = FORMATS.authority;
-const formats94 = FORMATS.editedHeader;
-const formats96 = FORMATS.headerValue;
-const formats114 = FORMATS.optionalAuthority;
-const formats116 = FORMATS.target;
-const formats126 = FORMATS.domain;
-const formats238 = FORMATS.serverNamePattern;
-const formats252 = FORMATS.endpointAddress;
+const formats90 = FORMATS.substitution;
+const formats94 = FORMATS.authority;
+const formats96 = FORMATS.editedHeader;
+const formats98 = FORMATS.headerValue;
+const formats116 = FORMATS.optionalAuthority;
+const formats118 = FORMATS.target;
+const formats128 = FORMATS.domain;
+const formats242 = FORMATS.serverNamePattern;
+const formats256 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -1552,15 +1552,16 @@ vErrors.push(err119);
 errors++;
 }
 }
-if(data16.accessLog !== undefined){
-let data55 = data16.accessLog;
+if(data16.filters !== undefined){
+let data55 = data16.filters;
 if(Array.isArray(data55)){
 const len4 = data55.length;
 for(let i4=0; i4<len4; i4++){
 let data56 = data55[i4];
 if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
-if(data56.path === undefined){
-const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+for(const key7 in data56){
+if(!(key7 === "grpcWeb")){
+const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1569,9 +1570,12 @@ vErrors.push(err120);
 }
 errors++;
 }
-for(const key7 in data56){
-if(!((((key7 === "path") || (key7 === "format")) || (key7 === "json")) || (key7 === "filter"))){
-const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+}
+if(data56.grpcWeb !== undefined){
+let data57 = data56.grpcWeb;
+if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
+for(const key8 in data57){
+const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1581,11 +1585,8 @@ vErrors.push(err121);
 errors++;
 }
 }
-if(data56.path !== undefined){
-let data57 = data56.path;
-if(typeof data57 === "string"){
-if(!(formats4(data57))){
-const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+else {
+const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1595,8 +1596,9 @@ vErrors.push(err122);
 errors++;
 }
 }
+}
 else {
-const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1606,9 +1608,9 @@ vErrors.push(err123);
 errors++;
 }
 }
-if(data56.format !== undefined){
-if(typeof data56.format !== "string"){
-const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1618,10 +1620,15 @@ vErrors.push(err124);
 errors++;
 }
 }
-if(data56.json !== undefined){
-let data59 = data56.json;
-if(!(data59 && typeof data59 == "object" && !Array.isArray(data59))){
-const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(data16.accessLog !== undefined){
+let data58 = data16.accessLog;
+if(Array.isArray(data58)){
+const len5 = data58.length;
+for(let i5=0; i5<len5; i5++){
+let data59 = data58[i5];
+if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
+if(data59.path === undefined){
+const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1630,13 +1637,9 @@ vErrors.push(err125);
 }
 errors++;
 }
-}
-if(data56.filter !== undefined){
-let data60 = data56.filter;
-if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
-for(const key8 in data60){
-if(!(key8 === "status")){
-const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+for(const key9 in data59){
+if(!((((key9 === "path") || (key9 === "format")) || (key9 === "json")) || (key9 === "filter"))){
+const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1646,11 +1649,11 @@ vErrors.push(err126);
 errors++;
 }
 }
-if(data60.status !== undefined){
-let data61 = data60.status;
-if(typeof data61 === "string"){
-if(!(formats36(data61))){
-const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(data59.path !== undefined){
+let data60 = data59.path;
+if(typeof data60 === "string"){
+if(!(formats4(data60))){
+const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1661,7 +1664,7 @@ errors++;
 }
 }
 else {
-const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1671,9 +1674,9 @@ vErrors.push(err128);
 errors++;
 }
 }
-}
-else {
-const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+if(data59.format !== undefined){
+if(typeof data59.format !== "string"){
+const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1683,9 +1686,10 @@ vErrors.push(err129);
 errors++;
 }
 }
-}
-else {
-const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+if(data59.json !== undefined){
+let data62 = data59.json;
+if(!(data62 && typeof data62 == "object" && !Array.isArray(data62))){
+const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1695,9 +1699,12 @@ vErrors.push(err130);
 errors++;
 }
 }
-}
-else {
-const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+if(data59.filter !== undefined){
+let data63 = data59.filter;
+if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
+for(const key10 in data63){
+if(!(key10 === "status")){
+const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1707,15 +1714,11 @@ vErrors.push(err131);
 errors++;
 }
 }
-if(data16.routes !== undefined){
-let data62 = data16.routes;
-if(Array.isArray(data62)){
-const len5 = data62.length;
-for(let i5=0; i5<len5; i5++){
-let data63 = data62[i5];
-if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
-if(data63.match === undefined){
-const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+if(data63.status !== undefined){
+let data64 = data63.status;
+if(typeof data64 === "string"){
+if(!(formats36(data64))){
+const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1724,9 +1727,9 @@ vErrors.push(err132);
 }
 errors++;
 }
-for(const key9 in data63){
-if(!(((((key9 === "name") || (key9 === "match")) || (key9 === "forward")) || (key9 === "redirect")) || (key9 === "respond"))){
-const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+}
+else {
+const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1736,11 +1739,9 @@ vErrors.push(err133);
 errors++;
 }
 }
-if(data63.name !== undefined){
-let data64 = data63.name;
-if(typeof data64 === "string"){
-if(!(formats4(data64))){
-const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1750,8 +1751,9 @@ vErrors.push(err134);
 errors++;
 }
 }
+}
 else {
-const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1761,12 +1763,9 @@ vErrors.push(err135);
 errors++;
 }
 }
-if(data63.match !== undefined){
-let data65 = data63.match;
-if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
-for(const key10 in data65){
-if(!(func2.call(schema12.properties.match.properties, key10))){
-const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+}
+else {
+const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1776,11 +1775,15 @@ vErrors.push(err136);
 errors++;
 }
 }
-if(data65.path !== undefined){
-let data66 = data65.path;
-if(typeof data66 === "string"){
-if(!(formats40(data66))){
-const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(data16.routes !== undefined){
+let data65 = data16.routes;
+if(Array.isArray(data65)){
+const len6 = data65.length;
+for(let i6=0; i6<len6; i6++){
+let data66 = data65[i6];
+if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
+if(data66.match === undefined){
+const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1789,9 +1792,9 @@ vErrors.push(err137);
 }
 errors++;
 }
-}
-else {
-const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+for(const key11 in data66){
+if(!(((((key11 === "name") || (key11 === "match")) || (key11 === "forward")) || (key11 === "redirect")) || (key11 === "respond"))){
+const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1801,11 +1804,11 @@ vErrors.push(err138);
 errors++;
 }
 }
-if(data65.prefix !== undefined){
-let data67 = data65.prefix;
+if(data66.name !== undefined){
+let data67 = data66.name;
 if(typeof data67 === "string"){
-if(!(formats42(data67))){
-const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(!(formats4(data67))){
+const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1816,7 +1819,7 @@ errors++;
 }
 }
 else {
-const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1826,11 +1829,12 @@ vErrors.push(err140);
 errors++;
 }
 }
-if(data65.pathSeparatedPrefix !== undefined){
-let data68 = data65.pathSeparatedPrefix;
-if(typeof data68 === "string"){
-if(!(formats44(data68))){
-const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(data66.match !== undefined){
+let data68 = data66.match;
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+for(const key12 in data68){
+if(!(func2.call(schema12.properties.match.properties, key12))){
+const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1840,8 +1844,11 @@ vErrors.push(err141);
 errors++;
 }
 }
-else {
-const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data68.path !== undefined){
+let data69 = data68.path;
+if(typeof data69 === "string"){
+if(!(formats40(data69))){
+const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1851,11 +1858,8 @@ vErrors.push(err142);
 errors++;
 }
 }
-if(data65.regex !== undefined){
-let data69 = data65.regex;
-if(typeof data69 === "string"){
-if(!(formats46(data69))){
-const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1865,8 +1869,11 @@ vErrors.push(err143);
 errors++;
 }
 }
-else {
-const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data68.prefix !== undefined){
+let data70 = data68.prefix;
+if(typeof data70 === "string"){
+if(!(formats42(data70))){
+const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1876,11 +1883,8 @@ vErrors.push(err144);
 errors++;
 }
 }
-if(data65.template !== undefined){
-let data70 = data65.template;
-if(typeof data70 === "string"){
-if(!(formats48(data70))){
-const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1890,8 +1894,11 @@ vErrors.push(err145);
 errors++;
 }
 }
-else {
-const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data68.pathSeparatedPrefix !== undefined){
+let data71 = data68.pathSeparatedPrefix;
+if(typeof data71 === "string"){
+if(!(formats44(data71))){
+const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1901,9 +1908,8 @@ vErrors.push(err146);
 errors++;
 }
 }
-if(data65.connect !== undefined){
-if(typeof data65.connect !== "boolean"){
-const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1913,9 +1919,11 @@ vErrors.push(err147);
 errors++;
 }
 }
-if(data65.caseSensitive !== undefined){
-if(typeof data65.caseSensitive !== "boolean"){
-const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data68.regex !== undefined){
+let data72 = data68.regex;
+if(typeof data72 === "string"){
+if(!(formats46(data72))){
+const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1925,15 +1933,8 @@ vErrors.push(err148);
 errors++;
 }
 }
-if(data65.methods !== undefined){
-let data73 = data65.methods;
-if(Array.isArray(data73)){
-const len6 = data73.length;
-for(let i6=0; i6<len6; i6++){
-let data74 = data73[i6];
-if(typeof data74 === "string"){
-if(!(formats50(data74))){
-const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods/" + i6,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+else {
+const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1943,8 +1944,11 @@ vErrors.push(err149);
 errors++;
 }
 }
-else {
-const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods/" + i6,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data68.template !== undefined){
+let data73 = data68.template;
+if(typeof data73 === "string"){
+if(!(formats48(data73))){
+const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1954,9 +1958,8 @@ vErrors.push(err150);
 errors++;
 }
 }
-}
 else {
-const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1966,14 +1969,9 @@ vErrors.push(err151);
 errors++;
 }
 }
-if(data65.headers !== undefined){
-let data75 = data65.headers;
-if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
-for(const key11 in data75){
-const _errs174 = errors;
-if(typeof key11 === "string"){
-if(!(formats52(key11))){
-const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key11};
+if(data68.connect !== undefined){
+if(typeof data68.connect !== "boolean"){
+const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -1983,8 +1981,9 @@ vErrors.push(err152);
 errors++;
 }
 }
-else {
-const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key11};
+if(data68.caseSensitive !== undefined){
+if(typeof data68.caseSensitive !== "boolean"){
+const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -1993,9 +1992,16 @@ vErrors.push(err153);
 }
 errors++;
 }
-var valid29 = _errs174 === errors;
-if(!valid29){
-const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key11}};
+}
+if(data68.methods !== undefined){
+let data76 = data68.methods;
+if(Array.isArray(data76)){
+const len7 = data76.length;
+for(let i7=0; i7<len7; i7++){
+let data77 = data76[i7];
+if(typeof data77 === "string"){
+if(!(formats50(data77))){
+const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods/" + i7,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2005,13 +2011,8 @@ vErrors.push(err154);
 errors++;
 }
 }
-for(const key12 in data75){
-let data76 = data75[key12];
-const _errs178 = errors;
-let valid31 = false;
-const _errs179 = errors;
-if(typeof data76 !== "string"){
-const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+else {
+const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods/" + i7,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2020,14 +2021,10 @@ vErrors.push(err155);
 }
 errors++;
 }
-var _valid3 = _errs179 === errors;
-valid31 = valid31 || _valid3;
-if(!valid31){
-const _errs181 = errors;
-if(data76 && typeof data76 == "object" && !Array.isArray(data76)){
-for(const key13 in data76){
-if(!((((((((key13 === "exact") || (key13 === "prefix")) || (key13 === "suffix")) || (key13 === "contains")) || (key13 === "regex")) || (key13 === "range")) || (key13 === "present")) || (key13 === "invert"))){
-const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+}
+}
+else {
+const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2037,9 +2034,14 @@ vErrors.push(err156);
 errors++;
 }
 }
-if(data76.exact !== undefined){
-if(typeof data76.exact !== "string"){
-const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data68.headers !== undefined){
+let data78 = data68.headers;
+if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
+for(const key13 in data78){
+const _errs182 = errors;
+if(typeof key13 === "string"){
+if(!(formats52(key13))){
+const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key13};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2049,11 +2051,8 @@ vErrors.push(err157);
 errors++;
 }
 }
-if(data76.prefix !== undefined){
-let data78 = data76.prefix;
-if(typeof data78 === "string"){
-if(!(formats4(data78))){
-const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key13};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2062,9 +2061,9 @@ vErrors.push(err158);
 }
 errors++;
 }
-}
-else {
-const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+var valid32 = _errs182 === errors;
+if(!valid32){
+const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key13}};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2074,11 +2073,13 @@ vErrors.push(err159);
 errors++;
 }
 }
-if(data76.suffix !== undefined){
-let data79 = data76.suffix;
-if(typeof data79 === "string"){
-if(!(formats4(data79))){
-const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+for(const key14 in data78){
+let data79 = data78[key14];
+const _errs186 = errors;
+let valid34 = false;
+const _errs187 = errors;
+if(typeof data79 !== "string"){
+const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2087,9 +2088,14 @@ vErrors.push(err160);
 }
 errors++;
 }
-}
-else {
-const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+var _valid3 = _errs187 === errors;
+valid34 = valid34 || _valid3;
+if(!valid34){
+const _errs189 = errors;
+if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
+for(const key15 in data79){
+if(!((((((((key15 === "exact") || (key15 === "prefix")) || (key15 === "suffix")) || (key15 === "contains")) || (key15 === "regex")) || (key15 === "range")) || (key15 === "present")) || (key15 === "invert"))){
+const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2099,11 +2105,9 @@ vErrors.push(err161);
 errors++;
 }
 }
-if(data76.contains !== undefined){
-let data80 = data76.contains;
-if(typeof data80 === "string"){
-if(!(formats4(data80))){
-const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data79.exact !== undefined){
+if(typeof data79.exact !== "string"){
+const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2113,8 +2117,11 @@ vErrors.push(err162);
 errors++;
 }
 }
-else {
-const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data79.prefix !== undefined){
+let data81 = data79.prefix;
+if(typeof data81 === "string"){
+if(!(formats4(data81))){
+const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2124,11 +2131,8 @@ vErrors.push(err163);
 errors++;
 }
 }
-if(data76.regex !== undefined){
-let data81 = data76.regex;
-if(typeof data81 === "string"){
-if(!(formats46(data81))){
-const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2138,8 +2142,11 @@ vErrors.push(err164);
 errors++;
 }
 }
-else {
-const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data79.suffix !== undefined){
+let data82 = data79.suffix;
+if(typeof data82 === "string"){
+if(!(formats4(data82))){
+const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2149,11 +2156,8 @@ vErrors.push(err165);
 errors++;
 }
 }
-if(data76.range !== undefined){
-let data82 = data76.range;
-if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
-if(data82.start === undefined){
-const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2162,8 +2166,12 @@ vErrors.push(err166);
 }
 errors++;
 }
-if(data82.end === undefined){
-const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data79.contains !== undefined){
+let data83 = data79.contains;
+if(typeof data83 === "string"){
+if(!(formats4(data83))){
+const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2172,9 +2180,9 @@ vErrors.push(err167);
 }
 errors++;
 }
-for(const key14 in data82){
-if(!((key14 === "start") || (key14 === "end"))){
-const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
+}
+else {
+const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2184,10 +2192,11 @@ vErrors.push(err168);
 errors++;
 }
 }
-if(data82.start !== undefined){
-let data83 = data82.start;
-if(!(((typeof data83 == "number") && (!(data83 % 1) && !isNaN(data83))) && (isFinite(data83)))){
-const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data79.regex !== undefined){
+let data84 = data79.regex;
+if(typeof data84 === "string"){
+if(!(formats46(data84))){
+const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2196,9 +2205,9 @@ vErrors.push(err169);
 }
 errors++;
 }
-if((typeof data83 == "number") && (isFinite(data83))){
-if(data83 > 9007199254740991 || isNaN(data83)){
-const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2207,8 +2216,12 @@ vErrors.push(err170);
 }
 errors++;
 }
-if(data83 < -9007199254740991 || isNaN(data83)){
-const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data79.range !== undefined){
+let data85 = data79.range;
+if(data85 && typeof data85 == "object" && !Array.isArray(data85)){
+if(data85.start === undefined){
+const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2217,12 +2230,8 @@ vErrors.push(err171);
 }
 errors++;
 }
-}
-}
-if(data82.end !== undefined){
-let data84 = data82.end;
-if(!(((typeof data84 == "number") && (!(data84 % 1) && !isNaN(data84))) && (isFinite(data84)))){
-const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data85.end === undefined){
+const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2231,9 +2240,9 @@ vErrors.push(err172);
 }
 errors++;
 }
-if((typeof data84 == "number") && (isFinite(data84))){
-if(data84 > 9007199254740991 || isNaN(data84)){
-const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+for(const key16 in data85){
+if(!((key16 === "start") || (key16 === "end"))){
+const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2242,8 +2251,11 @@ vErrors.push(err173);
 }
 errors++;
 }
-if(data84 < -9007199254740991 || isNaN(data84)){
-const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data85.start !== undefined){
+let data86 = data85.start;
+if(!(((typeof data86 == "number") && (!(data86 % 1) && !isNaN(data86))) && (isFinite(data86)))){
+const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2252,11 +2264,9 @@ vErrors.push(err174);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if((typeof data86 == "number") && (isFinite(data86))){
+if(data86 > 9007199254740991 || isNaN(data86)){
+const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2265,10 +2275,8 @@ vErrors.push(err175);
 }
 errors++;
 }
-}
-if(data76.present !== undefined){
-if(typeof data76.present !== "boolean"){
-const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data86 < -9007199254740991 || isNaN(data86)){
+const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2278,9 +2286,11 @@ vErrors.push(err176);
 errors++;
 }
 }
-if(data76.invert !== undefined){
-if(typeof data76.invert !== "boolean"){
-const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+}
+if(data85.end !== undefined){
+let data87 = data85.end;
+if(!(((typeof data87 == "number") && (!(data87 % 1) && !isNaN(data87))) && (isFinite(data87)))){
+const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2289,10 +2299,9 @@ vErrors.push(err177);
 }
 errors++;
 }
-}
-}
-else {
-const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data87 == "number") && (isFinite(data87))){
+if(data87 > 9007199254740991 || isNaN(data87)){
+const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2301,11 +2310,8 @@ vErrors.push(err178);
 }
 errors++;
 }
-var _valid3 = _errs181 === errors;
-valid31 = valid31 || _valid3;
-}
-if(!valid31){
-const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data87 < -9007199254740991 || isNaN(data87)){
+const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2314,21 +2320,11 @@ vErrors.push(err179);
 }
 errors++;
 }
-else {
-errors = _errs178;
-if(vErrors !== null){
-if(_errs178){
-vErrors.length = _errs178;
-}
-else {
-vErrors = null;
-}
-}
 }
 }
 }
 else {
-const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2338,14 +2334,9 @@ vErrors.push(err180);
 errors++;
 }
 }
-if(data65.query !== undefined){
-let data87 = data65.query;
-if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
-for(const key15 in data87){
-const _errs207 = errors;
-if(typeof key15 === "string"){
-if(!(formats4(key15))){
-const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key15};
+if(data79.present !== undefined){
+if(typeof data79.present !== "boolean"){
+const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2355,8 +2346,9 @@ vErrors.push(err181);
 errors++;
 }
 }
-else {
-const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key15};
+if(data79.invert !== undefined){
+if(typeof data79.invert !== "boolean"){
+const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2365,9 +2357,10 @@ vErrors.push(err182);
 }
 errors++;
 }
-var valid34 = _errs207 === errors;
-if(!valid34){
-const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key15}};
+}
+}
+else {
+const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2376,14 +2369,11 @@ vErrors.push(err183);
 }
 errors++;
 }
+var _valid3 = _errs189 === errors;
+valid34 = valid34 || _valid3;
 }
-for(const key16 in data87){
-let data88 = data87[key16];
-const _errs211 = errors;
-let valid36 = false;
-const _errs212 = errors;
-if(typeof data88 !== "string"){
-const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(!valid34){
+const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2392,305 +2382,11 @@ vErrors.push(err184);
 }
 errors++;
 }
-var _valid4 = _errs212 === errors;
-valid36 = valid36 || _valid4;
-if(!valid36){
-const _errs214 = errors;
-if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
-for(const key17 in data88){
-if(!((((((((key17 === "exact") || (key17 === "prefix")) || (key17 === "suffix")) || (key17 === "contains")) || (key17 === "regex")) || (key17 === "range")) || (key17 === "present")) || (key17 === "invert"))){
-const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
-if(vErrors === null){
-vErrors = [err185];
-}
 else {
-vErrors.push(err185);
-}
-errors++;
-}
-}
-if(data88.exact !== undefined){
-if(typeof data88.exact !== "string"){
-const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err186];
-}
-else {
-vErrors.push(err186);
-}
-errors++;
-}
-}
-if(data88.prefix !== undefined){
-let data90 = data88.prefix;
-if(typeof data90 === "string"){
-if(!(formats4(data90))){
-const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err187];
-}
-else {
-vErrors.push(err187);
-}
-errors++;
-}
-}
-else {
-const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err188];
-}
-else {
-vErrors.push(err188);
-}
-errors++;
-}
-}
-if(data88.suffix !== undefined){
-let data91 = data88.suffix;
-if(typeof data91 === "string"){
-if(!(formats4(data91))){
-const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err189];
-}
-else {
-vErrors.push(err189);
-}
-errors++;
-}
-}
-else {
-const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err190];
-}
-else {
-vErrors.push(err190);
-}
-errors++;
-}
-}
-if(data88.contains !== undefined){
-let data92 = data88.contains;
-if(typeof data92 === "string"){
-if(!(formats4(data92))){
-const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err191];
-}
-else {
-vErrors.push(err191);
-}
-errors++;
-}
-}
-else {
-const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err192];
-}
-else {
-vErrors.push(err192);
-}
-errors++;
-}
-}
-if(data88.regex !== undefined){
-let data93 = data88.regex;
-if(typeof data93 === "string"){
-if(!(formats46(data93))){
-const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
-if(vErrors === null){
-vErrors = [err193];
-}
-else {
-vErrors.push(err193);
-}
-errors++;
-}
-}
-else {
-const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err194];
-}
-else {
-vErrors.push(err194);
-}
-errors++;
-}
-}
-if(data88.range !== undefined){
-let data94 = data88.range;
-if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
-if(data94.start === undefined){
-const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
-if(vErrors === null){
-vErrors = [err195];
-}
-else {
-vErrors.push(err195);
-}
-errors++;
-}
-if(data94.end === undefined){
-const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
-if(vErrors === null){
-vErrors = [err196];
-}
-else {
-vErrors.push(err196);
-}
-errors++;
-}
-for(const key18 in data94){
-if(!((key18 === "start") || (key18 === "end"))){
-const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
-if(vErrors === null){
-vErrors = [err197];
-}
-else {
-vErrors.push(err197);
-}
-errors++;
-}
-}
-if(data94.start !== undefined){
-let data95 = data94.start;
-if(!(((typeof data95 == "number") && (!(data95 % 1) && !isNaN(data95))) && (isFinite(data95)))){
-const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err198];
-}
-else {
-vErrors.push(err198);
-}
-errors++;
-}
-if((typeof data95 == "number") && (isFinite(data95))){
-if(data95 > 9007199254740991 || isNaN(data95)){
-const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err199];
-}
-else {
-vErrors.push(err199);
-}
-errors++;
-}
-if(data95 < -9007199254740991 || isNaN(data95)){
-const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err200];
-}
-else {
-vErrors.push(err200);
-}
-errors++;
-}
-}
-}
-if(data94.end !== undefined){
-let data96 = data94.end;
-if(!(((typeof data96 == "number") && (!(data96 % 1) && !isNaN(data96))) && (isFinite(data96)))){
-const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err201];
-}
-else {
-vErrors.push(err201);
-}
-errors++;
-}
-if((typeof data96 == "number") && (isFinite(data96))){
-if(data96 > 9007199254740991 || isNaN(data96)){
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err202];
-}
-else {
-vErrors.push(err202);
-}
-errors++;
-}
-if(data96 < -9007199254740991 || isNaN(data96)){
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err203];
-}
-else {
-vErrors.push(err203);
-}
-errors++;
-}
-}
-}
-}
-else {
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err204];
-}
-else {
-vErrors.push(err204);
-}
-errors++;
-}
-}
-if(data88.present !== undefined){
-if(typeof data88.present !== "boolean"){
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err205];
-}
-else {
-vErrors.push(err205);
-}
-errors++;
-}
-}
-if(data88.invert !== undefined){
-if(typeof data88.invert !== "boolean"){
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err206];
-}
-else {
-vErrors.push(err206);
-}
-errors++;
-}
-}
-}
-else {
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err207];
-}
-else {
-vErrors.push(err207);
-}
-errors++;
-}
-var _valid4 = _errs214 === errors;
-valid36 = valid36 || _valid4;
-}
-if(!valid36){
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-if(vErrors === null){
-vErrors = [err208];
-}
-else {
-vErrors.push(err208);
-}
-errors++;
-}
-else {
-errors = _errs211;
+errors = _errs186;
 if(vErrors !== null){
-if(_errs211){
-vErrors.length = _errs211;
+if(_errs186){
+vErrors.length = _errs186;
 }
 else {
 vErrors = null;
@@ -2700,7 +2396,307 @@ vErrors = null;
 }
 }
 else {
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err185];
+}
+else {
+vErrors.push(err185);
+}
+errors++;
+}
+}
+if(data68.query !== undefined){
+let data90 = data68.query;
+if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
+for(const key17 in data90){
+const _errs215 = errors;
+if(typeof key17 === "string"){
+if(!(formats4(key17))){
+const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key17};
+if(vErrors === null){
+vErrors = [err186];
+}
+else {
+vErrors.push(err186);
+}
+errors++;
+}
+}
+else {
+const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key17};
+if(vErrors === null){
+vErrors = [err187];
+}
+else {
+vErrors.push(err187);
+}
+errors++;
+}
+var valid37 = _errs215 === errors;
+if(!valid37){
+const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key17}};
+if(vErrors === null){
+vErrors = [err188];
+}
+else {
+vErrors.push(err188);
+}
+errors++;
+}
+}
+for(const key18 in data90){
+let data91 = data90[key18];
+const _errs219 = errors;
+let valid39 = false;
+const _errs220 = errors;
+if(typeof data91 !== "string"){
+const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err189];
+}
+else {
+vErrors.push(err189);
+}
+errors++;
+}
+var _valid4 = _errs220 === errors;
+valid39 = valid39 || _valid4;
+if(!valid39){
+const _errs222 = errors;
+if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
+for(const key19 in data91){
+if(!((((((((key19 === "exact") || (key19 === "prefix")) || (key19 === "suffix")) || (key19 === "contains")) || (key19 === "regex")) || (key19 === "range")) || (key19 === "present")) || (key19 === "invert"))){
+const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+if(vErrors === null){
+vErrors = [err190];
+}
+else {
+vErrors.push(err190);
+}
+errors++;
+}
+}
+if(data91.exact !== undefined){
+if(typeof data91.exact !== "string"){
+const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err191];
+}
+else {
+vErrors.push(err191);
+}
+errors++;
+}
+}
+if(data91.prefix !== undefined){
+let data93 = data91.prefix;
+if(typeof data93 === "string"){
+if(!(formats4(data93))){
+const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err192];
+}
+else {
+vErrors.push(err192);
+}
+errors++;
+}
+}
+else {
+const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err193];
+}
+else {
+vErrors.push(err193);
+}
+errors++;
+}
+}
+if(data91.suffix !== undefined){
+let data94 = data91.suffix;
+if(typeof data94 === "string"){
+if(!(formats4(data94))){
+const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err194];
+}
+else {
+vErrors.push(err194);
+}
+errors++;
+}
+}
+else {
+const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err195];
+}
+else {
+vErrors.push(err195);
+}
+errors++;
+}
+}
+if(data91.contains !== undefined){
+let data95 = data91.contains;
+if(typeof data95 === "string"){
+if(!(formats4(data95))){
+const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err196];
+}
+else {
+vErrors.push(err196);
+}
+errors++;
+}
+}
+else {
+const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err197];
+}
+else {
+vErrors.push(err197);
+}
+errors++;
+}
+}
+if(data91.regex !== undefined){
+let data96 = data91.regex;
+if(typeof data96 === "string"){
+if(!(formats46(data96))){
+const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err198];
+}
+else {
+vErrors.push(err198);
+}
+errors++;
+}
+}
+else {
+const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err199];
+}
+else {
+vErrors.push(err199);
+}
+errors++;
+}
+}
+if(data91.range !== undefined){
+let data97 = data91.range;
+if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
+if(data97.start === undefined){
+const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(vErrors === null){
+vErrors = [err200];
+}
+else {
+vErrors.push(err200);
+}
+errors++;
+}
+if(data97.end === undefined){
+const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+if(vErrors === null){
+vErrors = [err201];
+}
+else {
+vErrors.push(err201);
+}
+errors++;
+}
+for(const key20 in data97){
+if(!((key20 === "start") || (key20 === "end"))){
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+if(vErrors === null){
+vErrors = [err202];
+}
+else {
+vErrors.push(err202);
+}
+errors++;
+}
+}
+if(data97.start !== undefined){
+let data98 = data97.start;
+if(!(((typeof data98 == "number") && (!(data98 % 1) && !isNaN(data98))) && (isFinite(data98)))){
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err203];
+}
+else {
+vErrors.push(err203);
+}
+errors++;
+}
+if((typeof data98 == "number") && (isFinite(data98))){
+if(data98 > 9007199254740991 || isNaN(data98)){
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err204];
+}
+else {
+vErrors.push(err204);
+}
+errors++;
+}
+if(data98 < -9007199254740991 || isNaN(data98)){
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err205];
+}
+else {
+vErrors.push(err205);
+}
+errors++;
+}
+}
+}
+if(data97.end !== undefined){
+let data99 = data97.end;
+if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err206];
+}
+else {
+vErrors.push(err206);
+}
+errors++;
+}
+if((typeof data99 == "number") && (isFinite(data99))){
+if(data99 > 9007199254740991 || isNaN(data99)){
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err207];
+}
+else {
+vErrors.push(err207);
+}
+errors++;
+}
+if(data99 < -9007199254740991 || isNaN(data99)){
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err208];
+}
+else {
+vErrors.push(err208);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2710,11 +2706,9 @@ vErrors.push(err209);
 errors++;
 }
 }
-if(data65.fraction !== undefined){
-let data99 = data65.fraction;
-if((typeof data99 == "number") && (isFinite(data99))){
-if(data99 > 1 || isNaN(data99)){
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data91.present !== undefined){
+if(typeof data91.present !== "boolean"){
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2723,8 +2717,10 @@ vErrors.push(err210);
 }
 errors++;
 }
-if(data99 < 0 || isNaN(data99)){
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data91.invert !== undefined){
+if(typeof data91.invert !== "boolean"){
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2734,8 +2730,9 @@ vErrors.push(err211);
 errors++;
 }
 }
+}
 else {
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2744,10 +2741,11 @@ vErrors.push(err212);
 }
 errors++;
 }
+var _valid4 = _errs222 === errors;
+valid39 = valid39 || _valid4;
 }
-}
-else {
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(!valid39){
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2756,13 +2754,21 @@ vErrors.push(err213);
 }
 errors++;
 }
+else {
+errors = _errs219;
+if(vErrors !== null){
+if(_errs219){
+vErrors.length = _errs219;
 }
-if(data63.forward !== undefined){
-let data100 = data63.forward;
-if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
-for(const key19 in data100){
-if(!(func2.call(schema12.properties.forward.properties, key19))){
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2772,11 +2778,11 @@ vErrors.push(err214);
 errors++;
 }
 }
-if(data100.cluster !== undefined){
-let data101 = data100.cluster;
-if(typeof data101 === "string"){
-if(!(formats4(data101))){
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data68.fraction !== undefined){
+let data102 = data68.fraction;
+if((typeof data102 == "number") && (isFinite(data102))){
+if(data102 > 1 || isNaN(data102)){
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2785,9 +2791,8 @@ vErrors.push(err215);
 }
 errors++;
 }
-}
-else {
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data102 < 0 || isNaN(data102)){
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2797,11 +2802,8 @@ vErrors.push(err216);
 errors++;
 }
 }
-if(data100.clusters !== undefined){
-let data102 = data100.clusters;
-if(Array.isArray(data102)){
-if(data102.length < 1){
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2810,12 +2812,10 @@ vErrors.push(err217);
 }
 errors++;
 }
-const len7 = data102.length;
-for(let i7=0; i7<len7; i7++){
-let data103 = data102[i7];
-if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
-if(data103.name === undefined){
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+}
+else {
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2824,9 +2824,13 @@ vErrors.push(err218);
 }
 errors++;
 }
-for(const key20 in data103){
-if(!((key20 === "name") || (key20 === "weight"))){
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+}
+if(data66.forward !== undefined){
+let data103 = data66.forward;
+if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
+for(const key21 in data103){
+if(!(func2.call(schema12.properties.forward.properties, key21))){
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2836,11 +2840,11 @@ vErrors.push(err219);
 errors++;
 }
 }
-if(data103.name !== undefined){
-let data104 = data103.name;
+if(data103.cluster !== undefined){
+let data104 = data103.cluster;
 if(typeof data104 === "string"){
 if(!(formats4(data104))){
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2851,7 +2855,7 @@ errors++;
 }
 }
 else {
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2861,10 +2865,11 @@ vErrors.push(err221);
 errors++;
 }
 }
-if(data103.weight !== undefined){
-let data105 = data103.weight;
-if(!(((typeof data105 == "number") && (!(data105 % 1) && !isNaN(data105))) && (isFinite(data105)))){
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data103.clusters !== undefined){
+let data105 = data103.clusters;
+if(Array.isArray(data105)){
+if(data105.length < 1){
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2873,9 +2878,12 @@ vErrors.push(err222);
 }
 errors++;
 }
-if((typeof data105 == "number") && (isFinite(data105))){
-if(data105 > 4294967295 || isNaN(data105)){
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+const len8 = data105.length;
+for(let i8=0; i8<len8; i8++){
+let data106 = data105[i8];
+if(data106 && typeof data106 == "object" && !Array.isArray(data106)){
+if(data106.name === undefined){
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2884,8 +2892,9 @@ vErrors.push(err223);
 }
 errors++;
 }
-if(data105 < 0 || isNaN(data105)){
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+for(const key22 in data106){
+if(!((key22 === "name") || (key22 === "weight"))){
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2895,10 +2904,11 @@ vErrors.push(err224);
 errors++;
 }
 }
-}
-}
-else {
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters/" + i7,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data106.name !== undefined){
+let data107 = data106.name;
+if(typeof data107 === "string"){
+if(!(formats4(data107))){
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2908,9 +2918,8 @@ vErrors.push(err225);
 errors++;
 }
 }
-}
 else {
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2920,11 +2929,10 @@ vErrors.push(err226);
 errors++;
 }
 }
-if(data100.clusterHeader !== undefined){
-let data106 = data100.clusterHeader;
-if(typeof data106 === "string"){
-if(!(formats76(data106))){
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(data106.weight !== undefined){
+let data108 = data106.weight;
+if(!(((typeof data108 == "number") && (!(data108 % 1) && !isNaN(data108))) && (isFinite(data108)))){
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2933,9 +2941,9 @@ vErrors.push(err227);
 }
 errors++;
 }
-}
-else {
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if((typeof data108 == "number") && (isFinite(data108))){
+if(data108 > 4294967295 || isNaN(data108)){
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2944,12 +2952,8 @@ vErrors.push(err228);
 }
 errors++;
 }
-}
-if(data100.timeout !== undefined){
-let data107 = data100.timeout;
-if(typeof data107 === "string"){
-if(!(formats2(data107))){
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(data108 < 0 || isNaN(data108)){
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2959,8 +2963,10 @@ vErrors.push(err229);
 errors++;
 }
 }
+}
+}
 else {
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2970,11 +2976,9 @@ vErrors.push(err230);
 errors++;
 }
 }
-if(data100.idleTimeout !== undefined){
-let data108 = data100.idleTimeout;
-if(typeof data108 === "string"){
-if(!(formats2(data108))){
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+}
+else {
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -2984,8 +2988,11 @@ vErrors.push(err231);
 errors++;
 }
 }
-else {
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data103.clusterHeader !== undefined){
+let data109 = data103.clusterHeader;
+if(typeof data109 === "string"){
+if(!(formats76(data109))){
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -2995,15 +3002,8 @@ vErrors.push(err232);
 errors++;
 }
 }
-if(data100.upgrades !== undefined){
-let data109 = data100.upgrades;
-if(Array.isArray(data109)){
-const len8 = data109.length;
-for(let i8=0; i8<len8; i8++){
-let data110 = data109[i8];
-if(typeof data110 === "string"){
-if(!(formats32(data110))){
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+else {
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3013,8 +3013,11 @@ vErrors.push(err233);
 errors++;
 }
 }
-else {
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+if(data103.timeout !== undefined){
+let data110 = data103.timeout;
+if(typeof data110 === "string"){
+if(!(formats2(data110))){
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3024,9 +3027,8 @@ vErrors.push(err234);
 errors++;
 }
 }
-}
 else {
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3036,12 +3038,11 @@ vErrors.push(err235);
 errors++;
 }
 }
-if(data100.rewrite !== undefined){
-let data111 = data100.rewrite;
-if(data111 && typeof data111 == "object" && !Array.isArray(data111)){
-for(const key21 in data111){
-if(!(((((key21 === "prefix") || (key21 === "regex")) || (key21 === "path")) || (key21 === "host")) || (key21 === "hostFrom"))){
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+if(data103.idleTimeout !== undefined){
+let data111 = data103.idleTimeout;
+if(typeof data111 === "string"){
+if(!(formats2(data111))){
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3051,11 +3052,8 @@ vErrors.push(err236);
 errors++;
 }
 }
-if(data111.prefix !== undefined){
-let data112 = data111.prefix;
-if(typeof data112 === "string"){
-if(!(formats42(data112))){
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3065,8 +3063,11 @@ vErrors.push(err237);
 errors++;
 }
 }
-else {
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data103.grpcTimeoutHeaderMax !== undefined){
+let data112 = data103.grpcTimeoutHeaderMax;
+if(typeof data112 === "string"){
+if(!(formats2(data112))){
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3076,11 +3077,8 @@ vErrors.push(err238);
 errors++;
 }
 }
-if(data111.regex !== undefined){
-let data113 = data111.regex;
-if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
-if(data113.pattern === undefined){
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3089,8 +3087,16 @@ vErrors.push(err239);
 }
 errors++;
 }
-if(data113.substitution === undefined){
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data103.upgrades !== undefined){
+let data113 = data103.upgrades;
+if(Array.isArray(data113)){
+const len9 = data113.length;
+for(let i9=0; i9<len9; i9++){
+let data114 = data113[i9];
+if(typeof data114 === "string"){
+if(!(formats32(data114))){
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3099,9 +3105,9 @@ vErrors.push(err240);
 }
 errors++;
 }
-for(const key22 in data113){
-if(!((key22 === "pattern") || (key22 === "substitution"))){
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+}
+else {
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3111,11 +3117,9 @@ vErrors.push(err241);
 errors++;
 }
 }
-if(data113.pattern !== undefined){
-let data114 = data113.pattern;
-if(typeof data114 === "string"){
-if(!(formats46(data114))){
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+}
+else {
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3125,8 +3129,12 @@ vErrors.push(err242);
 errors++;
 }
 }
-else {
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data103.rewrite !== undefined){
+let data115 = data103.rewrite;
+if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
+for(const key23 in data115){
+if(!(((((key23 === "prefix") || (key23 === "regex")) || (key23 === "path")) || (key23 === "host")) || (key23 === "hostFrom"))){
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3136,11 +3144,11 @@ vErrors.push(err243);
 errors++;
 }
 }
-if(data113.substitution !== undefined){
-let data115 = data113.substitution;
-if(typeof data115 === "string"){
-if(!(formats88(data115))){
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data115.prefix !== undefined){
+let data116 = data115.prefix;
+if(typeof data116 === "string"){
+if(!(formats42(data116))){
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3151,7 +3159,7 @@ errors++;
 }
 }
 else {
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3161,9 +3169,11 @@ vErrors.push(err245);
 errors++;
 }
 }
-}
-else {
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data115.regex !== undefined){
+let data117 = data115.regex;
+if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
+if(data117.pattern === undefined){
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3172,12 +3182,8 @@ vErrors.push(err246);
 }
 errors++;
 }
-}
-if(data111.path !== undefined){
-let data116 = data111.path;
-if(typeof data116 === "string"){
-if(!(formats42(data116))){
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data117.substitution === undefined){
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3186,9 +3192,9 @@ vErrors.push(err247);
 }
 errors++;
 }
-}
-else {
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+for(const key24 in data117){
+if(!((key24 === "pattern") || (key24 === "substitution"))){
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3198,11 +3204,11 @@ vErrors.push(err248);
 errors++;
 }
 }
-if(data111.host !== undefined){
-let data117 = data111.host;
-if(typeof data117 === "string"){
-if(!(formats92(data117))){
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data117.pattern !== undefined){
+let data118 = data117.pattern;
+if(typeof data118 === "string"){
+if(!(formats46(data118))){
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3213,7 +3219,7 @@ errors++;
 }
 }
 else {
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3223,10 +3229,11 @@ vErrors.push(err250);
 errors++;
 }
 }
-if(data111.hostFrom !== undefined){
-let data118 = data111.hostFrom;
-if(typeof data118 !== "string"){
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data117.substitution !== undefined){
+let data119 = data117.substitution;
+if(typeof data119 === "string"){
+if(!(formats90(data119))){
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3235,8 +3242,9 @@ vErrors.push(err251);
 }
 errors++;
 }
-if(!(data118 === "upstream")){
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+else {
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3248,7 +3256,7 @@ errors++;
 }
 }
 else {
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3258,12 +3266,11 @@ vErrors.push(err253);
 errors++;
 }
 }
-if(data100.requestHeaders !== undefined){
-let data119 = data100.requestHeaders;
-if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
-for(const key23 in data119){
-if(!(((key23 === "set") || (key23 === "add")) || (key23 === "remove"))){
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
+if(data115.path !== undefined){
+let data120 = data115.path;
+if(typeof data120 === "string"){
+if(!(formats42(data120))){
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3273,14 +3280,8 @@ vErrors.push(err254);
 errors++;
 }
 }
-if(data119.set !== undefined){
-let data120 = data119.set;
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-for(const key24 in data120){
-const _errs287 = errors;
-if(typeof key24 === "string"){
-if(!(formats94(key24))){
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key24};
+else {
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3290,8 +3291,11 @@ vErrors.push(err255);
 errors++;
 }
 }
-else {
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key24};
+if(data115.host !== undefined){
+let data121 = data115.host;
+if(typeof data121 === "string"){
+if(!(formats94(data121))){
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3300,9 +3304,9 @@ vErrors.push(err256);
 }
 errors++;
 }
-var valid48 = _errs287 === errors;
-if(!valid48){
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key24}};
+}
+else {
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3312,11 +3316,10 @@ vErrors.push(err257);
 errors++;
 }
 }
-for(const key25 in data120){
-let data121 = data120[key25];
-if(typeof data121 === "string"){
-if(!(formats96(data121))){
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data115.hostFrom !== undefined){
+let data122 = data115.hostFrom;
+if(typeof data122 !== "string"){
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3325,9 +3328,8 @@ vErrors.push(err258);
 }
 errors++;
 }
-}
-else {
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(!(data122 === "upstream")){
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3339,7 +3341,7 @@ errors++;
 }
 }
 else {
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3349,14 +3351,12 @@ vErrors.push(err260);
 errors++;
 }
 }
-if(data119.add !== undefined){
-let data122 = data119.add;
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-for(const key26 in data122){
-const _errs294 = errors;
-if(typeof key26 === "string"){
-if(!(formats94(key26))){
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key26};
+if(data103.requestHeaders !== undefined){
+let data123 = data103.requestHeaders;
+if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
+for(const key25 in data123){
+if(!(((key25 === "set") || (key25 === "add")) || (key25 === "remove"))){
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3366,8 +3366,14 @@ vErrors.push(err261);
 errors++;
 }
 }
-else {
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key26};
+if(data123.set !== undefined){
+let data124 = data123.set;
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+for(const key26 in data124){
+const _errs297 = errors;
+if(typeof key26 === "string"){
+if(!(formats96(key26))){
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3376,9 +3382,9 @@ vErrors.push(err262);
 }
 errors++;
 }
-var valid50 = _errs294 === errors;
-if(!valid50){
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key26}};
+}
+else {
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key26};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3387,12 +3393,9 @@ vErrors.push(err263);
 }
 errors++;
 }
-}
-for(const key27 in data122){
-let data123 = data122[key27];
-if(typeof data123 === "string"){
-if(!(formats96(data123))){
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid51 = _errs297 === errors;
+if(!valid51){
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key26}};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3402,8 +3405,11 @@ vErrors.push(err264);
 errors++;
 }
 }
-else {
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key27 in data124){
+let data125 = data124[key27];
+if(typeof data125 === "string"){
+if(!(formats98(data125))){
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3413,9 +3419,8 @@ vErrors.push(err265);
 errors++;
 }
 }
-}
 else {
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3425,15 +3430,9 @@ vErrors.push(err266);
 errors++;
 }
 }
-if(data119.remove !== undefined){
-let data124 = data119.remove;
-if(Array.isArray(data124)){
-const len9 = data124.length;
-for(let i9=0; i9<len9; i9++){
-let data125 = data124[i9];
-if(typeof data125 === "string"){
-if(!(formats94(data125))){
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3443,8 +3442,14 @@ vErrors.push(err267);
 errors++;
 }
 }
-else {
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data123.add !== undefined){
+let data126 = data123.add;
+if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
+for(const key28 in data126){
+const _errs304 = errors;
+if(typeof key28 === "string"){
+if(!(formats96(key28))){
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3454,9 +3459,8 @@ vErrors.push(err268);
 errors++;
 }
 }
-}
 else {
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3465,10 +3469,9 @@ vErrors.push(err269);
 }
 errors++;
 }
-}
-}
-else {
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+var valid53 = _errs304 === errors;
+if(!valid53){
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3478,12 +3481,11 @@ vErrors.push(err270);
 errors++;
 }
 }
-if(data100.responseHeaders !== undefined){
-let data126 = data100.responseHeaders;
-if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
-for(const key28 in data126){
-if(!(((key28 === "set") || (key28 === "add")) || (key28 === "remove"))){
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
+for(const key29 in data126){
+let data127 = data126[key29];
+if(typeof data127 === "string"){
+if(!(formats98(data127))){
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3493,14 +3495,8 @@ vErrors.push(err271);
 errors++;
 }
 }
-if(data126.set !== undefined){
-let data127 = data126.set;
-if(data127 && typeof data127 == "object" && !Array.isArray(data127)){
-for(const key29 in data127){
-const _errs308 = errors;
-if(typeof key29 === "string"){
-if(!(formats94(key29))){
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key29};
+else {
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3510,8 +3506,9 @@ vErrors.push(err272);
 errors++;
 }
 }
+}
 else {
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key29};
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3520,9 +3517,16 @@ vErrors.push(err273);
 }
 errors++;
 }
-var valid55 = _errs308 === errors;
-if(!valid55){
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key29}};
+}
+if(data123.remove !== undefined){
+let data128 = data123.remove;
+if(Array.isArray(data128)){
+const len10 = data128.length;
+for(let i10=0; i10<len10; i10++){
+let data129 = data128[i10];
+if(typeof data129 === "string"){
+if(!(formats96(data129))){
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3532,11 +3536,8 @@ vErrors.push(err274);
 errors++;
 }
 }
-for(const key30 in data127){
-let data128 = data127[key30];
-if(typeof data128 === "string"){
-if(!(formats96(data128))){
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3546,8 +3547,9 @@ vErrors.push(err275);
 errors++;
 }
 }
+}
 else {
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3559,7 +3561,7 @@ errors++;
 }
 }
 else {
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3569,14 +3571,12 @@ vErrors.push(err277);
 errors++;
 }
 }
-if(data126.add !== undefined){
-let data129 = data126.add;
-if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
-for(const key31 in data129){
-const _errs315 = errors;
-if(typeof key31 === "string"){
-if(!(formats94(key31))){
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
+if(data103.responseHeaders !== undefined){
+let data130 = data103.responseHeaders;
+if(data130 && typeof data130 == "object" && !Array.isArray(data130)){
+for(const key30 in data130){
+if(!(((key30 === "set") || (key30 === "add")) || (key30 === "remove"))){
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30}};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3586,8 +3586,14 @@ vErrors.push(err278);
 errors++;
 }
 }
-else {
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
+if(data130.set !== undefined){
+let data131 = data130.set;
+if(data131 && typeof data131 == "object" && !Array.isArray(data131)){
+for(const key31 in data131){
+const _errs318 = errors;
+if(typeof key31 === "string"){
+if(!(formats96(key31))){
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3596,9 +3602,9 @@ vErrors.push(err279);
 }
 errors++;
 }
-var valid57 = _errs315 === errors;
-if(!valid57){
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
+}
+else {
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3607,12 +3613,9 @@ vErrors.push(err280);
 }
 errors++;
 }
-}
-for(const key32 in data129){
-let data130 = data129[key32];
-if(typeof data130 === "string"){
-if(!(formats96(data130))){
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid58 = _errs318 === errors;
+if(!valid58){
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3622,8 +3625,11 @@ vErrors.push(err281);
 errors++;
 }
 }
-else {
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key32 in data131){
+let data132 = data131[key32];
+if(typeof data132 === "string"){
+if(!(formats98(data132))){
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3633,9 +3639,8 @@ vErrors.push(err282);
 errors++;
 }
 }
-}
 else {
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3645,15 +3650,9 @@ vErrors.push(err283);
 errors++;
 }
 }
-if(data126.remove !== undefined){
-let data131 = data126.remove;
-if(Array.isArray(data131)){
-const len10 = data131.length;
-for(let i10=0; i10<len10; i10++){
-let data132 = data131[i10];
-if(typeof data132 === "string"){
-if(!(formats94(data132))){
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3663,8 +3662,14 @@ vErrors.push(err284);
 errors++;
 }
 }
-else {
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data130.add !== undefined){
+let data133 = data130.add;
+if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
+for(const key33 in data133){
+const _errs325 = errors;
+if(typeof key33 === "string"){
+if(!(formats96(key33))){
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key33};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3674,9 +3679,8 @@ vErrors.push(err285);
 errors++;
 }
 }
-}
 else {
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key33};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3685,10 +3689,9 @@ vErrors.push(err286);
 }
 errors++;
 }
-}
-}
-else {
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+var valid60 = _errs325 === errors;
+if(!valid60){
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key33}};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3698,9 +3701,11 @@ vErrors.push(err287);
 errors++;
 }
 }
-}
-else {
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+for(const key34 in data133){
+let data134 = data133[key34];
+if(typeof data134 === "string"){
+if(!(formats98(data134))){
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3710,12 +3715,8 @@ vErrors.push(err288);
 errors++;
 }
 }
-if(data63.redirect !== undefined){
-let data133 = data63.redirect;
-if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
-for(const key33 in data133){
-if(!(((((((key33 === "scheme") || (key33 === "host")) || (key33 === "port")) || (key33 === "path")) || (key33 === "prefix")) || (key33 === "status")) || (key33 === "stripQuery"))){
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
+else {
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3725,10 +3726,9 @@ vErrors.push(err289);
 errors++;
 }
 }
-if(data133.scheme !== undefined){
-let data134 = data133.scheme;
-if(typeof data134 !== "string"){
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3737,8 +3737,16 @@ vErrors.push(err290);
 }
 errors++;
 }
-if(!((data134 === "http") || (data134 === "https"))){
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data130.remove !== undefined){
+let data135 = data130.remove;
+if(Array.isArray(data135)){
+const len11 = data135.length;
+for(let i11=0; i11<len11; i11++){
+let data136 = data135[i11];
+if(typeof data136 === "string"){
+if(!(formats96(data136))){
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove/" + i11,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3748,11 +3756,8 @@ vErrors.push(err291);
 errors++;
 }
 }
-if(data133.host !== undefined){
-let data135 = data133.host;
-if(typeof data135 === "string"){
-if(!(formats114(data135))){
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+else {
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove/" + i11,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3762,8 +3767,9 @@ vErrors.push(err292);
 errors++;
 }
 }
+}
 else {
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3773,10 +3779,9 @@ vErrors.push(err293);
 errors++;
 }
 }
-if(data133.port !== undefined){
-let data136 = data133.port;
-if(!(((typeof data136 == "number") && (!(data136 % 1) && !isNaN(data136))) && (isFinite(data136)))){
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3785,9 +3790,10 @@ vErrors.push(err294);
 }
 errors++;
 }
-if((typeof data136 == "number") && (isFinite(data136))){
-if(data136 > 65535 || isNaN(data136)){
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+}
+else {
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3796,8 +3802,13 @@ vErrors.push(err295);
 }
 errors++;
 }
-if(data136 < 0 || isNaN(data136)){
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data66.redirect !== undefined){
+let data137 = data66.redirect;
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+for(const key35 in data137){
+if(!(((((((key35 === "scheme") || (key35 === "host")) || (key35 === "port")) || (key35 === "path")) || (key35 === "prefix")) || (key35 === "status")) || (key35 === "stripQuery"))){
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3807,12 +3818,10 @@ vErrors.push(err296);
 errors++;
 }
 }
-}
-if(data133.path !== undefined){
-let data137 = data133.path;
-if(typeof data137 === "string"){
-if(!(formats116(data137))){
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data137.scheme !== undefined){
+let data138 = data137.scheme;
+if(typeof data138 !== "string"){
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3821,9 +3830,8 @@ vErrors.push(err297);
 }
 errors++;
 }
-}
-else {
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(!((data138 === "http") || (data138 === "https"))){
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3833,11 +3841,11 @@ vErrors.push(err298);
 errors++;
 }
 }
-if(data133.prefix !== undefined){
-let data138 = data133.prefix;
-if(typeof data138 === "string"){
-if(!(formats42(data138))){
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data137.host !== undefined){
+let data139 = data137.host;
+if(typeof data139 === "string"){
+if(!(formats116(data139))){
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3848,7 +3856,7 @@ errors++;
 }
 }
 else {
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3858,10 +3866,10 @@ vErrors.push(err300);
 errors++;
 }
 }
-if(data133.status !== undefined){
-let data139 = data133.status;
-if(!(((typeof data139 == "number") && (!(data139 % 1) && !isNaN(data139))) && (isFinite(data139)))){
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data137.port !== undefined){
+let data140 = data137.port;
+if(!(((typeof data140 == "number") && (!(data140 % 1) && !isNaN(data140))) && (isFinite(data140)))){
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3870,8 +3878,9 @@ vErrors.push(err301);
 }
 errors++;
 }
-if(!(((((data139 === 301) || (data139 === 302)) || (data139 === 303)) || (data139 === 307)) || (data139 === 308))){
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+if((typeof data140 == "number") && (isFinite(data140))){
+if(data140 > 65535 || isNaN(data140)){
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3880,10 +3889,8 @@ vErrors.push(err302);
 }
 errors++;
 }
-}
-if(data133.stripQuery !== undefined){
-if(typeof data133.stripQuery !== "boolean"){
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data140 < 0 || isNaN(data140)){
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3894,8 +3901,11 @@ errors++;
 }
 }
 }
-else {
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data137.path !== undefined){
+let data141 = data137.path;
+if(typeof data141 === "string"){
+if(!(formats118(data141))){
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3905,11 +3915,8 @@ vErrors.push(err304);
 errors++;
 }
 }
-if(data63.respond !== undefined){
-let data141 = data63.respond;
-if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
-if(data141.status === undefined){
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+else {
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3918,9 +3925,12 @@ vErrors.push(err305);
 }
 errors++;
 }
-for(const key34 in data141){
-if(!(((key34 === "status") || (key34 === "headers")) || (key34 === "body"))){
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34}};
+}
+if(data137.prefix !== undefined){
+let data142 = data137.prefix;
+if(typeof data142 === "string"){
+if(!(formats42(data142))){
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3930,10 +3940,8 @@ vErrors.push(err306);
 errors++;
 }
 }
-if(data141.status !== undefined){
-let data142 = data141.status;
-if(!(((typeof data142 == "number") && (!(data142 % 1) && !isNaN(data142))) && (isFinite(data142)))){
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3942,9 +3950,11 @@ vErrors.push(err307);
 }
 errors++;
 }
-if((typeof data142 == "number") && (isFinite(data142))){
-if(data142 > 599 || isNaN(data142)){
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data137.status !== undefined){
+let data143 = data137.status;
+if(!(((typeof data143 == "number") && (!(data143 % 1) && !isNaN(data143))) && (isFinite(data143)))){
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3953,8 +3963,8 @@ vErrors.push(err308);
 }
 errors++;
 }
-if(data142 < 200 || isNaN(data142)){
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+if(!(((((data143 === 301) || (data143 === 302)) || (data143 === 303)) || (data143 === 307)) || (data143 === 308))){
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3964,15 +3974,9 @@ vErrors.push(err309);
 errors++;
 }
 }
-}
-if(data141.headers !== undefined){
-let data143 = data141.headers;
-if(data143 && typeof data143 == "object" && !Array.isArray(data143)){
-for(const key35 in data143){
-const _errs348 = errors;
-if(typeof key35 === "string"){
-if(!(formats94(key35))){
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key35};
+if(data137.stripQuery !== undefined){
+if(typeof data137.stripQuery !== "boolean"){
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3982,8 +3986,9 @@ vErrors.push(err310);
 errors++;
 }
 }
+}
 else {
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key35};
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -3992,9 +3997,12 @@ vErrors.push(err311);
 }
 errors++;
 }
-var valid63 = _errs348 === errors;
-if(!valid63){
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key35}};
+}
+if(data66.respond !== undefined){
+let data145 = data66.respond;
+if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
+if(data145.status === undefined){
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4003,12 +4011,9 @@ vErrors.push(err312);
 }
 errors++;
 }
-}
-for(const key36 in data143){
-let data144 = data143[key36];
-if(typeof data144 === "string"){
-if(!(formats96(data144))){
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key36 in data145){
+if(!(((key36 === "status") || (key36 === "headers")) || (key36 === "body"))){
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4018,8 +4023,10 @@ vErrors.push(err313);
 errors++;
 }
 }
-else {
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data145.status !== undefined){
+let data146 = data145.status;
+if(!(((typeof data146 == "number") && (!(data146 % 1) && !isNaN(data146))) && (isFinite(data146)))){
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4028,10 +4035,9 @@ vErrors.push(err314);
 }
 errors++;
 }
-}
-}
-else {
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if((typeof data146 == "number") && (isFinite(data146))){
+if(data146 > 599 || isNaN(data146)){
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4040,10 +4046,8 @@ vErrors.push(err315);
 }
 errors++;
 }
-}
-if(data141.body !== undefined){
-if(typeof data141.body !== "string"){
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+if(data146 < 200 || isNaN(data146)){
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4054,8 +4058,14 @@ errors++;
 }
 }
 }
-else {
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+if(data145.headers !== undefined){
+let data147 = data145.headers;
+if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
+for(const key37 in data147){
+const _errs358 = errors;
+if(typeof key37 === "string"){
+if(!(formats96(key37))){
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key37};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4065,9 +4075,8 @@ vErrors.push(err317);
 errors++;
 }
 }
-}
 else {
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i5,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key37};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4076,10 +4085,9 @@ vErrors.push(err318);
 }
 errors++;
 }
-}
-}
-else {
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+var valid66 = _errs358 === errors;
+if(!valid66){
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key37}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4089,11 +4097,11 @@ vErrors.push(err319);
 errors++;
 }
 }
-if(data16.virtualHosts !== undefined){
-let data146 = data16.virtualHosts;
-if(Array.isArray(data146)){
-if(data146.length < 1){
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+for(const key38 in data147){
+let data148 = data147[key38];
+if(typeof data148 === "string"){
+if(!(formats98(data148))){
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4102,12 +4110,9 @@ vErrors.push(err320);
 }
 errors++;
 }
-const len11 = data146.length;
-for(let i11=0; i11<len11; i11++){
-let data147 = data146[i11];
-if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
-if(data147.domains === undefined){
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+else {
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4116,8 +4121,10 @@ vErrors.push(err321);
 }
 errors++;
 }
-if(data147.routes === undefined){
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+}
+}
+else {
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4126,9 +4133,10 @@ vErrors.push(err322);
 }
 errors++;
 }
-for(const key37 in data147){
-if(!(((((key37 === "name") || (key37 === "domains")) || (key37 === "requestHeaders")) || (key37 === "responseHeaders")) || (key37 === "routes"))){
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+}
+if(data145.body !== undefined){
+if(typeof data145.body !== "string"){
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4138,11 +4146,9 @@ vErrors.push(err323);
 errors++;
 }
 }
-if(data147.name !== undefined){
-let data148 = data147.name;
-if(typeof data148 === "string"){
-if(!(formats4(data148))){
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4152,8 +4158,9 @@ vErrors.push(err324);
 errors++;
 }
 }
+}
 else {
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4163,11 +4170,9 @@ vErrors.push(err325);
 errors++;
 }
 }
-if(data147.domains !== undefined){
-let data149 = data147.domains;
-if(Array.isArray(data149)){
-if(data149.length < 1){
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4176,12 +4181,12 @@ vErrors.push(err326);
 }
 errors++;
 }
-const len12 = data149.length;
-for(let i12=0; i12<len12; i12++){
-let data150 = data149[i12];
-if(typeof data150 === "string"){
-if(!(formats126(data150))){
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+}
+if(data16.virtualHosts !== undefined){
+let data150 = data16.virtualHosts;
+if(Array.isArray(data150)){
+if(data150.length < 1){
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4190,9 +4195,12 @@ vErrors.push(err327);
 }
 errors++;
 }
-}
-else {
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+const len12 = data150.length;
+for(let i12=0; i12<len12; i12++){
+let data151 = data150[i12];
+if(data151 && typeof data151 == "object" && !Array.isArray(data151)){
+if(data151.domains === undefined){
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4201,10 +4209,8 @@ vErrors.push(err328);
 }
 errors++;
 }
-}
-}
-else {
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+if(data151.routes === undefined){
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4213,13 +4219,9 @@ vErrors.push(err329);
 }
 errors++;
 }
-}
-if(data147.requestHeaders !== undefined){
-let data151 = data147.requestHeaders;
-if(data151 && typeof data151 == "object" && !Array.isArray(data151)){
-for(const key38 in data151){
-if(!(((key38 === "set") || (key38 === "add")) || (key38 === "remove"))){
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38}};
+for(const key39 in data151){
+if(!(((((key39 === "name") || (key39 === "domains")) || (key39 === "requestHeaders")) || (key39 === "responseHeaders")) || (key39 === "routes"))){
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39}};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4229,14 +4231,11 @@ vErrors.push(err330);
 errors++;
 }
 }
-if(data151.set !== undefined){
-let data152 = data151.set;
-if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
-for(const key39 in data152){
-const _errs371 = errors;
-if(typeof key39 === "string"){
-if(!(formats94(key39))){
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key39};
+if(data151.name !== undefined){
+let data152 = data151.name;
+if(typeof data152 === "string"){
+if(!(formats4(data152))){
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4247,7 +4246,7 @@ errors++;
 }
 }
 else {
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key39};
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4256,9 +4255,12 @@ vErrors.push(err332);
 }
 errors++;
 }
-var valid71 = _errs371 === errors;
-if(!valid71){
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key39}};
+}
+if(data151.domains !== undefined){
+let data153 = data151.domains;
+if(Array.isArray(data153)){
+if(data153.length < 1){
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4267,12 +4269,12 @@ vErrors.push(err333);
 }
 errors++;
 }
-}
-for(const key40 in data152){
-let data153 = data152[key40];
-if(typeof data153 === "string"){
-if(!(formats96(data153))){
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+const len13 = data153.length;
+for(let i13=0; i13<len13; i13++){
+let data154 = data153[i13];
+if(typeof data154 === "string"){
+if(!(formats128(data154))){
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4283,7 +4285,7 @@ errors++;
 }
 }
 else {
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4295,7 +4297,7 @@ errors++;
 }
 }
 else {
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4305,14 +4307,12 @@ vErrors.push(err336);
 errors++;
 }
 }
-if(data151.add !== undefined){
-let data154 = data151.add;
-if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
-for(const key41 in data154){
-const _errs378 = errors;
-if(typeof key41 === "string"){
-if(!(formats94(key41))){
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
+if(data151.requestHeaders !== undefined){
+let data155 = data151.requestHeaders;
+if(data155 && typeof data155 == "object" && !Array.isArray(data155)){
+for(const key40 in data155){
+if(!(((key40 === "set") || (key40 === "add")) || (key40 === "remove"))){
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40}};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4322,8 +4322,14 @@ vErrors.push(err337);
 errors++;
 }
 }
-else {
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
+if(data155.set !== undefined){
+let data156 = data155.set;
+if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
+for(const key41 in data156){
+const _errs381 = errors;
+if(typeof key41 === "string"){
+if(!(formats96(key41))){
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4332,9 +4338,9 @@ vErrors.push(err338);
 }
 errors++;
 }
-var valid73 = _errs378 === errors;
-if(!valid73){
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
+}
+else {
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4343,12 +4349,9 @@ vErrors.push(err339);
 }
 errors++;
 }
-}
-for(const key42 in data154){
-let data155 = data154[key42];
-if(typeof data155 === "string"){
-if(!(formats96(data155))){
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid74 = _errs381 === errors;
+if(!valid74){
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4358,8 +4361,11 @@ vErrors.push(err340);
 errors++;
 }
 }
-else {
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key42 in data156){
+let data157 = data156[key42];
+if(typeof data157 === "string"){
+if(!(formats98(data157))){
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4369,9 +4375,8 @@ vErrors.push(err341);
 errors++;
 }
 }
-}
 else {
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4381,15 +4386,9 @@ vErrors.push(err342);
 errors++;
 }
 }
-if(data151.remove !== undefined){
-let data156 = data151.remove;
-if(Array.isArray(data156)){
-const len13 = data156.length;
-for(let i13=0; i13<len13; i13++){
-let data157 = data156[i13];
-if(typeof data157 === "string"){
-if(!(formats94(data157))){
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4399,8 +4398,14 @@ vErrors.push(err343);
 errors++;
 }
 }
-else {
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data155.add !== undefined){
+let data158 = data155.add;
+if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
+for(const key43 in data158){
+const _errs388 = errors;
+if(typeof key43 === "string"){
+if(!(formats96(key43))){
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4410,9 +4415,8 @@ vErrors.push(err344);
 errors++;
 }
 }
-}
 else {
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4421,10 +4425,9 @@ vErrors.push(err345);
 }
 errors++;
 }
-}
-}
-else {
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+var valid76 = _errs388 === errors;
+if(!valid76){
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4434,12 +4437,11 @@ vErrors.push(err346);
 errors++;
 }
 }
-if(data147.responseHeaders !== undefined){
-let data158 = data147.responseHeaders;
-if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
-for(const key43 in data158){
-if(!(((key43 === "set") || (key43 === "add")) || (key43 === "remove"))){
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
+for(const key44 in data158){
+let data159 = data158[key44];
+if(typeof data159 === "string"){
+if(!(formats98(data159))){
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4449,14 +4451,8 @@ vErrors.push(err347);
 errors++;
 }
 }
-if(data158.set !== undefined){
-let data159 = data158.set;
-if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
-for(const key44 in data159){
-const _errs392 = errors;
-if(typeof key44 === "string"){
-if(!(formats94(key44))){
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key44};
+else {
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4466,8 +4462,9 @@ vErrors.push(err348);
 errors++;
 }
 }
+}
 else {
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key44};
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4476,9 +4473,16 @@ vErrors.push(err349);
 }
 errors++;
 }
-var valid78 = _errs392 === errors;
-if(!valid78){
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key44}};
+}
+if(data155.remove !== undefined){
+let data160 = data155.remove;
+if(Array.isArray(data160)){
+const len14 = data160.length;
+for(let i14=0; i14<len14; i14++){
+let data161 = data160[i14];
+if(typeof data161 === "string"){
+if(!(formats96(data161))){
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4488,11 +4492,8 @@ vErrors.push(err350);
 errors++;
 }
 }
-for(const key45 in data159){
-let data160 = data159[key45];
-if(typeof data160 === "string"){
-if(!(formats96(data160))){
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4502,8 +4503,9 @@ vErrors.push(err351);
 errors++;
 }
 }
+}
 else {
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4515,7 +4517,7 @@ errors++;
 }
 }
 else {
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4525,14 +4527,12 @@ vErrors.push(err353);
 errors++;
 }
 }
-if(data158.add !== undefined){
-let data161 = data158.add;
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-for(const key46 in data161){
-const _errs399 = errors;
-if(typeof key46 === "string"){
-if(!(formats94(key46))){
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
+if(data151.responseHeaders !== undefined){
+let data162 = data151.responseHeaders;
+if(data162 && typeof data162 == "object" && !Array.isArray(data162)){
+for(const key45 in data162){
+if(!(((key45 === "set") || (key45 === "add")) || (key45 === "remove"))){
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45}};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4542,8 +4542,14 @@ vErrors.push(err354);
 errors++;
 }
 }
-else {
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
+if(data162.set !== undefined){
+let data163 = data162.set;
+if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
+for(const key46 in data163){
+const _errs402 = errors;
+if(typeof key46 === "string"){
+if(!(formats96(key46))){
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4552,9 +4558,9 @@ vErrors.push(err355);
 }
 errors++;
 }
-var valid80 = _errs399 === errors;
-if(!valid80){
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
+}
+else {
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4563,12 +4569,9 @@ vErrors.push(err356);
 }
 errors++;
 }
-}
-for(const key47 in data161){
-let data162 = data161[key47];
-if(typeof data162 === "string"){
-if(!(formats96(data162))){
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid81 = _errs402 === errors;
+if(!valid81){
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4578,8 +4581,11 @@ vErrors.push(err357);
 errors++;
 }
 }
-else {
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key47 in data163){
+let data164 = data163[key47];
+if(typeof data164 === "string"){
+if(!(formats98(data164))){
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4589,9 +4595,8 @@ vErrors.push(err358);
 errors++;
 }
 }
-}
 else {
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4601,15 +4606,9 @@ vErrors.push(err359);
 errors++;
 }
 }
-if(data158.remove !== undefined){
-let data163 = data158.remove;
-if(Array.isArray(data163)){
-const len14 = data163.length;
-for(let i14=0; i14<len14; i14++){
-let data164 = data163[i14];
-if(typeof data164 === "string"){
-if(!(formats94(data164))){
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4619,8 +4618,14 @@ vErrors.push(err360);
 errors++;
 }
 }
-else {
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data162.add !== undefined){
+let data165 = data162.add;
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+for(const key48 in data165){
+const _errs409 = errors;
+if(typeof key48 === "string"){
+if(!(formats96(key48))){
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key48};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4630,9 +4635,8 @@ vErrors.push(err361);
 errors++;
 }
 }
-}
 else {
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key48};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4641,10 +4645,9 @@ vErrors.push(err362);
 }
 errors++;
 }
-}
-}
-else {
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+var valid83 = _errs409 === errors;
+if(!valid83){
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key48}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4654,15 +4657,11 @@ vErrors.push(err363);
 errors++;
 }
 }
-if(data147.routes !== undefined){
-let data165 = data147.routes;
-if(Array.isArray(data165)){
-const len15 = data165.length;
-for(let i15=0; i15<len15; i15++){
-let data166 = data165[i15];
-if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
-if(data166.match === undefined){
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+for(const key49 in data165){
+let data166 = data165[key49];
+if(typeof data166 === "string"){
+if(!(formats98(data166))){
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4671,9 +4670,9 @@ vErrors.push(err364);
 }
 errors++;
 }
-for(const key48 in data166){
-if(!(((((key48 === "name") || (key48 === "match")) || (key48 === "forward")) || (key48 === "redirect")) || (key48 === "respond"))){
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
+}
+else {
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4683,11 +4682,9 @@ vErrors.push(err365);
 errors++;
 }
 }
-if(data166.name !== undefined){
-let data167 = data166.name;
-if(typeof data167 === "string"){
-if(!(formats4(data167))){
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4697,8 +4694,15 @@ vErrors.push(err366);
 errors++;
 }
 }
-else {
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data162.remove !== undefined){
+let data167 = data162.remove;
+if(Array.isArray(data167)){
+const len15 = data167.length;
+for(let i15=0; i15<len15; i15++){
+let data168 = data167[i15];
+if(typeof data168 === "string"){
+if(!(formats96(data168))){
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4708,12 +4712,8 @@ vErrors.push(err367);
 errors++;
 }
 }
-if(data166.match !== undefined){
-let data168 = data166.match;
-if(data168 && typeof data168 == "object" && !Array.isArray(data168)){
-for(const key49 in data168){
-if(!(func2.call(schema12.properties.match.properties, key49))){
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49}};
+else {
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4723,11 +4723,9 @@ vErrors.push(err368);
 errors++;
 }
 }
-if(data168.path !== undefined){
-let data169 = data168.path;
-if(typeof data169 === "string"){
-if(!(formats40(data169))){
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+}
+else {
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4737,8 +4735,9 @@ vErrors.push(err369);
 errors++;
 }
 }
+}
 else {
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4748,11 +4747,15 @@ vErrors.push(err370);
 errors++;
 }
 }
-if(data168.prefix !== undefined){
-let data170 = data168.prefix;
-if(typeof data170 === "string"){
-if(!(formats42(data170))){
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data151.routes !== undefined){
+let data169 = data151.routes;
+if(Array.isArray(data169)){
+const len16 = data169.length;
+for(let i16=0; i16<len16; i16++){
+let data170 = data169[i16];
+if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
+if(data170.match === undefined){
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4761,9 +4764,9 @@ vErrors.push(err371);
 }
 errors++;
 }
-}
-else {
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+for(const key50 in data170){
+if(!(((((key50 === "name") || (key50 === "match")) || (key50 === "forward")) || (key50 === "redirect")) || (key50 === "respond"))){
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4773,11 +4776,11 @@ vErrors.push(err372);
 errors++;
 }
 }
-if(data168.pathSeparatedPrefix !== undefined){
-let data171 = data168.pathSeparatedPrefix;
+if(data170.name !== undefined){
+let data171 = data170.name;
 if(typeof data171 === "string"){
-if(!(formats44(data171))){
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(!(formats4(data171))){
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4788,7 +4791,7 @@ errors++;
 }
 }
 else {
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4798,11 +4801,12 @@ vErrors.push(err374);
 errors++;
 }
 }
-if(data168.regex !== undefined){
-let data172 = data168.regex;
-if(typeof data172 === "string"){
-if(!(formats46(data172))){
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data170.match !== undefined){
+let data172 = data170.match;
+if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
+for(const key51 in data172){
+if(!(func2.call(schema12.properties.match.properties, key51))){
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4812,8 +4816,11 @@ vErrors.push(err375);
 errors++;
 }
 }
-else {
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data172.path !== undefined){
+let data173 = data172.path;
+if(typeof data173 === "string"){
+if(!(formats40(data173))){
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4823,11 +4830,8 @@ vErrors.push(err376);
 errors++;
 }
 }
-if(data168.template !== undefined){
-let data173 = data168.template;
-if(typeof data173 === "string"){
-if(!(formats48(data173))){
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4837,8 +4841,11 @@ vErrors.push(err377);
 errors++;
 }
 }
-else {
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data172.prefix !== undefined){
+let data174 = data172.prefix;
+if(typeof data174 === "string"){
+if(!(formats42(data174))){
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4848,9 +4855,8 @@ vErrors.push(err378);
 errors++;
 }
 }
-if(data168.connect !== undefined){
-if(typeof data168.connect !== "boolean"){
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4860,9 +4866,11 @@ vErrors.push(err379);
 errors++;
 }
 }
-if(data168.caseSensitive !== undefined){
-if(typeof data168.caseSensitive !== "boolean"){
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data172.pathSeparatedPrefix !== undefined){
+let data175 = data172.pathSeparatedPrefix;
+if(typeof data175 === "string"){
+if(!(formats44(data175))){
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4872,15 +4880,8 @@ vErrors.push(err380);
 errors++;
 }
 }
-if(data168.methods !== undefined){
-let data176 = data168.methods;
-if(Array.isArray(data176)){
-const len16 = data176.length;
-for(let i16=0; i16<len16; i16++){
-let data177 = data176[i16];
-if(typeof data177 === "string"){
-if(!(formats50(data177))){
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+else {
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4890,8 +4891,11 @@ vErrors.push(err381);
 errors++;
 }
 }
-else {
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods/" + i16,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data172.regex !== undefined){
+let data176 = data172.regex;
+if(typeof data176 === "string"){
+if(!(formats46(data176))){
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4901,9 +4905,8 @@ vErrors.push(err382);
 errors++;
 }
 }
-}
 else {
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4913,14 +4916,11 @@ vErrors.push(err383);
 errors++;
 }
 }
-if(data168.headers !== undefined){
-let data178 = data168.headers;
-if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
-for(const key50 in data178){
-const _errs439 = errors;
-if(typeof key50 === "string"){
-if(!(formats52(key50))){
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key50};
+if(data172.template !== undefined){
+let data177 = data172.template;
+if(typeof data177 === "string"){
+if(!(formats48(data177))){
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4931,7 +4931,7 @@ errors++;
 }
 }
 else {
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key50};
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4940,9 +4940,10 @@ vErrors.push(err385);
 }
 errors++;
 }
-var valid91 = _errs439 === errors;
-if(!valid91){
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key50}};
+}
+if(data172.connect !== undefined){
+if(typeof data172.connect !== "boolean"){
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4952,13 +4953,9 @@ vErrors.push(err386);
 errors++;
 }
 }
-for(const key51 in data178){
-let data179 = data178[key51];
-const _errs443 = errors;
-let valid93 = false;
-const _errs444 = errors;
-if(typeof data179 !== "string"){
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data172.caseSensitive !== undefined){
+if(typeof data172.caseSensitive !== "boolean"){
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4967,14 +4964,16 @@ vErrors.push(err387);
 }
 errors++;
 }
-var _valid5 = _errs444 === errors;
-valid93 = valid93 || _valid5;
-if(!valid93){
-const _errs446 = errors;
-if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
-for(const key52 in data179){
-if(!((((((((key52 === "exact") || (key52 === "prefix")) || (key52 === "suffix")) || (key52 === "contains")) || (key52 === "regex")) || (key52 === "range")) || (key52 === "present")) || (key52 === "invert"))){
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
+}
+if(data172.methods !== undefined){
+let data180 = data172.methods;
+if(Array.isArray(data180)){
+const len17 = data180.length;
+for(let i17=0; i17<len17; i17++){
+let data181 = data180[i17];
+if(typeof data181 === "string"){
+if(!(formats50(data181))){
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods/" + i17,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4984,9 +4983,8 @@ vErrors.push(err388);
 errors++;
 }
 }
-if(data179.exact !== undefined){
-if(typeof data179.exact !== "string"){
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+else {
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods/" + i17,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -4996,11 +4994,9 @@ vErrors.push(err389);
 errors++;
 }
 }
-if(data179.prefix !== undefined){
-let data181 = data179.prefix;
-if(typeof data181 === "string"){
-if(!(formats4(data181))){
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5010,8 +5006,14 @@ vErrors.push(err390);
 errors++;
 }
 }
-else {
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data172.headers !== undefined){
+let data182 = data172.headers;
+if(data182 && typeof data182 == "object" && !Array.isArray(data182)){
+for(const key52 in data182){
+const _errs449 = errors;
+if(typeof key52 === "string"){
+if(!(formats52(key52))){
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key52};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5021,11 +5023,8 @@ vErrors.push(err391);
 errors++;
 }
 }
-if(data179.suffix !== undefined){
-let data182 = data179.suffix;
-if(typeof data182 === "string"){
-if(!(formats4(data182))){
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key52};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5034,9 +5033,9 @@ vErrors.push(err392);
 }
 errors++;
 }
-}
-else {
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+var valid94 = _errs449 === errors;
+if(!valid94){
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key52}};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5046,11 +5045,13 @@ vErrors.push(err393);
 errors++;
 }
 }
-if(data179.contains !== undefined){
-let data183 = data179.contains;
-if(typeof data183 === "string"){
-if(!(formats4(data183))){
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+for(const key53 in data182){
+let data183 = data182[key53];
+const _errs453 = errors;
+let valid96 = false;
+const _errs454 = errors;
+if(typeof data183 !== "string"){
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5059,9 +5060,14 @@ vErrors.push(err394);
 }
 errors++;
 }
-}
-else {
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+var _valid5 = _errs454 === errors;
+valid96 = valid96 || _valid5;
+if(!valid96){
+const _errs456 = errors;
+if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
+for(const key54 in data183){
+if(!((((((((key54 === "exact") || (key54 === "prefix")) || (key54 === "suffix")) || (key54 === "contains")) || (key54 === "regex")) || (key54 === "range")) || (key54 === "present")) || (key54 === "invert"))){
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5071,11 +5077,9 @@ vErrors.push(err395);
 errors++;
 }
 }
-if(data179.regex !== undefined){
-let data184 = data179.regex;
-if(typeof data184 === "string"){
-if(!(formats46(data184))){
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data183.exact !== undefined){
+if(typeof data183.exact !== "string"){
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5085,8 +5089,11 @@ vErrors.push(err396);
 errors++;
 }
 }
-else {
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data183.prefix !== undefined){
+let data185 = data183.prefix;
+if(typeof data185 === "string"){
+if(!(formats4(data185))){
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5096,11 +5103,8 @@ vErrors.push(err397);
 errors++;
 }
 }
-if(data179.range !== undefined){
-let data185 = data179.range;
-if(data185 && typeof data185 == "object" && !Array.isArray(data185)){
-if(data185.start === undefined){
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5109,8 +5113,12 @@ vErrors.push(err398);
 }
 errors++;
 }
-if(data185.end === undefined){
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data183.suffix !== undefined){
+let data186 = data183.suffix;
+if(typeof data186 === "string"){
+if(!(formats4(data186))){
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5119,9 +5127,9 @@ vErrors.push(err399);
 }
 errors++;
 }
-for(const key53 in data185){
-if(!((key53 === "start") || (key53 === "end"))){
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53}};
+}
+else {
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5131,10 +5139,11 @@ vErrors.push(err400);
 errors++;
 }
 }
-if(data185.start !== undefined){
-let data186 = data185.start;
-if(!(((typeof data186 == "number") && (!(data186 % 1) && !isNaN(data186))) && (isFinite(data186)))){
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data183.contains !== undefined){
+let data187 = data183.contains;
+if(typeof data187 === "string"){
+if(!(formats4(data187))){
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5143,9 +5152,9 @@ vErrors.push(err401);
 }
 errors++;
 }
-if((typeof data186 == "number") && (isFinite(data186))){
-if(data186 > 9007199254740991 || isNaN(data186)){
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5154,8 +5163,12 @@ vErrors.push(err402);
 }
 errors++;
 }
-if(data186 < -9007199254740991 || isNaN(data186)){
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data183.regex !== undefined){
+let data188 = data183.regex;
+if(typeof data188 === "string"){
+if(!(formats46(data188))){
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5165,11 +5178,8 @@ vErrors.push(err403);
 errors++;
 }
 }
-}
-if(data185.end !== undefined){
-let data187 = data185.end;
-if(!(((typeof data187 == "number") && (!(data187 % 1) && !isNaN(data187))) && (isFinite(data187)))){
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+else {
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5178,9 +5188,12 @@ vErrors.push(err404);
 }
 errors++;
 }
-if((typeof data187 == "number") && (isFinite(data187))){
-if(data187 > 9007199254740991 || isNaN(data187)){
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data183.range !== undefined){
+let data189 = data183.range;
+if(data189 && typeof data189 == "object" && !Array.isArray(data189)){
+if(data189.start === undefined){
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5189,8 +5202,8 @@ vErrors.push(err405);
 }
 errors++;
 }
-if(data187 < -9007199254740991 || isNaN(data187)){
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(data189.end === undefined){
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5199,11 +5212,9 @@ vErrors.push(err406);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+for(const key55 in data189){
+if(!((key55 === "start") || (key55 === "end"))){
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5213,9 +5224,10 @@ vErrors.push(err407);
 errors++;
 }
 }
-if(data179.present !== undefined){
-if(typeof data179.present !== "boolean"){
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data189.start !== undefined){
+let data190 = data189.start;
+if(!(((typeof data190 == "number") && (!(data190 % 1) && !isNaN(data190))) && (isFinite(data190)))){
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5224,10 +5236,9 @@ vErrors.push(err408);
 }
 errors++;
 }
-}
-if(data179.invert !== undefined){
-if(typeof data179.invert !== "boolean"){
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if((typeof data190 == "number") && (isFinite(data190))){
+if(data190 > 9007199254740991 || isNaN(data190)){
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5236,10 +5247,8 @@ vErrors.push(err409);
 }
 errors++;
 }
-}
-}
-else {
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data190 < -9007199254740991 || isNaN(data190)){
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5248,11 +5257,12 @@ vErrors.push(err410);
 }
 errors++;
 }
-var _valid5 = _errs446 === errors;
-valid93 = valid93 || _valid5;
 }
-if(!valid93){
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+if(data189.end !== undefined){
+let data191 = data189.end;
+if(!(((typeof data191 == "number") && (!(data191 % 1) && !isNaN(data191))) && (isFinite(data191)))){
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5261,21 +5271,9 @@ vErrors.push(err411);
 }
 errors++;
 }
-else {
-errors = _errs443;
-if(vErrors !== null){
-if(_errs443){
-vErrors.length = _errs443;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if((typeof data191 == "number") && (isFinite(data191))){
+if(data191 > 9007199254740991 || isNaN(data191)){
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5284,15 +5282,8 @@ vErrors.push(err412);
 }
 errors++;
 }
-}
-if(data168.query !== undefined){
-let data190 = data168.query;
-if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
-for(const key54 in data190){
-const _errs472 = errors;
-if(typeof key54 === "string"){
-if(!(formats4(key54))){
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key54};
+if(data191 < -9007199254740991 || isNaN(data191)){
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5302,8 +5293,10 @@ vErrors.push(err413);
 errors++;
 }
 }
+}
+}
 else {
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key54};
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5312,9 +5305,10 @@ vErrors.push(err414);
 }
 errors++;
 }
-var valid96 = _errs472 === errors;
-if(!valid96){
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key54}};
+}
+if(data183.present !== undefined){
+if(typeof data183.present !== "boolean"){
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5324,13 +5318,9 @@ vErrors.push(err415);
 errors++;
 }
 }
-for(const key55 in data190){
-let data191 = data190[key55];
-const _errs476 = errors;
-let valid98 = false;
-const _errs477 = errors;
-if(typeof data191 !== "string"){
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data183.invert !== undefined){
+if(typeof data183.invert !== "boolean"){
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5339,14 +5329,10 @@ vErrors.push(err416);
 }
 errors++;
 }
-var _valid6 = _errs477 === errors;
-valid98 = valid98 || _valid6;
-if(!valid98){
-const _errs479 = errors;
-if(data191 && typeof data191 == "object" && !Array.isArray(data191)){
-for(const key56 in data191){
-if(!((((((((key56 === "exact") || (key56 === "prefix")) || (key56 === "suffix")) || (key56 === "contains")) || (key56 === "regex")) || (key56 === "range")) || (key56 === "present")) || (key56 === "invert"))){
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
+}
+}
+else {
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5355,10 +5341,11 @@ vErrors.push(err417);
 }
 errors++;
 }
+var _valid5 = _errs456 === errors;
+valid96 = valid96 || _valid5;
 }
-if(data191.exact !== undefined){
-if(typeof data191.exact !== "string"){
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(!valid96){
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5367,277 +5354,11 @@ vErrors.push(err418);
 }
 errors++;
 }
-}
-if(data191.prefix !== undefined){
-let data193 = data191.prefix;
-if(typeof data193 === "string"){
-if(!(formats4(data193))){
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err419];
-}
 else {
-vErrors.push(err419);
-}
-errors++;
-}
-}
-else {
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err420];
-}
-else {
-vErrors.push(err420);
-}
-errors++;
-}
-}
-if(data191.suffix !== undefined){
-let data194 = data191.suffix;
-if(typeof data194 === "string"){
-if(!(formats4(data194))){
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err421];
-}
-else {
-vErrors.push(err421);
-}
-errors++;
-}
-}
-else {
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err422];
-}
-else {
-vErrors.push(err422);
-}
-errors++;
-}
-}
-if(data191.contains !== undefined){
-let data195 = data191.contains;
-if(typeof data195 === "string"){
-if(!(formats4(data195))){
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err423];
-}
-else {
-vErrors.push(err423);
-}
-errors++;
-}
-}
-else {
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err424];
-}
-else {
-vErrors.push(err424);
-}
-errors++;
-}
-}
-if(data191.regex !== undefined){
-let data196 = data191.regex;
-if(typeof data196 === "string"){
-if(!(formats46(data196))){
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
-if(vErrors === null){
-vErrors = [err425];
-}
-else {
-vErrors.push(err425);
-}
-errors++;
-}
-}
-else {
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err426];
-}
-else {
-vErrors.push(err426);
-}
-errors++;
-}
-}
-if(data191.range !== undefined){
-let data197 = data191.range;
-if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
-if(data197.start === undefined){
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
-if(vErrors === null){
-vErrors = [err427];
-}
-else {
-vErrors.push(err427);
-}
-errors++;
-}
-if(data197.end === undefined){
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
-if(vErrors === null){
-vErrors = [err428];
-}
-else {
-vErrors.push(err428);
-}
-errors++;
-}
-for(const key57 in data197){
-if(!((key57 === "start") || (key57 === "end"))){
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
-if(vErrors === null){
-vErrors = [err429];
-}
-else {
-vErrors.push(err429);
-}
-errors++;
-}
-}
-if(data197.start !== undefined){
-let data198 = data197.start;
-if(!(((typeof data198 == "number") && (!(data198 % 1) && !isNaN(data198))) && (isFinite(data198)))){
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err430];
-}
-else {
-vErrors.push(err430);
-}
-errors++;
-}
-if((typeof data198 == "number") && (isFinite(data198))){
-if(data198 > 9007199254740991 || isNaN(data198)){
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err431];
-}
-else {
-vErrors.push(err431);
-}
-errors++;
-}
-if(data198 < -9007199254740991 || isNaN(data198)){
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err432];
-}
-else {
-vErrors.push(err432);
-}
-errors++;
-}
-}
-}
-if(data197.end !== undefined){
-let data199 = data197.end;
-if(!(((typeof data199 == "number") && (!(data199 % 1) && !isNaN(data199))) && (isFinite(data199)))){
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err433];
-}
-else {
-vErrors.push(err433);
-}
-errors++;
-}
-if((typeof data199 == "number") && (isFinite(data199))){
-if(data199 > 9007199254740991 || isNaN(data199)){
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err434];
-}
-else {
-vErrors.push(err434);
-}
-errors++;
-}
-if(data199 < -9007199254740991 || isNaN(data199)){
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err435];
-}
-else {
-vErrors.push(err435);
-}
-errors++;
-}
-}
-}
-}
-else {
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err436];
-}
-else {
-vErrors.push(err436);
-}
-errors++;
-}
-}
-if(data191.present !== undefined){
-if(typeof data191.present !== "boolean"){
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err437];
-}
-else {
-vErrors.push(err437);
-}
-errors++;
-}
-}
-if(data191.invert !== undefined){
-if(typeof data191.invert !== "boolean"){
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err438];
-}
-else {
-vErrors.push(err438);
-}
-errors++;
-}
-}
-}
-else {
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err439];
-}
-else {
-vErrors.push(err439);
-}
-errors++;
-}
-var _valid6 = _errs479 === errors;
-valid98 = valid98 || _valid6;
-}
-if(!valid98){
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-if(vErrors === null){
-vErrors = [err440];
-}
-else {
-vErrors.push(err440);
-}
-errors++;
-}
-else {
-errors = _errs476;
+errors = _errs453;
 if(vErrors !== null){
-if(_errs476){
-vErrors.length = _errs476;
+if(_errs453){
+vErrors.length = _errs453;
 }
 else {
 vErrors = null;
@@ -5647,7 +5368,284 @@ vErrors = null;
 }
 }
 else {
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err419];
+}
+else {
+vErrors.push(err419);
+}
+errors++;
+}
+}
+if(data172.query !== undefined){
+let data194 = data172.query;
+if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
+for(const key56 in data194){
+const _errs482 = errors;
+if(typeof key56 === "string"){
+if(!(formats4(key56))){
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key56};
+if(vErrors === null){
+vErrors = [err420];
+}
+else {
+vErrors.push(err420);
+}
+errors++;
+}
+}
+else {
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key56};
+if(vErrors === null){
+vErrors = [err421];
+}
+else {
+vErrors.push(err421);
+}
+errors++;
+}
+var valid99 = _errs482 === errors;
+if(!valid99){
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key56}};
+if(vErrors === null){
+vErrors = [err422];
+}
+else {
+vErrors.push(err422);
+}
+errors++;
+}
+}
+for(const key57 in data194){
+let data195 = data194[key57];
+const _errs486 = errors;
+let valid101 = false;
+const _errs487 = errors;
+if(typeof data195 !== "string"){
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err423];
+}
+else {
+vErrors.push(err423);
+}
+errors++;
+}
+var _valid6 = _errs487 === errors;
+valid101 = valid101 || _valid6;
+if(!valid101){
+const _errs489 = errors;
+if(data195 && typeof data195 == "object" && !Array.isArray(data195)){
+for(const key58 in data195){
+if(!((((((((key58 === "exact") || (key58 === "prefix")) || (key58 === "suffix")) || (key58 === "contains")) || (key58 === "regex")) || (key58 === "range")) || (key58 === "present")) || (key58 === "invert"))){
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+if(vErrors === null){
+vErrors = [err424];
+}
+else {
+vErrors.push(err424);
+}
+errors++;
+}
+}
+if(data195.exact !== undefined){
+if(typeof data195.exact !== "string"){
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err425];
+}
+else {
+vErrors.push(err425);
+}
+errors++;
+}
+}
+if(data195.prefix !== undefined){
+let data197 = data195.prefix;
+if(typeof data197 === "string"){
+if(!(formats4(data197))){
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err426];
+}
+else {
+vErrors.push(err426);
+}
+errors++;
+}
+}
+else {
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err427];
+}
+else {
+vErrors.push(err427);
+}
+errors++;
+}
+}
+if(data195.suffix !== undefined){
+let data198 = data195.suffix;
+if(typeof data198 === "string"){
+if(!(formats4(data198))){
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err428];
+}
+else {
+vErrors.push(err428);
+}
+errors++;
+}
+}
+else {
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err429];
+}
+else {
+vErrors.push(err429);
+}
+errors++;
+}
+}
+if(data195.contains !== undefined){
+let data199 = data195.contains;
+if(typeof data199 === "string"){
+if(!(formats4(data199))){
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err430];
+}
+else {
+vErrors.push(err430);
+}
+errors++;
+}
+}
+else {
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err431];
+}
+else {
+vErrors.push(err431);
+}
+errors++;
+}
+}
+if(data195.regex !== undefined){
+let data200 = data195.regex;
+if(typeof data200 === "string"){
+if(!(formats46(data200))){
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err432];
+}
+else {
+vErrors.push(err432);
+}
+errors++;
+}
+}
+else {
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err433];
+}
+else {
+vErrors.push(err433);
+}
+errors++;
+}
+}
+if(data195.range !== undefined){
+let data201 = data195.range;
+if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
+if(data201.start === undefined){
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(vErrors === null){
+vErrors = [err434];
+}
+else {
+vErrors.push(err434);
+}
+errors++;
+}
+if(data201.end === undefined){
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+if(vErrors === null){
+vErrors = [err435];
+}
+else {
+vErrors.push(err435);
+}
+errors++;
+}
+for(const key59 in data201){
+if(!((key59 === "start") || (key59 === "end"))){
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+if(vErrors === null){
+vErrors = [err436];
+}
+else {
+vErrors.push(err436);
+}
+errors++;
+}
+}
+if(data201.start !== undefined){
+let data202 = data201.start;
+if(!(((typeof data202 == "number") && (!(data202 % 1) && !isNaN(data202))) && (isFinite(data202)))){
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err437];
+}
+else {
+vErrors.push(err437);
+}
+errors++;
+}
+if((typeof data202 == "number") && (isFinite(data202))){
+if(data202 > 9007199254740991 || isNaN(data202)){
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err438];
+}
+else {
+vErrors.push(err438);
+}
+errors++;
+}
+if(data202 < -9007199254740991 || isNaN(data202)){
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err439];
+}
+else {
+vErrors.push(err439);
+}
+errors++;
+}
+}
+}
+if(data201.end !== undefined){
+let data203 = data201.end;
+if(!(((typeof data203 == "number") && (!(data203 % 1) && !isNaN(data203))) && (isFinite(data203)))){
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err440];
+}
+else {
+vErrors.push(err440);
+}
+errors++;
+}
+if((typeof data203 == "number") && (isFinite(data203))){
+if(data203 > 9007199254740991 || isNaN(data203)){
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5656,12 +5654,8 @@ vErrors.push(err441);
 }
 errors++;
 }
-}
-if(data168.fraction !== undefined){
-let data202 = data168.fraction;
-if((typeof data202 == "number") && (isFinite(data202))){
-if(data202 > 1 || isNaN(data202)){
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data203 < -9007199254740991 || isNaN(data203)){
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5670,8 +5664,11 @@ vErrors.push(err442);
 }
 errors++;
 }
-if(data202 < 0 || isNaN(data202)){
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+}
+else {
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5681,8 +5678,9 @@ vErrors.push(err443);
 errors++;
 }
 }
-else {
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(data195.present !== undefined){
+if(typeof data195.present !== "boolean"){
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5692,9 +5690,9 @@ vErrors.push(err444);
 errors++;
 }
 }
-}
-else {
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(data195.invert !== undefined){
+if(typeof data195.invert !== "boolean"){
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5704,12 +5702,9 @@ vErrors.push(err445);
 errors++;
 }
 }
-if(data166.forward !== undefined){
-let data203 = data166.forward;
-if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
-for(const key58 in data203){
-if(!(func2.call(schema12.properties.forward.properties, key58))){
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+}
+else {
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5718,12 +5713,11 @@ vErrors.push(err446);
 }
 errors++;
 }
+var _valid6 = _errs489 === errors;
+valid101 = valid101 || _valid6;
 }
-if(data203.cluster !== undefined){
-let data204 = data203.cluster;
-if(typeof data204 === "string"){
-if(!(formats4(data204))){
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(!valid101){
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5732,9 +5726,21 @@ vErrors.push(err447);
 }
 errors++;
 }
+else {
+errors = _errs486;
+if(vErrors !== null){
+if(_errs486){
+vErrors.length = _errs486;
 }
 else {
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5744,11 +5750,11 @@ vErrors.push(err448);
 errors++;
 }
 }
-if(data203.clusters !== undefined){
-let data205 = data203.clusters;
-if(Array.isArray(data205)){
-if(data205.length < 1){
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+if(data172.fraction !== undefined){
+let data206 = data172.fraction;
+if((typeof data206 == "number") && (isFinite(data206))){
+if(data206 > 1 || isNaN(data206)){
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5757,12 +5763,8 @@ vErrors.push(err449);
 }
 errors++;
 }
-const len17 = data205.length;
-for(let i17=0; i17<len17; i17++){
-let data206 = data205[i17];
-if(data206 && typeof data206 == "object" && !Array.isArray(data206)){
-if(data206.name === undefined){
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(data206 < 0 || isNaN(data206)){
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5771,9 +5773,9 @@ vErrors.push(err450);
 }
 errors++;
 }
-for(const key59 in data206){
-if(!((key59 === "name") || (key59 === "weight"))){
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+}
+else {
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5783,11 +5785,9 @@ vErrors.push(err451);
 errors++;
 }
 }
-if(data206.name !== undefined){
-let data207 = data206.name;
-if(typeof data207 === "string"){
-if(!(formats4(data207))){
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5797,8 +5797,12 @@ vErrors.push(err452);
 errors++;
 }
 }
-else {
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data170.forward !== undefined){
+let data207 = data170.forward;
+if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
+for(const key60 in data207){
+if(!(func2.call(schema12.properties.forward.properties, key60))){
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5808,10 +5812,11 @@ vErrors.push(err453);
 errors++;
 }
 }
-if(data206.weight !== undefined){
-let data208 = data206.weight;
-if(!(((typeof data208 == "number") && (!(data208 % 1) && !isNaN(data208))) && (isFinite(data208)))){
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data207.cluster !== undefined){
+let data208 = data207.cluster;
+if(typeof data208 === "string"){
+if(!(formats4(data208))){
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5820,9 +5825,9 @@ vErrors.push(err454);
 }
 errors++;
 }
-if((typeof data208 == "number") && (isFinite(data208))){
-if(data208 > 4294967295 || isNaN(data208)){
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+else {
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5831,8 +5836,12 @@ vErrors.push(err455);
 }
 errors++;
 }
-if(data208 < 0 || isNaN(data208)){
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data207.clusters !== undefined){
+let data209 = data207.clusters;
+if(Array.isArray(data209)){
+if(data209.length < 1){
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5841,11 +5850,12 @@ vErrors.push(err456);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const len18 = data209.length;
+for(let i18=0; i18<len18; i18++){
+let data210 = data209[i18];
+if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
+if(data210.name === undefined){
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5854,10 +5864,9 @@ vErrors.push(err457);
 }
 errors++;
 }
-}
-}
-else {
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+for(const key61 in data210){
+if(!((key61 === "name") || (key61 === "weight"))){
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5867,11 +5876,11 @@ vErrors.push(err458);
 errors++;
 }
 }
-if(data203.clusterHeader !== undefined){
-let data209 = data203.clusterHeader;
-if(typeof data209 === "string"){
-if(!(formats76(data209))){
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(data210.name !== undefined){
+let data211 = data210.name;
+if(typeof data211 === "string"){
+if(!(formats4(data211))){
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5882,7 +5891,7 @@ errors++;
 }
 }
 else {
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5892,11 +5901,10 @@ vErrors.push(err460);
 errors++;
 }
 }
-if(data203.timeout !== undefined){
-let data210 = data203.timeout;
-if(typeof data210 === "string"){
-if(!(formats2(data210))){
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(data210.weight !== undefined){
+let data212 = data210.weight;
+if(!(((typeof data212 == "number") && (!(data212 % 1) && !isNaN(data212))) && (isFinite(data212)))){
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5905,9 +5913,9 @@ vErrors.push(err461);
 }
 errors++;
 }
-}
-else {
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+if((typeof data212 == "number") && (isFinite(data212))){
+if(data212 > 4294967295 || isNaN(data212)){
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5916,12 +5924,8 @@ vErrors.push(err462);
 }
 errors++;
 }
-}
-if(data203.idleTimeout !== undefined){
-let data211 = data203.idleTimeout;
-if(typeof data211 === "string"){
-if(!(formats2(data211))){
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data212 < 0 || isNaN(data212)){
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5931,8 +5935,10 @@ vErrors.push(err463);
 errors++;
 }
 }
+}
+}
 else {
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5942,15 +5948,9 @@ vErrors.push(err464);
 errors++;
 }
 }
-if(data203.upgrades !== undefined){
-let data212 = data203.upgrades;
-if(Array.isArray(data212)){
-const len18 = data212.length;
-for(let i18=0; i18<len18; i18++){
-let data213 = data212[i18];
-if(typeof data213 === "string"){
-if(!(formats32(data213))){
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+}
+else {
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -5960,8 +5960,11 @@ vErrors.push(err465);
 errors++;
 }
 }
-else {
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+if(data207.clusterHeader !== undefined){
+let data213 = data207.clusterHeader;
+if(typeof data213 === "string"){
+if(!(formats76(data213))){
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -5971,9 +5974,8 @@ vErrors.push(err466);
 errors++;
 }
 }
-}
 else {
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -5983,12 +5985,11 @@ vErrors.push(err467);
 errors++;
 }
 }
-if(data203.rewrite !== undefined){
-let data214 = data203.rewrite;
-if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
-for(const key60 in data214){
-if(!(((((key60 === "prefix") || (key60 === "regex")) || (key60 === "path")) || (key60 === "host")) || (key60 === "hostFrom"))){
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
+if(data207.timeout !== undefined){
+let data214 = data207.timeout;
+if(typeof data214 === "string"){
+if(!(formats2(data214))){
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -5998,11 +5999,8 @@ vErrors.push(err468);
 errors++;
 }
 }
-if(data214.prefix !== undefined){
-let data215 = data214.prefix;
-if(typeof data215 === "string"){
-if(!(formats42(data215))){
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6012,8 +6010,11 @@ vErrors.push(err469);
 errors++;
 }
 }
-else {
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data207.idleTimeout !== undefined){
+let data215 = data207.idleTimeout;
+if(typeof data215 === "string"){
+if(!(formats2(data215))){
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6023,11 +6024,8 @@ vErrors.push(err470);
 errors++;
 }
 }
-if(data214.regex !== undefined){
-let data216 = data214.regex;
-if(data216 && typeof data216 == "object" && !Array.isArray(data216)){
-if(data216.pattern === undefined){
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6036,8 +6034,12 @@ vErrors.push(err471);
 }
 errors++;
 }
-if(data216.substitution === undefined){
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data207.grpcTimeoutHeaderMax !== undefined){
+let data216 = data207.grpcTimeoutHeaderMax;
+if(typeof data216 === "string"){
+if(!(formats2(data216))){
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6046,9 +6048,9 @@ vErrors.push(err472);
 }
 errors++;
 }
-for(const key61 in data216){
-if(!((key61 === "pattern") || (key61 === "substitution"))){
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
+}
+else {
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6058,11 +6060,15 @@ vErrors.push(err473);
 errors++;
 }
 }
-if(data216.pattern !== undefined){
-let data217 = data216.pattern;
-if(typeof data217 === "string"){
-if(!(formats46(data217))){
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data207.upgrades !== undefined){
+let data217 = data207.upgrades;
+if(Array.isArray(data217)){
+const len19 = data217.length;
+for(let i19=0; i19<len19; i19++){
+let data218 = data217[i19];
+if(typeof data218 === "string"){
+if(!(formats32(data218))){
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6073,7 +6079,7 @@ errors++;
 }
 }
 else {
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6083,11 +6089,9 @@ vErrors.push(err475);
 errors++;
 }
 }
-if(data216.substitution !== undefined){
-let data218 = data216.substitution;
-if(typeof data218 === "string"){
-if(!(formats88(data218))){
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+}
+else {
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6097,8 +6101,12 @@ vErrors.push(err476);
 errors++;
 }
 }
-else {
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data207.rewrite !== undefined){
+let data219 = data207.rewrite;
+if(data219 && typeof data219 == "object" && !Array.isArray(data219)){
+for(const key62 in data219){
+if(!(((((key62 === "prefix") || (key62 === "regex")) || (key62 === "path")) || (key62 === "host")) || (key62 === "hostFrom"))){
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6108,9 +6116,11 @@ vErrors.push(err477);
 errors++;
 }
 }
-}
-else {
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data219.prefix !== undefined){
+let data220 = data219.prefix;
+if(typeof data220 === "string"){
+if(!(formats42(data220))){
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6120,11 +6130,8 @@ vErrors.push(err478);
 errors++;
 }
 }
-if(data214.path !== undefined){
-let data219 = data214.path;
-if(typeof data219 === "string"){
-if(!(formats42(data219))){
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+else {
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6134,8 +6141,11 @@ vErrors.push(err479);
 errors++;
 }
 }
-else {
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data219.regex !== undefined){
+let data221 = data219.regex;
+if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
+if(data221.pattern === undefined){
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6144,12 +6154,8 @@ vErrors.push(err480);
 }
 errors++;
 }
-}
-if(data214.host !== undefined){
-let data220 = data214.host;
-if(typeof data220 === "string"){
-if(!(formats92(data220))){
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data221.substitution === undefined){
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6158,9 +6164,9 @@ vErrors.push(err481);
 }
 errors++;
 }
-}
-else {
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+for(const key63 in data221){
+if(!((key63 === "pattern") || (key63 === "substitution"))){
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6170,10 +6176,11 @@ vErrors.push(err482);
 errors++;
 }
 }
-if(data214.hostFrom !== undefined){
-let data221 = data214.hostFrom;
-if(typeof data221 !== "string"){
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data221.pattern !== undefined){
+let data222 = data221.pattern;
+if(typeof data222 === "string"){
+if(!(formats46(data222))){
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6182,8 +6189,9 @@ vErrors.push(err483);
 }
 errors++;
 }
-if(!(data221 === "upstream")){
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+else {
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6193,9 +6201,11 @@ vErrors.push(err484);
 errors++;
 }
 }
-}
-else {
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data221.substitution !== undefined){
+let data223 = data221.substitution;
+if(typeof data223 === "string"){
+if(!(formats90(data223))){
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6205,12 +6215,8 @@ vErrors.push(err485);
 errors++;
 }
 }
-if(data203.requestHeaders !== undefined){
-let data222 = data203.requestHeaders;
-if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
-for(const key62 in data222){
-if(!(((key62 === "set") || (key62 === "add")) || (key62 === "remove"))){
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
+else {
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6220,14 +6226,9 @@ vErrors.push(err486);
 errors++;
 }
 }
-if(data222.set !== undefined){
-let data223 = data222.set;
-if(data223 && typeof data223 == "object" && !Array.isArray(data223)){
-for(const key63 in data223){
-const _errs552 = errors;
-if(typeof key63 === "string"){
-if(!(formats94(key63))){
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key63};
+}
+else {
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6237,8 +6238,11 @@ vErrors.push(err487);
 errors++;
 }
 }
-else {
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key63};
+if(data219.path !== undefined){
+let data224 = data219.path;
+if(typeof data224 === "string"){
+if(!(formats42(data224))){
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6247,9 +6251,9 @@ vErrors.push(err488);
 }
 errors++;
 }
-var valid110 = _errs552 === errors;
-if(!valid110){
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key63}};
+}
+else {
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6259,11 +6263,11 @@ vErrors.push(err489);
 errors++;
 }
 }
-for(const key64 in data223){
-let data224 = data223[key64];
-if(typeof data224 === "string"){
-if(!(formats96(data224))){
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data219.host !== undefined){
+let data225 = data219.host;
+if(typeof data225 === "string"){
+if(!(formats94(data225))){
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6274,7 +6278,7 @@ errors++;
 }
 }
 else {
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6284,9 +6288,10 @@ vErrors.push(err491);
 errors++;
 }
 }
-}
-else {
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data219.hostFrom !== undefined){
+let data226 = data219.hostFrom;
+if(typeof data226 !== "string"){
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6295,15 +6300,8 @@ vErrors.push(err492);
 }
 errors++;
 }
-}
-if(data222.add !== undefined){
-let data225 = data222.add;
-if(data225 && typeof data225 == "object" && !Array.isArray(data225)){
-for(const key65 in data225){
-const _errs559 = errors;
-if(typeof key65 === "string"){
-if(!(formats94(key65))){
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key65};
+if(!(data226 === "upstream")){
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6313,8 +6311,9 @@ vErrors.push(err493);
 errors++;
 }
 }
+}
 else {
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key65};
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6323,9 +6322,13 @@ vErrors.push(err494);
 }
 errors++;
 }
-var valid112 = _errs559 === errors;
-if(!valid112){
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key65}};
+}
+if(data207.requestHeaders !== undefined){
+let data227 = data207.requestHeaders;
+if(data227 && typeof data227 == "object" && !Array.isArray(data227)){
+for(const key64 in data227){
+if(!(((key64 === "set") || (key64 === "add")) || (key64 === "remove"))){
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key64}};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6335,11 +6338,14 @@ vErrors.push(err495);
 errors++;
 }
 }
-for(const key66 in data225){
-let data226 = data225[key66];
-if(typeof data226 === "string"){
-if(!(formats96(data226))){
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data227.set !== undefined){
+let data228 = data227.set;
+if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
+for(const key65 in data228){
+const _errs564 = errors;
+if(typeof key65 === "string"){
+if(!(formats96(key65))){
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6350,7 +6356,7 @@ errors++;
 }
 }
 else {
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key65};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6359,10 +6365,9 @@ vErrors.push(err497);
 }
 errors++;
 }
-}
-}
-else {
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+var valid113 = _errs564 === errors;
+if(!valid113){
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key65}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6372,15 +6377,11 @@ vErrors.push(err498);
 errors++;
 }
 }
-if(data222.remove !== undefined){
-let data227 = data222.remove;
-if(Array.isArray(data227)){
-const len19 = data227.length;
-for(let i19=0; i19<len19; i19++){
-let data228 = data227[i19];
-if(typeof data228 === "string"){
-if(!(formats94(data228))){
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+for(const key66 in data228){
+let data229 = data228[key66];
+if(typeof data229 === "string"){
+if(!(formats98(data229))){
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6391,7 +6392,7 @@ errors++;
 }
 }
 else {
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6403,7 +6404,7 @@ errors++;
 }
 }
 else {
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6413,9 +6414,14 @@ vErrors.push(err501);
 errors++;
 }
 }
-}
-else {
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+if(data227.add !== undefined){
+let data230 = data227.add;
+if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
+for(const key67 in data230){
+const _errs571 = errors;
+if(typeof key67 === "string"){
+if(!(formats96(key67))){
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6425,12 +6431,8 @@ vErrors.push(err502);
 errors++;
 }
 }
-if(data203.responseHeaders !== undefined){
-let data229 = data203.responseHeaders;
-if(data229 && typeof data229 == "object" && !Array.isArray(data229)){
-for(const key67 in data229){
-if(!(((key67 === "set") || (key67 === "add")) || (key67 === "remove"))){
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
+else {
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6439,15 +6441,9 @@ vErrors.push(err503);
 }
 errors++;
 }
-}
-if(data229.set !== undefined){
-let data230 = data229.set;
-if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
-for(const key68 in data230){
-const _errs573 = errors;
-if(typeof key68 === "string"){
-if(!(formats94(key68))){
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key68};
+var valid115 = _errs571 === errors;
+if(!valid115){
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6457,8 +6453,11 @@ vErrors.push(err504);
 errors++;
 }
 }
-else {
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key68};
+for(const key68 in data230){
+let data231 = data230[key68];
+if(typeof data231 === "string"){
+if(!(formats98(data231))){
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6467,9 +6466,9 @@ vErrors.push(err505);
 }
 errors++;
 }
-var valid117 = _errs573 === errors;
-if(!valid117){
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key68}};
+}
+else {
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6479,11 +6478,9 @@ vErrors.push(err506);
 errors++;
 }
 }
-for(const key69 in data230){
-let data231 = data230[key69];
-if(typeof data231 === "string"){
-if(!(formats96(data231))){
-const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6493,8 +6490,15 @@ vErrors.push(err507);
 errors++;
 }
 }
-else {
-const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set/" + key69.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data227.remove !== undefined){
+let data232 = data227.remove;
+if(Array.isArray(data232)){
+const len20 = data232.length;
+for(let i20=0; i20<len20; i20++){
+let data233 = data232[i20];
+if(typeof data233 === "string"){
+if(!(formats96(data233))){
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6504,9 +6508,8 @@ vErrors.push(err508);
 errors++;
 }
 }
-}
 else {
-const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6516,14 +6519,9 @@ vErrors.push(err509);
 errors++;
 }
 }
-if(data229.add !== undefined){
-let data232 = data229.add;
-if(data232 && typeof data232 == "object" && !Array.isArray(data232)){
-for(const key70 in data232){
-const _errs580 = errors;
-if(typeof key70 === "string"){
-if(!(formats94(key70))){
-const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
+}
+else {
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6533,8 +6531,9 @@ vErrors.push(err510);
 errors++;
 }
 }
+}
 else {
-const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6543,9 +6542,13 @@ vErrors.push(err511);
 }
 errors++;
 }
-var valid119 = _errs580 === errors;
-if(!valid119){
-const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
+}
+if(data207.responseHeaders !== undefined){
+let data234 = data207.responseHeaders;
+if(data234 && typeof data234 == "object" && !Array.isArray(data234)){
+for(const key69 in data234){
+if(!(((key69 === "set") || (key69 === "add")) || (key69 === "remove"))){
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69}};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6555,11 +6558,14 @@ vErrors.push(err512);
 errors++;
 }
 }
-for(const key71 in data232){
-let data233 = data232[key71];
-if(typeof data233 === "string"){
-if(!(formats96(data233))){
-const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data234.set !== undefined){
+let data235 = data234.set;
+if(data235 && typeof data235 == "object" && !Array.isArray(data235)){
+for(const key70 in data235){
+const _errs585 = errors;
+if(typeof key70 === "string"){
+if(!(formats96(key70))){
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6570,7 +6576,7 @@ errors++;
 }
 }
 else {
-const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6579,10 +6585,9 @@ vErrors.push(err514);
 }
 errors++;
 }
-}
-}
-else {
-const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+var valid120 = _errs585 === errors;
+if(!valid120){
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6592,15 +6597,11 @@ vErrors.push(err515);
 errors++;
 }
 }
-if(data229.remove !== undefined){
-let data234 = data229.remove;
-if(Array.isArray(data234)){
-const len20 = data234.length;
-for(let i20=0; i20<len20; i20++){
-let data235 = data234[i20];
-if(typeof data235 === "string"){
-if(!(formats94(data235))){
-const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+for(const key71 in data235){
+let data236 = data235[key71];
+if(typeof data236 === "string"){
+if(!(formats98(data236))){
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6611,7 +6612,7 @@ errors++;
 }
 }
 else {
-const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6623,7 +6624,7 @@ errors++;
 }
 }
 else {
-const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6633,9 +6634,14 @@ vErrors.push(err518);
 errors++;
 }
 }
-}
-else {
-const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+if(data234.add !== undefined){
+let data237 = data234.add;
+if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
+for(const key72 in data237){
+const _errs592 = errors;
+if(typeof key72 === "string"){
+if(!(formats96(key72))){
+const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key72};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6645,9 +6651,8 @@ vErrors.push(err519);
 errors++;
 }
 }
-}
 else {
-const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key72};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -6656,13 +6661,9 @@ vErrors.push(err520);
 }
 errors++;
 }
-}
-if(data166.redirect !== undefined){
-let data236 = data166.redirect;
-if(data236 && typeof data236 == "object" && !Array.isArray(data236)){
-for(const key72 in data236){
-if(!(((((((key72 === "scheme") || (key72 === "host")) || (key72 === "port")) || (key72 === "path")) || (key72 === "prefix")) || (key72 === "status")) || (key72 === "stripQuery"))){
-const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
+var valid122 = _errs592 === errors;
+if(!valid122){
+const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key72}};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -6672,10 +6673,11 @@ vErrors.push(err521);
 errors++;
 }
 }
-if(data236.scheme !== undefined){
-let data237 = data236.scheme;
-if(typeof data237 !== "string"){
-const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+for(const key73 in data237){
+let data238 = data237[key73];
+if(typeof data238 === "string"){
+if(!(formats98(data238))){
+const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -6684,8 +6686,9 @@ vErrors.push(err522);
 }
 errors++;
 }
-if(!((data237 === "http") || (data237 === "https"))){
-const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+else {
+const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6695,11 +6698,9 @@ vErrors.push(err523);
 errors++;
 }
 }
-if(data236.host !== undefined){
-let data238 = data236.host;
-if(typeof data238 === "string"){
-if(!(formats114(data238))){
-const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+}
+else {
+const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -6709,8 +6710,15 @@ vErrors.push(err524);
 errors++;
 }
 }
-else {
-const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data234.remove !== undefined){
+let data239 = data234.remove;
+if(Array.isArray(data239)){
+const len21 = data239.length;
+for(let i21=0; i21<len21; i21++){
+let data240 = data239[i21];
+if(typeof data240 === "string"){
+if(!(formats96(data240))){
+const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -6720,10 +6728,8 @@ vErrors.push(err525);
 errors++;
 }
 }
-if(data236.port !== undefined){
-let data239 = data236.port;
-if(!(((typeof data239 == "number") && (!(data239 % 1) && !isNaN(data239))) && (isFinite(data239)))){
-const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+else {
+const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -6732,9 +6738,10 @@ vErrors.push(err526);
 }
 errors++;
 }
-if((typeof data239 == "number") && (isFinite(data239))){
-if(data239 > 65535 || isNaN(data239)){
-const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+}
+else {
+const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6743,8 +6750,10 @@ vErrors.push(err527);
 }
 errors++;
 }
-if(data239 < 0 || isNaN(data239)){
-const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6755,11 +6764,8 @@ errors++;
 }
 }
 }
-if(data236.path !== undefined){
-let data240 = data236.path;
-if(typeof data240 === "string"){
-if(!(formats116(data240))){
-const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+else {
+const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6769,8 +6775,12 @@ vErrors.push(err529);
 errors++;
 }
 }
-else {
-const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data170.redirect !== undefined){
+let data241 = data170.redirect;
+if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
+for(const key74 in data241){
+if(!(((((((key74 === "scheme") || (key74 === "host")) || (key74 === "port")) || (key74 === "path")) || (key74 === "prefix")) || (key74 === "status")) || (key74 === "stripQuery"))){
+const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74}};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6780,11 +6790,10 @@ vErrors.push(err530);
 errors++;
 }
 }
-if(data236.prefix !== undefined){
-let data241 = data236.prefix;
-if(typeof data241 === "string"){
-if(!(formats42(data241))){
-const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data241.scheme !== undefined){
+let data242 = data241.scheme;
+if(typeof data242 !== "string"){
+const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6793,9 +6802,8 @@ vErrors.push(err531);
 }
 errors++;
 }
-}
-else {
-const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(!((data242 === "http") || (data242 === "https"))){
+const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6805,10 +6813,11 @@ vErrors.push(err532);
 errors++;
 }
 }
-if(data236.status !== undefined){
-let data242 = data236.status;
-if(!(((typeof data242 == "number") && (!(data242 % 1) && !isNaN(data242))) && (isFinite(data242)))){
-const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data241.host !== undefined){
+let data243 = data241.host;
+if(typeof data243 === "string"){
+if(!(formats116(data243))){
+const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6817,8 +6826,9 @@ vErrors.push(err533);
 }
 errors++;
 }
-if(!(((((data242 === 301) || (data242 === 302)) || (data242 === 303)) || (data242 === 307)) || (data242 === 308))){
-const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+else {
+const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6828,9 +6838,10 @@ vErrors.push(err534);
 errors++;
 }
 }
-if(data236.stripQuery !== undefined){
-if(typeof data236.stripQuery !== "boolean"){
-const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data241.port !== undefined){
+let data244 = data241.port;
+if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
+const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6839,10 +6850,9 @@ vErrors.push(err535);
 }
 errors++;
 }
-}
-}
-else {
-const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if((typeof data244 == "number") && (isFinite(data244))){
+if(data244 > 65535 || isNaN(data244)){
+const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6851,12 +6861,8 @@ vErrors.push(err536);
 }
 errors++;
 }
-}
-if(data166.respond !== undefined){
-let data244 = data166.respond;
-if(data244 && typeof data244 == "object" && !Array.isArray(data244)){
-if(data244.status === undefined){
-const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+if(data244 < 0 || isNaN(data244)){
+const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6865,9 +6871,13 @@ vErrors.push(err537);
 }
 errors++;
 }
-for(const key73 in data244){
-if(!(((key73 === "status") || (key73 === "headers")) || (key73 === "body"))){
-const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73}};
+}
+}
+if(data241.path !== undefined){
+let data245 = data241.path;
+if(typeof data245 === "string"){
+if(!(formats118(data245))){
+const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6877,10 +6887,8 @@ vErrors.push(err538);
 errors++;
 }
 }
-if(data244.status !== undefined){
-let data245 = data244.status;
-if(!(((typeof data245 == "number") && (!(data245 % 1) && !isNaN(data245))) && (isFinite(data245)))){
-const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6889,9 +6897,12 @@ vErrors.push(err539);
 }
 errors++;
 }
-if((typeof data245 == "number") && (isFinite(data245))){
-if(data245 > 599 || isNaN(data245)){
-const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data241.prefix !== undefined){
+let data246 = data241.prefix;
+if(typeof data246 === "string"){
+if(!(formats42(data246))){
+const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6900,8 +6911,9 @@ vErrors.push(err540);
 }
 errors++;
 }
-if(data245 < 200 || isNaN(data245)){
-const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+else {
+const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6911,15 +6923,10 @@ vErrors.push(err541);
 errors++;
 }
 }
-}
-if(data244.headers !== undefined){
-let data246 = data244.headers;
-if(data246 && typeof data246 == "object" && !Array.isArray(data246)){
-for(const key74 in data246){
-const _errs613 = errors;
-if(typeof key74 === "string"){
-if(!(formats94(key74))){
-const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key74};
+if(data241.status !== undefined){
+let data247 = data241.status;
+if(!(((typeof data247 == "number") && (!(data247 % 1) && !isNaN(data247))) && (isFinite(data247)))){
+const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6928,9 +6935,8 @@ vErrors.push(err542);
 }
 errors++;
 }
-}
-else {
-const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key74};
+if(!(((((data247 === 301) || (data247 === 302)) || (data247 === 303)) || (data247 === 307)) || (data247 === 308))){
+const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -6939,9 +6945,10 @@ vErrors.push(err543);
 }
 errors++;
 }
-var valid125 = _errs613 === errors;
-if(!valid125){
-const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key74}};
+}
+if(data241.stripQuery !== undefined){
+if(typeof data241.stripQuery !== "boolean"){
+const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -6951,11 +6958,9 @@ vErrors.push(err544);
 errors++;
 }
 }
-for(const key75 in data246){
-let data247 = data246[key75];
-if(typeof data247 === "string"){
-if(!(formats96(data247))){
-const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -6965,8 +6970,11 @@ vErrors.push(err545);
 errors++;
 }
 }
-else {
-const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data170.respond !== undefined){
+let data249 = data170.respond;
+if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
+if(data249.status === undefined){
+const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -6975,10 +6983,9 @@ vErrors.push(err546);
 }
 errors++;
 }
-}
-}
-else {
-const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+for(const key75 in data249){
+if(!(((key75 === "status") || (key75 === "headers")) || (key75 === "body"))){
+const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -6988,9 +6995,10 @@ vErrors.push(err547);
 errors++;
 }
 }
-if(data244.body !== undefined){
-if(typeof data244.body !== "string"){
-const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+if(data249.status !== undefined){
+let data250 = data249.status;
+if(!(((typeof data250 == "number") && (!(data250 % 1) && !isNaN(data250))) && (isFinite(data250)))){
+const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -6999,10 +7007,9 @@ vErrors.push(err548);
 }
 errors++;
 }
-}
-}
-else {
-const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+if((typeof data250 == "number") && (isFinite(data250))){
+if(data250 > 599 || isNaN(data250)){
+const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7011,10 +7018,8 @@ vErrors.push(err549);
 }
 errors++;
 }
-}
-}
-else {
-const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes/" + i15,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+if(data250 < 200 || isNaN(data250)){
+const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7025,8 +7030,14 @@ errors++;
 }
 }
 }
-else {
-const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+if(data249.headers !== undefined){
+let data251 = data249.headers;
+if(data251 && typeof data251 == "object" && !Array.isArray(data251)){
+for(const key76 in data251){
+const _errs625 = errors;
+if(typeof key76 === "string"){
+if(!(formats96(key76))){
+const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key76};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7036,9 +7047,8 @@ vErrors.push(err551);
 errors++;
 }
 }
-}
 else {
-const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key76};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7047,10 +7057,9 @@ vErrors.push(err552);
 }
 errors++;
 }
-}
-}
-else {
-const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+var valid128 = _errs625 === errors;
+if(!valid128){
+const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key76}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7060,9 +7069,11 @@ vErrors.push(err553);
 errors++;
 }
 }
-}
-else {
-const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+for(const key77 in data251){
+let data252 = data251[key77];
+if(typeof data252 === "string"){
+if(!(formats98(data252))){
+const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7072,12 +7083,8 @@ vErrors.push(err554);
 errors++;
 }
 }
-if(data10.tcp !== undefined){
-let data249 = data10.tcp;
-if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
-for(const key76 in data249){
-if(!((((((key76 === "cluster") || (key76 === "clusters")) || (key76 === "sniRoutes")) || (key76 === "idleTimeout")) || (key76 === "maxConnectAttempts")) || (key76 === "accessLog"))){
-const err555 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76}};
+else {
+const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7087,11 +7094,9 @@ vErrors.push(err555);
 errors++;
 }
 }
-if(data249.cluster !== undefined){
-let data250 = data249.cluster;
-if(typeof data250 === "string"){
-if(!(formats4(data250))){
-const err556 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7101,8 +7106,9 @@ vErrors.push(err556);
 errors++;
 }
 }
-else {
-const err557 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data249.body !== undefined){
+if(typeof data249.body !== "string"){
+const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7112,11 +7118,9 @@ vErrors.push(err557);
 errors++;
 }
 }
-if(data249.clusters !== undefined){
-let data251 = data249.clusters;
-if(Array.isArray(data251)){
-if(data251.length < 1){
-const err558 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err558 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7125,12 +7129,10 @@ vErrors.push(err558);
 }
 errors++;
 }
-const len21 = data251.length;
-for(let i21=0; i21<len21; i21++){
-let data252 = data251[i21];
-if(data252 && typeof data252 == "object" && !Array.isArray(data252)){
-if(data252.name === undefined){
-const err559 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+}
+else {
+const err559 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err559];
 }
@@ -7139,9 +7141,10 @@ vErrors.push(err559);
 }
 errors++;
 }
-for(const key77 in data252){
-if(!((key77 === "name") || (key77 === "weight"))){
-const err560 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
+}
+}
+else {
+const err560 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err560];
 }
@@ -7151,11 +7154,9 @@ vErrors.push(err560);
 errors++;
 }
 }
-if(data252.name !== undefined){
-let data253 = data252.name;
-if(typeof data253 === "string"){
-if(!(formats4(data253))){
-const err561 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err561 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err561];
 }
@@ -7165,8 +7166,9 @@ vErrors.push(err561);
 errors++;
 }
 }
+}
 else {
-const err562 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err562 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err562];
 }
@@ -7176,10 +7178,9 @@ vErrors.push(err562);
 errors++;
 }
 }
-if(data252.weight !== undefined){
-let data254 = data252.weight;
-if(!(((typeof data254 == "number") && (!(data254 % 1) && !isNaN(data254))) && (isFinite(data254)))){
-const err563 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err563 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err563];
 }
@@ -7188,9 +7189,13 @@ vErrors.push(err563);
 }
 errors++;
 }
-if((typeof data254 == "number") && (isFinite(data254))){
-if(data254 > 4294967295 || isNaN(data254)){
-const err564 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data10.tcp !== undefined){
+let data254 = data10.tcp;
+if(data254 && typeof data254 == "object" && !Array.isArray(data254)){
+for(const key78 in data254){
+if(!((((((key78 === "cluster") || (key78 === "clusters")) || (key78 === "sniRoutes")) || (key78 === "idleTimeout")) || (key78 === "maxConnectAttempts")) || (key78 === "accessLog"))){
+const err564 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
 if(vErrors === null){
 vErrors = [err564];
 }
@@ -7199,8 +7204,12 @@ vErrors.push(err564);
 }
 errors++;
 }
-if(data254 < 0 || isNaN(data254)){
-const err565 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data254.cluster !== undefined){
+let data255 = data254.cluster;
+if(typeof data255 === "string"){
+if(!(formats4(data255))){
+const err565 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err565];
 }
@@ -7210,10 +7219,8 @@ vErrors.push(err565);
 errors++;
 }
 }
-}
-}
 else {
-const err566 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i21,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err566 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err566];
 }
@@ -7223,9 +7230,11 @@ vErrors.push(err566);
 errors++;
 }
 }
-}
-else {
-const err567 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data254.clusters !== undefined){
+let data256 = data254.clusters;
+if(Array.isArray(data256)){
+if(data256.length < 1){
+const err567 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err567];
 }
@@ -7234,15 +7243,12 @@ vErrors.push(err567);
 }
 errors++;
 }
-}
-if(data249.sniRoutes !== undefined){
-let data255 = data249.sniRoutes;
-if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
-for(const key78 in data255){
-const _errs636 = errors;
-if(typeof key78 === "string"){
-if(!(formats238(key78))){
-const err568 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key78};
+const len22 = data256.length;
+for(let i22=0; i22<len22; i22++){
+let data257 = data256[i22];
+if(data257 && typeof data257 == "object" && !Array.isArray(data257)){
+if(data257.name === undefined){
+const err568 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err568];
 }
@@ -7251,9 +7257,9 @@ vErrors.push(err568);
 }
 errors++;
 }
-}
-else {
-const err569 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key78};
+for(const key79 in data257){
+if(!((key79 === "name") || (key79 === "weight"))){
+const err569 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
 if(vErrors === null){
 vErrors = [err569];
 }
@@ -7262,9 +7268,12 @@ vErrors.push(err569);
 }
 errors++;
 }
-var valid131 = _errs636 === errors;
-if(!valid131){
-const err570 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key78}};
+}
+if(data257.name !== undefined){
+let data258 = data257.name;
+if(typeof data258 === "string"){
+if(!(formats4(data258))){
+const err570 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err570];
 }
@@ -7274,14 +7283,8 @@ vErrors.push(err570);
 errors++;
 }
 }
-for(const key79 in data255){
-let data256 = data255[key79];
-const _errs640 = errors;
-let valid133 = false;
-const _errs641 = errors;
-if(typeof data256 === "string"){
-if(!(formats4(data256))){
-const err571 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
+else {
+const err571 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err571];
 }
@@ -7291,8 +7294,10 @@ vErrors.push(err571);
 errors++;
 }
 }
-else {
-const err572 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data257.weight !== undefined){
+let data259 = data257.weight;
+if(!(((typeof data259 == "number") && (!(data259 % 1) && !isNaN(data259))) && (isFinite(data259)))){
+const err572 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -7301,13 +7306,9 @@ vErrors.push(err572);
 }
 errors++;
 }
-var _valid7 = _errs641 === errors;
-valid133 = valid133 || _valid7;
-if(!valid133){
-const _errs643 = errors;
-if(Array.isArray(data256)){
-if(data256.length < 1){
-const err573 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
+if((typeof data259 == "number") && (isFinite(data259))){
+if(data259 > 4294967295 || isNaN(data259)){
+const err573 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -7316,12 +7317,8 @@ vErrors.push(err573);
 }
 errors++;
 }
-const len22 = data256.length;
-for(let i22=0; i22<len22; i22++){
-let data257 = data256[i22];
-if(data257 && typeof data257 == "object" && !Array.isArray(data257)){
-if(data257.name === undefined){
-const err574 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(data259 < 0 || isNaN(data259)){
+const err574 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err574];
 }
@@ -7330,9 +7327,11 @@ vErrors.push(err574);
 }
 errors++;
 }
-for(const key80 in data257){
-if(!((key80 === "name") || (key80 === "weight"))){
-const err575 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
+}
+}
+}
+else {
+const err575 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err575];
 }
@@ -7342,11 +7341,9 @@ vErrors.push(err575);
 errors++;
 }
 }
-if(data257.name !== undefined){
-let data258 = data257.name;
-if(typeof data258 === "string"){
-if(!(formats4(data258))){
-const err576 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err576 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err576];
 }
@@ -7356,8 +7353,14 @@ vErrors.push(err576);
 errors++;
 }
 }
-else {
-const err577 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data254.sniRoutes !== undefined){
+let data260 = data254.sniRoutes;
+if(data260 && typeof data260 == "object" && !Array.isArray(data260)){
+for(const key80 in data260){
+const _errs648 = errors;
+if(typeof key80 === "string"){
+if(!(formats242(key80))){
+const err577 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key80};
 if(vErrors === null){
 vErrors = [err577];
 }
@@ -7367,10 +7370,8 @@ vErrors.push(err577);
 errors++;
 }
 }
-if(data257.weight !== undefined){
-let data259 = data257.weight;
-if(!(((typeof data259 == "number") && (!(data259 % 1) && !isNaN(data259))) && (isFinite(data259)))){
-const err578 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err578 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key80};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -7379,9 +7380,9 @@ vErrors.push(err578);
 }
 errors++;
 }
-if((typeof data259 == "number") && (isFinite(data259))){
-if(data259 > 4294967295 || isNaN(data259)){
-const err579 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+var valid134 = _errs648 === errors;
+if(!valid134){
+const err579 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key80}};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -7390,8 +7391,15 @@ vErrors.push(err579);
 }
 errors++;
 }
-if(data259 < 0 || isNaN(data259)){
-const err580 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+for(const key81 in data260){
+let data261 = data260[key81];
+const _errs652 = errors;
+let valid136 = false;
+const _errs653 = errors;
+if(typeof data261 === "string"){
+if(!(formats4(data261))){
+const err580 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -7401,10 +7409,8 @@ vErrors.push(err580);
 errors++;
 }
 }
-}
-}
 else {
-const err581 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/type",keyword:"type",params:{type: "object"}};
+const err581 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -7413,10 +7419,13 @@ vErrors.push(err581);
 }
 errors++;
 }
-}
-}
-else {
-const err582 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
+var _valid7 = _errs653 === errors;
+valid136 = valid136 || _valid7;
+if(!valid136){
+const _errs655 = errors;
+if(Array.isArray(data261)){
+if(data261.length < 1){
+const err582 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -7425,11 +7434,12 @@ vErrors.push(err582);
 }
 errors++;
 }
-var _valid7 = _errs643 === errors;
-valid133 = valid133 || _valid7;
-}
-if(!valid133){
-const err583 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+const len23 = data261.length;
+for(let i23=0; i23<len23; i23++){
+let data262 = data261[i23];
+if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
+if(data262.name === undefined){
+const err583 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -7438,21 +7448,9 @@ vErrors.push(err583);
 }
 errors++;
 }
-else {
-errors = _errs640;
-if(vErrors !== null){
-if(_errs640){
-vErrors.length = _errs640;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err584 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+for(const key82 in data262){
+if(!((key82 === "name") || (key82 === "weight"))){
+const err584 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82}};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -7462,11 +7460,11 @@ vErrors.push(err584);
 errors++;
 }
 }
-if(data249.idleTimeout !== undefined){
-let data260 = data249.idleTimeout;
-if(typeof data260 === "string"){
-if(!(formats2(data260))){
-const err585 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data262.name !== undefined){
+let data263 = data262.name;
+if(typeof data263 === "string"){
+if(!(formats4(data263))){
+const err585 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -7477,7 +7475,7 @@ errors++;
 }
 }
 else {
-const err586 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err586 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -7487,10 +7485,10 @@ vErrors.push(err586);
 errors++;
 }
 }
-if(data249.maxConnectAttempts !== undefined){
-let data261 = data249.maxConnectAttempts;
-if(!(((typeof data261 == "number") && (!(data261 % 1) && !isNaN(data261))) && (isFinite(data261)))){
-const err587 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
+if(data262.weight !== undefined){
+let data264 = data262.weight;
+if(!(((typeof data264 == "number") && (!(data264 % 1) && !isNaN(data264))) && (isFinite(data264)))){
+const err587 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -7499,9 +7497,9 @@ vErrors.push(err587);
 }
 errors++;
 }
-if((typeof data261 == "number") && (isFinite(data261))){
-if(data261 > 100 || isNaN(data261)){
-const err588 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+if((typeof data264 == "number") && (isFinite(data264))){
+if(data264 > 4294967295 || isNaN(data264)){
+const err588 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -7510,8 +7508,8 @@ vErrors.push(err588);
 }
 errors++;
 }
-if(data261 < 1 || isNaN(data261)){
-const err589 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(data264 < 0 || isNaN(data264)){
+const err589 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -7522,15 +7520,9 @@ errors++;
 }
 }
 }
-if(data249.accessLog !== undefined){
-let data262 = data249.accessLog;
-if(Array.isArray(data262)){
-const len23 = data262.length;
-for(let i23=0; i23<len23; i23++){
-let data263 = data262[i23];
-if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
-if(data263.path === undefined){
-const err590 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+}
+else {
+const err590 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -7539,9 +7531,10 @@ vErrors.push(err590);
 }
 errors++;
 }
-for(const key81 in data263){
-if(!((((key81 === "path") || (key81 === "format")) || (key81 === "json")) || (key81 === "filter"))){
-const err591 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81}};
+}
+}
+else {
+const err591 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -7550,12 +7543,11 @@ vErrors.push(err591);
 }
 errors++;
 }
+var _valid7 = _errs655 === errors;
+valid136 = valid136 || _valid7;
 }
-if(data263.path !== undefined){
-let data264 = data263.path;
-if(typeof data264 === "string"){
-if(!(formats4(data264))){
-const err592 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+if(!valid136){
+const err592 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -7564,9 +7556,21 @@ vErrors.push(err592);
 }
 errors++;
 }
+else {
+errors = _errs652;
+if(vErrors !== null){
+if(_errs652){
+vErrors.length = _errs652;
 }
 else {
-const err593 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err593 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -7576,9 +7580,11 @@ vErrors.push(err593);
 errors++;
 }
 }
-if(data263.format !== undefined){
-if(typeof data263.format !== "string"){
-const err594 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/format",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+if(data254.idleTimeout !== undefined){
+let data265 = data254.idleTimeout;
+if(typeof data265 === "string"){
+if(!(formats2(data265))){
+const err594 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -7588,10 +7594,8 @@ vErrors.push(err594);
 errors++;
 }
 }
-if(data263.json !== undefined){
-let data266 = data263.json;
-if(!(data266 && typeof data266 == "object" && !Array.isArray(data266))){
-const err595 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/json",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+else {
+const err595 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err595];
 }
@@ -7601,12 +7605,10 @@ vErrors.push(err595);
 errors++;
 }
 }
-if(data263.filter !== undefined){
-let data267 = data263.filter;
-if(data267 && typeof data267 == "object" && !Array.isArray(data267)){
-for(const key82 in data267){
-if(!(key82 === "status")){
-const err596 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82}};
+if(data254.maxConnectAttempts !== undefined){
+let data266 = data254.maxConnectAttempts;
+if(!(((typeof data266 == "number") && (!(data266 % 1) && !isNaN(data266))) && (isFinite(data266)))){
+const err596 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err596];
 }
@@ -7615,12 +7617,9 @@ vErrors.push(err596);
 }
 errors++;
 }
-}
-if(data267.status !== undefined){
-let data268 = data267.status;
-if(typeof data268 === "string"){
-if(!(formats36(data268))){
-const err597 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if((typeof data266 == "number") && (isFinite(data266))){
+if(data266 > 100 || isNaN(data266)){
+const err597 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 if(vErrors === null){
 vErrors = [err597];
 }
@@ -7629,9 +7628,8 @@ vErrors.push(err597);
 }
 errors++;
 }
-}
-else {
-const err598 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+if(data266 < 1 || isNaN(data266)){
+const err598 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err598];
 }
@@ -7642,8 +7640,15 @@ errors++;
 }
 }
 }
-else {
-const err599 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+if(data254.accessLog !== undefined){
+let data267 = data254.accessLog;
+if(Array.isArray(data267)){
+const len24 = data267.length;
+for(let i24=0; i24<len24; i24++){
+let data268 = data267[i24];
+if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
+if(data268.path === undefined){
+const err599 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err599];
 }
@@ -7652,10 +7657,9 @@ vErrors.push(err599);
 }
 errors++;
 }
-}
-}
-else {
-const err600 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+for(const key83 in data268){
+if(!((((key83 === "path") || (key83 === "format")) || (key83 === "json")) || (key83 === "filter"))){
+const err600 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83}};
 if(vErrors === null){
 vErrors = [err600];
 }
@@ -7665,9 +7669,11 @@ vErrors.push(err600);
 errors++;
 }
 }
-}
-else {
-const err601 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+if(data268.path !== undefined){
+let data269 = data268.path;
+if(typeof data269 === "string"){
+if(!(formats4(data269))){
+const err601 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err601];
 }
@@ -7677,9 +7683,8 @@ vErrors.push(err601);
 errors++;
 }
 }
-}
 else {
-const err602 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+const err602 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err602];
 }
@@ -7689,9 +7694,9 @@ vErrors.push(err602);
 errors++;
 }
 }
-}
-else {
-const err603 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+if(data268.format !== undefined){
+if(typeof data268.format !== "string"){
+const err603 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/format",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err603];
 }
@@ -7701,9 +7706,10 @@ vErrors.push(err603);
 errors++;
 }
 }
-}
-else {
-const err604 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+if(data268.json !== undefined){
+let data271 = data268.json;
+if(!(data271 && typeof data271 == "object" && !Array.isArray(data271))){
+const err604 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/json",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err604];
 }
@@ -7713,15 +7719,12 @@ vErrors.push(err604);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data269 = data.clusters;
-if(Array.isArray(data269)){
-const len24 = data269.length;
-for(let i24=0; i24<len24; i24++){
-let data270 = data269[i24];
-if(data270 && typeof data270 == "object" && !Array.isArray(data270)){
-if(data270.name === undefined){
-const err605 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(data268.filter !== undefined){
+let data272 = data268.filter;
+if(data272 && typeof data272 == "object" && !Array.isArray(data272)){
+for(const key84 in data272){
+if(!(key84 === "status")){
+const err605 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84}};
 if(vErrors === null){
 vErrors = [err605];
 }
@@ -7730,9 +7733,12 @@ vErrors.push(err605);
 }
 errors++;
 }
-for(const key83 in data270){
-if(!(func2.call(schema11.properties.clusters.items.properties, key83))){
-const err606 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83}};
+}
+if(data272.status !== undefined){
+let data273 = data272.status;
+if(typeof data273 === "string"){
+if(!(formats36(data273))){
+const err606 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err606];
 }
@@ -7742,11 +7748,8 @@ vErrors.push(err606);
 errors++;
 }
 }
-if(data270.name !== undefined){
-let data271 = data270.name;
-if(typeof data271 === "string"){
-if(!(formats4(data271))){
-const err607 = {instancePath:instancePath+"/clusters/" + i24+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err607 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err607];
 }
@@ -7756,8 +7759,9 @@ vErrors.push(err607);
 errors++;
 }
 }
+}
 else {
-const err608 = {instancePath:instancePath+"/clusters/" + i24+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err608 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err608];
 }
@@ -7767,10 +7771,9 @@ vErrors.push(err608);
 errors++;
 }
 }
-if(data270.type !== undefined){
-let data272 = data270.type;
-if(typeof data272 !== "string"){
-const err609 = {instancePath:instancePath+"/clusters/" + i24+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err609 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err609];
 }
@@ -7779,8 +7782,10 @@ vErrors.push(err609);
 }
 errors++;
 }
-if(!((data272 === "static") || (data272 === "originalDst"))){
-const err610 = {instancePath:instancePath+"/clusters/" + i24+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+}
+}
+else {
+const err610 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err610];
 }
@@ -7790,18 +7795,9 @@ vErrors.push(err610);
 errors++;
 }
 }
-if(data270.endpoints !== undefined){
-let data273 = data270.endpoints;
-if(Array.isArray(data273)){
-const len25 = data273.length;
-for(let i25=0; i25<len25; i25++){
-let data274 = data273[i25];
-const _errs684 = errors;
-let valid146 = false;
-const _errs685 = errors;
-if(typeof data274 === "string"){
-if(!(formats252(data274))){
-const err611 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+}
+else {
+const err611 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err611];
 }
@@ -7811,8 +7807,9 @@ vErrors.push(err611);
 errors++;
 }
 }
+}
 else {
-const err612 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err612 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err612];
 }
@@ -7821,13 +7818,10 @@ vErrors.push(err612);
 }
 errors++;
 }
-var _valid8 = _errs685 === errors;
-valid146 = valid146 || _valid8;
-if(!valid146){
-const _errs687 = errors;
-if(data274 && typeof data274 == "object" && !Array.isArray(data274)){
-if(data274.address === undefined){
-const err613 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+}
+}
+else {
+const err613 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err613];
 }
@@ -7836,9 +7830,16 @@ vErrors.push(err613);
 }
 errors++;
 }
-for(const key84 in data274){
-if(!((key84 === "address") || (key84 === "weight"))){
-const err614 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84}};
+}
+if(data.clusters !== undefined){
+let data274 = data.clusters;
+if(Array.isArray(data274)){
+const len25 = data274.length;
+for(let i25=0; i25<len25; i25++){
+let data275 = data274[i25];
+if(data275 && typeof data275 == "object" && !Array.isArray(data275)){
+if(data275.name === undefined){
+const err614 = {instancePath:instancePath+"/clusters/" + i25,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err614];
 }
@@ -7847,12 +7848,9 @@ vErrors.push(err614);
 }
 errors++;
 }
-}
-if(data274.address !== undefined){
-let data275 = data274.address;
-if(typeof data275 === "string"){
-if(!(formats252(data275))){
-const err615 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+for(const key85 in data275){
+if(!(func2.call(schema11.properties.clusters.items.properties, key85))){
+const err615 = {instancePath:instancePath+"/clusters/" + i25,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85}};
 if(vErrors === null){
 vErrors = [err615];
 }
@@ -7862,8 +7860,11 @@ vErrors.push(err615);
 errors++;
 }
 }
-else {
-const err616 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(data275.name !== undefined){
+let data276 = data275.name;
+if(typeof data276 === "string"){
+if(!(formats4(data276))){
+const err616 = {instancePath:instancePath+"/clusters/" + i25+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err616];
 }
@@ -7873,10 +7874,8 @@ vErrors.push(err616);
 errors++;
 }
 }
-if(data274.weight !== undefined){
-let data276 = data274.weight;
-if(!(((typeof data276 == "number") && (!(data276 % 1) && !isNaN(data276))) && (isFinite(data276)))){
-const err617 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err617 = {instancePath:instancePath+"/clusters/" + i25+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err617];
 }
@@ -7885,9 +7884,11 @@ vErrors.push(err617);
 }
 errors++;
 }
-if((typeof data276 == "number") && (isFinite(data276))){
-if(data276 > 4294967295 || isNaN(data276)){
-const err618 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data275.type !== undefined){
+let data277 = data275.type;
+if(typeof data277 !== "string"){
+const err618 = {instancePath:instancePath+"/clusters/" + i25+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err618];
 }
@@ -7896,8 +7897,8 @@ vErrors.push(err618);
 }
 errors++;
 }
-if(data276 < 1 || isNaN(data276)){
-const err619 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(!((data277 === "static") || (data277 === "originalDst"))){
+const err619 = {instancePath:instancePath+"/clusters/" + i25+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
 if(vErrors === null){
 vErrors = [err619];
 }
@@ -7907,10 +7908,18 @@ vErrors.push(err619);
 errors++;
 }
 }
-}
-}
-else {
-const err620 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data275.endpoints !== undefined){
+let data278 = data275.endpoints;
+if(Array.isArray(data278)){
+const len26 = data278.length;
+for(let i26=0; i26<len26; i26++){
+let data279 = data278[i26];
+const _errs696 = errors;
+let valid149 = false;
+const _errs697 = errors;
+if(typeof data279 === "string"){
+if(!(formats256(data279))){
+const err620 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err620];
 }
@@ -7919,11 +7928,9 @@ vErrors.push(err620);
 }
 errors++;
 }
-var _valid8 = _errs687 === errors;
-valid146 = valid146 || _valid8;
 }
-if(!valid146){
-const err621 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints/" + i25,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+else {
+const err621 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err621];
 }
@@ -7932,21 +7939,13 @@ vErrors.push(err621);
 }
 errors++;
 }
-else {
-errors = _errs684;
-if(vErrors !== null){
-if(_errs684){
-vErrors.length = _errs684;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err622 = {instancePath:instancePath+"/clusters/" + i24+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+var _valid8 = _errs697 === errors;
+valid149 = valid149 || _valid8;
+if(!valid149){
+const _errs699 = errors;
+if(data279 && typeof data279 == "object" && !Array.isArray(data279)){
+if(data279.address === undefined){
+const err622 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
 if(vErrors === null){
 vErrors = [err622];
 }
@@ -7955,11 +7954,9 @@ vErrors.push(err622);
 }
 errors++;
 }
-}
-if(data270.protocol !== undefined){
-let data277 = data270.protocol;
-if(typeof data277 !== "string"){
-const err623 = {instancePath:instancePath+"/clusters/" + i24+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+for(const key86 in data279){
+if(!((key86 === "address") || (key86 === "weight"))){
+const err623 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86}};
 if(vErrors === null){
 vErrors = [err623];
 }
@@ -7968,8 +7965,12 @@ vErrors.push(err623);
 }
 errors++;
 }
-if(!(((data277 === "http1") || (data277 === "http2")) || (data277 === "auto"))){
-const err624 = {instancePath:instancePath+"/clusters/" + i24+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+}
+if(data279.address !== undefined){
+let data280 = data279.address;
+if(typeof data280 === "string"){
+if(!(formats256(data280))){
+const err624 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err624];
 }
@@ -7979,10 +7980,8 @@ vErrors.push(err624);
 errors++;
 }
 }
-if(data270.proxyProtocol !== undefined){
-let data278 = data270.proxyProtocol;
-if(typeof data278 !== "string"){
-const err625 = {instancePath:instancePath+"/clusters/" + i24+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+else {
+const err625 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err625];
 }
@@ -7991,8 +7990,11 @@ vErrors.push(err625);
 }
 errors++;
 }
-if(!((data278 === "v1") || (data278 === "v2"))){
-const err626 = {instancePath:instancePath+"/clusters/" + i24+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.proxyProtocol.enum}};
+}
+if(data279.weight !== undefined){
+let data281 = data279.weight;
+if(!(((typeof data281 == "number") && (!(data281 % 1) && !isNaN(data281))) && (isFinite(data281)))){
+const err626 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err626];
 }
@@ -8001,12 +8003,9 @@ vErrors.push(err626);
 }
 errors++;
 }
-}
-if(data270.connectTimeout !== undefined){
-let data279 = data270.connectTimeout;
-if(typeof data279 === "string"){
-if(!(formats2(data279))){
-const err627 = {instancePath:instancePath+"/clusters/" + i24+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+if((typeof data281 == "number") && (isFinite(data281))){
+if(data281 > 4294967295 || isNaN(data281)){
+const err627 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err627];
 }
@@ -8015,9 +8014,8 @@ vErrors.push(err627);
 }
 errors++;
 }
-}
-else {
-const err628 = {instancePath:instancePath+"/clusters/" + i24+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(data281 < 1 || isNaN(data281)){
+const err628 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err628];
 }
@@ -8027,12 +8025,10 @@ vErrors.push(err628);
 errors++;
 }
 }
-if(data270.loadBalancing !== undefined){
-let data280 = data270.loadBalancing;
-if(data280 && typeof data280 == "object" && !Array.isArray(data280)){
-for(const key85 in data280){
-if(!(key85 === "policy")){
-const err629 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85}};
+}
+}
+else {
+const err629 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err629];
 }
@@ -8041,11 +8037,11 @@ vErrors.push(err629);
 }
 errors++;
 }
+var _valid8 = _errs699 === errors;
+valid149 = valid149 || _valid8;
 }
-if(data280.policy !== undefined){
-let data281 = data280.policy;
-if(typeof data281 !== "string"){
-const err630 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(!valid149){
+const err630 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err630];
 }
@@ -8054,8 +8050,21 @@ vErrors.push(err630);
 }
 errors++;
 }
-if(!((data281 === "roundRobin") || (data281 === "random"))){
-const err631 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+else {
+errors = _errs696;
+if(vErrors !== null){
+if(_errs696){
+vErrors.length = _errs696;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err631 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err631];
 }
@@ -8065,9 +8074,10 @@ vErrors.push(err631);
 errors++;
 }
 }
-}
-else {
-const err632 = {instancePath:instancePath+"/clusters/" + i24+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(data275.protocol !== undefined){
+let data282 = data275.protocol;
+if(typeof data282 !== "string"){
+const err632 = {instancePath:instancePath+"/clusters/" + i25+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err632];
 }
@@ -8076,13 +8086,8 @@ vErrors.push(err632);
 }
 errors++;
 }
-}
-if(data270.connections !== undefined){
-let data282 = data270.connections;
-if(data282 && typeof data282 == "object" && !Array.isArray(data282)){
-for(const key86 in data282){
-if(!((key86 === "idleTimeout") || (key86 === "maxRequests"))){
-const err633 = {instancePath:instancePath+"/clusters/" + i24+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86}};
+if(!(((data282 === "http1") || (data282 === "http2")) || (data282 === "auto"))){
+const err633 = {instancePath:instancePath+"/clusters/" + i25+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
 if(vErrors === null){
 vErrors = [err633];
 }
@@ -8092,11 +8097,10 @@ vErrors.push(err633);
 errors++;
 }
 }
-if(data282.idleTimeout !== undefined){
-let data283 = data282.idleTimeout;
-if(typeof data283 === "string"){
-if(!(formats2(data283))){
-const err634 = {instancePath:instancePath+"/clusters/" + i24+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data275.proxyProtocol !== undefined){
+let data283 = data275.proxyProtocol;
+if(typeof data283 !== "string"){
+const err634 = {instancePath:instancePath+"/clusters/" + i25+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err634];
 }
@@ -8105,9 +8109,8 @@ vErrors.push(err634);
 }
 errors++;
 }
-}
-else {
-const err635 = {instancePath:instancePath+"/clusters/" + i24+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(!((data283 === "v1") || (data283 === "v2"))){
+const err635 = {instancePath:instancePath+"/clusters/" + i25+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.proxyProtocol.enum}};
 if(vErrors === null){
 vErrors = [err635];
 }
@@ -8117,10 +8120,11 @@ vErrors.push(err635);
 errors++;
 }
 }
-if(data282.maxRequests !== undefined){
-let data284 = data282.maxRequests;
-if(!(((typeof data284 == "number") && (!(data284 % 1) && !isNaN(data284))) && (isFinite(data284)))){
-const err636 = {instancePath:instancePath+"/clusters/" + i24+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data275.connectTimeout !== undefined){
+let data284 = data275.connectTimeout;
+if(typeof data284 === "string"){
+if(!(formats2(data284))){
+const err636 = {instancePath:instancePath+"/clusters/" + i25+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err636];
 }
@@ -8129,9 +8133,9 @@ vErrors.push(err636);
 }
 errors++;
 }
-if((typeof data284 == "number") && (isFinite(data284))){
-if(data284 > 2147483647 || isNaN(data284)){
-const err637 = {instancePath:instancePath+"/clusters/" + i24+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+else {
+const err637 = {instancePath:instancePath+"/clusters/" + i25+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err637];
 }
@@ -8140,8 +8144,13 @@ vErrors.push(err637);
 }
 errors++;
 }
-if(data284 < 0 || isNaN(data284)){
-const err638 = {instancePath:instancePath+"/clusters/" + i24+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data275.loadBalancing !== undefined){
+let data285 = data275.loadBalancing;
+if(data285 && typeof data285 == "object" && !Array.isArray(data285)){
+for(const key87 in data285){
+if(!(key87 === "policy")){
+const err638 = {instancePath:instancePath+"/clusters/" + i25+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87}};
 if(vErrors === null){
 vErrors = [err638];
 }
@@ -8151,10 +8160,10 @@ vErrors.push(err638);
 errors++;
 }
 }
-}
-}
-else {
-const err639 = {instancePath:instancePath+"/clusters/" + i24+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(data285.policy !== undefined){
+let data286 = data285.policy;
+if(typeof data286 !== "string"){
+const err639 = {instancePath:instancePath+"/clusters/" + i25+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err639];
 }
@@ -8163,13 +8172,8 @@ vErrors.push(err639);
 }
 errors++;
 }
-}
-if(data270.circuitBreakers !== undefined){
-let data285 = data270.circuitBreakers;
-if(data285 && typeof data285 == "object" && !Array.isArray(data285)){
-for(const key87 in data285){
-if(!((((key87 === "maxConnections") || (key87 === "maxPendingRequests")) || (key87 === "maxRequests")) || (key87 === "maxRetries"))){
-const err640 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87}};
+if(!((data286 === "roundRobin") || (data286 === "random"))){
+const err640 = {instancePath:instancePath+"/clusters/" + i25+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 if(vErrors === null){
 vErrors = [err640];
 }
@@ -8179,10 +8183,9 @@ vErrors.push(err640);
 errors++;
 }
 }
-if(data285.maxConnections !== undefined){
-let data286 = data285.maxConnections;
-if(!(((typeof data286 == "number") && (!(data286 % 1) && !isNaN(data286))) && (isFinite(data286)))){
-const err641 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err641 = {instancePath:instancePath+"/clusters/" + i25+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err641];
 }
@@ -8191,9 +8194,13 @@ vErrors.push(err641);
 }
 errors++;
 }
-if((typeof data286 == "number") && (isFinite(data286))){
-if(data286 > 2147483647 || isNaN(data286)){
-const err642 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data275.connections !== undefined){
+let data287 = data275.connections;
+if(data287 && typeof data287 == "object" && !Array.isArray(data287)){
+for(const key88 in data287){
+if(!((key88 === "idleTimeout") || (key88 === "maxRequests"))){
+const err642 = {instancePath:instancePath+"/clusters/" + i25+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key88}};
 if(vErrors === null){
 vErrors = [err642];
 }
@@ -8202,8 +8209,12 @@ vErrors.push(err642);
 }
 errors++;
 }
-if(data286 < 0 || isNaN(data286)){
-const err643 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data287.idleTimeout !== undefined){
+let data288 = data287.idleTimeout;
+if(typeof data288 === "string"){
+if(!(formats2(data288))){
+const err643 = {instancePath:instancePath+"/clusters/" + i25+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err643];
 }
@@ -8213,11 +8224,8 @@ vErrors.push(err643);
 errors++;
 }
 }
-}
-if(data285.maxPendingRequests !== undefined){
-let data287 = data285.maxPendingRequests;
-if(!(((typeof data287 == "number") && (!(data287 % 1) && !isNaN(data287))) && (isFinite(data287)))){
-const err644 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+else {
+const err644 = {instancePath:instancePath+"/clusters/" + i25+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err644];
 }
@@ -8226,9 +8234,11 @@ vErrors.push(err644);
 }
 errors++;
 }
-if((typeof data287 == "number") && (isFinite(data287))){
-if(data287 > 2147483647 || isNaN(data287)){
-const err645 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data287.maxRequests !== undefined){
+let data289 = data287.maxRequests;
+if(!(((typeof data289 == "number") && (!(data289 % 1) && !isNaN(data289))) && (isFinite(data289)))){
+const err645 = {instancePath:instancePath+"/clusters/" + i25+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err645];
 }
@@ -8237,8 +8247,9 @@ vErrors.push(err645);
 }
 errors++;
 }
-if(data287 < 0 || isNaN(data287)){
-const err646 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data289 == "number") && (isFinite(data289))){
+if(data289 > 2147483647 || isNaN(data289)){
+const err646 = {instancePath:instancePath+"/clusters/" + i25+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err646];
 }
@@ -8247,12 +8258,8 @@ vErrors.push(err646);
 }
 errors++;
 }
-}
-}
-if(data285.maxRequests !== undefined){
-let data288 = data285.maxRequests;
-if(!(((typeof data288 == "number") && (!(data288 % 1) && !isNaN(data288))) && (isFinite(data288)))){
-const err647 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data289 < 0 || isNaN(data289)){
+const err647 = {instancePath:instancePath+"/clusters/" + i25+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err647];
 }
@@ -8261,9 +8268,11 @@ vErrors.push(err647);
 }
 errors++;
 }
-if((typeof data288 == "number") && (isFinite(data288))){
-if(data288 > 2147483647 || isNaN(data288)){
-const err648 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+}
+else {
+const err648 = {instancePath:instancePath+"/clusters/" + i25+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err648];
 }
@@ -8272,8 +8281,13 @@ vErrors.push(err648);
 }
 errors++;
 }
-if(data288 < 0 || isNaN(data288)){
-const err649 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data275.circuitBreakers !== undefined){
+let data290 = data275.circuitBreakers;
+if(data290 && typeof data290 == "object" && !Array.isArray(data290)){
+for(const key89 in data290){
+if(!((((key89 === "maxConnections") || (key89 === "maxPendingRequests")) || (key89 === "maxRequests")) || (key89 === "maxRetries"))){
+const err649 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key89}};
 if(vErrors === null){
 vErrors = [err649];
 }
@@ -8283,11 +8297,10 @@ vErrors.push(err649);
 errors++;
 }
 }
-}
-if(data285.maxRetries !== undefined){
-let data289 = data285.maxRetries;
-if(!(((typeof data289 == "number") && (!(data289 % 1) && !isNaN(data289))) && (isFinite(data289)))){
-const err650 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(data290.maxConnections !== undefined){
+let data291 = data290.maxConnections;
+if(!(((typeof data291 == "number") && (!(data291 % 1) && !isNaN(data291))) && (isFinite(data291)))){
+const err650 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err650];
 }
@@ -8296,9 +8309,9 @@ vErrors.push(err650);
 }
 errors++;
 }
-if((typeof data289 == "number") && (isFinite(data289))){
-if(data289 > 2147483647 || isNaN(data289)){
-const err651 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if((typeof data291 == "number") && (isFinite(data291))){
+if(data291 > 2147483647 || isNaN(data291)){
+const err651 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err651];
 }
@@ -8307,8 +8320,8 @@ vErrors.push(err651);
 }
 errors++;
 }
-if(data289 < 0 || isNaN(data289)){
-const err652 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(data291 < 0 || isNaN(data291)){
+const err652 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err652];
 }
@@ -8319,9 +8332,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err653 = {instancePath:instancePath+"/clusters/" + i24+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(data290.maxPendingRequests !== undefined){
+let data292 = data290.maxPendingRequests;
+if(!(((typeof data292 == "number") && (!(data292 % 1) && !isNaN(data292))) && (isFinite(data292)))){
+const err653 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err653];
 }
@@ -8330,10 +8344,9 @@ vErrors.push(err653);
 }
 errors++;
 }
-}
-}
-else {
-const err654 = {instancePath:instancePath+"/clusters/" + i24,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if((typeof data292 == "number") && (isFinite(data292))){
+if(data292 > 2147483647 || isNaN(data292)){
+const err654 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err654];
 }
@@ -8342,10 +8355,8 @@ vErrors.push(err654);
 }
 errors++;
 }
-}
-}
-else {
-const err655 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data292 < 0 || isNaN(data292)){
+const err655 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err655];
 }
@@ -8356,13 +8367,120 @@ errors++;
 }
 }
 }
-else {
-const err656 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(data290.maxRequests !== undefined){
+let data293 = data290.maxRequests;
+if(!(((typeof data293 == "number") && (!(data293 % 1) && !isNaN(data293))) && (isFinite(data293)))){
+const err656 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err656];
 }
 else {
 vErrors.push(err656);
+}
+errors++;
+}
+if((typeof data293 == "number") && (isFinite(data293))){
+if(data293 > 2147483647 || isNaN(data293)){
+const err657 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err657];
+}
+else {
+vErrors.push(err657);
+}
+errors++;
+}
+if(data293 < 0 || isNaN(data293)){
+const err658 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err658];
+}
+else {
+vErrors.push(err658);
+}
+errors++;
+}
+}
+}
+if(data290.maxRetries !== undefined){
+let data294 = data290.maxRetries;
+if(!(((typeof data294 == "number") && (!(data294 % 1) && !isNaN(data294))) && (isFinite(data294)))){
+const err659 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err659];
+}
+else {
+vErrors.push(err659);
+}
+errors++;
+}
+if((typeof data294 == "number") && (isFinite(data294))){
+if(data294 > 2147483647 || isNaN(data294)){
+const err660 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err660];
+}
+else {
+vErrors.push(err660);
+}
+errors++;
+}
+if(data294 < 0 || isNaN(data294)){
+const err661 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err661];
+}
+else {
+vErrors.push(err661);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err662 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err662];
+}
+else {
+vErrors.push(err662);
+}
+errors++;
+}
+}
+}
+else {
+const err663 = {instancePath:instancePath+"/clusters/" + i25,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err663];
+}
+else {
+vErrors.push(err663);
+}
+errors++;
+}
+}
+}
+else {
+const err664 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err664];
+}
+else {
+vErrors.push(err664);
+}
+errors++;
+}
+}
+}
+else {
+const err665 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err665];
+}
+else {
+vErrors.push(err665);
 }
 errors++;
 }
