@@ -7,17 +7,19 @@ import type { CheckTools, ConfigSource, Environment, LoadResult } from './config
 import { loadConfig } from './config/load.ts';
 import type { Snapshot } from './config/snapshot.ts';
 import type { TextMatcher } from './control/admin-server.ts';
-import { readConfigFile } from './control/config-file.ts';
+import { readConfigFile, readSecret } from './control/config-file.ts';
 import type { OpenSockets, SocketDoor } from './control/listen-sockets.ts';
 import type { Logger } from './control/log.ts';
 import { messageOf } from './control/log.ts';
 import type { Crew, Loaded } from './control/primary.ts';
 import { Primary, StartError } from './control/primary.ts';
 import type { Address } from './core/address.ts';
+import { systemTime } from './core/clock.ts';
 import { systemTimers } from './core/host-timer.ts';
 import { cleanPath, needsRedirect } from './http/path.ts';
 import { allowedCpus, autoWorkerCount } from './io/affinity.ts';
-import { loadEngine } from './io/engine.ts';
+import { explainCiphers } from './io/cipher-check.ts';
+import { loadEngine, tlsProblem } from './io/engine.ts';
 import { closeDescriptors, closeListenSocket, duplicateListenSockets, holdAddress, openListenSockets, removeSocketFile } from './io/listen-socket.ts';
 import { loadUws } from './listen/uws.ts';
 import { checkFormat } from './observe/access-log.ts';
@@ -28,6 +30,7 @@ import { compileTcp } from './proxy/tcp-runtime.ts';
 import type { Explanation, Question } from './route/explain.ts';
 import { explainRequest } from './route/explain.ts';
 import type { RouteTable } from './route/match.ts';
+import { explainPair, inspectCertificates } from './security/inspect.ts';
 import { SharedState } from './shared/registry.ts';
 
 /** Run from the sources (type stripping) or from the build. */
@@ -134,7 +137,10 @@ export function packageVersion(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-const CHECK_TOOLS: CheckTools = { checkFormat };
+const CHECK_TOOLS: CheckTools = {
+  checkFormat,
+  secrets: { readFile: readSecret, inspectCertificates, explainPair, explainCiphers, wallMs: () => systemTime.wallMs() },
+};
 
 async function sourceOf(place: ConfigPlace): Promise<ConfigSource> {
   if ('document' in place) return { file: 'configuration', format: 'object', value: place.document() };
@@ -155,8 +161,10 @@ function describeLoad(result: LoadResult): Loaded {
 
 function hire(snapshot: Snapshot, logger: Logger): Crew {
   const memory = new SharedState(SHAPES);
+  const engine = chooseEngine(snapshot, logger);
   return {
-    engine: chooseEngine(snapshot, logger),
+    engine,
+    tlsProblem: tlsProblem(engine),
     cpus: chooseCpus(snapshot, logger),
     memory,
     sockets: SOCKETS,

@@ -3,8 +3,8 @@
 
 import { AccessLogBatch } from './observe/access-log-batch.ts';
 import { Cluster, type ClusterTools } from './cluster/cluster.ts';
-import type { EngineName, HttpListenerConfig, ListenerConfig, Snapshot, TcpListenerConfig } from './config/snapshot.ts';
-import type { FromWorker, ListenSocket } from './control/worker-messages.ts';
+import type { ClusterConfig, HttpListenerConfig, ListenerConfig, Snapshot, TcpListenerConfig } from './config/snapshot.ts';
+import type { FromWorker, ListenSocket, PrepareMessage } from './control/worker-messages.ts';
 import type { Address } from './core/address.ts';
 import { OutBuffer } from './core/out-buffer.ts';
 import { Random } from './core/random.ts';
@@ -24,6 +24,8 @@ import { compileHttp, linkClusters } from './proxy/compile.ts';
 import { HttpRoad } from './proxy/road.ts';
 import { TcpRoad } from './proxy/tcp-road.ts';
 import { compileTcp, type TcpRuntime, type TcpTools } from './proxy/tcp-runtime.ts';
+import { compileServerTls } from './security/compile.ts';
+import type { ServerTls } from './security/tls-settings.ts';
 import type { Breakers } from './shared/breaker-table.ts';
 import type { ListenerPlan, Plan } from './shared/plan.ts';
 import type { Stripe } from './shared/stripe.ts';
@@ -44,6 +46,13 @@ interface Door {
   listener: Listener | null;
 }
 
+/** Settings of a listener, and the loop that has made contexts of them. */
+interface ListenerTls {
+  readonly hash: string;
+  readonly tls: ServerTls;
+  readonly loop: Loop;
+}
+
 type Runtime = HttpRuntime | TcpRuntime;
 
 interface Assembly {
@@ -53,6 +62,8 @@ interface Assembly {
   readonly clusters: Map<string, Cluster>;
   readonly doors: Map<string, Door>;
   readonly runtimes: Map<string, Runtime>;
+  /** By listener name. */
+  readonly tls: Map<string, ListenerTls>;
 }
 
 /** What a door is made of. */
@@ -94,6 +105,8 @@ export class WorkerRuntime implements TimerTarget {
   private prepared: Assembly | null = null;
   private nodeLoop: Loop | null = null;
   private uws: UwsModule | null = null;
+  /** Of all listeners that have no keys of their own; its content changes in place. */
+  private readonly ticketKeys: Buffer[] = [];
   /** Listeners that a reload removed and that still have connections. */
   private readonly leaving = new Set<ListenDoor>();
   private drainDeadline = 0;
@@ -123,9 +136,10 @@ export class WorkerRuntime implements TimerTarget {
   }
 
   /** Compiles and binds; nothing of what runs is touched. Returns what stands against it. */
-  async prepare(epoch: number, snapshot: Snapshot, plan: Plan, sockets: Readonly<Record<string, ListenSocket>>): Promise<FromWorker> {
+  async prepare(epoch: number, snapshot: Snapshot, plan: Plan, { sockets, ticketKeys }: Pick<PrepareMessage, 'sockets' | 'ticketKeys'>): Promise<FromWorker> {
     const errors: string[] = [];
     const addresses: Record<string, Address> = {};
+    this.takeTicketKeys(ticketKeys);
     try {
       if (this.uws === null && snapshot.listeners.some((one) => one.engine === 'uws')) this.uws = await loadUws();
       const assembly = this.assemble(epoch, snapshot, plan, sockets);
@@ -155,16 +169,20 @@ export class WorkerRuntime implements TimerTarget {
     const errors: string[] = [];
     for (const door of next.doors.values()) {
       door.update(door.config, next.runtimes.get(door.config.name)!);
+      if (door.door instanceof HttpListener || door.door instanceof TcpListener) door.door.opening.tls = next.tls.get(door.config.name)?.tls ?? null;
       if (door.listener === null) await this.open(door, errors);
     }
     if (errors.length > 0) throw new Error(errors.join('; '));
     if (before !== null) await this.retire(before, next);
+    if (before !== null) this.forgetTls(before, next);
   }
 
   abandon(epoch: number): void {
     const { prepared, current } = this;
     if (prepared === null || prepared.epoch !== epoch) return;
     this.prepared = null;
+    this.forgetTls(prepared, current);
+    for (const [name, cluster] of prepared.clusters) if (current?.clusters.get(name) !== cluster) cluster.drain();
     // A door that the current configuration has too shares its listener, which goes on.
     for (const [key, door] of prepared.doors) {
       if (current?.doors.has(key) === true) continue;
@@ -221,19 +239,45 @@ export class WorkerRuntime implements TimerTarget {
     const clusters = new Map<string, Cluster>();
     for (const config of snapshot.clusters) {
       const places = plan.clusters[config.name]!;
-      clusters.set(config.name, this.current?.clusters.get(config.name) ?? new Cluster(config, places, this.clusterTools));
+      const old = this.current?.clusters.get(config.name);
+      // One that begins to speak TLS may need another loop for it.
+      const stays = old !== undefined && (config.tls === null || old.tools.loop.tlsProblem === '');
+      clusters.set(config.name, stays ? old : new Cluster(config, places, this.toolsOf(config)));
     }
     const doors = new Map<string, Door>();
     const runtimes = new Map<string, Runtime>();
+    const tls = new Map<string, ListenerTls>();
     for (const config of snapshot.listeners) {
       const runtime = this.makeRuntime(config, snapshot, plan, clusters);
       runtimes.set(config.name, runtime);
+      const settings = this.makeTls(config);
+      if (settings !== null) tls.set(config.name, settings);
       const socket = sockets[config.name]!;
       const key = `${config.tcp === null ? 'http' : 'tcp'} ${config.name} ${JSON.stringify(socket.address)} ${socket.fd}`;
       const old = this.current?.doors.get(key);
       doors.set(key, old === undefined ? this.makeDoor(key, { config, socket, runtime }, plan.listeners[config.name]!) : { ...old, config });
     }
-    return { epoch, snapshot, plan, clusters, doors, runtimes };
+    return { epoch, snapshot, plan, clusters, doors, runtimes, tls };
+  }
+
+  /** Keeps settings that have not changed, so that their contexts and what they remember live on. */
+  private makeTls(config: ListenerConfig): ListenerTls | null {
+    if (config.tls === null) return null;
+    const old = this.current?.tls.get(config.name);
+    if (old !== undefined && old.hash === config.tls.hash) return old;
+    const tls = compileServerTls(config.tls, this.ticketKeys);
+    const loop = this.loopOf(config);
+    loop.prepareTls(tls);
+    return { hash: config.tls.hash, tls, loop };
+  }
+
+  /** What one configuration had and the other has not. */
+  private forgetTls(gone: Assembly, kept: Assembly | null): void {
+    for (const [name, settings] of gone.tls) if (kept?.tls.get(name) !== settings) settings.loop.forgetTls(settings.tls);
+  }
+
+  takeTicketKeys(keys: readonly Uint8Array[]): void {
+    this.ticketKeys.splice(0, this.ticketKeys.length, ...keys.map((key) => Buffer.from(key)));
   }
 
   private makeRuntime(config: ListenerConfig, snapshot: Snapshot, plan: Plan, clusters: Map<string, Cluster>): Runtime {
@@ -278,7 +322,7 @@ export class WorkerRuntime implements TimerTarget {
   }
 
   private makeHttpDoor(config: HttpListenerConfig, socket: ListenSocket, { road, places }: Behind): HttpEntry {
-    const loop = this.loopOf(config.engine);
+    const loop = this.loopOf(config);
     const http = new HttpListener(config, places, road, {
       ...this.listenTools,
       clock: loop.clock,
@@ -289,7 +333,7 @@ export class WorkerRuntime implements TimerTarget {
   }
 
   private makeTcpDoor(config: TcpListenerConfig, { socket, runtime }: Made, places: ListenerPlan): Pick<Door, 'door' | 'update' | 'listen'> {
-    const loop = this.loopOf(config.engine);
+    const loop = this.loopOf(config);
     const road = new TcpRoad(runtime as TcpRuntime);
     const door = new TcpListener(config, places, road, { ...this.listenTools, clock: loop.clock, timers: loop.timers });
     const update = (next: ListenerConfig, to: Runtime): void => {
@@ -299,10 +343,20 @@ export class WorkerRuntime implements TimerTarget {
     return { door, update, listen: () => loop.listen(socket.address, socket.fd, door.accept, door.opening) };
   }
 
-  /** A listener may ask for `node:net` in a worker whose loop is epoll: then both turn. */
-  private loopOf(engine: EngineName | 'auto'): Loop {
+  /** Clusters with TLS go where it can be had. */
+  private toolsOf(config: ClusterConfig): ClusterTools {
     const { loop } = this.parts;
-    if (engine !== 'node' || loop.kind === 'node') return loop;
+    return config.tls === null || loop.tlsProblem === '' ? this.clusterTools : { ...this.clusterTools, loop: this.makeNodeLoop() };
+  }
+
+  /** A listener may ask for `node:net` in a worker whose loop is epoll: then both turn. */
+  private loopOf({ engine, tls }: Pick<ListenerConfig, 'engine' | 'tls'>): Loop {
+    const { loop } = this.parts;
+    if (loop.kind === 'node' || (engine !== 'node' && (tls === null || loop.tlsProblem === ''))) return loop;
+    return this.makeNodeLoop();
+  }
+
+  private makeNodeLoop(): Loop {
     if (this.nodeLoop === null) {
       this.nodeLoop = this.parts.makeNodeLoop();
       this.nodeLoop.run();

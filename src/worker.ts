@@ -39,7 +39,10 @@ const runtime = new WorkerRuntime({
 async function answer(message: ToWorker): Promise<void> {
   switch (message.type) {
     case 'prepare':
-      send(await runtime.prepare(message.epoch, message.snapshot as Snapshot, message.plan as Plan, message.sockets));
+      send(await runtime.prepare(message.epoch, message.snapshot as Snapshot, message.plan as Plan, message));
+      return;
+    case 'ticketKeys':
+      runtime.takeTicketKeys(message.keys);
       return;
     case 'commit':
       await runtime.commit(message.epoch);

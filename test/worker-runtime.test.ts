@@ -37,7 +37,7 @@ class Stage {
     const plan = this.state.plan(config, ++this.epoch);
     const sockets: Record<string, ListenSocket> = {};
     for (const { name, address } of config.listeners) sockets[name] = { address, fd: own ? -1 : 7 };
-    const answer = await this.runtime.prepare(this.epoch, config, plan, sockets);
+    const answer = await this.runtime.prepare(this.epoch, config, plan, { sockets, ticketKeys: [] });
     return answer.type === 'prepared' ? answer.errors : ['no answer'];
   }
 

@@ -7,14 +7,22 @@ import type { OutBuffer } from '../core/out-buffer.ts';
 import type { Random } from '../core/random.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Loop } from '../io/conn.ts';
+import { compileClientTls } from '../security/compile.ts';
+import type { ClientTls } from '../security/tls-settings.ts';
 import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
 import { Host } from './host.ts';
+import { AutoPool } from './auto-pool.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import { makePicker, type Picker } from './pick.ts';
+import type { Pool } from './pool.ts';
+import { type NamedPool, NamedPools } from './named-pools.ts';
 import { Scarcity } from './scarcity.ts';
+
+/** What TLS offers, by the cluster's protocol. */
+const ALPN = { http1: ['http/1.1'], http2: ['h2'], auto: ['h2', 'http/1.1'] } as const;
 
 /** What a worker lends to its clusters. */
 export interface ClusterTools {
@@ -33,8 +41,12 @@ export class Cluster {
   config: ClusterConfig;
   /** First cell of `cluster.NAME.*`. */
   readonly stats: number;
+  /** First cell of `cluster.NAME.ssl.*`. */
+  readonly ssl: number;
   readonly histograms: number;
   readonly breakerRow: number;
+  /** null: plaintext. */
+  tls: ClientTls | null = null;
   hosts: readonly Host[] = [];
   picker: Picker;
   readonly scarcity: Scarcity;
@@ -46,6 +58,7 @@ export class Cluster {
     this.config = config;
     this.tools = tools;
     this.stats = plan.stats;
+    this.ssl = plan.ssl;
     this.histograms = plan.histograms;
     this.breakerRow = plan.breakers;
     this.scarcity = new Scarcity(this);
@@ -53,9 +66,10 @@ export class Cluster {
     this.update(config, plan);
   }
 
-  /** Takes a changed configuration over; hosts that stayed keep their pools, unless another protocol is spoken now. */
+  /** Takes a changed configuration over; hosts that stayed keep their pools, unless connections must be made otherwise now. */
   update(config: ClusterConfig, plan: ClusterPlan): void {
-    const sameWay = config.protocol === this.config.protocol && config.proxyProtocol === this.config.proxyProtocol;
+    const sameTls = this.takeTls(config);
+    const sameWay = sameTls && config.protocol === this.config.protocol && config.proxyProtocol === this.config.proxyProtocol;
     const before = new Map(this.hosts.map((host) => [host.text, host]));
     const hosts: Host[] = [];
     config.endpoints.forEach((endpoint, i) => {
@@ -86,6 +100,20 @@ export class Cluster {
   drain(): void {
     for (const host of this.hosts) drainHost(host);
     this.original?.drain();
+    if (this.tls !== null) this.tools.loop.forgetTls(this.tls);
+  }
+
+  /** @returns whether connections that are open already are as those that will be made. */
+  private takeTls(config: ClusterConfig): boolean {
+    const { loop } = this.tools;
+    const old = this.tls;
+    // Before the first configuration there is nothing to compare with.
+    if (this.hosts.length > 0 && config.tls?.hash === this.config.tls?.hash && config.protocol === this.config.protocol) return true;
+    const next = config.tls === null ? null : compileClientTls(config.tls, ALPN[config.protocol]);
+    if (next !== null) loop.prepareTls(next);
+    this.tls = next;
+    if (old !== null) loop.forgetTls(old);
+    return false;
   }
 
   /** Connections that carry a tunnel's bytes from the first on, whatever protocol the cluster speaks otherwise. */
@@ -93,9 +121,17 @@ export class Cluster {
     return (host.tunnels ??= new H1Pool(this, host, true));
   }
 
-  /** The connections for requests, as the cluster's protocol asks for. */
+  /** The connections for requests to one host. */
   makePool(config: ClusterConfig, host: Host): Pool {
-    return config.protocol === 'http2' ? new H2Pool(this, host) : new H1Pool(this, host);
+    if (this.tls !== null && this.tls.serverName === '') return new NamedPools(this, host, (at, name) => this.makeNamedPool(config, at, name));
+    return this.makeNamedPool(config, host, '');
+  }
+
+  /** Those whose TLS asks for this name; '': for the one in the settings. */
+  private makeNamedPool(config: ClusterConfig, host: Host, serverName: string): NamedPool {
+    if (config.protocol === 'http2') return new H2Pool(this, host, serverName);
+    if (config.protocol === 'auto' && this.tls !== null) return new AutoPool(this, host, serverName);
+    return new H1Pool(this, host, false, serverName);
   }
 
   openConnections(): number {

@@ -5,6 +5,8 @@ import { fault, type Fault } from '../core/fault.ts';
 export const CONNECT_TIMEOUT: Fault = fault('connectTimeout', 'up', 'always', 'connection_timeout');
 
 export function connectFault(error: string): Fault {
+  // As Envoy words it: what TLS says stands alone.
+  if (error.startsWith('TLS_error')) return fault('connectFailure', 'up', 'always', 'remote_connection_failure', error);
   return fault('connectFailure', 'up', 'always', 'remote_connection_failure', `delayed connect error: ${ERROR_TEXT[error] ?? error}`);
 }
 

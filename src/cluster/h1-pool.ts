@@ -16,9 +16,10 @@ export class H1Pool extends HostPool {
   /** Newest idle connection; `older` leads on. */
   private idle: H1Up | null = null;
   private oldest: H1Up | null = null;
+  private resting = 0;
 
-  constructor(cluster: Cluster, host: Host, raw = false) {
-    super(cluster, host);
+  constructor(cluster: Cluster, host: Host, raw = false, serverName = '') {
+    super(cluster, host, serverName);
     this.raw = raw;
   }
 
@@ -44,6 +45,10 @@ export class H1Pool extends HostPool {
   drain(): void {
     this.draining = true;
     while (this.closeOldestIdle());
+  }
+
+  get isBusy(): boolean {
+    return this.opened > this.resting || this.waiting.length > 0;
   }
 
   closeOldestIdle(): boolean {
@@ -73,6 +78,7 @@ export class H1Pool extends HostPool {
   unlink(up: H1Up): void {
     if (!up.isIdle) return;
     up.isIdle = false;
+    this.resting--;
     if (up.newer === null) this.idle = up.older;
     else up.newer.older = up.older;
     if (up.older === null) this.oldest = up.newer;
@@ -100,6 +106,7 @@ export class H1Pool extends HostPool {
       return;
     }
     up.isIdle = true;
+    this.resting++;
     up.older = this.idle;
     if (this.idle !== null) this.idle.newer = up;
     else this.oldest = up;

@@ -97,6 +97,14 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
   }
 
+  /** Takes over a connection that somebody else has brought up. */
+  adopt(conn: Conn, since: number): void {
+    this.since = since;
+    this.conn = conn;
+    conn.owner = this;
+    this.ready();
+  }
+
   /** Carries one request: the pool has done its accounting. */
   take(stream: Stream): void {
     this.stream = stream;
@@ -209,6 +217,11 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   // ---- ConnOwner ----
 
   onConnect(): void {
+    this.pool.handshaken(this.conn);
+    this.ready();
+  }
+
+  private ready(): void {
     this.pool.cluster.tools.loop.timers.disarm(this.timer);
     this.localAddress = formatHostPort(this.conn.localAddress, this.conn.localPort);
     this.state = IDLE;
@@ -265,6 +278,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     pool.cluster.tools.loop.timers.disarm(this.timer);
     pool.closed(this, why === CLOSED_LOCAL && !this.remoteEnded, this.cutRequest || stream !== null);
     if (wasConnecting) {
+      pool.handshakeFailed(conn);
       pool.connectFailed(this.timedOut ? CONNECT_TIMEOUT : connectFault(conn.error));
     } else if (stream !== null) {
       this.stream = null;

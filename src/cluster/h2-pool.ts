@@ -35,6 +35,11 @@ export class H2Pool extends HostPool {
     new H2Up(this).connect();
   }
 
+  get isBusy(): boolean {
+    for (let i = 0; i < this.ups.length; i++) if (!this.ups[i]!.isIdle) return true;
+    return this.opened > this.ups.length || this.waiting.length > 0;
+  }
+
   drain(): void {
     this.draining = true;
     for (let i = this.ups.length - 1; i >= 0; i--) this.ups[i]!.retire();

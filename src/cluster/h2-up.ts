@@ -75,14 +75,14 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
     if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
   }
 
-  /** Takes over a connection that another owner has brought up. */
+  /** Takes over a connection that somebody else has brought up. */
   adopt(conn: Conn, since: number): void {
     const { tools, config } = this.pool.cluster;
     this.since = since;
     this.conn = conn;
     conn.owner = this;
     if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
-    this.onConnect();
+    this.greet();
   }
 
   /** How many more requests may begin here now. */
@@ -132,6 +132,12 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
   // ---- ConnOwner ----
 
   onConnect(): void {
+    this.pool.handshaken(this.conn);
+    this.greet();
+  }
+
+  /** Our preface goes out; the host's settings are awaited. */
+  private greet(): void {
     const { conn, pool } = this;
     const { tools, stats } = pool.cluster;
     tools.cells[stats + S.UP_CX_HTTP2_TOTAL]!++;
@@ -170,7 +176,10 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
     pool.cluster.tools.loop.timers.disarm(this.timer);
     this.leave(why === CLOSED_LOCAL ? LOCAL_RESET : RESET);
     pool.closed(this, local, this.cutRequest);
-    if (wasConnecting) pool.connectFailed(this.connectCause(conn, why));
+    if (wasConnecting) {
+      pool.handshakeFailed(conn);
+      pool.connectFailed(this.connectCause(conn, why));
+    }
     pool.cluster.scarcity.freed();
   }
 

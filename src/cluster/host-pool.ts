@@ -8,7 +8,9 @@ import { RingQueue } from '../core/ring-queue.ts';
 import type { Stream } from '../core/stream.ts';
 import type { Conn, ConnOwner } from '../io/conn.ts';
 import { record } from '../observe/histogram.ts';
+import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
+import { handshakeFailure } from '../security/peer-check.ts';
 import { RES_CX, RES_PENDING, RES_RQ } from '../shared/breaker-table.ts';
 import type { Cluster } from './cluster.ts';
 import type { Host } from './host.ts';
@@ -19,18 +21,25 @@ const OVERFLOW = fault('overflow', 'local', 'never', 'overflow');
 export abstract class HostPool implements Pool {
   readonly cluster: Cluster;
   host: Host;
+  /** What TLS asks for (SNI); '': as the cluster's settings say. */
+  readonly serverName: string;
   protected connecting = 0;
+  /** Connections of any state. */
+  protected opened = 0;
   protected readonly waiting: RingQueue<Stream> = new RingQueue();
   protected draining = false;
 
-  constructor(cluster: Cluster, host: Host) {
+  constructor(cluster: Cluster, host: Host, serverName = '') {
     this.cluster = cluster;
     this.host = host;
+    this.serverName = serverName;
   }
 
   abstract acquire(stream: Stream): void;
   /** Requests that wait here have a connection on its way to them, as far as is known. */
   abstract get needsConnection(): boolean;
+  /** Something is under way here: a request, or a connection for one. */
+  abstract get isBusy(): boolean;
   abstract drain(): void;
   abstract closeOldestIdle(): boolean;
   /** Begins a connection that has been counted. */
@@ -50,6 +59,7 @@ export abstract class HostPool implements Pool {
     if (!this.cluster.scarcity.take()) return false;
     const { cells } = this.cluster.tools;
     this.connecting++;
+    this.opened++;
     cells[this.cluster.stats + S.UP_CX_TOTAL]!++;
     cells[this.cluster.stats + S.UP_CX_ACTIVE]!++;
     cells[this.host.cells + S.HOST_CX_TOTAL]!++;
@@ -60,7 +70,32 @@ export abstract class HostPool implements Pool {
 
   /** A connection to the host, as every pool of it makes them. */
   dial(owner: ConnOwner): Conn {
-    return this.cluster.tools.loop.connect(this.host.address, owner);
+    return this.cluster.tools.loop.connect(this.host.address, owner, this.cluster.tls, this.serverName);
+  }
+
+  /** A connection is up, and so is its TLS. */
+  handshaken(conn: Conn): void {
+    if (conn.tls !== null) countHandshake(this.cluster.tools.cells, this.cluster.ssl, conn.tls);
+  }
+
+  /** A connection never came to be, perhaps because of its TLS. */
+  handshakeFailed(conn: Conn): void {
+    countFailedHandshake(this.cluster.tools.cells, this.cluster.ssl, handshakeFailure(conn.error));
+  }
+
+  /** The connection being made turned out to speak another protocol: it and all who wait are the other pool's. */
+  handOver(to: HostPool): void {
+    this.connecting--;
+    this.opened--;
+    to.connecting++;
+    to.opened++;
+    for (let stream = this.waiting.shift(); stream !== undefined; stream = this.waiting.shift()) to.waiting.push(stream);
+    this.fewerWait();
+    while (to.needsConnection) {
+      if (to.connectOne()) continue;
+      to.cluster.scarcity.enter(to);
+      return;
+    }
   }
 
   /** A connection attempt failed: as in Envoy, every request that waits for this host learns it at once. */
@@ -138,9 +173,10 @@ export abstract class HostPool implements Pool {
   }
 
   /** `local`: we ended it, without being asked to by the other side. */
-  protected countClosed(since: number, local: boolean, hadRequest: boolean): void {
+  countClosed(since: number, local: boolean, hadRequest: boolean): void {
     const { tools, stats } = this.cluster;
     const { cells } = tools;
+    this.opened--;
     cells[stats + S.UP_CX_ACTIVE]!--;
     cells[this.host.cells + S.HOST_CX_ACTIVE]!--;
     cells[stats + S.UP_CX_DESTROY]!++;

@@ -61,7 +61,7 @@ export class TcpUp implements ConnOwner, TimerTarget {
     cells[host.cells + S.HOST_CX_TOTAL]!++;
     cells[host.cells + S.HOST_CX_ACTIVE]!++;
     cells[host.cells + S.HOST_RQ_PENDING]!++;
-    this.conn = loop.connect(host.address, this);
+    this.conn = loop.connect(host.address, this, cluster.tls);
     if (cluster.config.connectTimeoutMs > 0) loop.timers.arm(this.timer, cluster.config.connectTimeoutMs);
   }
 

@@ -137,6 +137,20 @@ export const DEFAULTS = {
   edits: {
     remove: [],
   },
+  tls: {
+    /** Envoy: TLS 1.2 to 1.3 for servers. */
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.3',
+    cipherSuites: [],
+    requireClientCertificate: false,
+    /** Envoy: match_typed_subject_alt_names empty. */
+    subjectAltNames: [],
+    sessionTicketKeys: [],
+  },
+  clusterTls: {
+    subjectAltNames: [],
+    insecureSkipVerify: false,
+  },
   cluster: {
     type: 'static',
     protocol: 'http1',

@@ -21,6 +21,7 @@ export interface ListenerDocument {
   address: string;
   maxConnections?: number;
   engine?: EngineWord;
+  tls?: TlsDocument;
   proxyProtocol?: boolean;
   /** Exactly one of `http` and `tcp`. */
   http?: HttpDocument;
@@ -36,6 +37,43 @@ export interface TcpDocument {
   idleTimeout?: string;
   maxConnectAttempts?: number;
   accessLog?: AccessLogDocument[];
+}
+
+export interface TlsDocument {
+  certificates: { cert: string; key: string; serverNames?: string[] }[];
+  minVersion?: 'TLSv1.2' | 'TLSv1.3';
+  maxVersion?: 'TLSv1.2' | 'TLSv1.3';
+  cipherSuites?: string[];
+  alpn?: string[];
+  clientCa?: string;
+  requireClientCertificate?: boolean;
+  subjectAltNames?: SubjectAltNameDocument[];
+  sessionTicketKeys?: string[];
+}
+
+/** Exactly one. */
+export interface SubjectAltNameDocument {
+  dns?: string | TextMatchDocument;
+  uri?: string | TextMatchDocument;
+  ip?: string | TextMatchDocument;
+}
+
+/** Exactly one. */
+export interface TextMatchDocument {
+  exact?: string;
+  prefix?: string;
+  suffix?: string;
+  contains?: string;
+  regex?: string;
+}
+
+export interface ClusterTlsDocument {
+  ca?: string;
+  serverName?: string;
+  subjectAltNames?: SubjectAltNameDocument[];
+  cert?: string;
+  key?: string;
+  insecureSkipVerify?: boolean;
 }
 
 export interface HttpDocument {
@@ -120,6 +158,7 @@ export interface MatchDocument {
   headers?: Record<string, ValueMatchDocument>;
   query?: Record<string, ValueMatchDocument>;
   fraction?: number;
+  tls?: { clientCertificate?: boolean };
 }
 
 /** Text, or an object with exactly one key besides `invert`. */
@@ -186,6 +225,7 @@ export interface ClusterDocument {
   protocol?: 'http1';
   proxyProtocol?: 'v1' | 'v2';
   connectTimeout?: string;
+  tls?: ClusterTlsDocument;
   loadBalancing?: { policy?: 'roundRobin' | 'random' };
   connections?: { idleTimeout?: string; maxRequests?: number };
   circuitBreakers?: { maxConnections?: number; maxPendingRequests?: number; maxRequests?: number; maxRetries?: number };

@@ -41,6 +41,13 @@ export const ERROR_CODES = {
   'bad-status-filter': 'Not a status filter such as `">=500"`, `"200-299"` or `"404"`.',
   'bad-name': 'Not a usable name: it is empty, or holds a control character.',
   'bad-format': 'An access-log operator is unknown or malformed.',
+  'bad-server-name': 'Not the name of a server: a host name or `*.suffix`.',
+  'bad-cipher': 'Not the name of a cipher suite that OpenSSL here knows.',
+  'bad-alpn': 'Not the name of a protocol for ALPN: 1 to 255 printable characters.',
+  // Files that the configuration names
+  'unreadable-file': 'A file that the configuration names cannot be read.',
+  'bad-certificate': 'A file that should hold certificates (PEM) does not, or one of them cannot be read.',
+  'bad-key': 'A private key cannot be read, needs a password, or does not belong to its certificate; or a ticket key has not 80 bytes.',
   // What the parts say about each other
   'duplicate-name': 'Two objects of one kind have the same name.',
   'duplicate-address': 'Two sockets would listen on one address, or a cluster lists one endpoint twice.',
@@ -54,6 +61,7 @@ export const ERROR_CODES = {
   // Warnings: the file is accepted
   'unreachable-route': 'Warning: an earlier route of the virtual host already takes every such request.',
   'empty-cluster': 'Warning: a cluster without endpoints answers every request with 503.',
+  'expired-certificate': 'Warning: a certificate has expired, or is not valid yet.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

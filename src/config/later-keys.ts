@@ -4,14 +4,12 @@
 
 export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   configuration: ['overload'],
-  listener: ['tls'],
   http: ['tracing', 'localReplies'],
   filter: ['jwt', 'rateLimit', 'module', 'config'],
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
-  match: ['tls'],
   forward: ['subset', 'priority', 'retry', 'hedge', 'mirror', 'hashOn'],
-  cluster: ['dnsRefresh', 'outlierDetection', 'healthChecks', 'tls'],
+  cluster: ['dnsRefresh', 'outlierDetection', 'healthChecks'],
   endpoint: ['priority', 'zone', 'metadata'],
   loadBalancing: [
     'choiceCount', 'activeRequestBias', 'minRingSize', 'maxRingSize', 'tableSize', 'hashBalanceFactor', 'panicPercent',

@@ -10,6 +10,7 @@ import { placeProblems } from './errors.ts';
 import type { ConfigError, Problem } from './errors.ts';
 import { applyOverrides } from './overrides.ts';
 import { CONFIG_SCHEMA } from './schema.ts';
+import { SecretFiles } from './secrets.ts';
 import { coerceValues } from './schema/coerce.ts';
 import { validateDocument } from './schema/validate.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -47,12 +48,13 @@ export function loadConfig(source: ConfigSource, environment: Environment, tools
   const substituted = substituteEnvironment(parsed.value, environment);
   const { value, variables } = applyOverrides(substituted.value, environment);
   coerceValues(CONFIG_SCHEMA, value, [...substituted.wholes, ...variables.keys()]);
+  const secrets = new SecretFiles(tools.secrets, source.file);
   // Environment first: where a placeholder failed, what stands in its place is not worth a second word.
-  const problems = [...substituted.problems, ...validateDocument(value), ...checkDocument(value, tools)];
+  const problems = [...substituted.problems, ...validateDocument(value), ...checkDocument(value, tools, secrets)];
   if (problems.some((problem) => problem.severity !== 'warning')) return refuse(source, parsed, problems, variables);
   const document = freezeDeep(value as ConfigDocument);
   const placing = { file: source.file, variables, locate: parsed.locate };
-  return { ok: true, snapshot: buildSnapshot(document, source.file), document, warnings: placeProblems(problems, placing) };
+  return { ok: true, snapshot: buildSnapshot(document, source.file, secrets), document, warnings: placeProblems(problems, placing) };
 }
 
 function refuse(source: ConfigSource, parsed: ParsedText, problems: readonly Problem[], variables: ReadonlyMap<string, string>): Refused {

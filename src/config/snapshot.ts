@@ -18,6 +18,8 @@ export interface Snapshot {
   readonly watch: boolean;
   readonly listeners: readonly ListenerConfig[];
   readonly clusters: readonly ClusterConfig[];
+  /** Other files whose content is in here: certificates, keys. */
+  readonly files: readonly string[];
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
@@ -40,10 +42,58 @@ interface ListenerBase {
   /** 0: no limit. Counted over all workers. */
   readonly maxConnections: number;
   readonly engine: EngineName | 'auto';
+  /** null: plaintext. */
+  readonly tls: ServerTlsConfig | null;
   /** Every connection begins with a PROXY protocol header. */
   readonly proxyProtocol: boolean;
   /** Content hash of this listener alone. */
   readonly hash: string;
+}
+
+/** A certificate with its key; fields that begin with `secret` are shown nowhere. */
+export interface PemPair {
+  readonly certFile: string;
+  /** PEM, leaf first. */
+  readonly cert: string;
+  readonly keyFile: string;
+  readonly secretKey: string;
+  /** Lower-case, exact or `*.suffix`. */
+  readonly serverNames: readonly string[];
+}
+
+export interface ServerTlsConfig {
+  readonly certificates: readonly PemPair[];
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  readonly maxVersion: 'TLSv1.2' | 'TLSv1.3';
+  readonly cipherSuites: readonly string[];
+  readonly alpn: readonly string[];
+  /** '' and null: clients are asked for no certificate. */
+  readonly clientCaFile: string;
+  readonly clientCa: string | null;
+  readonly requireClientCertificate: boolean;
+  readonly subjectAltNames: readonly SanMatch[];
+  /** Base64; empty: those that the primary makes. */
+  readonly secretTicketKeys: readonly string[];
+  /** Content hash of the above. */
+  readonly hash: string;
+}
+
+export interface ClientTlsConfig {
+  /** '' and null: the authorities of this machine. */
+  readonly caFile: string;
+  readonly ca: string | null;
+  /** '': the host of each request. */
+  readonly serverName: string;
+  readonly subjectAltNames: readonly SanMatch[];
+  readonly certificate: PemPair | null;
+  readonly insecureSkipVerify: boolean;
+  readonly hash: string;
+}
+
+export interface SanMatch {
+  readonly type: 'dns' | 'uri' | 'ip';
+  readonly kind: 'exact' | 'prefix' | 'suffix' | 'contains' | 'regex';
+  readonly value: string;
 }
 
 export interface TcpConfig {
@@ -165,6 +215,8 @@ export interface MatchConfig {
   readonly query: readonly ValueMatch[];
   /** 1: always. */
   readonly fraction: number;
+  /** The client has shown a certificate (true), or none (false); null: it does not matter. */
+  readonly clientCertificate: boolean | null;
 }
 
 export interface ValueMatch {
@@ -243,6 +295,8 @@ export interface ClusterConfig {
   readonly endpoints: readonly EndpointConfig[];
   readonly protocol: UpstreamProtocol;
   readonly connectTimeoutMs: number;
+  /** null: plaintext. */
+  readonly tls: ClientTlsConfig | null;
   /** What hosts are told of the caller; null: nothing. */
   readonly proxyProtocol: 'v1' | 'v2' | null;
   readonly loadBalancing: { readonly policy: 'roundRobin' | 'random' };

@@ -7,6 +7,7 @@ import { createServer, request } from 'node:http';
 import type { Address } from '../core/address.ts';
 import { actionPages } from './admin/action-pages.ts';
 import { hookPages, type HookAction } from './admin/hook-pages.ts';
+import { certPages } from './admin/cert-page.ts';
 import { clusterPages } from './admin/cluster-pages.ts';
 import { configPages } from './admin/config-page.ts';
 import { helpPages, helpText } from './admin/help.ts';
@@ -53,6 +54,7 @@ export class AdminServer {
       ...clusterPages(view, compile),
       ...listenerPages(view),
       ...configPages(view, compile),
+      ...certPages(view),
       ...statsPages(stats, compile),
       ...actionPages(view),
       ...(options.hook === undefined ? [] : hookPages(options.hook)),

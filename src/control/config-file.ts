@@ -1,6 +1,7 @@
 // Reads a configuration from where the user keeps it: a JSON or YAML file, or a JS module's default export.
 // Primary thread; no state beyond the number that makes Node import a changed module anew.
 
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -18,6 +19,15 @@ export async function readConfigFile(file: string): Promise<ConfigSource> {
     return { file, format, text: await readFile(file, 'utf8') };
   } catch (error) {
     throw new Error(`${file}: ${describe(error)}`);
+  }
+}
+
+/** A file that the configuration names. Throws an Error whose message is the rest of a sentence about it. */
+export function readSecret(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new Error(describe(error));
   }
 }
 

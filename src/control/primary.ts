@@ -9,10 +9,12 @@ import { formatAddress } from '../core/address.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { systemTime } from '../core/clock.ts';
 import type { CancelTimer, Timers } from '../core/host-timer.ts';
+import { CertificateFacts } from '../security/certificate-facts.ts';
 import { AccessLogFiles } from './access-log-files.ts';
 import type { AdminView, CompileMatcher, Published, ServerState, StatsSource } from './admin-server.ts';
 import { AdminServer } from './admin-server.ts';
 import { ConfigWatch } from './config-watch.ts';
+import { FileWatches } from './file-watches.ts';
 import { describeListenError } from './listen-sockets.ts';
 import type { SocketDoor } from './listen-sockets.ts';
 import type { Logger } from './log.ts';
@@ -25,6 +27,7 @@ import type { StatLine } from './server-stats.ts';
 import { serverStats } from './server-stats.ts';
 import { Supervisor } from './supervisor.ts';
 import type { SupervisorLimits } from './supervisor.ts';
+import { TicketKeys } from './ticket-keys.ts';
 import { UpdateCounts } from './update-counts.ts';
 
 /** What reading the configuration gave. Every text is one line for the user, with file, line and pointer. */
@@ -41,6 +44,8 @@ export interface Crew {
   /** One entry per worker: its CPU, or null. */
   readonly cpus: readonly (number | null)[];
   readonly memory: SharedMemory;
+  /** Why TLS needs the node engine here; ''. */
+  readonly tlsProblem: string;
   readonly sockets: SocketDoor;
   closeDescriptors(fds: readonly number[]): void;
   stats(own: () => readonly StatLine[], published: () => Published | null): StatsSource;
@@ -76,6 +81,7 @@ export class StartError extends Error {
   }
 }
 
+const NO_CERTIFICATES = new CertificateFacts({ listeners: [], clusters: [] });
 const LOG_FLUSH_MS = 1000;
 /** How often places in shared memory that only drained configurations used are looked for. */
 const SWEEP_MS = 10_000;
@@ -87,6 +93,9 @@ export class Primary implements AdminView {
   private readonly startedAt: number;
   private readonly logs: AccessLogFiles;
   private readonly reloads: Reloads;
+  private readonly ticketKeys: TicketKeys;
+  /** Certificates and keys. */
+  private readonly secrets: FileWatches;
   private crew: Crew | null = null;
   private supervisor: Supervisor | null = null;
   private publisher: Publisher | null = null;
@@ -106,6 +115,8 @@ export class Primary implements AdminView {
     this.startedAt = this.time.monotonicMs();
     this.logs = new AccessLogFiles(options.logger, options.timers);
     this.reloads = new Reloads(() => this.reloadOnce());
+    this.ticketKeys = new TicketKeys(options.timers, (keys) => this.supervisor?.tellTicketKeys(keys));
+    this.secrets = new FileWatches(options.timers, () => void this.reload());
   }
 
   // ---- life ----
@@ -120,8 +131,8 @@ export class Primary implements AdminView {
       const { memory } = this.crew;
       this.cancelSweep = this.options.timers.every(SWEEP_MS, () => memory.sweep());
       this.supervisor = this.makeSupervisor(this.crew);
-      const { supervisor, logs, time } = this;
-      this.publisher = new Publisher({ ...this.crew, supervisor, logs, time });
+      const { supervisor, logs, time, ticketKeys } = this;
+      this.publisher = new Publisher({ ...this.crew, supervisor, logs, time, ticketKeys });
       await this.startAdmin(snapshot, this.crew);
       this.phase = 'INITIALIZING';
       const { errors, table } = await this.publisher.bind(snapshot); // before any thread: a port in use is the usual trouble
@@ -174,6 +185,7 @@ export class Primary implements AdminView {
   private async drainWorkers(): Promise<void> {
     this.phase = 'DRAINING';
     this.watch?.close();
+    this.secrets.close();
     this.watch = null;
     const timeoutMs = this.published?.snapshot.drainTimeoutMs ?? 0;
     this.logger.info(`draining: waiting at most ${timeoutMs / 1000} s for what is in flight`);
@@ -183,6 +195,8 @@ export class Primary implements AdminView {
   private async stopParts(): Promise<void> {
     this.phase = 'DRAINING';
     this.watch?.close();
+    this.secrets.close();
+    this.ticketKeys.close();
     this.cancelSweep();
     await this.supervisor?.stop();
     await this.reloads.idle();
@@ -246,6 +260,7 @@ export class Primary implements AdminView {
       this.logger.warn(`listener "${name}" asks for the engine ${engine}: it runs on ${this.engine} until the next start`);
     }
     if (before.watch !== after.watch) void this.followFile(after);
+    else void this.secrets.follow(after.watch ? after.files : []);
   }
 
   // ---- parts ----
@@ -281,6 +296,7 @@ export class Primary implements AdminView {
   private async followFile(snapshot: Snapshot): Promise<void> {
     this.watch?.close();
     this.watch = null;
+    await this.secrets.follow(snapshot.watch ? snapshot.files : []);
     if (!snapshot.watch || this.options.configPath === null) return;
     this.watch = new ConfigWatch({ path: this.options.configPath, timers: this.options.timers, onChange: () => void this.reload() });
     await this.watch.start();
@@ -288,6 +304,7 @@ export class Primary implements AdminView {
 
   private ownStats(): readonly StatLine[] {
     return serverStats({
+      daysUntilFirstExpiry: this.certificates.daysUntilFirstExpiry(this.time.wallMs()),
       uptimeMs: this.uptimeMs,
       state: this.state,
       version: this.version,
@@ -305,6 +322,16 @@ export class Primary implements AdminView {
 
   get published(): Published | null {
     return this.publisher?.published ?? null;
+  }
+
+  get certificates(): CertificateFacts {
+    return this.publisher?.certificates ?? NO_CERTIFICATES;
+  }
+
+  engineOf(name: string): { engine: string; why: string } {
+    const listener = this.published?.snapshot.listeners.find((one) => one.name === name);
+    if (listener === undefined || this.publisher === null) return { engine: this.engine, why: '' };
+    return { engine: this.publisher.engineOf(listener), why: this.publisher.whyEngine(listener) };
   }
 
   get state(): ServerState {
@@ -363,7 +390,8 @@ export class Primary implements AdminView {
     const workers = `${this.workers} worker${this.workers === 1 ? '' : 's'}`;
     return published.snapshot.listeners.map((listener) => {
       const address = published.addresses[listener.name] ?? listener.address;
-      const url = address.kind === 'unix' ? formatAddress(address) : `${listener.http === null ? 'tcp' : 'http'}://${formatAddress(address)}`;
+      const scheme = listener.http === null ? 'tcp' : listener.tls === null ? 'http' : 'https';
+      const url = address.kind === 'unix' ? formatAddress(address) : `${scheme}://${formatAddress(address)}`;
       const name = listener.name === formatAddress(listener.address) ? '' : `${listener.name}, `;
       return `listening on ${url} (${name}${publisher.engineOf(listener)}, ${workers})`;
     });

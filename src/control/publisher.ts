@@ -6,6 +6,7 @@
 
 import type { EngineName, ListenerConfig, Snapshot } from '../config/snapshot.ts';
 import type { TimeSource } from '../core/clock.ts';
+import { CertificateFacts } from '../security/certificate-facts.ts';
 import type { Plan } from '../shared/plan.ts';
 import type { AccessLogFiles } from './access-log-files.ts';
 import type { Published } from './admin-server.ts';
@@ -13,6 +14,7 @@ import type { SocketDoor, SocketTable } from './listen-sockets.ts';
 import { ListenSockets } from './listen-sockets.ts';
 import { messageOf } from './log.ts';
 import type { Delivered, Supervisor, WorkerMemory } from './supervisor.ts';
+import type { TicketKeys } from './ticket-keys.ts';
 import { UpdateCounts } from './update-counts.ts';
 
 export interface SharedMemory extends WorkerMemory {
@@ -40,6 +42,9 @@ export interface PublisherParts {
   readonly supervisor: Supervisor;
   readonly logs: AccessLogFiles;
   readonly time: TimeSource;
+  readonly ticketKeys: TicketKeys;
+  /** Why listeners with TLS run on `node` although the workers' engine is another; ''. */
+  readonly tlsProblem: string;
 }
 
 export class Publisher {
@@ -48,6 +53,7 @@ export class Publisher {
   private readonly sockets: ListenSockets;
   private epoch = 0;
   published: Published | null = null;
+  certificates: CertificateFacts | null = null;
 
   constructor(parts: PublisherParts) {
     this.parts = parts;
@@ -75,6 +81,7 @@ export class Publisher {
     memory.commit(epoch);
     this.sockets.commit();
     const changes = this.counts.record(this.published?.snapshot ?? null, snapshot);
+    this.certificates = new CertificateFacts(snapshot);
     this.published = { snapshot, document, plan, addresses, publishedAt: this.parts.time.wallMs() };
     return { errors: [], changes };
   }
@@ -85,7 +92,13 @@ export class Publisher {
 
   /** Which engine carries a listener: uWebSockets.js when it asks for it, else what all workers run on. */
   engineOf(listener: ListenerConfig): EngineName {
-    return listener.engine === 'uws' ? 'uws' : this.parts.engine;
+    if (listener.engine === 'uws') return 'uws';
+    return listener.tls !== null && this.parts.tlsProblem !== '' ? 'node' : this.parts.engine;
+  }
+
+  /** Why it is not what all workers run on; ''. */
+  whyEngine(listener: ListenerConfig): string {
+    return listener.tls !== null && listener.engine !== 'uws' ? this.parts.tlsProblem : '';
   }
 
   private async deliver(snapshot: Snapshot, epoch: number, table: SocketTable): Promise<Delivered & { plan: Plan | null }> {
@@ -95,7 +108,7 @@ export class Publisher {
     } catch (error) {
       return { plan: null, errors: [`the configuration is too large: ${messageOf(error)}`], addresses: {} };
     }
-    const delivered = await this.parts.supervisor.deliver({ epoch, snapshot, plan, socketsOf: (index) => table[index] ?? {} });
+    const delivered = await this.parts.supervisor.deliver({ epoch, snapshot, plan, ticketKeys: () => this.parts.ticketKeys.current, socketsOf: (index) => table[index] ?? {} });
     return { plan, ...delivered };
   }
 }

@@ -14,6 +14,7 @@ export interface StatLine {
 }
 
 export interface ServerFigures {
+  readonly daysUntilFirstExpiry: number;
   readonly uptimeMs: number;
   readonly state: ServerState;
   readonly version: string;
@@ -34,6 +35,7 @@ export function serverStats(figures: ServerFigures): readonly StatLine[] {
   const memory = process.memoryUsage();
   return [
     gauge('server.concurrency', figures.workers),
+    gauge('server.days_until_first_cert_expiring', figures.daysUntilFirstExpiry),
     gauge('server.hot_restart_epoch', 0),
     gauge('server.live', figures.state === 'LIVE' ? 1 : 0),
     gauge('server.memory_allocated', memory.heapUsed + memory.external),

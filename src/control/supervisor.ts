@@ -149,6 +149,11 @@ export class Supervisor {
     await Promise.all(this.places.map((place) => place.slot.stop(this.limits.stopGraceMs)));
   }
 
+  /** New keys for session tickets. A worker that comes online later gets them with its configuration. */
+  tellTicketKeys(keys: readonly Uint8Array[]): void {
+    for (const place of this.places) place.slot.tellTicketKeys(keys);
+  }
+
   /** For tests: makes a worker fail as a bug would. */
   hook(index: number, action: 'throw' | 'exit'): void {
     this.places[index]?.slot.hook(action);

@@ -23,7 +23,9 @@ export interface ListenSocket {
 
 export type ToWorker<Snapshot = unknown, Plan = unknown> =
   /** Compile and bind, change nothing yet; answer `prepared`. */
-  | { readonly type: 'prepare'; readonly epoch: number; readonly snapshot: Snapshot; readonly plan: Plan; readonly sockets: Readonly<Record<string, ListenSocket>> }
+  | { readonly type: 'prepare'; readonly epoch: number; readonly snapshot: Snapshot; readonly plan: Plan; readonly sockets: Readonly<Record<string, ListenSocket>>; readonly ticketKeys: readonly Uint8Array[] }
+  /** New keys for session tickets, the newest first. */
+  | { readonly type: 'ticketKeys'; readonly keys: readonly Uint8Array[] }
   /** Make the prepared configuration the current one; answer `committed`. */
   | { readonly type: 'commit'; readonly epoch: number }
   /** Throw the prepared configuration away. */
@@ -34,6 +36,8 @@ export type ToWorker<Snapshot = unknown, Plan = unknown> =
   | { readonly type: 'stop' }
   /** For tests: fail as a bug would (`throw`), or block the loop. */
   | { readonly type: 'hook'; readonly action: 'throw' | 'exit' };
+
+export type PrepareMessage = Extract<ToWorker, { type: 'prepare' }>;
 
 export type FromWorker =
   | { readonly type: 'online' }

@@ -13,6 +13,8 @@ export interface Delivery {
   readonly epoch: number;
   readonly snapshot: unknown;
   readonly plan: unknown;
+  /** Keys of session tickets as they are when a worker prepares. */
+  ticketKeys(): readonly Uint8Array[];
   /** The listening sockets of the worker with this index, by listener name. */
   socketsOf(index: number): Readonly<Record<string, ListenSocket>>;
 }
@@ -100,7 +102,7 @@ export class WorkerSlot {
   async prepare(delivery: Delivery, timeoutMs: number): Promise<Prepared | NoAnswer> {
     const answer = this.expect('prepared', delivery.epoch, timeoutMs);
     const { epoch, snapshot, plan } = delivery;
-    this.send({ type: 'prepare', epoch, snapshot, plan, sockets: delivery.socketsOf(this.index) });
+    this.send({ type: 'prepare', epoch, snapshot, plan, sockets: delivery.socketsOf(this.index), ticketKeys: delivery.ticketKeys() });
     return (await answer) as Prepared | NoAnswer;
   }
 
@@ -154,6 +156,10 @@ export class WorkerSlot {
     const cancel = this.options.timers.after(this.options.graceMs, () => void worker.terminate());
     worker.once('exit', cancel);
     this.send({ type: 'stop' });
+  }
+
+  tellTicketKeys(keys: readonly Uint8Array[]): void {
+    if (this.online) this.send({ type: 'ticketKeys', keys });
   }
 
   hook(action: 'throw' | 'exit'): void {

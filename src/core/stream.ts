@@ -5,6 +5,7 @@
 
 import type { Address } from './address.ts';
 import type { Fault } from './fault.ts';
+import type { TlsInfo } from './tls-info.ts';
 import type { Head } from './head.ts';
 import { giveHead, NO_HEAD, takeHead } from './head-pool.ts';
 
@@ -108,6 +109,8 @@ export class StreamRecord {
   remotePort = 0;
   localAddress = '';
   localPort = 0;
+  /** What TLS agreed on with the caller; null on a plaintext connection. */
+  tls: TlsInfo | null = null;
   /** The caller as far as it is trusted (x-forwarded-for rules); equals `remoteAddress` until `begin`. */
   trustedAddress = '';
   /** One random number for all choices of `route` about this request (fractions, weights); 0 until one is needed. */
@@ -178,6 +181,7 @@ export class StreamRecord {
     this.remoteAddress = '';
     this.localAddress = '';
     this.trustedAddress = '';
+    this.tls = null;
     this.routeDraw = 0;
     this.routeName = '';
     this.clusterName = '';

@@ -27,6 +27,8 @@ export interface TlsInfo {
   readonly serverName: string;
   /** The session was resumed. */
   readonly resumed: boolean;
-  /** The other side's certificate; null when it showed none. */
+  /** The other side has shown a certificate. */
+  readonly hasPeer: boolean;
+  /** That certificate; null when it showed none. */
   readonly peer: PeerCertificate | null;
 }

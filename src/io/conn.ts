@@ -133,8 +133,17 @@ export interface Loop {
    * descriptor can be made, on `address` itself. Throws an Error with `code` when it cannot.
    */
   listen(address: Address, fd: number, accept: Accept, opening?: Opening): Promise<Listener>;
-  /** Starts a connection, and TLS on it where `tls` is given. `onConnect` or `onClose(CLOSED_CONNECT)` follows, never before this returns. The time-out is the caller's. */
-  connect(to: Address, owner: ConnOwner, tls?: ClientTls): Conn;
+  /** Starts a connection, and TLS on it where `tls` is given; `serverName` overrides the one of the settings. `onConnect` or `onClose(CLOSED_CONNECT)` follows, never before this returns. The time-out is the caller's. */
+  connect(to: Address, owner: ConnOwner, tls?: ClientTls | null, serverName?: string): Conn;
+  /** Why this loop cannot speak TLS here; '' when it can. */
+  readonly tlsProblem: string;
+  /** Makes now what connections with these settings will need. Throws an Error when OpenSSL does not take them. */
+  prepareTls(tls: ServerTls | ClientTls): void;
+  /**
+   * Nobody will listen or connect with these settings any more: what was made of them is given up. Open connections stay.
+   * For settings that this loop has never used it does nothing.
+   */
+  forgetTls(tls: ServerTls | ClientTls): void;
   /** Runs `fn` once after the callbacks of this turn; what it asks for in turn runs after the next. */
   atTurnEnd(fn: () => void): void;
   /** Call it after leaving a promise or a call into node behind: node then gets its turn at the end of this one. */

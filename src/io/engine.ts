@@ -2,6 +2,7 @@
 
 import type { Loop, LoopOptions } from './conn.ts';
 import { EpollLoop } from './epoll/epoll-loop.ts';
+import { loadOpenSsl } from './epoll/openssl.ts';
 import { loadSystem } from './epoll/system.ts';
 import { NodeLoop } from './node/node-loop.ts';
 
@@ -20,6 +21,13 @@ export function loadEngine(wanted: 'auto' | 'epoll' | 'node'): EngineChoice {
   if (typeof system !== 'string') return { kind: 'epoll', why: '' };
   if (wanted === 'epoll') throw new Error(system);
   return { kind: 'node', why: system };
+}
+
+/** Why TLS needs the node engine where all else runs on epoll; '' when it does not. */
+export function tlsProblem(kind: EngineKind): string {
+  if (kind === 'node') return '';
+  const openssl = loadOpenSsl();
+  return typeof openssl === 'string' ? openssl : '';
 }
 
 export function createLoop(kind: EngineKind, options: LoopOptions = {}): Loop {

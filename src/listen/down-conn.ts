@@ -6,6 +6,8 @@ export interface DownConn {
   next: DownConn | null;
   /** This connection holds one of the listener's `maxConnections`. */
   readonly counted: boolean;
+  /** This connection speaks TLS, and is counted so. */
+  readonly secure: boolean;
   /** Monotonic ms of its acceptance. */
   readonly since: number;
   /** The listener stops: close when idle, else after what is under way. */

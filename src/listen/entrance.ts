@@ -3,8 +3,11 @@
 // Worker thread; gives its place in the listener's list, and the connection, to the one that speaks the protocol.
 
 import { Timer, type TimerTarget } from '../core/timer.ts';
+import type { TlsInfo } from '../core/tls-info.ts';
 import type { CloseReason, Conn, ConnOwner } from '../io/conn.ts';
+import { countFailedHandshake, countHandshake, SSL_CX_ACTIVE, SSL_CX_TOTAL } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
+import { handshakeFailure } from '../security/peer-check.ts';
 import type { DownConn } from './down-conn.ts';
 import type { HttpListener } from './http-listener.ts';
 
@@ -18,6 +21,7 @@ export class Entrance implements ConnOwner, DownConn, TimerTarget {
   next: DownConn | null = null;
   readonly counted: boolean;
   readonly since: number;
+  secure = false;
   private readonly listener: HttpListener;
   private readonly conn: Conn;
   private readonly timer: Timer;
@@ -35,6 +39,7 @@ export class Entrance implements ConnOwner, DownConn, TimerTarget {
   }
 
   onConnect(conn: Conn): void {
+    if (conn.tls !== null) this.handshaken(conn.tls);
     const alpn = conn.tls === null ? '' : conn.tls.alpn;
     const { protocols } = this.listener.config;
     if (alpn === 'h2' || !protocols.includes('http1')) this.become(true);
@@ -63,8 +68,10 @@ export class Entrance implements ConnOwner, DownConn, TimerTarget {
     conn.close();
   }
 
-  onClose(_conn: Conn, _why: CloseReason): void {
-    this.listener.tools.timers.disarm(this.timer);
+  onClose(conn: Conn, _why: CloseReason): void {
+    const { tools, plan } = this.listener;
+    if (!this.secure) countFailedHandshake(tools.cells, plan.ssl, handshakeFailure(conn.error));
+    tools.timers.disarm(this.timer);
     this.listener.forget(this);
   }
 
@@ -81,6 +88,14 @@ export class Entrance implements ConnOwner, DownConn, TimerTarget {
 
   kill(): void {
     this.conn.reset();
+  }
+
+  private handshaken(tls: TlsInfo): void {
+    const { tools, plan } = this.listener;
+    this.secure = true;
+    tools.cells[plan.ssl + SSL_CX_TOTAL]!++;
+    tools.cells[plan.ssl + SSL_CX_ACTIVE]!++;
+    countHandshake(tools.cells, plan.ssl, tls);
   }
 
   private become(http2: boolean): ConnOwner {

@@ -56,6 +56,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
   prev: DownConn | null = null;
   next: DownConn | null = null;
   /** This connection holds one of the listener's `maxConnections`. */
+  readonly secure: boolean;
   readonly counted: boolean;
   readonly since: number;
 
@@ -89,6 +90,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
   constructor(listener: HttpListener, conn: Conn, counted: boolean) {
     this.listener = listener;
     this.conn = conn;
+    this.secure = conn.tls !== null;
     this.counted = counted;
     this.timer = new Timer(this, 0);
     this.since = listener.tools.clock.now;
@@ -362,6 +364,8 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     this.keepAlive = !this.listener.draining;
     stream.down = this;
     stream.connectionId = conn.id;
+    stream.tls = conn.tls;
+    stream.scheme = conn.tls === null ? 'http' : 'https';
     stream.remoteAddress = conn.remoteAddress;
     stream.remotePort = conn.remotePort;
     stream.localAddress = conn.localAddress;

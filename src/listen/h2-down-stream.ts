@@ -51,6 +51,7 @@ export class H2DownStream extends H2Stream implements DownStream {
     this.stream = stream;
     stream.down = this;
     stream.connectionId = conn.id;
+    stream.tls = conn.tls;
     stream.remoteAddress = conn.remoteAddress;
     stream.remotePort = conn.remotePort;
     stream.localAddress = conn.localAddress;

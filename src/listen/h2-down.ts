@@ -31,6 +31,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
   prev: DownConn | null = null;
   next: DownConn | null = null;
   readonly counted: boolean;
+  readonly secure: boolean;
   readonly since: number;
   readonly listener: HttpListener;
   readonly conn: Conn;
@@ -54,6 +55,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
     this.listener = listener;
     this.conn = conn;
     this.counted = counted;
+    this.secure = conn.tls !== null;
     this.since = tools.clock.now;
     this.idleSince = this.since;
     this.connectProtocol = listener.upgradesPossible;

@@ -8,6 +8,7 @@ import { DEFAULT_H2_LIMITS, type H2Limits } from '../http/h2-limits.ts';
 import type { Conn, ConnOwner } from '../io/conn.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
+import { SSL_CX_ACTIVE } from '../observe/ssl-stats.ts';
 import { RES_CX } from '../shared/breaker-table.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
 import { ConnList } from './conn-list.ts';
@@ -92,6 +93,7 @@ export class HttpListener implements HttpDoor {
   forget(down: DownConn): void {
     const { cells, breakers, buckets, clock } = this.tools;
     this.list.remove(down);
+    if (down.secure) cells[this.plan.ssl + SSL_CX_ACTIVE]!--;
     if (down.counted) breakers.release(this.plan.breakers, RES_CX);
     cells[this.plan.listener + S.LISTENER_CX_ACTIVE]!--;
     cells[this.plan.listener + S.LISTENER_CX_DESTROY]!++;

@@ -4,8 +4,11 @@
 import type { Address } from '../core/address.ts';
 import type { Caller, Passage } from '../core/passage.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
+import type { TlsInfo } from '../core/tls-info.ts';
 import { CLOSED_RESET, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
+import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
+import { handshakeFailure } from '../security/peer-check.ts';
 import type { DownConn } from './down-conn.ts';
 import { OPENING_MS } from './entrance.ts';
 import type { TcpListener } from './tcp-listener.ts';
@@ -17,6 +20,7 @@ export class TcpDown implements ConnOwner, DownConn, Caller, TimerTarget {
   prev: DownConn | null = null;
   next: DownConn | null = null;
   readonly counted: boolean;
+  secure = false;
   readonly since: number;
   private readonly listener: TcpListener;
   private readonly conn: Conn;
@@ -99,6 +103,7 @@ export class TcpDown implements ConnOwner, DownConn, Caller, TimerTarget {
 
   /** The opening is over. */
   onConnect(): void {
+    if (this.conn.tls !== null) this.handshaken(this.conn.tls);
     this.stopTimer();
     this.begin();
   }
@@ -115,10 +120,18 @@ export class TcpDown implements ConnOwner, DownConn, Caller, TimerTarget {
     this.passage!.downEnd();
   }
 
-  onClose(_conn: Conn, why: CloseReason): void {
+  onClose(conn: Conn, why: CloseReason): void {
     this.stopTimer();
+    const { tools, plan } = this.listener;
+    if (!this.secure) countFailedHandshake(tools.cells, plan.ssl, handshakeFailure(conn.error));
     this.listener.forget(this);
     this.passage?.downClosed(why === CLOSED_RESET);
+  }
+
+  private handshaken(tls: TlsInfo): void {
+    const { tools, plan } = this.listener;
+    this.secure = true;
+    countHandshake(tools.cells, plan.ssl, tls);
   }
 
   /** The opening takes too long. */

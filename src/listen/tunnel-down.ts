@@ -28,6 +28,7 @@ export class TunnelDown implements ConnOwner, DownConn, DownStream {
   prev: DownConn | null = null;
   next: DownConn | null = null;
   readonly counted: boolean;
+  readonly secure: boolean;
   readonly since: number;
   private readonly listener: HttpListener;
   private readonly conn: Conn;
@@ -46,6 +47,7 @@ export class TunnelDown implements ConnOwner, DownConn, DownStream {
     this.stream = start.stream;
     this.early = start.early;
     this.counted = start.counted;
+    this.secure = conn.tls !== null;
     this.since = start.since;
   }
 

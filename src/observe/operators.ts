@@ -70,6 +70,17 @@ const SIMPLE: Readonly<Record<string, Read>> = {
   DOWNSTREAM_LOCAL_PORT: (s) => (isIp(s.localAddress) ? s.localPort : undefined),
   DOWNSTREAM_DIRECT_LOCAL_ADDRESS: (s) => hostPort(s.localAddress, s.localPort),
   DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT: (s) => name(s.localAddress),
+  DOWNSTREAM_TLS_VERSION: (s) => s.tls?.version,
+  DOWNSTREAM_TLS_CIPHER: (s) => s.tls?.cipher,
+  DOWNSTREAM_PEER_SUBJECT: (s) => name(s.tls?.peer?.subject ?? ''),
+  DOWNSTREAM_PEER_ISSUER: (s) => name(s.tls?.peer?.issuer ?? ''),
+  DOWNSTREAM_PEER_SERIAL: (s) => s.tls?.peer?.serial,
+  DOWNSTREAM_PEER_FINGERPRINT_256: (s) => s.tls?.peer?.fingerprint256,
+  DOWNSTREAM_PEER_URI_SAN: (s) => name(s.tls?.peer?.uriSans.join(',') ?? ''),
+  DOWNSTREAM_PEER_DNS_SAN: (s) => name(s.tls?.peer?.dnsSans.join(',') ?? ''),
+  DOWNSTREAM_PEER_IP_SAN: (s) => name(s.tls?.peer?.ipSans.join(',') ?? ''),
+  DOWNSTREAM_PEER_CERT_V_START: (s) => instant(s.tls?.peer?.validFrom),
+  DOWNSTREAM_PEER_CERT_V_END: (s) => instant(s.tls?.peer?.validTo),
   DOWNSTREAM_DIRECT_LOCAL_PORT: (s) => (isIp(s.localAddress) ? s.localPort : undefined),
 };
 
@@ -178,6 +189,11 @@ function answeredUpstream(s: StreamRecord): boolean {
 
 function name(text: string): string | undefined {
   return text === '' ? undefined : utf8Bytes(text);
+}
+
+/** As Envoy shows a time without format. */
+function instant(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : new Date(ms).toISOString();
 }
 
 // Addresses: an IP literal with port, or the path of a unix socket.

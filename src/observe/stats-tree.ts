@@ -7,6 +7,7 @@ import { RES_CX, RES_PENDING, RES_RETRY, RES_RQ, type Resource } from '../shared
 import type { ClusterPlan, ListenerPlan, Plan } from '../shared/plan.ts';
 import type { SharedState } from '../shared/registry.ts';
 import { CODE_NAMES } from './code-slots.ts';
+import { LAZY_SSL, SSL_CX_ACTIVE, SSL_STATS } from './ssl-stats.ts';
 import * as S from './stat-names.ts';
 
 /** A stat that the primary keeps itself, under its whole name. */
@@ -95,6 +96,7 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
   if (cluster.protocol !== 'http1') {
     for (const stat of readAll(S.HTTP2_STATS, (slot) => read(S.CLUSTER_HTTP2_AT + slot))) stats.push({ ...stat, name: `http2.${stat.name}` });
   }
+  if (cluster.tls !== null) stats.push(...sslStats(places.ssl, shared));
   stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, shared));
   const label = sanitize(cluster.name);
   return {
@@ -147,7 +149,10 @@ function httpScope(listener: ListenerConfig, places: ListenerPlan, shared: Share
     prefix: `http.${label}.`,
     family: 'http_',
     labels: [['envoy_http_conn_manager_prefix', label]],
-    stats: sorted(readAll(S.HTTP_STATS, (slot) => shared.counter(places.http, slot))),
+    stats: sorted([
+      ...readAll(S.HTTP_STATS, (slot) => shared.counter(places.http, slot)),
+      ...readAll(SSL_STATS.slice(0, SSL_CX_ACTIVE + 1), (slot) => shared.counter(places.ssl, slot)),
+    ]),
     histograms: numbered(S.HTTP_HISTOGRAMS, places.histograms),
   };
 }
@@ -195,10 +200,19 @@ function listenerScope(listener: ListenerConfig, places: ListenerPlan, shared: S
     prefix: `listener.${label}.`,
     family: 'listener_',
     labels: [['envoy_listener_address', label]],
-    stats: sorted(readAll(S.LISTENER_STATS, (slot) => shared.counter(places.listener, slot))),
+    stats: sorted([
+      ...readAll(S.LISTENER_STATS, (slot) => shared.counter(places.listener, slot)),
+      ...(listener.tls === null ? [] : sslStats(places.ssl, shared)),
+    ]),
     // A listener and its HTTP side are one to one: the length of a connection is recorded once and shown in both.
     histograms: [{ name: 'downstream_cx_length_ms', histogram: places.histograms + S.DOWN_CX_LENGTH_MS }],
   };
+}
+
+/** `ssl.*` of a listener or a cluster. */
+function sslStats(block: number, shared: SharedState): Stat[] {
+  const stats = readAll(SSL_STATS, (slot) => shared.counter(block, slot));
+  return stats.filter(({ name, value }) => name.startsWith('ssl.') && (value !== 0 || !LAZY_SSL.test(name)));
 }
 
 const LISTENER_HTTP = /^downstream_rq_(?:[1-5]xx|completed)$/;

@@ -47,6 +47,8 @@ export class CompiledRoute {
   /** Empty: every method. */
   methods: readonly string[] = [];
   rules: readonly ValueRule[] = [];
+  /** The caller must have shown a certificate (1), or none (0); -1: either. */
+  clientCertificate: -1 | 0 | 1 = -1;
   /** The share of requests that pass; 1: all. */
   fraction = 1;
   /** The path index has the last word: nothing else is asked. */

@@ -130,6 +130,7 @@ function readQuestion(question: Question): Read {
       scheme: secure ? 'https' : 'http',
       reqHead,
       routeDraw: 0,
+      tls: null,
     },
     port: urlHost === '' ? null : port === undefined ? (secure ? 443 : 80) : Number(port),
   };

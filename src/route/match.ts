@@ -139,5 +139,6 @@ export function matchesConditions(route: CompiledRoute, stream: RoutedRequest, r
   if (route.methods.length > 0 && !route.methods.includes(stream.method)) return false;
   const rules = route.rules;
   for (let k = 0; k < rules.length; k++) if (!rules[k]!.matches(stream)) return false;
+  if (route.clientCertificate >= 0 && route.clientCertificate !== (stream.tls?.hasPeer === true ? 1 : 0)) return false;
   return route.fraction === 1 || passesFraction(route, stream, random);
 }

@@ -3,4 +3,4 @@
 
 import type { Stream } from '../core/stream.ts';
 
-export type RoutedRequest = Pick<Stream, 'method' | 'path' | 'authority' | 'scheme' | 'reqHead' | 'routeDraw'>;
+export type RoutedRequest = Pick<Stream, 'method' | 'path' | 'authority' | 'scheme' | 'reqHead' | 'routeDraw' | 'tls'>;

@@ -6,6 +6,8 @@ export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 /** One rule about a name in the other side's certificate; any one that holds is enough. */
 export interface SanRule {
   readonly kind: 'dns' | 'uri' | 'ip';
+  /** The rule in words, to tell two rules apart. */
+  readonly text: string;
   matches(name: string): boolean;
 }
 
@@ -13,7 +15,7 @@ export interface CertificatePair {
   /** PEM, leaf first. */
   readonly cert: string;
   readonly key: string;
-  /** Lower-case; exact or `*.suffix`. Empty: every name. */
+  /** Lower-case; exact or `*.suffix`. Names that no pair has get the first. */
   readonly serverNames: readonly string[];
 }
 

@@ -4,6 +4,8 @@
 export interface ClusterPlan {
   /** First counter cell of the cluster's block (`observe/stat-names.ts`), the same in every worker's stripe. */
   readonly stats: number;
+  /** First cell of `cluster.NAME.ssl.*`. */
+  readonly ssl: number;
   /** Number of the first histogram of the cluster: `record(buckets, histograms + UP_RQ_TIME, micros)`. */
   readonly histograms: number;
   /** Row in the breaker table. */
@@ -15,6 +17,8 @@ export interface ClusterPlan {
 export interface ListenerPlan {
   /** First cell of `listener.ADDRESS.*`. */
   readonly listener: number;
+  /** First cell of `listener.ADDRESS.ssl.*`. */
+  readonly ssl: number;
   /** First cell of `http.PREFIX.*`; -1 where the listener speaks TCP. */
   readonly http: number;
   /** First cell of `tcp.PREFIX.*`; -1 where it speaks HTTP. */

@@ -23,6 +23,7 @@ export interface Shapes {
   readonly listener: BlockShape;
   readonly http: BlockShape;
   readonly tcp: BlockShape;
+  readonly ssl: BlockShape;
   readonly clusterHistograms: number;
   readonly httpHistograms: number;
   /** Words of one histogram in a stripe's `buckets`. */
@@ -222,7 +223,7 @@ export class SharedState {
   private planCluster(cluster: PlanSource['clusters'][number], tenancy: Tenancy): ClusterPlan {
     const { shapes } = this;
     const key = `cluster\0${cluster.name}`;
-    const place = this.occupy(key, tenancy, () => this.make([shapes.cluster], shapes.clusterHistograms, cluster.circuitBreakers));
+    const place = this.occupy(key, tenancy, () => this.make([shapes.cluster, shapes.ssl], shapes.clusterHistograms, cluster.circuitBreakers));
     tenancy.limits.push([place.row, cluster.circuitBreakers]);
     tenancy.members.push([place, cluster.endpoints.map(({ text }) => text).sort().join('\0')]);
     const endpoints = cluster.type === 'originalDst' ? [{ text: '' }] : cluster.endpoints;
@@ -230,7 +231,7 @@ export class SharedState {
       const host = this.occupy(`host\0${cluster.name}\0${text}`, tenancy, () => this.make([shapes.host], 0, null));
       return host.blocks[0]!.cell;
     });
-    return { stats: place.blocks[0]!.cell, histograms: place.histograms, breakers: place.row, hosts };
+    return { stats: place.blocks[0]!.cell, ssl: place.blocks[1]!.cell, histograms: place.histograms, breakers: place.row, hosts };
   }
 
   private planListener(listener: PlanSource['listeners'][number], tenancy: Tenancy): ListenerPlan {
@@ -238,10 +239,10 @@ export class SharedState {
     const limits = { maxConnections: listener.maxConnections, maxPendingRequests: 0, maxRequests: 0, maxRetries: 0 };
     const isTcp = listener.tcp !== undefined && listener.tcp !== null;
     const kind = isTcp ? 'tcp' : 'http';
-    const place = this.occupy(`listener\0${kind}\0${listener.name}`, tenancy, () => this.make([shapes.listener, shapes[kind]], shapes.httpHistograms, limits));
+    const place = this.occupy(`listener\0${kind}\0${listener.name}`, tenancy, () => this.make([shapes.listener, shapes[kind], shapes.ssl], shapes.httpHistograms, limits));
     tenancy.limits.push([place.row, limits]);
     const cell = place.blocks[1]!.cell;
-    return { listener: place.blocks[0]!.cell, http: isTcp ? -1 : cell, tcp: isTcp ? cell : -1, histograms: place.histograms, breakers: place.row };
+    return { listener: place.blocks[0]!.cell, http: isTcp ? -1 : cell, tcp: isTcp ? cell : -1, ssl: place.blocks[2]!.cell, histograms: place.histograms, breakers: place.row };
   }
 
   private occupy(key: string, tenancy: Tenancy, make: () => Place): Place {

@@ -8,6 +8,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { FORMS } from '../../src/config/schema/formats.ts';
 import { isFieldName, isFieldValue } from '../../src/http/field-check.ts';
 import { checkFormat } from '../../src/observe/access-log.ts';
+import { CHECK_TOOLS } from './refusals.ts';
 import { compileHttp } from '../../src/proxy/compile.ts';
 import type { RouteProblem } from '../../src/route/compile.ts';
 import { domainProblem } from '../../src/route/host-index.ts';
@@ -52,7 +53,7 @@ t.test('names, values and domains that pass here pass there', (t) => {
 
 t.test('the document with every key compiles without a word', (t) => {
   const text = readFileSync(new URL('./golden/full.jsonc', import.meta.url), 'utf8');
-  const result = loadConfig({ file: '/f', format: 'json', text }, {}, { checkFormat });
+  const result = loadConfig({ file: '/f', format: 'json', text }, {}, { ...CHECK_TOOLS, checkFormat });
   const problems: RouteProblem[] = [];
   for (const { http } of result.ok ? result.snapshot.listeners : []) {
     if (http !== null) compileHttp(http, '', {}, (problem) => problems.push(problem));
@@ -68,7 +69,7 @@ t.test('the values of header edits arrive as they are meant', (t) => {
       listeners: [{ address: '127.0.0.1:80', http: { routes: [{ match: { prefix: '/' }, forward: { cluster: 'a', requestHeaders: { set: { x: value } } } }] } }],
       clusters: [{ name: 'a', endpoints: ['127.0.0.1:1'] }],
     });
-    const result = loadConfig({ file: '/f', format: 'json', text }, {}, { checkFormat });
+    const result = loadConfig({ file: '/f', format: 'json', text }, {}, { ...CHECK_TOOLS, checkFormat });
     const http = result.ok ? result.snapshot.listeners[0]?.http : undefined;
     if (http === undefined || http === null) return null;
     const edit = compileHttp(http, '', { HOME: '/root' }, (problem) => t.fail(problem.message)).routes.routes[0]?.requestEdits[0]?.edits[0];

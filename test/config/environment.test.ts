@@ -5,11 +5,11 @@ import t from 'tap';
 import { formatErrors } from '../../src/config/errors.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Environment, LoadResult } from '../../src/config/load.ts';
-import { checkFormat, put, rightDocument } from './refusals.ts';
+import { CHECK_TOOLS, put, rightDocument } from './refusals.ts';
 
 function load(environment: Environment, place = '/clusters/0/name', value: unknown = 'app'): LoadResult {
   const text = JSON.stringify(put(rightDocument(), place, value));
-  return loadConfig({ file: 'f', format: 'json', text }, environment, { checkFormat });
+  return loadConfig({ file: 'f', format: 'json', text }, environment, CHECK_TOOLS);
 }
 
 /** Problems without their line and column. */

@@ -12,9 +12,9 @@ import type { ConfigError } from '../../src/config/errors.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { schemaReport, validateReport } from '../../src/config/report.ts';
 import { CONFIG_SCHEMA } from '../../src/config/schema.ts';
-import { checkFormat, put, rightDocument } from './refusals.ts';
+import { CHECK_TOOLS, put, rightDocument } from './refusals.ts';
 
-const tools = { checkFormat };
+const tools = CHECK_TOOLS;
 
 t.test('ERRORS.md holds the same codes and texts', (t) => {
   const page = readFileSync(join(cwd(), 'src/config/ERRORS.md'), 'utf8');
@@ -40,6 +40,7 @@ t.test('every code has a broken document that makes it', (t) => {
   for (const error of module.ok ? [] : module.errors) seen.add(error.code);
   for (const warning of warningsOf('/clusters/1/endpoints', [])) seen.add(warning.code);
   for (const warning of warningsOf('/listeners/0/http/virtualHosts/0/routes/0/match/prefix', '/')) seen.add(warning.code);
+  for (const warning of warningsOf('/clusters/1/tls', { ca: 'old.pem' })) seen.add(warning.code);
   t.same(Object.keys(ERROR_CODES).filter((code) => !seen.has(code)), []);
   t.end();
 });

@@ -11,7 +11,7 @@ import { formatError } from '../../src/config/errors.ts';
 import type { ConfigError } from '../../src/config/errors.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { childPointer } from '../../src/config/pointer.ts';
-import { checkFormat, put } from './refusals.ts';
+import { CHECK_TOOLS, put } from './refusals.ts';
 
 const text = readFileSync(new URL('./golden/full.jsonc', import.meta.url), 'utf8');
 const STEP = 37;
@@ -38,7 +38,7 @@ function complaintsAbout(pointer: string, turn: number): string[] {
   const values = GARBAGE.filter((_value, index) => index % 4 === turn);
   return [undefined, ...values].flatMap((value) => {
     try {
-      const result = loadConfig({ file: 'f', format: 'object', value: put(read(), pointer, value) }, {}, { checkFormat });
+      const result = loadConfig({ file: 'f', format: 'object', value: put(read(), pointer, value) }, {}, CHECK_TOOLS);
       if (result.ok) return [];
       if (result.errors.length === 0) return ['refused without a reason'];
       return result.errors.filter((error) => !isSensible(error)).map((error) => `${String(value)}: ${formatError(error)}`);
@@ -57,7 +57,7 @@ t.test('every text cut short', (t) => {
   for (let end = 0; end < text.length; end += STEP) {
     const cut = text.slice(0, end);
     for (const format of ['json', 'yaml'] as const) {
-      const result = loadConfig({ file: 'f', format, text: cut }, {}, { checkFormat });
+      const result = loadConfig({ file: 'f', format, text: cut }, {}, CHECK_TOOLS);
       if (result.ok) continue;
       refused++;
       const lines = cut.split('\n').length;

@@ -11,7 +11,7 @@ import t from 'tap';
 import { formatErrors } from '../../src/config/errors.ts';
 import { formatOfFile, loadConfig } from '../../src/config/load.ts';
 import type { ConfigSource, LoadResult } from '../../src/config/load.ts';
-import { checkFormat } from './refusals.ts';
+import { CHECK_TOOLS } from './refusals.ts';
 
 const DIR = new URL('./golden/', import.meta.url);
 const ENVIRONMENT = {
@@ -20,7 +20,7 @@ const ENVIRONMENT = {
 const write = argv.includes('--write');
 
 for (const file of readdirSync(DIR).filter((name) => /\.(jsonc|yaml|mjs)$/.test(name))) {
-  const result = loadConfig(await sourceOf(file), ENVIRONMENT, { checkFormat });
+  const result = loadConfig(await sourceOf(file), ENVIRONMENT, CHECK_TOOLS);
   const expectation = file.replace(/\.\w+$/, (suffix) => `${suffix}.${result.ok ? 'snapshot.json' : 'errors.txt'}`);
   const found = render(result);
   if (write) writeFileSync(`${cwd()}/test/config/golden/${expectation}`, found);

@@ -50,7 +50,7 @@ refuses(t, '/listeners/0/http/virtualHosts/0/routes', [
   ['/0/match/fraction', 1.1, 'out-of-range: must be from 0 to 1'],
   ['/0/match/fraction', -0.1, 'out-of-range: must be from 0 to 1'],
   ['/0/match/fraction', 'half', 'wrong-type: must be a number, not "half"'],
-  ['/0/match/tls', { clientCertificate: true }, 'later-key: the key "tls" is part of the language, but does not work in this version yet'],
+  ['/0/match/tls', { clientCertificate: 'yes' }, 'wrong-type /clientCertificate: must be true or false, not "yes"'],
   ['/0/match/headers', { ':methods': 'GET' }, 'bad-header-name /:methods: ":methods" is none of the pseudo-headers: :method, :path, :authority, :scheme'],
   ['/0/match/headers', { 'a b': 'c' }, 'bad-header-name /a b: "a b" is not the name of a header'],
   ['/0/match/headers', { a: 1 }, 'wrong-type /a: must be text or an object, not 1'],

@@ -4,10 +4,10 @@ import t from 'tap';
 
 import type { Snapshot } from '../../src/config/snapshot.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { checkFormat, put, rightDocument } from './refusals.ts';
+import { CHECK_TOOLS, put, rightDocument } from './refusals.ts';
 
 function snapshotOf(document: unknown, file = '/etc/nuncio/f'): Snapshot {
-  const result = loadConfig({ file, format: 'object', value: document }, {}, { checkFormat });
+  const result = loadConfig({ file, format: 'object', value: document }, {}, CHECK_TOOLS);
   if (!result.ok) throw new Error(JSON.stringify(result.errors));
   return result.snapshot;
 }
@@ -21,7 +21,7 @@ function looseParts(value: unknown, path = ''): string[] {
 }
 
 t.test('frozen, and only plain data that a worker can be sent', (t) => {
-  const result = loadConfig({ file: 'f', format: 'object', value: rightDocument() }, {}, { checkFormat });
+  const result = loadConfig({ file: 'f', format: 'object', value: rightDocument() }, {}, CHECK_TOOLS);
   if (!result.ok) throw new Error('refused');
   t.same(looseParts(result.snapshot), []);
   t.same(looseParts(result.document), []);

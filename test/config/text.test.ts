@@ -5,10 +5,10 @@ import t from 'tap';
 import { formatErrors } from '../../src/config/errors.ts';
 import { formatOfFile, loadConfig } from '../../src/config/load.ts';
 import type { ConfigSource } from '../../src/config/load.ts';
-import { checkFormat, rightDocument } from './refusals.ts';
+import { CHECK_TOOLS, rightDocument } from './refusals.ts';
 
 function errorsOf(source: ConfigSource): string[] {
-  const result = loadConfig(source, {}, { checkFormat });
+  const result = loadConfig(source, {}, CHECK_TOOLS);
   return result.ok ? [] : formatErrors(result.errors).trimEnd().split('\n');
 }
 

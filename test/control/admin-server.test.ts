@@ -8,6 +8,7 @@ import type { AdminView, StatsQuery } from '../../src/control/admin-server.ts';
 import { AdminServer } from '../../src/control/admin-server.ts';
 import type { LogLevel, Snapshot } from '../../src/config/snapshot.ts';
 import type { Address } from '../../src/core/address.ts';
+import { CertificateFacts } from '../../src/security/certificate-facts.ts';
 import { HOST_CX_CONNECT_FAIL, HOST_CX_TOTAL, HOST_RQ_ERROR } from '../../src/observe/stat-names.ts';
 import { ask } from '../support/ask.ts';
 import { LogProbe } from '../support/log-probe.ts';
@@ -23,6 +24,7 @@ class FakeView implements AdminView {
   workers = 2;
   engine = 'epoll';
   uptimeMs = 4999;
+  certificates = new CertificateFacts({ listeners: [], clusters: [] });
   logLevel: LogLevel = 'info';
   book: string[] = [];
   published: AdminView['published'];
@@ -30,10 +32,13 @@ class FakeView implements AdminView {
     this.published = {
       snapshot: config,
       document: { listeners: ['as written'] },
-      plan: { epoch: 1, clusters: { app: { stats: 0, histograms: 0, breakers: 0, hosts: [ROW] } }, listeners: {} },
+      plan: { epoch: 1, clusters: { app: { stats: 0, ssl: 0, histograms: 0, breakers: 0, hosts: [ROW] } }, listeners: {} },
       addresses: {},
       publishedAt: Date.UTC(2026, 0, 2, 3, 4, 5, 678),
     };
+  }
+  engineOf(): { engine: string; why: string } {
+    return { engine: 'epoll', why: '' };
   }
   cell(index: number): number {
     return [HOST_CX_TOTAL, HOST_CX_CONNECT_FAIL, HOST_RQ_ERROR].includes(index - ROW) ? 1 : 0;
@@ -210,7 +215,7 @@ t.test('/logging', async (t) => {
 t.test('help, home page, unknown paths', async (t) => {
   const { get } = await setUp(t);
   const help = (await get('/help')).body;
-  t.match(help, /^admin commands are:\n {2}\/: Admin home page\n {2}\/clusters: upstream cluster status\n {6}filter: Regular expression/);
+  t.match(help, /^admin commands are:\n {2}\/: Admin home page\n {2}\/certs: print certs on machine\n {2}\/clusters: upstream cluster status\n {6}filter: Regular expression/);
   t.match(help, /\n {2}\/quitquitquit \(POST\): exit the server\n/);
   for (const path of ['/nosuch', '/ready/', '//', '/stats/x', '/%2e%2e/etc/passwd']) {
     const reply = await get(path);

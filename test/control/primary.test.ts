@@ -61,7 +61,8 @@ class World {
       },
       rehearse: () => this.rehearsal,
       hire: (config) => ({
-        engine: 'node',
+        tlsProblem: '',
+      engine: 'node',
         cpus: Array<null>(config.workers as number).fill(null),
         memory: this.memory,
         sockets: {

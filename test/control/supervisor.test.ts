@@ -55,7 +55,8 @@ function setUp(test: { teardown(after: () => unknown): unknown }, workers = 2, l
 }
 
 function delivery(epoch: number, words: FakeScript = {}): Delivery {
-  return { epoch, snapshot: words, plan: null, socketsOf: (index) => ({ edge: { address: { kind: 'ip', host: '127.0.0.1', port: 8080 }, fd: 10 + index } }) };
+  return { epoch, snapshot: words, plan: null,
+    ticketKeys: () => [], socketsOf: (index) => ({ edge: { address: { kind: 'ip', host: '127.0.0.1', port: 8080 }, fd: 10 + index } }) };
 }
 
 t.test('a configuration reaches every worker, and its addresses come back', async (t) => {

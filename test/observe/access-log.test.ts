@@ -240,7 +240,7 @@ t.test('what is wrong with a format', async (t) => {
     ['%START_TIME(%)%', /the time format "%" has no conversion %/],
     ['%START_TIME(a\nb)%', /cannot hold a line break/],
     ['%GRPC_STATUS(UPPER)%', /GRPC_STATUS takes CAMEL_STRING, SNAKE_STRING, NUMBER or nothing/],
-    ['%DOWNSTREAM_TLS_VERSION%', /the operator DOWNSTREAM_TLS_VERSION does not work yet/],
+    ['%DOWNSTREAM_TLS_SESSION_ID%', /the operator DOWNSTREAM_TLS_SESSION_ID does not work yet/],
   ];
   for (const [format, message] of wrong) {
     t.match(checkFormat(format), message, format);

@@ -100,7 +100,7 @@ export function redirecting(changes: Partial<RedirectConfig>): RedirectConfig {
 }
 
 export function matching(path: PathMatch, changes: Partial<MatchConfig> = {}): MatchConfig {
-  return { path, caseSensitive: true, methods: [], headers: [], query: [], fraction: 1, ...changes };
+  return { path, caseSensitive: true, methods: [], headers: [], query: [], fraction: 1, clientCertificate: null, ...changes };
 }
 
 export function route(name: string, match: MatchConfig, action: RouteConfig['action'] = forward()): RouteConfig {

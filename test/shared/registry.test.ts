@@ -12,6 +12,7 @@ const shapes: Shapes = {
   host: { size: 2, gauges: [0] },
   listener: { size: 2, gauges: [0] },
   http: { size: 3, gauges: [0] },
+  ssl: { size: 2, gauges: [0] },
   tcp: { size: 3, gauges: [0] },
   clusterHistograms: 2,
   httpHistograms: 1,
@@ -200,7 +201,7 @@ t.test('an abandoned configuration does not hasten the end of a cluster that was
 });
 
 t.test('no room left: a clear error, and everything as before', async (t) => {
-  const shared = new SharedState({ ...shapes, cluster: { size: STRIPE_CELLS / 4, gauges: [] } });
+  const shared = new SharedState({ ...shapes, cluster: { size: STRIPE_CELLS / 4 - 8, gauges: [] } });
   shared.plan(source({ a: [], b: [], c: [] }), 1);
   shared.commit(1);
   const before = shared.usage();

@@ -9,6 +9,7 @@ import type { ListenTools } from '../../src/listen/http-door.ts';
 import { HttpListener } from '../../src/listen/http-listener.ts';
 import { AccessLogBatch } from '../../src/observe/access-log-batch.ts';
 import { HISTOGRAM_WORDS } from '../../src/observe/histogram.ts';
+import { SSL_STATS } from '../../src/observe/ssl-stats.ts';
 import { SHAPES } from '../../src/observe/shapes.ts';
 import { CLUSTER_STATS, HOST_STATS, HTTP_STATS, LISTENER_STATS, type StatKind } from '../../src/observe/stat-names.ts';
 import { compileHttp, linkClusters } from '../../src/proxy/compile.ts';
@@ -95,6 +96,7 @@ export class FakeHouse {
     this.breakers.setLimits(breakers, config.circuitBreakers);
     return {
       stats: known?.stats ?? this.takeCells(`cluster.${config.name}`, CLUSTER_STATS, SHAPES.cluster.size),
+      ssl: known?.ssl ?? this.takeCells(`cluster.${config.name}`, SSL_STATS, SHAPES.ssl.size),
       histograms: known?.histograms ?? this.takeHistograms(SHAPES.clusterHistograms),
       breakers,
       hosts: config.endpoints.map(({ text }) => this.hostPlan(config.name, text)),
@@ -118,6 +120,7 @@ export class FakeHouse {
     const plan = {
       listener: this.takeCells('listener.edge', LISTENER_STATS, SHAPES.listener.size),
       http: this.takeCells('http.edge', HTTP_STATS, SHAPES.http.size),
+      ssl: this.takeCells('listener.edge', SSL_STATS, SHAPES.ssl.size),
       tcp: -1,
       histograms: this.takeHistograms(SHAPES.httpHistograms),
       breakers,

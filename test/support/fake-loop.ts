@@ -100,6 +100,18 @@ export class FakeLoop implements Loop {
     this.running = true;
   }
 
+  readonly tlsProblem: string = '';
+  /** Settings prepared and not forgotten. */
+  readonly settings = new Set<object>();
+
+  prepareTls(tls: object): void {
+    this.settings.add(tls);
+  }
+
+  forgetTls(tls: object): void {
+    this.settings.delete(tls);
+  }
+
   stop(): void {
     this.running = false;
   }

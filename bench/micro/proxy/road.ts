@@ -54,7 +54,7 @@ const CASES: Readonly<Record<string, readonly [request: string, answer: string]>
 const NO_EDITS = { set: [], add: [], remove: [] };
 const ROUTE: RouteConfig = {
   name: 'all',
-  match: { path: { kind: 'prefix', value: '/' }, caseSensitive: true, methods: [], headers: [], query: [], fraction: 1 },
+  match: { path: { kind: 'prefix', value: '/' }, caseSensitive: true, methods: [], headers: [], query: [], fraction: 1, clientCertificate: null },
   action: {
     kind: 'forward',
     clusters: [{ name: 'app', weight: 1 }],

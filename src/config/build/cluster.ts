@@ -4,10 +4,12 @@ import { parseAddress } from '../address.ts';
 import { DEFAULTS } from '../defaults.ts';
 import type { ClusterDocument, EndpointDocument } from '../document.ts';
 import type { ClusterConfig, EndpointConfig } from '../snapshot.ts';
+import type { SecretFiles } from '../secrets.ts';
 import { parseDuration } from '../units.ts';
 import { contentHash } from './content.ts';
+import { buildClientTls } from './tls.ts';
 
-export function buildCluster(cluster: ClusterDocument): ClusterConfig {
+export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): ClusterConfig {
   const defaults = DEFAULTS.cluster;
   const body = {
     name: cluster.name,
@@ -16,6 +18,7 @@ export function buildCluster(cluster: ClusterDocument): ClusterConfig {
     protocol: cluster.protocol ?? defaults.protocol,
     proxyProtocol: cluster.proxyProtocol ?? null,
     connectTimeoutMs: parseDuration(cluster.connectTimeout ?? defaults.connectTimeout),
+    tls: cluster.tls === undefined ? null : buildClientTls(cluster.tls, secrets),
     loadBalancing: { ...DEFAULTS.loadBalancing, ...cluster.loadBalancing },
     connections: {
       idleTimeoutMs: parseDuration(cluster.connections?.idleTimeout ?? DEFAULTS.connections.idleTimeout),

@@ -26,6 +26,7 @@ function buildMatch(match: MatchDocument): MatchConfig {
     headers: Object.entries(match.headers ?? {}).map(([name, value]) => buildValueMatch(name.toLowerCase(), value)),
     query: Object.entries(match.query ?? {}).map(([name, value]) => buildValueMatch(name, value)),
     fraction: match.fraction ?? defaults.fraction,
+    clientCertificate: match.tls?.clientCertificate ?? null,
   };
 }
 

@@ -5,14 +5,16 @@ import { parseAddress } from '../address.ts';
 import { DEFAULTS } from '../defaults.ts';
 import type { ConfigDocument, ListenerDocument } from '../document.ts';
 import type { EngineName, ListenerConfig, Snapshot } from '../snapshot.ts';
+import type { SecretFiles } from '../secrets.ts';
 import { parseDuration } from '../units.ts';
 import { buildCluster } from './cluster.ts';
 import { contentHash, freezeDeep } from './content.ts';
 import { buildHttp } from './http.ts';
 import { buildTcp } from './tcp.ts';
+import { buildServerTls } from './tls.ts';
 
 /** @param file of the configuration; relative paths in it are relative to this. */
-export function buildSnapshot(document: ConfigDocument, file: string): Snapshot {
+export function buildSnapshot(document: ConfigDocument, file: string, secrets: SecretFiles): Snapshot {
   const defaults = DEFAULTS.top;
   const engine = document.engine ?? defaults.engine;
   const body = {
@@ -23,21 +25,22 @@ export function buildSnapshot(document: ConfigDocument, file: string): Snapshot 
     logLevel: document.logLevel ?? defaults.logLevel,
     drainTimeoutMs: parseDuration(document.drainTimeout ?? defaults.drainTimeout),
     watch: document.watch ?? defaults.watch,
-    listeners: document.listeners.map((listener) => buildListener(listener, engine, file)),
-    clusters: (document.clusters ?? defaults.clusters).map(buildCluster),
+    listeners: document.listeners.map((listener) => buildListener(listener, engine, { file, secrets })),
+    clusters: (document.clusters ?? defaults.clusters).map((cluster) => buildCluster(cluster, secrets)),
   };
   const { listeners, clusters, ...top } = body;
   const version = contentHash({ top, parts: [listeners.map(({ hash }) => hash), clusters.map(({ hash }) => hash)] });
-  return freezeDeep({ version, ...body });
+  return freezeDeep({ version, ...body, files: secrets.paths });
 }
 
-function buildListener(listener: ListenerDocument, engine: EngineName | 'auto', file: string): ListenerConfig {
+function buildListener(listener: ListenerDocument, engine: EngineName | 'auto', { file, secrets }: { file: string; secrets: SecretFiles }): ListenerConfig {
   const body = {
     name: listener.name ?? listener.address,
     address: parseAddress(listener.address),
     maxConnections: listener.maxConnections ?? DEFAULTS.listener.maxConnections,
     engine: listener.engine ?? engine,
     proxyProtocol: listener.proxyProtocol ?? DEFAULTS.listener.proxyProtocol,
+    tls: listener.tls === undefined ? null : buildServerTls(listener.tls, listener.http === undefined ? [] : (listener.http.protocols ?? DEFAULTS.http.protocols), secrets),
   };
   const does = listener.tcp === undefined ? { http: buildHttp(listener.http!, file), tcp: null } : { http: null, tcp: buildTcp(listener.tcp, file) };
   return { ...body, ...does, hash: contentHash({ ...body, ...does }) };

@@ -3,24 +3,27 @@
 
 import type { Problem } from '../errors.ts';
 import { Place } from '../place.ts';
+import type { SecretFiles, SecretTools } from '../secrets.ts';
 import { checkClusters } from './clusters.ts';
 import { checkListeners } from './listeners.ts';
 
 export interface CheckTools {
   /** What is wrong with a text that holds access-log operators, or null: `observe` knows them. */
   readonly checkFormat: (format: string) => string | null;
+  readonly secrets: SecretTools;
 }
 
 export interface CheckScope {
   readonly problems: Problem[];
   readonly tools: CheckTools;
+  readonly secrets: SecretFiles;
   /** Null where the names cannot be told, because the clusters themselves are malformed. */
   readonly clusterNames: ReadonlySet<string> | null;
 }
 
-export function checkDocument(document: unknown, tools: CheckTools): Problem[] {
+export function checkDocument(document: unknown, tools: CheckTools, secrets: SecretFiles): Problem[] {
   const root = new Place(document);
-  const scope: CheckScope = { problems: [], tools, clusterNames: clusterNames(root.at('clusters')) };
+  const scope: CheckScope = { problems: [], tools, secrets, clusterNames: clusterNames(root.at('clusters')) };
   checkClusters(root.at('clusters'), scope);
   checkListeners(root, scope);
   return scope.problems;

@@ -7,8 +7,10 @@ import { MAX_WEIGHT } from '../limits.ts';
 import type { Place } from '../place.ts';
 import type { CheckScope } from './check.ts';
 import { Register } from './choices.ts';
+import { checkClientTls } from './tls.ts';
 
-export function checkClusters(clusters: Place, { problems }: CheckScope): void {
+export function checkClusters(clusters: Place, scope: CheckScope): void {
+  const { problems } = scope;
   const names = new Register('duplicate-name', problems);
   for (const cluster of clusters.items()) {
     const name = cluster.at('name');
@@ -16,6 +18,10 @@ export function checkClusters(clusters: Place, { problems }: CheckScope): void {
     if (text !== null) names.add(text, name.pointer, `the cluster name ${JSON.stringify(text)}`);
     checkType(cluster, problems);
     checkEndpoints(cluster.at('endpoints'), problems);
+    checkClientTls(cluster.at('tls'), scope);
+    if (cluster.has('tls') && cluster.has('proxyProtocol')) {
+      problems.push({ code: 'conflict', pointer: cluster.at('proxyProtocol').pointer, atKey: true, message: 'a PROXY protocol header comes before TLS, and such connections cannot be made: leave one of the two out' });
+    }
   }
 }
 

@@ -14,6 +14,7 @@ import { checkRoutes } from './routes.ts';
 import { checkNoTunnels } from './tunnels.ts';
 import { checkHeaderEdits } from './headers.ts';
 import { checkTcp } from './tcp.ts';
+import { checkServerTls } from './tls.ts';
 
 export function checkListeners(root: Place, scope: CheckScope): void {
   const names = new Register('duplicate-name', scope.problems);
@@ -28,6 +29,7 @@ export function checkListeners(root: Place, scope: CheckScope): void {
     // Two listeners on port 0 get different ports, but would share the name that their address gives them.
     if (text !== null) names.add(text, name.pointer, `the listener name ${JSON.stringify(text)}`);
     exactlyOne(listener, 'a listener', LISTENER_PROTOCOLS, scope.problems);
+    checkServerTls(listener.at('tls'), scope);
     if (listener.has('http')) checkHttp(listener.at('http'), scope);
     checkTcp(listener.at('tcp'), scope);
     checkEngine(listener, root, scope);
@@ -47,6 +49,9 @@ function checkEngine(listener: Place, root: Place, scope: CheckScope): void {
 }
 
 function checkNothingBelow(listener: Place, { problems }: CheckScope): void {
+  if (listener.has('tls')) {
+    problems.push({ code: 'conflict', pointer: listener.at('tls').pointer, atKey: true, message: 'the engine "uws" speaks plaintext only: its build has a TLS of its own that can crash the process when a certificate is replaced; choose the engine "epoll" or "node"' });
+  }
   const refused = listener.has('tcp') ? listener.at('tcp') : listener.at('proxyProtocol').value === true ? listener.at('proxyProtocol') : null;
   if (refused === null) return;
   problems.push({ code: 'conflict', pointer: refused.pointer, atKey: true, message: 'the engine "uws" speaks HTTP/1.1 only, without what comes before it: choose the engine "epoll" or "node"' });

@@ -4,6 +4,7 @@ import { DEFAULTS } from '../defaults.ts';
 import { MAX_COUNT, MAX_WEIGHT } from '../limits.ts';
 import { choice, described, either, integer, list, object, text } from './parts.ts';
 import type { Schema } from './parts.ts';
+import { clientTlsSchema } from './tls.ts';
 
 const COUNT = { minimum: 0, maximum: MAX_COUNT };
 
@@ -42,7 +43,8 @@ export function clusterSchema(): Schema {
     endpoints: list('The servers of this cluster; all types but originalDst need them. Default: none.', endpoint()),
     protocol: choice('The protocol to speak with the endpoints; "auto": what TLS agrees on by ALPN.', ['http1', 'http2', 'auto'], { default: DEFAULTS.cluster.protocol }),
     proxyProtocol: choice('Tell the endpoints who called, by a PROXY protocol header. Each caller then gets connections of its own. Default: none.', ['v1', 'v2']),
-    connectTimeout: text('How long a connection may take to come up; "0s": no limit.', 'duration', { default: DEFAULTS.cluster.connectTimeout }),
+    tls: described('Speaks TLS with the endpoints. Default: plaintext.', clientTlsSchema()),
+    connectTimeout: text('How long a connection may take to come up, TLS included; "0s": no limit.', 'duration', { default: DEFAULTS.cluster.connectTimeout }),
     loadBalancing: described('How requests are spread over the endpoints.', loadBalancing, { default: {} }),
     connections: described('The connections to the endpoints.', connections, { default: {} }),
     circuitBreakers: described('Limits that hold over all workers; what exceeds them is answered 503 at once.', circuitBreakers(), { default: {} }),

@@ -58,6 +58,9 @@ export const FORMS = {
   serverName: { expects: 'the value of a header', code: 'bad-header-value', explain: explainServerName },
   headerValue: { expects: 'the value of a header', code: 'bad-header-value', explain: explainHeaderValue },
   statusFilter: { expects: 'a status filter such as ">=500"', code: 'bad-status-filter', explain: explainStatusFilter },
+  serverNameRule: { expects: 'a host name or "*.example.com"', code: 'bad-server-name', explain: explainServerNameRule },
+  cipherName: { expects: 'the name of a cipher suite', code: 'bad-cipher', explain: (text) => (/^[A-Za-z0-9_-]+$/.test(text) ? null : 'must be one name of letters, digits, - and _') },
+  alpnName: { expects: 'a protocol such as "h2"', code: 'bad-alpn', explain: (text) => (/^[\x21-\x7E]{1,255}$/.test(text) ? null : 'must be 1 to 255 printable characters') },
   name: { expects: 'text', code: 'bad-name', explain: explainName },
 } as const satisfies Readonly<Record<string, Form>>;
 
@@ -182,4 +185,9 @@ function explainName(text: string): string | null {
 
 function isAscii(text: string): boolean {
   return Buffer.byteLength(text) === text.length;
+}
+
+function explainServerNameRule(text: string): string | null {
+  const host = text.startsWith('*.') ? text.slice(2) : text;
+  return HOST_LABELS.test(host) && !host.endsWith('.') ? null : 'must be a host name, or "*." and a host name';
 }

@@ -7,6 +7,7 @@ import { choice, described, either, flag, integer, list, object, size, text } fr
 import type { Schema } from './parts.ts';
 import { upgrades, virtualHostSchema } from './route.ts';
 import { tcpSchema } from './tcp.ts';
+import { serverTlsSchema } from './tls.ts';
 
 export const ENGINES = ['auto', 'epoll', 'node', 'uws'] as const;
 /** Keys of which a listener takes exactly one. */
@@ -99,6 +100,7 @@ export function listenerSchema(): Schema {
     address: text('Where to listen: IP:port, [v6]:port, unix:/path or unix:@name.', 'listenAddress', { examples: ['0.0.0.0:8080', '[::]:8080', 'unix:/run/nuncio.sock'] }),
     maxConnections: integer('The most connections at one time, over all workers; 0: no limit.', { minimum: 0, maximum: MAX_COUNT }, { default: DEFAULTS.listener.maxConnections }),
     engine: engineChoice('What carries the bytes of this listener; uws speaks HTTP/1.1 only. Default: the top-level engine.'),
+    tls: described('Speaks TLS on this listener. Default: plaintext.', serverTlsSchema()),
     proxyProtocol: flag('Every connection begins with a PROXY protocol header (version 1 or 2) that names the caller; one without it is refused.', { default: DEFAULTS.listener.proxyProtocol }),
     http: described(`${oneProtocol} Speaks HTTP on this listener.`, http()),
     tcp: described(`${oneProtocol} Passes bytes on, whatever they mean.`, tcpSchema()),

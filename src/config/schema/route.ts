@@ -62,6 +62,9 @@ function match(): Schema {
     headers: dictionary('Headers that must match, all of them; also :method, :path, :authority and :scheme.', 'matchedHeader', valueMatcher('header')),
     query: dictionary('Query parameters that must match, all of them.', 'name', valueMatcher('query parameter')),
     fraction: { description: 'The share of requests that match, from 0 to 1; the others try the next routes.', type: 'number', minimum: 0, maximum: 1, default: DEFAULTS.match.fraction },
+    tls: described('What the TLS connection of the client must be like.', object('matchTls', {
+      clientCertificate: flag('true: the client has shown a certificate; false: it has shown none. Default: either.'),
+    }), { default: {} }),
   });
 }
 

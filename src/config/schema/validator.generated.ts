@@ -3,34 +3,37 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"proxyProtocol":{"type":"boolean"},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"filters":{"type":"array","items":{"type":"object","properties":{"grpcWeb":{"type":"object","properties":{},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1}]}},"idleTimeout":{"type":"string","format":"duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
-const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"type":"object","properties":{"certificates":{"type":"array","items":{"type":"object","properties":{"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"type":"string","format":"name"},"requireClientCertificate":{"type":"boolean"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"sessionTicketKeys":{"type":"array","items":{"type":"string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"type":"boolean"},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"filters":{"type":"array","items":{"type":"object","properties":{"grpcWeb":{"type":"object","properties":{},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1}]}},"idleTimeout":{"type":"string","format":"duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"type":"object","properties":{"ca":{"type":"string","format":"name"},"serverName":{"type":"string","format":"authority"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"insecureSkipVerify":{"type":"boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
 const formats2 = FORMATS.duration;
 const formats4 = FORMATS.name;
-const formats8 = FORMATS.serverName;
-const formats10 = FORMATS.cidr;
-const formats12 = FORMATS.size;
-const formats32 = FORMATS.upgrade;
-const formats36 = FORMATS.statusFilter;
-const formats40 = FORMATS.exactPath;
-const formats42 = FORMATS.path;
-const formats44 = FORMATS.separatedPrefix;
-const formats46 = FORMATS.regex;
-const formats48 = FORMATS.template;
-const formats50 = FORMATS.method;
-const formats52 = FORMATS.matchedHeader;
-const formats76 = FORMATS.headerName;
-const formats90 = FORMATS.substitution;
-const formats94 = FORMATS.authority;
-const formats96 = FORMATS.editedHeader;
-const formats98 = FORMATS.headerValue;
-const formats116 = FORMATS.optionalAuthority;
-const formats118 = FORMATS.target;
-const formats128 = FORMATS.domain;
-const formats242 = FORMATS.serverNamePattern;
-const formats256 = FORMATS.endpointAddress;
+const formats12 = FORMATS.serverNameRule;
+const formats14 = FORMATS.cipherName;
+const formats16 = FORMATS.alpnName;
+const formats30 = FORMATS.regex;
+const formats56 = FORMATS.serverName;
+const formats58 = FORMATS.cidr;
+const formats60 = FORMATS.size;
+const formats80 = FORMATS.upgrade;
+const formats84 = FORMATS.statusFilter;
+const formats88 = FORMATS.exactPath;
+const formats90 = FORMATS.path;
+const formats92 = FORMATS.separatedPrefix;
+const formats96 = FORMATS.template;
+const formats98 = FORMATS.method;
+const formats100 = FORMATS.matchedHeader;
+const formats124 = FORMATS.headerName;
+const formats138 = FORMATS.substitution;
+const formats142 = FORMATS.authority;
+const formats144 = FORMATS.editedHeader;
+const formats146 = FORMATS.headerValue;
+const formats164 = FORMATS.optionalAuthority;
+const formats166 = FORMATS.target;
+const formats176 = FORMATS.domain;
+const formats290 = FORMATS.serverNamePattern;
+const formats304 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -362,7 +365,7 @@ vErrors.push(err23);
 errors++;
 }
 for(const key2 in data10){
-if(!(((((((key2 === "name") || (key2 === "address")) || (key2 === "maxConnections")) || (key2 === "engine")) || (key2 === "proxyProtocol")) || (key2 === "http")) || (key2 === "tcp"))){
+if(!((((((((key2 === "name") || (key2 === "address")) || (key2 === "maxConnections")) || (key2 === "engine")) || (key2 === "tls")) || (key2 === "proxyProtocol")) || (key2 === "http")) || (key2 === "tcp"))){
 const err24 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
 if(vErrors === null){
 vErrors = [err24];
@@ -481,9 +484,11 @@ vErrors.push(err33);
 errors++;
 }
 }
-if(data10.proxyProtocol !== undefined){
-if(typeof data10.proxyProtocol !== "boolean"){
-const err34 = {instancePath:instancePath+"/listeners/" + i0+"/proxyProtocol",schemaPath:"#/properties/listeners/items/properties/proxyProtocol/type",keyword:"type",params:{type: "boolean"}};
+if(data10.tls !== undefined){
+let data15 = data10.tls;
+if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
+if(data15.certificates === undefined){
+const err34 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/required",keyword:"required",params:{missingProperty: "certificates"}};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -492,13 +497,9 @@ vErrors.push(err34);
 }
 errors++;
 }
-}
-if(data10.http !== undefined){
-let data16 = data10.http;
-if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
-for(const key3 in data16){
-if(!(func2.call(schema11.properties.listeners.items.properties.http.properties, key3))){
-const err35 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
+for(const key3 in data15){
+if(!(func2.call(schema11.properties.listeners.items.properties.tls.properties, key3))){
+const err35 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -508,11 +509,11 @@ vErrors.push(err35);
 errors++;
 }
 }
-if(data16.protocols !== undefined){
-let data17 = data16.protocols;
-if(Array.isArray(data17)){
-if(data17.length < 1){
-const err36 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
+if(data15.certificates !== undefined){
+let data16 = data15.certificates;
+if(Array.isArray(data16)){
+if(data16.length < 1){
+const err36 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -521,11 +522,12 @@ vErrors.push(err36);
 }
 errors++;
 }
-const len1 = data17.length;
+const len1 = data16.length;
 for(let i1=0; i1<len1; i1++){
-let data18 = data17[i1];
-if(typeof data18 !== "string"){
-const err37 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
+let data17 = data16[i1];
+if(data17 && typeof data17 == "object" && !Array.isArray(data17)){
+if(data17.cert === undefined){
+const err37 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "cert"}};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -534,8 +536,8 @@ vErrors.push(err37);
 }
 errors++;
 }
-if(!((data18 === "http1") || (data18 === "http2"))){
-const err38 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i1,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.protocols.items.enum}};
+if(data17.key === undefined){
+const err38 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "key"}};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -544,10 +546,9 @@ vErrors.push(err38);
 }
 errors++;
 }
-}
-}
-else {
-const err39 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
+for(const key4 in data17){
+if(!(((key4 === "cert") || (key4 === "key")) || (key4 === "serverNames"))){
+const err39 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -557,14 +558,11 @@ vErrors.push(err39);
 errors++;
 }
 }
-if(data16.serverName !== undefined){
-let data19 = data16.serverName;
-const _errs50 = errors;
-let valid10 = false;
-const _errs51 = errors;
-if(typeof data19 === "string"){
-if(!(formats8(data19))){
-const err40 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
+if(data17.cert !== undefined){
+let data18 = data17.cert;
+if(typeof data18 === "string"){
+if(!(formats4(data18))){
+const err40 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/cert/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -575,7 +573,7 @@ errors++;
 }
 }
 else {
-const err41 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err41 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/cert/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -584,12 +582,12 @@ vErrors.push(err41);
 }
 errors++;
 }
-var _valid2 = _errs51 === errors;
-valid10 = valid10 || _valid2;
-if(!valid10){
-const _errs53 = errors;
-if(false !== data19){
-const err42 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+}
+if(data17.key !== undefined){
+let data19 = data17.key;
+if(typeof data19 === "string"){
+if(!(formats4(data19))){
+const err42 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/key/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -598,11 +596,9 @@ vErrors.push(err42);
 }
 errors++;
 }
-var _valid2 = _errs53 === errors;
-valid10 = valid10 || _valid2;
 }
-if(!valid10){
-const err43 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
+else {
+const err43 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/key/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -611,21 +607,16 @@ vErrors.push(err43);
 }
 errors++;
 }
-else {
-errors = _errs50;
-if(vErrors !== null){
-if(_errs50){
-vErrors.length = _errs50;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data16.useRemoteAddress !== undefined){
-if(typeof data16.useRemoteAddress !== "boolean"){
-const err44 = {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",schemaPath:"#/properties/listeners/items/properties/http/properties/useRemoteAddress/type",keyword:"type",params:{type: "boolean"}};
+if(data17.serverNames !== undefined){
+let data20 = data17.serverNames;
+if(Array.isArray(data20)){
+const len2 = data20.length;
+for(let i2=0; i2<len2; i2++){
+let data21 = data20[i2];
+if(typeof data21 === "string"){
+if(!(formats12(data21))){
+const err44 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/format",keyword:"format",params:{format: "serverNameRule"}};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -635,10 +626,8 @@ vErrors.push(err44);
 errors++;
 }
 }
-if(data16.xffNumTrustedHops !== undefined){
-let data21 = data16.xffNumTrustedHops;
-if(!(((typeof data21 == "number") && (!(data21 % 1) && !isNaN(data21))) && (isFinite(data21)))){
-const err45 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/type",keyword:"type",params:{type: "integer"}};
+else {
+const err45 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -647,9 +636,10 @@ vErrors.push(err45);
 }
 errors++;
 }
-if((typeof data21 == "number") && (isFinite(data21))){
-if(data21 > 100 || isNaN(data21)){
-const err46 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+}
+}
+else {
+const err46 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -658,8 +648,10 @@ vErrors.push(err46);
 }
 errors++;
 }
-if(data21 < 0 || isNaN(data21)){
-const err47 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err47 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -670,15 +662,8 @@ errors++;
 }
 }
 }
-if(data16.trustedCidrs !== undefined){
-let data22 = data16.trustedCidrs;
-if(Array.isArray(data22)){
-const len2 = data22.length;
-for(let i2=0; i2<len2; i2++){
-let data23 = data22[i2];
-if(typeof data23 === "string"){
-if(!(formats10(data23))){
-const err48 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i2,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
+else {
+const err48 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -688,8 +673,10 @@ vErrors.push(err48);
 errors++;
 }
 }
-else {
-const err49 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i2,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
+if(data15.minVersion !== undefined){
+let data22 = data15.minVersion;
+if(typeof data22 !== "string"){
+const err49 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -698,10 +685,8 @@ vErrors.push(err49);
 }
 errors++;
 }
-}
-}
-else {
-const err50 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
+if(!((data22 === "TLSv1.2") || (data22 === "TLSv1.3"))){
+const err50 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.tls.properties.minVersion.enum}};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -711,9 +696,10 @@ vErrors.push(err50);
 errors++;
 }
 }
-if(data16.normalizePath !== undefined){
-if(typeof data16.normalizePath !== "boolean"){
-const err51 = {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",schemaPath:"#/properties/listeners/items/properties/http/properties/normalizePath/type",keyword:"type",params:{type: "boolean"}};
+if(data15.maxVersion !== undefined){
+let data23 = data15.maxVersion;
+if(typeof data23 !== "string"){
+const err51 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -722,10 +708,8 @@ vErrors.push(err51);
 }
 errors++;
 }
-}
-if(data16.mergeSlashes !== undefined){
-if(typeof data16.mergeSlashes !== "boolean"){
-const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/mergeSlashes/type",keyword:"type",params:{type: "boolean"}};
+if(!((data23 === "TLSv1.2") || (data23 === "TLSv1.3"))){
+const err52 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.tls.properties.maxVersion.enum}};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -735,10 +719,15 @@ vErrors.push(err52);
 errors++;
 }
 }
-if(data16.pathWithEscapedSlashes !== undefined){
-let data26 = data16.pathWithEscapedSlashes;
-if(typeof data26 !== "string"){
-const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
+if(data15.cipherSuites !== undefined){
+let data24 = data15.cipherSuites;
+if(Array.isArray(data24)){
+const len3 = data24.length;
+for(let i3=0; i3<len3; i3++){
+let data25 = data24[i3];
+if(typeof data25 === "string"){
+if(!(formats14(data25))){
+const err53 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/format",keyword:"format",params:{format: "cipherName"}};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -747,8 +736,9 @@ vErrors.push(err53);
 }
 errors++;
 }
-if(!((((data26 === "keep") || (data26 === "reject")) || (data26 === "unescapeAndRedirect")) || (data26 === "unescapeAndForward"))){
-const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
+}
+else {
+const err54 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -758,10 +748,9 @@ vErrors.push(err54);
 errors++;
 }
 }
-if(data16.headersWithUnderscores !== undefined){
-let data27 = data16.headersWithUnderscores;
-if(typeof data27 !== "string"){
-const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err55 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites",schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -770,8 +759,16 @@ vErrors.push(err55);
 }
 errors++;
 }
-if(!(((data27 === "allow") || (data27 === "drop")) || (data27 === "reject"))){
-const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
+}
+if(data15.alpn !== undefined){
+let data26 = data15.alpn;
+if(Array.isArray(data26)){
+const len4 = data26.length;
+for(let i4=0; i4<len4; i4++){
+let data27 = data26[i4];
+if(typeof data27 === "string"){
+if(!(formats16(data27))){
+const err56 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/format",keyword:"format",params:{format: "alpnName"}};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -781,10 +778,8 @@ vErrors.push(err56);
 errors++;
 }
 }
-if(data16.maxRequestHeadersSize !== undefined){
-let data28 = data16.maxRequestHeadersSize;
-if((!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))) && (typeof data28 !== "string")){
-const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestHeadersSize.type}};
+else {
+const err57 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -793,9 +788,10 @@ vErrors.push(err57);
 }
 errors++;
 }
-if((typeof data28 == "number") && (isFinite(data28))){
-if(data28 < 0 || isNaN(data28)){
-const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err58 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn",schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -805,9 +801,11 @@ vErrors.push(err58);
 errors++;
 }
 }
+if(data15.clientCa !== undefined){
+let data28 = data15.clientCa;
 if(typeof data28 === "string"){
-if(!(formats12(data28))){
-const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/format",keyword:"format",params:{format: "size"}};
+if(!(formats4(data28))){
+const err59 = {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",schemaPath:"#/properties/listeners/items/properties/tls/properties/clientCa/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -817,11 +815,8 @@ vErrors.push(err59);
 errors++;
 }
 }
-}
-if(data16.maxRequestHeaders !== undefined){
-let data29 = data16.maxRequestHeaders;
-if(!(((typeof data29 == "number") && (!(data29 % 1) && !isNaN(data29))) && (isFinite(data29)))){
-const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
+else {
+const err60 = {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",schemaPath:"#/properties/listeners/items/properties/tls/properties/clientCa/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -830,9 +825,10 @@ vErrors.push(err60);
 }
 errors++;
 }
-if((typeof data29 == "number") && (isFinite(data29))){
-if(data29 > 8192 || isNaN(data29)){
-const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
+}
+if(data15.requireClientCertificate !== undefined){
+if(typeof data15.requireClientCertificate !== "boolean"){
+const err61 = {instancePath:instancePath+"/listeners/" + i0+"/tls/requireClientCertificate",schemaPath:"#/properties/listeners/items/properties/tls/properties/requireClientCertificate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -841,8 +837,17 @@ vErrors.push(err61);
 }
 errors++;
 }
-if(data29 < 1 || isNaN(data29)){
-const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+if(data15.subjectAltNames !== undefined){
+let data30 = data15.subjectAltNames;
+if(Array.isArray(data30)){
+const len5 = data30.length;
+for(let i5=0; i5<len5; i5++){
+let data31 = data30[i5];
+if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
+for(const key5 in data31){
+if(!(((key5 === "dns") || (key5 === "uri")) || (key5 === "ip"))){
+const err62 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5,schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -852,11 +857,14 @@ vErrors.push(err62);
 errors++;
 }
 }
-}
-if(data16.maxRequestBodySize !== undefined){
-let data30 = data16.maxRequestBodySize;
-if((!(((typeof data30 == "number") && (!(data30 % 1) && !isNaN(data30))) && (isFinite(data30)))) && (typeof data30 !== "string")){
-const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestBodySize.type}};
+if(data31.dns !== undefined){
+let data32 = data31.dns;
+const _errs78 = errors;
+let valid20 = false;
+const _errs79 = errors;
+if(typeof data32 === "string"){
+if(!(formats4(data32))){
+const err63 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -865,9 +873,9 @@ vErrors.push(err63);
 }
 errors++;
 }
-if((typeof data30 == "number") && (isFinite(data30))){
-if(data30 < 0 || isNaN(data30)){
-const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err64 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -876,10 +884,14 @@ vErrors.push(err64);
 }
 errors++;
 }
-}
-if(typeof data30 === "string"){
-if(!(formats12(data30))){
-const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/format",keyword:"format",params:{format: "size"}};
+var _valid2 = _errs79 === errors;
+valid20 = valid20 || _valid2;
+if(!valid20){
+const _errs81 = errors;
+if(data32 && typeof data32 == "object" && !Array.isArray(data32)){
+for(const key6 in data32){
+if(!(((((key6 === "exact") || (key6 === "prefix")) || (key6 === "suffix")) || (key6 === "contains")) || (key6 === "regex"))){
+const err65 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -889,10 +901,11 @@ vErrors.push(err65);
 errors++;
 }
 }
-}
-if(data16.acceptHttp10 !== undefined){
-if(typeof data16.acceptHttp10 !== "boolean"){
-const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",schemaPath:"#/properties/listeners/items/properties/http/properties/acceptHttp10/type",keyword:"type",params:{type: "boolean"}};
+if(data32.exact !== undefined){
+let data33 = data32.exact;
+if(typeof data33 === "string"){
+if(!(formats4(data33))){
+const err66 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/exact",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -902,12 +915,8 @@ vErrors.push(err66);
 errors++;
 }
 }
-if(data16.timeouts !== undefined){
-let data32 = data16.timeouts;
-if(data32 && typeof data32 == "object" && !Array.isArray(data32)){
-for(const key4 in data32){
-if(!((((key4 === "idle") || (key4 === "requestHeaders")) || (key4 === "request")) || (key4 === "streamIdle"))){
-const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
+else {
+const err67 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/exact",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -917,11 +926,11 @@ vErrors.push(err67);
 errors++;
 }
 }
-if(data32.idle !== undefined){
-let data33 = data32.idle;
-if(typeof data33 === "string"){
-if(!(formats2(data33))){
-const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/format",keyword:"format",params:{format: "duration"}};
+if(data32.prefix !== undefined){
+let data34 = data32.prefix;
+if(typeof data34 === "string"){
+if(!(formats4(data34))){
+const err68 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/prefix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -932,7 +941,7 @@ errors++;
 }
 }
 else {
-const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/type",keyword:"type",params:{type: "string"}};
+const err69 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/prefix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -942,11 +951,11 @@ vErrors.push(err69);
 errors++;
 }
 }
-if(data32.requestHeaders !== undefined){
-let data34 = data32.requestHeaders;
-if(typeof data34 === "string"){
-if(!(formats2(data34))){
-const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/format",keyword:"format",params:{format: "duration"}};
+if(data32.suffix !== undefined){
+let data35 = data32.suffix;
+if(typeof data35 === "string"){
+if(!(formats4(data35))){
+const err70 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/suffix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -957,7 +966,7 @@ errors++;
 }
 }
 else {
-const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/type",keyword:"type",params:{type: "string"}};
+const err71 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/suffix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -967,11 +976,11 @@ vErrors.push(err71);
 errors++;
 }
 }
-if(data32.request !== undefined){
-let data35 = data32.request;
-if(typeof data35 === "string"){
-if(!(formats2(data35))){
-const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/format",keyword:"format",params:{format: "duration"}};
+if(data32.contains !== undefined){
+let data36 = data32.contains;
+if(typeof data36 === "string"){
+if(!(formats4(data36))){
+const err72 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/contains",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -982,7 +991,7 @@ errors++;
 }
 }
 else {
-const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/type",keyword:"type",params:{type: "string"}};
+const err73 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/contains",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -992,11 +1001,11 @@ vErrors.push(err73);
 errors++;
 }
 }
-if(data32.streamIdle !== undefined){
-let data36 = data32.streamIdle;
-if(typeof data36 === "string"){
-if(!(formats2(data36))){
-const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/format",keyword:"format",params:{format: "duration"}};
+if(data32.regex !== undefined){
+let data37 = data32.regex;
+if(typeof data37 === "string"){
+if(!(formats30(data37))){
+const err74 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/regex",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -1007,7 +1016,7 @@ errors++;
 }
 }
 else {
-const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/type",keyword:"type",params:{type: "string"}};
+const err75 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns/regex",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -1019,7 +1028,7 @@ errors++;
 }
 }
 else {
-const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
+const err76 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -1028,13 +1037,11 @@ vErrors.push(err76);
 }
 errors++;
 }
+var _valid2 = _errs81 === errors;
+valid20 = valid20 || _valid2;
 }
-if(data16.http2 !== undefined){
-let data37 = data16.http2;
-if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
-for(const key5 in data37){
-if(!(func2.call(schema11.properties.listeners.items.properties.http.properties.http2.properties, key5))){
-const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
+if(!valid20){
+const err77 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/dns",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -1043,11 +1050,26 @@ vErrors.push(err77);
 }
 errors++;
 }
+else {
+errors = _errs78;
+if(vErrors !== null){
+if(_errs78){
+vErrors.length = _errs78;
 }
-if(data37.maxConcurrentStreams !== undefined){
-let data38 = data37.maxConcurrentStreams;
-if(!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))){
-const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/type",keyword:"type",params:{type: "integer"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data31.uri !== undefined){
+let data38 = data31.uri;
+const _errs95 = errors;
+let valid22 = false;
+const _errs96 = errors;
+if(typeof data38 === "string"){
+if(!(formats4(data38))){
+const err78 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -1056,9 +1078,9 @@ vErrors.push(err78);
 }
 errors++;
 }
-if((typeof data38 == "number") && (isFinite(data38))){
-if(data38 > 2147483647 || isNaN(data38)){
-const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+else {
+const err79 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -1067,8 +1089,14 @@ vErrors.push(err79);
 }
 errors++;
 }
-if(data38 < 1 || isNaN(data38)){
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+var _valid3 = _errs96 === errors;
+valid22 = valid22 || _valid3;
+if(!valid22){
+const _errs98 = errors;
+if(data38 && typeof data38 == "object" && !Array.isArray(data38)){
+for(const key7 in data38){
+if(!(((((key7 === "exact") || (key7 === "prefix")) || (key7 === "suffix")) || (key7 === "contains")) || (key7 === "regex"))){
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -1078,11 +1106,11 @@ vErrors.push(err80);
 errors++;
 }
 }
-}
-if(data37.initialStreamWindow !== undefined){
-let data39 = data37.initialStreamWindow;
-if((!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))) && (typeof data39 !== "string")){
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialStreamWindow.type}};
+if(data38.exact !== undefined){
+let data39 = data38.exact;
+if(typeof data39 === "string"){
+if(!(formats4(data39))){
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/exact",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -1091,9 +1119,9 @@ vErrors.push(err81);
 }
 errors++;
 }
-if((typeof data39 == "number") && (isFinite(data39))){
-if(data39 < 0 || isNaN(data39)){
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/exact",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -1103,9 +1131,11 @@ vErrors.push(err82);
 errors++;
 }
 }
-if(typeof data39 === "string"){
-if(!(formats12(data39))){
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/format",keyword:"format",params:{format: "size"}};
+if(data38.prefix !== undefined){
+let data40 = data38.prefix;
+if(typeof data40 === "string"){
+if(!(formats4(data40))){
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/prefix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -1115,11 +1145,8 @@ vErrors.push(err83);
 errors++;
 }
 }
-}
-if(data37.initialConnectionWindow !== undefined){
-let data40 = data37.initialConnectionWindow;
-if((!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))) && (typeof data40 !== "string")){
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialConnectionWindow.type}};
+else {
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/prefix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -1128,9 +1155,12 @@ vErrors.push(err84);
 }
 errors++;
 }
-if((typeof data40 == "number") && (isFinite(data40))){
-if(data40 < 0 || isNaN(data40)){
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data38.suffix !== undefined){
+let data41 = data38.suffix;
+if(typeof data41 === "string"){
+if(!(formats4(data41))){
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/suffix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -1140,9 +1170,8 @@ vErrors.push(err85);
 errors++;
 }
 }
-if(typeof data40 === "string"){
-if(!(formats12(data40))){
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/format",keyword:"format",params:{format: "size"}};
+else {
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/suffix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -1152,12 +1181,11 @@ vErrors.push(err86);
 errors++;
 }
 }
-}
-if(data37.keepAliveInterval !== undefined){
-let data41 = data37.keepAliveInterval;
-if(typeof data41 === "string"){
-if(!(formats2(data41))){
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/format",keyword:"format",params:{format: "duration"}};
+if(data38.contains !== undefined){
+let data42 = data38.contains;
+if(typeof data42 === "string"){
+if(!(formats4(data42))){
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/contains",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -1168,7 +1196,7 @@ errors++;
 }
 }
 else {
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/type",keyword:"type",params:{type: "string"}};
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/contains",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -1178,11 +1206,11 @@ vErrors.push(err88);
 errors++;
 }
 }
-if(data37.keepAliveTimeout !== undefined){
-let data42 = data37.keepAliveTimeout;
-if(typeof data42 === "string"){
-if(!(formats2(data42))){
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data38.regex !== undefined){
+let data43 = data38.regex;
+if(typeof data43 === "string"){
+if(!(formats30(data43))){
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/regex",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -1193,7 +1221,7 @@ errors++;
 }
 }
 else {
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/type",keyword:"type",params:{type: "string"}};
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri/regex",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -1203,10 +1231,9 @@ vErrors.push(err90);
 errors++;
 }
 }
-if(data37.maxOutboundFrames !== undefined){
-let data43 = data37.maxOutboundFrames;
-if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -1215,9 +1242,11 @@ vErrors.push(err91);
 }
 errors++;
 }
-if((typeof data43 == "number") && (isFinite(data43))){
-if(data43 > 2147483647 || isNaN(data43)){
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+var _valid3 = _errs98 === errors;
+valid22 = valid22 || _valid3;
+}
+if(!valid22){
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/uri",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -1226,8 +1255,26 @@ vErrors.push(err92);
 }
 errors++;
 }
-if(data43 < 1 || isNaN(data43)){
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+else {
+errors = _errs95;
+if(vErrors !== null){
+if(_errs95){
+vErrors.length = _errs95;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data31.ip !== undefined){
+let data44 = data31.ip;
+const _errs112 = errors;
+let valid24 = false;
+const _errs113 = errors;
+if(typeof data44 === "string"){
+if(!(formats4(data44))){
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -1237,11 +1284,8 @@ vErrors.push(err93);
 errors++;
 }
 }
-}
-if(data37.maxOutboundControlFrames !== undefined){
-let data44 = data37.maxOutboundControlFrames;
-if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/type",keyword:"type",params:{type: "integer"}};
+else {
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -1250,9 +1294,14 @@ vErrors.push(err94);
 }
 errors++;
 }
-if((typeof data44 == "number") && (isFinite(data44))){
-if(data44 > 2147483647 || isNaN(data44)){
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+var _valid4 = _errs113 === errors;
+valid24 = valid24 || _valid4;
+if(!valid24){
+const _errs115 = errors;
+if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
+for(const key8 in data44){
+if(!(((((key8 === "exact") || (key8 === "prefix")) || (key8 === "suffix")) || (key8 === "contains")) || (key8 === "regex"))){
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -1261,8 +1310,12 @@ vErrors.push(err95);
 }
 errors++;
 }
-if(data44 < 1 || isNaN(data44)){
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+if(data44.exact !== undefined){
+let data45 = data44.exact;
+if(typeof data45 === "string"){
+if(!(formats4(data45))){
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/exact",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -1272,11 +1325,8 @@ vErrors.push(err96);
 errors++;
 }
 }
-}
-if(data37.maxConsecutiveEmptyFrames !== undefined){
-let data45 = data37.maxConsecutiveEmptyFrames;
-if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
-const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/type",keyword:"type",params:{type: "integer"}};
+else {
+const err97 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/exact",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -1285,9 +1335,12 @@ vErrors.push(err97);
 }
 errors++;
 }
-if((typeof data45 == "number") && (isFinite(data45))){
-if(data45 > 2147483647 || isNaN(data45)){
-const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data44.prefix !== undefined){
+let data46 = data44.prefix;
+if(typeof data46 === "string"){
+if(!(formats4(data46))){
+const err98 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/prefix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -1296,8 +1349,9 @@ vErrors.push(err98);
 }
 errors++;
 }
-if(data45 < 0 || isNaN(data45)){
-const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err99 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/prefix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -1307,11 +1361,11 @@ vErrors.push(err99);
 errors++;
 }
 }
-}
-if(data37.maxPriorityFramesPerStream !== undefined){
-let data46 = data37.maxPriorityFramesPerStream;
-if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
-const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/type",keyword:"type",params:{type: "integer"}};
+if(data44.suffix !== undefined){
+let data47 = data44.suffix;
+if(typeof data47 === "string"){
+if(!(formats4(data47))){
+const err100 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/suffix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -1320,9 +1374,9 @@ vErrors.push(err100);
 }
 errors++;
 }
-if((typeof data46 == "number") && (isFinite(data46))){
-if(data46 > 2147483647 || isNaN(data46)){
-const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+else {
+const err101 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/suffix",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -1331,8 +1385,12 @@ vErrors.push(err101);
 }
 errors++;
 }
-if(data46 < 0 || isNaN(data46)){
-const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data44.contains !== undefined){
+let data48 = data44.contains;
+if(typeof data48 === "string"){
+if(!(formats4(data48))){
+const err102 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/contains",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -1342,11 +1400,8 @@ vErrors.push(err102);
 errors++;
 }
 }
-}
-if(data37.maxWindowUpdatesPerDataFrame !== undefined){
-let data47 = data37.maxWindowUpdatesPerDataFrame;
-if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
-const err103 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/type",keyword:"type",params:{type: "integer"}};
+else {
+const err103 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/contains",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -1355,9 +1410,12 @@ vErrors.push(err103);
 }
 errors++;
 }
-if((typeof data47 == "number") && (isFinite(data47))){
-if(data47 > 2147483647 || isNaN(data47)){
-const err104 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data44.regex !== undefined){
+let data49 = data44.regex;
+if(typeof data49 === "string"){
+if(!(formats30(data49))){
+const err104 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/regex",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -1366,8 +1424,9 @@ vErrors.push(err104);
 }
 errors++;
 }
-if(data47 < 1 || isNaN(data47)){
-const err105 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+else {
+const err105 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip/regex",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -1378,10 +1437,8 @@ errors++;
 }
 }
 }
-if(data37.maxContinuationFrames !== undefined){
-let data48 = data37.maxContinuationFrames;
-if(!(((typeof data48 == "number") && (!(data48 % 1) && !isNaN(data48))) && (isFinite(data48)))){
-const err106 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/type",keyword:"type",params:{type: "integer"}};
+else {
+const err106 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -1390,9 +1447,11 @@ vErrors.push(err106);
 }
 errors++;
 }
-if((typeof data48 == "number") && (isFinite(data48))){
-if(data48 > 2147483647 || isNaN(data48)){
-const err107 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+var _valid4 = _errs115 === errors;
+valid24 = valid24 || _valid4;
+}
+if(!valid24){
+const err107 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5+"/ip",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -1401,8 +1460,21 @@ vErrors.push(err107);
 }
 errors++;
 }
-if(data48 < 0 || isNaN(data48)){
-const err108 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+else {
+errors = _errs112;
+if(vErrors !== null){
+if(_errs112){
+vErrors.length = _errs112;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err108 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames/" + i5,schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -1413,10 +1485,8 @@ errors++;
 }
 }
 }
-if(data37.prematureResetStreams !== undefined){
-let data49 = data37.prematureResetStreams;
-if(!(((typeof data49 == "number") && (!(data49 % 1) && !isNaN(data49))) && (isFinite(data49)))){
-const err109 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/type",keyword:"type",params:{type: "integer"}};
+else {
+const err109 = {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames",schemaPath:"#/properties/listeners/items/properties/tls/properties/subjectAltNames/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -1425,9 +1495,14 @@ vErrors.push(err109);
 }
 errors++;
 }
-if((typeof data49 == "number") && (isFinite(data49))){
-if(data49 > 2147483647 || isNaN(data49)){
-const err110 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data15.sessionTicketKeys !== undefined){
+let data50 = data15.sessionTicketKeys;
+if(Array.isArray(data50)){
+const len6 = data50.length;
+for(let i6=0; i6<len6; i6++){
+if(typeof data50[i6] !== "string"){
+const err110 = {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys/" + i6,schemaPath:"#/properties/listeners/items/properties/tls/properties/sessionTicketKeys/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -1436,8 +1511,10 @@ vErrors.push(err110);
 }
 errors++;
 }
-if(data49 < 0 || isNaN(data49)){
-const err111 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err111 = {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys",schemaPath:"#/properties/listeners/items/properties/tls/properties/sessionTicketKeys/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -1448,9 +1525,8 @@ errors++;
 }
 }
 }
-}
 else {
-const err112 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
+const err112 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -1460,12 +1536,9 @@ vErrors.push(err112);
 errors++;
 }
 }
-if(data16.requestId !== undefined){
-let data50 = data16.requestId;
-if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
-for(const key6 in data50){
-if(!((key6 === "generate") || (key6 === "preserveExternal"))){
-const err113 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+if(data10.proxyProtocol !== undefined){
+if(typeof data10.proxyProtocol !== "boolean"){
+const err113 = {instancePath:instancePath+"/listeners/" + i0+"/proxyProtocol",schemaPath:"#/properties/listeners/items/properties/proxyProtocol/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -1475,9 +1548,12 @@ vErrors.push(err113);
 errors++;
 }
 }
-if(data50.generate !== undefined){
-if(typeof data50.generate !== "boolean"){
-const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
+if(data10.http !== undefined){
+let data53 = data10.http;
+if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
+for(const key9 in data53){
+if(!(func2.call(schema11.properties.listeners.items.properties.http.properties, key9))){
+const err114 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -1487,9 +1563,11 @@ vErrors.push(err114);
 errors++;
 }
 }
-if(data50.preserveExternal !== undefined){
-if(typeof data50.preserveExternal !== "boolean"){
-const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
+if(data53.protocols !== undefined){
+let data54 = data53.protocols;
+if(Array.isArray(data54)){
+if(data54.length < 1){
+const err115 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -1498,10 +1576,11 @@ vErrors.push(err115);
 }
 errors++;
 }
-}
-}
-else {
-const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+const len7 = data54.length;
+for(let i7=0; i7<len7; i7++){
+let data55 = data54[i7];
+if(typeof data55 !== "string"){
+const err116 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -1510,16 +1589,8 @@ vErrors.push(err116);
 }
 errors++;
 }
-}
-if(data16.upgrades !== undefined){
-let data53 = data16.upgrades;
-if(Array.isArray(data53)){
-const len3 = data53.length;
-for(let i3=0; i3<len3; i3++){
-let data54 = data53[i3];
-if(typeof data54 === "string"){
-if(!(formats32(data54))){
-const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+if(!((data55 === "http1") || (data55 === "http2"))){
+const err117 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.protocols.items.enum}};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -1529,8 +1600,9 @@ vErrors.push(err117);
 errors++;
 }
 }
+}
 else {
-const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i3,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+const err118 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -1540,9 +1612,14 @@ vErrors.push(err118);
 errors++;
 }
 }
-}
-else {
-const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+if(data53.serverName !== undefined){
+let data56 = data53.serverName;
+const _errs142 = errors;
+let valid31 = false;
+const _errs143 = errors;
+if(typeof data56 === "string"){
+if(!(formats56(data56))){
+const err119 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -1552,16 +1629,8 @@ vErrors.push(err119);
 errors++;
 }
 }
-if(data16.filters !== undefined){
-let data55 = data16.filters;
-if(Array.isArray(data55)){
-const len4 = data55.length;
-for(let i4=0; i4<len4; i4++){
-let data56 = data55[i4];
-if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
-for(const key7 in data56){
-if(!(key7 === "grpcWeb")){
-const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+else {
+const err120 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -1570,12 +1639,12 @@ vErrors.push(err120);
 }
 errors++;
 }
-}
-if(data56.grpcWeb !== undefined){
-let data57 = data56.grpcWeb;
-if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
-for(const key8 in data57){
-const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+var _valid5 = _errs143 === errors;
+valid31 = valid31 || _valid5;
+if(!valid31){
+const _errs145 = errors;
+if(false !== data56){
+const err121 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -1584,9 +1653,11 @@ vErrors.push(err121);
 }
 errors++;
 }
+var _valid5 = _errs145 === errors;
+valid31 = valid31 || _valid5;
 }
-else {
-const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
+if(!valid31){
+const err122 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -1595,10 +1666,21 @@ vErrors.push(err122);
 }
 errors++;
 }
-}
+else {
+errors = _errs142;
+if(vErrors !== null){
+if(_errs142){
+vErrors.length = _errs142;
 }
 else {
-const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i4,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
+vErrors = null;
+}
+}
+}
+}
+if(data53.useRemoteAddress !== undefined){
+if(typeof data53.useRemoteAddress !== "boolean"){
+const err123 = {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",schemaPath:"#/properties/listeners/items/properties/http/properties/useRemoteAddress/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1608,9 +1690,10 @@ vErrors.push(err123);
 errors++;
 }
 }
-}
-else {
-const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
+if(data53.xffNumTrustedHops !== undefined){
+let data58 = data53.xffNumTrustedHops;
+if(!(((typeof data58 == "number") && (!(data58 % 1) && !isNaN(data58))) && (isFinite(data58)))){
+const err124 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1619,16 +1702,9 @@ vErrors.push(err124);
 }
 errors++;
 }
-}
-if(data16.accessLog !== undefined){
-let data58 = data16.accessLog;
-if(Array.isArray(data58)){
-const len5 = data58.length;
-for(let i5=0; i5<len5; i5++){
-let data59 = data58[i5];
-if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
-if(data59.path === undefined){
-const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+if((typeof data58 == "number") && (isFinite(data58))){
+if(data58 > 100 || isNaN(data58)){
+const err125 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1637,9 +1713,8 @@ vErrors.push(err125);
 }
 errors++;
 }
-for(const key9 in data59){
-if(!((((key9 === "path") || (key9 === "format")) || (key9 === "json")) || (key9 === "filter"))){
-const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+if(data58 < 0 || isNaN(data58)){
+const err126 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1649,11 +1724,16 @@ vErrors.push(err126);
 errors++;
 }
 }
-if(data59.path !== undefined){
-let data60 = data59.path;
+}
+if(data53.trustedCidrs !== undefined){
+let data59 = data53.trustedCidrs;
+if(Array.isArray(data59)){
+const len8 = data59.length;
+for(let i8=0; i8<len8; i8++){
+let data60 = data59[i8];
 if(typeof data60 === "string"){
-if(!(formats4(data60))){
-const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+if(!(formats58(data60))){
+const err127 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1664,7 +1744,7 @@ errors++;
 }
 }
 else {
-const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+const err128 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1674,9 +1754,9 @@ vErrors.push(err128);
 errors++;
 }
 }
-if(data59.format !== undefined){
-if(typeof data59.format !== "string"){
-const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err129 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1686,10 +1766,9 @@ vErrors.push(err129);
 errors++;
 }
 }
-if(data59.json !== undefined){
-let data62 = data59.json;
-if(!(data62 && typeof data62 == "object" && !Array.isArray(data62))){
-const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(data53.normalizePath !== undefined){
+if(typeof data53.normalizePath !== "boolean"){
+const err130 = {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",schemaPath:"#/properties/listeners/items/properties/http/properties/normalizePath/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1699,12 +1778,9 @@ vErrors.push(err130);
 errors++;
 }
 }
-if(data59.filter !== undefined){
-let data63 = data59.filter;
-if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
-for(const key10 in data63){
-if(!(key10 === "status")){
-const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+if(data53.mergeSlashes !== undefined){
+if(typeof data53.mergeSlashes !== "boolean"){
+const err131 = {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/mergeSlashes/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1714,11 +1790,10 @@ vErrors.push(err131);
 errors++;
 }
 }
-if(data63.status !== undefined){
-let data64 = data63.status;
-if(typeof data64 === "string"){
-if(!(formats36(data64))){
-const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(data53.pathWithEscapedSlashes !== undefined){
+let data63 = data53.pathWithEscapedSlashes;
+if(typeof data63 !== "string"){
+const err132 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1727,9 +1802,8 @@ vErrors.push(err132);
 }
 errors++;
 }
-}
-else {
-const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+if(!((((data63 === "keep") || (data63 === "reject")) || (data63 === "unescapeAndRedirect")) || (data63 === "unescapeAndForward"))){
+const err133 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1739,9 +1813,10 @@ vErrors.push(err133);
 errors++;
 }
 }
-}
-else {
-const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+if(data53.headersWithUnderscores !== undefined){
+let data64 = data53.headersWithUnderscores;
+if(typeof data64 !== "string"){
+const err134 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1750,10 +1825,8 @@ vErrors.push(err134);
 }
 errors++;
 }
-}
-}
-else {
-const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i5,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+if(!(((data64 === "allow") || (data64 === "drop")) || (data64 === "reject"))){
+const err135 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema11.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1763,9 +1836,10 @@ vErrors.push(err135);
 errors++;
 }
 }
-}
-else {
-const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+if(data53.maxRequestHeadersSize !== undefined){
+let data65 = data53.maxRequestHeadersSize;
+if((!(((typeof data65 == "number") && (!(data65 % 1) && !isNaN(data65))) && (isFinite(data65)))) && (typeof data65 !== "string")){
+const err136 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestHeadersSize.type}};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1774,16 +1848,9 @@ vErrors.push(err136);
 }
 errors++;
 }
-}
-if(data16.routes !== undefined){
-let data65 = data16.routes;
-if(Array.isArray(data65)){
-const len6 = data65.length;
-for(let i6=0; i6<len6; i6++){
-let data66 = data65[i6];
-if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
-if(data66.match === undefined){
-const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+if((typeof data65 == "number") && (isFinite(data65))){
+if(data65 < 0 || isNaN(data65)){
+const err137 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1792,9 +1859,10 @@ vErrors.push(err137);
 }
 errors++;
 }
-for(const key11 in data66){
-if(!(((((key11 === "name") || (key11 === "match")) || (key11 === "forward")) || (key11 === "redirect")) || (key11 === "respond"))){
-const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+}
+if(typeof data65 === "string"){
+if(!(formats60(data65))){
+const err138 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeadersSize/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1804,11 +1872,11 @@ vErrors.push(err138);
 errors++;
 }
 }
-if(data66.name !== undefined){
-let data67 = data66.name;
-if(typeof data67 === "string"){
-if(!(formats4(data67))){
-const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+if(data53.maxRequestHeaders !== undefined){
+let data66 = data53.maxRequestHeaders;
+if(!(((typeof data66 == "number") && (!(data66 % 1) && !isNaN(data66))) && (isFinite(data66)))){
+const err139 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1817,9 +1885,9 @@ vErrors.push(err139);
 }
 errors++;
 }
-}
-else {
-const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if((typeof data66 == "number") && (isFinite(data66))){
+if(data66 > 8192 || isNaN(data66)){
+const err140 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1828,13 +1896,8 @@ vErrors.push(err140);
 }
 errors++;
 }
-}
-if(data66.match !== undefined){
-let data68 = data66.match;
-if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
-for(const key12 in data68){
-if(!(func2.call(schema12.properties.match.properties, key12))){
-const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+if(data66 < 1 || isNaN(data66)){
+const err141 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1844,11 +1907,11 @@ vErrors.push(err141);
 errors++;
 }
 }
-if(data68.path !== undefined){
-let data69 = data68.path;
-if(typeof data69 === "string"){
-if(!(formats40(data69))){
-const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+}
+if(data53.maxRequestBodySize !== undefined){
+let data67 = data53.maxRequestBodySize;
+if((!(((typeof data67 == "number") && (!(data67 % 1) && !isNaN(data67))) && (isFinite(data67)))) && (typeof data67 !== "string")){
+const err142 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.maxRequestBodySize.type}};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1857,9 +1920,9 @@ vErrors.push(err142);
 }
 errors++;
 }
-}
-else {
-const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+if((typeof data67 == "number") && (isFinite(data67))){
+if(data67 < 0 || isNaN(data67)){
+const err143 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1869,11 +1932,9 @@ vErrors.push(err143);
 errors++;
 }
 }
-if(data68.prefix !== undefined){
-let data70 = data68.prefix;
-if(typeof data70 === "string"){
-if(!(formats42(data70))){
-const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(typeof data67 === "string"){
+if(!(formats60(data67))){
+const err144 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestBodySize/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1883,8 +1944,10 @@ vErrors.push(err144);
 errors++;
 }
 }
-else {
-const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+}
+if(data53.acceptHttp10 !== undefined){
+if(typeof data53.acceptHttp10 !== "boolean"){
+const err145 = {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",schemaPath:"#/properties/listeners/items/properties/http/properties/acceptHttp10/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1894,11 +1957,12 @@ vErrors.push(err145);
 errors++;
 }
 }
-if(data68.pathSeparatedPrefix !== undefined){
-let data71 = data68.pathSeparatedPrefix;
-if(typeof data71 === "string"){
-if(!(formats44(data71))){
-const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(data53.timeouts !== undefined){
+let data69 = data53.timeouts;
+if(data69 && typeof data69 == "object" && !Array.isArray(data69)){
+for(const key10 in data69){
+if(!((((key10 === "idle") || (key10 === "requestHeaders")) || (key10 === "request")) || (key10 === "streamIdle"))){
+const err146 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1908,8 +1972,11 @@ vErrors.push(err146);
 errors++;
 }
 }
-else {
-const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data69.idle !== undefined){
+let data70 = data69.idle;
+if(typeof data70 === "string"){
+if(!(formats2(data70))){
+const err147 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1919,11 +1986,8 @@ vErrors.push(err147);
 errors++;
 }
 }
-if(data68.regex !== undefined){
-let data72 = data68.regex;
-if(typeof data72 === "string"){
-if(!(formats46(data72))){
-const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err148 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/idle/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1933,8 +1997,11 @@ vErrors.push(err148);
 errors++;
 }
 }
-else {
-const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data69.requestHeaders !== undefined){
+let data71 = data69.requestHeaders;
+if(typeof data71 === "string"){
+if(!(formats2(data71))){
+const err149 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1944,11 +2011,8 @@ vErrors.push(err149);
 errors++;
 }
 }
-if(data68.template !== undefined){
-let data73 = data68.template;
-if(typeof data73 === "string"){
-if(!(formats48(data73))){
-const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err150 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/requestHeaders/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1958,8 +2022,11 @@ vErrors.push(err150);
 errors++;
 }
 }
-else {
-const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data69.request !== undefined){
+let data72 = data69.request;
+if(typeof data72 === "string"){
+if(!(formats2(data72))){
+const err151 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1969,9 +2036,8 @@ vErrors.push(err151);
 errors++;
 }
 }
-if(data68.connect !== undefined){
-if(typeof data68.connect !== "boolean"){
-const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err152 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/request/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -1981,9 +2047,11 @@ vErrors.push(err152);
 errors++;
 }
 }
-if(data68.caseSensitive !== undefined){
-if(typeof data68.caseSensitive !== "boolean"){
-const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data69.streamIdle !== undefined){
+let data73 = data69.streamIdle;
+if(typeof data73 === "string"){
+if(!(formats2(data73))){
+const err153 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -1993,15 +2061,8 @@ vErrors.push(err153);
 errors++;
 }
 }
-if(data68.methods !== undefined){
-let data76 = data68.methods;
-if(Array.isArray(data76)){
-const len7 = data76.length;
-for(let i7=0; i7<len7; i7++){
-let data77 = data76[i7];
-if(typeof data77 === "string"){
-if(!(formats50(data77))){
-const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods/" + i7,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+else {
+const err154 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/properties/streamIdle/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2011,8 +2072,9 @@ vErrors.push(err154);
 errors++;
 }
 }
+}
 else {
-const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods/" + i7,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+const err155 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2022,9 +2084,12 @@ vErrors.push(err155);
 errors++;
 }
 }
-}
-else {
-const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+if(data53.http2 !== undefined){
+let data74 = data53.http2;
+if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
+for(const key11 in data74){
+if(!(func2.call(schema11.properties.listeners.items.properties.http.properties.http2.properties, key11))){
+const err156 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2034,14 +2099,10 @@ vErrors.push(err156);
 errors++;
 }
 }
-if(data68.headers !== undefined){
-let data78 = data68.headers;
-if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
-for(const key13 in data78){
-const _errs182 = errors;
-if(typeof key13 === "string"){
-if(!(formats52(key13))){
-const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key13};
+if(data74.maxConcurrentStreams !== undefined){
+let data75 = data74.maxConcurrentStreams;
+if(!(((typeof data75 == "number") && (!(data75 % 1) && !isNaN(data75))) && (isFinite(data75)))){
+const err157 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2050,9 +2111,9 @@ vErrors.push(err157);
 }
 errors++;
 }
-}
-else {
-const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key13};
+if((typeof data75 == "number") && (isFinite(data75))){
+if(data75 > 2147483647 || isNaN(data75)){
+const err158 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2061,9 +2122,8 @@ vErrors.push(err158);
 }
 errors++;
 }
-var valid32 = _errs182 === errors;
-if(!valid32){
-const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key13}};
+if(data75 < 1 || isNaN(data75)){
+const err159 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConcurrentStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2073,13 +2133,11 @@ vErrors.push(err159);
 errors++;
 }
 }
-for(const key14 in data78){
-let data79 = data78[key14];
-const _errs186 = errors;
-let valid34 = false;
-const _errs187 = errors;
-if(typeof data79 !== "string"){
-const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+}
+if(data74.initialStreamWindow !== undefined){
+let data76 = data74.initialStreamWindow;
+if((!(((typeof data76 == "number") && (!(data76 % 1) && !isNaN(data76))) && (isFinite(data76)))) && (typeof data76 !== "string")){
+const err160 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialStreamWindow.type}};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2088,14 +2146,9 @@ vErrors.push(err160);
 }
 errors++;
 }
-var _valid3 = _errs187 === errors;
-valid34 = valid34 || _valid3;
-if(!valid34){
-const _errs189 = errors;
-if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
-for(const key15 in data79){
-if(!((((((((key15 === "exact") || (key15 === "prefix")) || (key15 === "suffix")) || (key15 === "contains")) || (key15 === "regex")) || (key15 === "range")) || (key15 === "present")) || (key15 === "invert"))){
-const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
+if((typeof data76 == "number") && (isFinite(data76))){
+if(data76 < 0 || isNaN(data76)){
+const err161 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2105,9 +2158,9 @@ vErrors.push(err161);
 errors++;
 }
 }
-if(data79.exact !== undefined){
-if(typeof data79.exact !== "string"){
-const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(typeof data76 === "string"){
+if(!(formats60(data76))){
+const err162 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialStreamWindow/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2117,11 +2170,11 @@ vErrors.push(err162);
 errors++;
 }
 }
-if(data79.prefix !== undefined){
-let data81 = data79.prefix;
-if(typeof data81 === "string"){
-if(!(formats4(data81))){
-const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+}
+if(data74.initialConnectionWindow !== undefined){
+let data77 = data74.initialConnectionWindow;
+if((!(((typeof data77 == "number") && (!(data77 % 1) && !isNaN(data77))) && (isFinite(data77)))) && (typeof data77 !== "string")){
+const err163 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/type",keyword:"type",params:{type: schema11.properties.listeners.items.properties.http.properties.http2.properties.initialConnectionWindow.type}};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2130,9 +2183,9 @@ vErrors.push(err163);
 }
 errors++;
 }
-}
-else {
-const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if((typeof data77 == "number") && (isFinite(data77))){
+if(data77 < 0 || isNaN(data77)){
+const err164 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2142,11 +2195,9 @@ vErrors.push(err164);
 errors++;
 }
 }
-if(data79.suffix !== undefined){
-let data82 = data79.suffix;
-if(typeof data82 === "string"){
-if(!(formats4(data82))){
-const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(typeof data77 === "string"){
+if(!(formats60(data77))){
+const err165 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/initialConnectionWindow/format",keyword:"format",params:{format: "size"}};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2156,8 +2207,12 @@ vErrors.push(err165);
 errors++;
 }
 }
-else {
-const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+}
+if(data74.keepAliveInterval !== undefined){
+let data78 = data74.keepAliveInterval;
+if(typeof data78 === "string"){
+if(!(formats2(data78))){
+const err166 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2167,11 +2222,8 @@ vErrors.push(err166);
 errors++;
 }
 }
-if(data79.contains !== undefined){
-let data83 = data79.contains;
-if(typeof data83 === "string"){
-if(!(formats4(data83))){
-const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err167 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveInterval/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2181,8 +2233,11 @@ vErrors.push(err167);
 errors++;
 }
 }
-else {
-const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data74.keepAliveTimeout !== undefined){
+let data79 = data74.keepAliveTimeout;
+if(typeof data79 === "string"){
+if(!(formats2(data79))){
+const err168 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2192,11 +2247,8 @@ vErrors.push(err168);
 errors++;
 }
 }
-if(data79.regex !== undefined){
-let data84 = data79.regex;
-if(typeof data84 === "string"){
-if(!(formats46(data84))){
-const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err169 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/keepAliveTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2206,8 +2258,10 @@ vErrors.push(err169);
 errors++;
 }
 }
-else {
-const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data74.maxOutboundFrames !== undefined){
+let data80 = data74.maxOutboundFrames;
+if(!(((typeof data80 == "number") && (!(data80 % 1) && !isNaN(data80))) && (isFinite(data80)))){
+const err170 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2216,12 +2270,9 @@ vErrors.push(err170);
 }
 errors++;
 }
-}
-if(data79.range !== undefined){
-let data85 = data79.range;
-if(data85 && typeof data85 == "object" && !Array.isArray(data85)){
-if(data85.start === undefined){
-const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if((typeof data80 == "number") && (isFinite(data80))){
+if(data80 > 2147483647 || isNaN(data80)){
+const err171 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2230,8 +2281,8 @@ vErrors.push(err171);
 }
 errors++;
 }
-if(data85.end === undefined){
-const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+if(data80 < 1 || isNaN(data80)){
+const err172 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2240,9 +2291,12 @@ vErrors.push(err172);
 }
 errors++;
 }
-for(const key16 in data85){
-if(!((key16 === "start") || (key16 === "end"))){
-const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+}
+}
+if(data74.maxOutboundControlFrames !== undefined){
+let data81 = data74.maxOutboundControlFrames;
+if(!(((typeof data81 == "number") && (!(data81 % 1) && !isNaN(data81))) && (isFinite(data81)))){
+const err173 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2251,11 +2305,9 @@ vErrors.push(err173);
 }
 errors++;
 }
-}
-if(data85.start !== undefined){
-let data86 = data85.start;
-if(!(((typeof data86 == "number") && (!(data86 % 1) && !isNaN(data86))) && (isFinite(data86)))){
-const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if((typeof data81 == "number") && (isFinite(data81))){
+if(data81 > 2147483647 || isNaN(data81)){
+const err174 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2264,9 +2316,8 @@ vErrors.push(err174);
 }
 errors++;
 }
-if((typeof data86 == "number") && (isFinite(data86))){
-if(data86 > 9007199254740991 || isNaN(data86)){
-const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(data81 < 1 || isNaN(data81)){
+const err175 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxOutboundControlFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2275,8 +2326,12 @@ vErrors.push(err175);
 }
 errors++;
 }
-if(data86 < -9007199254740991 || isNaN(data86)){
-const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+}
+if(data74.maxConsecutiveEmptyFrames !== undefined){
+let data82 = data74.maxConsecutiveEmptyFrames;
+if(!(((typeof data82 == "number") && (!(data82 % 1) && !isNaN(data82))) && (isFinite(data82)))){
+const err176 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2285,12 +2340,9 @@ vErrors.push(err176);
 }
 errors++;
 }
-}
-}
-if(data85.end !== undefined){
-let data87 = data85.end;
-if(!(((typeof data87 == "number") && (!(data87 % 1) && !isNaN(data87))) && (isFinite(data87)))){
-const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if((typeof data82 == "number") && (isFinite(data82))){
+if(data82 > 2147483647 || isNaN(data82)){
+const err177 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2299,9 +2351,8 @@ vErrors.push(err177);
 }
 errors++;
 }
-if((typeof data87 == "number") && (isFinite(data87))){
-if(data87 > 9007199254740991 || isNaN(data87)){
-const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(data82 < 0 || isNaN(data82)){
+const err178 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxConsecutiveEmptyFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2310,8 +2361,12 @@ vErrors.push(err178);
 }
 errors++;
 }
-if(data87 < -9007199254740991 || isNaN(data87)){
-const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+}
+if(data74.maxPriorityFramesPerStream !== undefined){
+let data83 = data74.maxPriorityFramesPerStream;
+if(!(((typeof data83 == "number") && (!(data83 % 1) && !isNaN(data83))) && (isFinite(data83)))){
+const err179 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2320,11 +2375,9 @@ vErrors.push(err179);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if((typeof data83 == "number") && (isFinite(data83))){
+if(data83 > 2147483647 || isNaN(data83)){
+const err180 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2333,10 +2386,8 @@ vErrors.push(err180);
 }
 errors++;
 }
-}
-if(data79.present !== undefined){
-if(typeof data79.present !== "boolean"){
-const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data83 < 0 || isNaN(data83)){
+const err181 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxPriorityFramesPerStream/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2346,9 +2397,11 @@ vErrors.push(err181);
 errors++;
 }
 }
-if(data79.invert !== undefined){
-if(typeof data79.invert !== "boolean"){
-const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+}
+if(data74.maxWindowUpdatesPerDataFrame !== undefined){
+let data84 = data74.maxWindowUpdatesPerDataFrame;
+if(!(((typeof data84 == "number") && (!(data84 % 1) && !isNaN(data84))) && (isFinite(data84)))){
+const err182 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2357,10 +2410,9 @@ vErrors.push(err182);
 }
 errors++;
 }
-}
-}
-else {
-const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data84 == "number") && (isFinite(data84))){
+if(data84 > 2147483647 || isNaN(data84)){
+const err183 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2369,11 +2421,8 @@ vErrors.push(err183);
 }
 errors++;
 }
-var _valid3 = _errs189 === errors;
-valid34 = valid34 || _valid3;
-}
-if(!valid34){
-const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data84 < 1 || isNaN(data84)){
+const err184 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxWindowUpdatesPerDataFrame/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2382,21 +2431,12 @@ vErrors.push(err184);
 }
 errors++;
 }
-else {
-errors = _errs186;
-if(vErrors !== null){
-if(_errs186){
-vErrors.length = _errs186;
-}
-else {
-vErrors = null;
 }
 }
-}
-}
-}
-else {
-const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data74.maxContinuationFrames !== undefined){
+let data85 = data74.maxContinuationFrames;
+if(!(((typeof data85 == "number") && (!(data85 % 1) && !isNaN(data85))) && (isFinite(data85)))){
+const err185 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2405,15 +2445,9 @@ vErrors.push(err185);
 }
 errors++;
 }
-}
-if(data68.query !== undefined){
-let data90 = data68.query;
-if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
-for(const key17 in data90){
-const _errs215 = errors;
-if(typeof key17 === "string"){
-if(!(formats4(key17))){
-const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key17};
+if((typeof data85 == "number") && (isFinite(data85))){
+if(data85 > 2147483647 || isNaN(data85)){
+const err186 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2422,9 +2456,8 @@ vErrors.push(err186);
 }
 errors++;
 }
-}
-else {
-const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key17};
+if(data85 < 0 || isNaN(data85)){
+const err187 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/maxContinuationFrames/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2433,9 +2466,12 @@ vErrors.push(err187);
 }
 errors++;
 }
-var valid37 = _errs215 === errors;
-if(!valid37){
-const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key17}};
+}
+}
+if(data74.prematureResetStreams !== undefined){
+let data86 = data74.prematureResetStreams;
+if(!(((typeof data86 == "number") && (!(data86 % 1) && !isNaN(data86))) && (isFinite(data86)))){
+const err188 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2444,14 +2480,9 @@ vErrors.push(err188);
 }
 errors++;
 }
-}
-for(const key18 in data90){
-let data91 = data90[key18];
-const _errs219 = errors;
-let valid39 = false;
-const _errs220 = errors;
-if(typeof data91 !== "string"){
-const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if((typeof data86 == "number") && (isFinite(data86))){
+if(data86 > 2147483647 || isNaN(data86)){
+const err189 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2460,14 +2491,8 @@ vErrors.push(err189);
 }
 errors++;
 }
-var _valid4 = _errs220 === errors;
-valid39 = valid39 || _valid4;
-if(!valid39){
-const _errs222 = errors;
-if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
-for(const key19 in data91){
-if(!((((((((key19 === "exact") || (key19 === "prefix")) || (key19 === "suffix")) || (key19 === "contains")) || (key19 === "regex")) || (key19 === "range")) || (key19 === "present")) || (key19 === "invert"))){
-const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+if(data86 < 0 || isNaN(data86)){
+const err190 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/properties/prematureResetStreams/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2477,9 +2502,10 @@ vErrors.push(err190);
 errors++;
 }
 }
-if(data91.exact !== undefined){
-if(typeof data91.exact !== "string"){
-const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+}
+}
+else {
+const err191 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2489,11 +2515,12 @@ vErrors.push(err191);
 errors++;
 }
 }
-if(data91.prefix !== undefined){
-let data93 = data91.prefix;
-if(typeof data93 === "string"){
-if(!(formats4(data93))){
-const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data53.requestId !== undefined){
+let data87 = data53.requestId;
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+for(const key12 in data87){
+if(!((key12 === "generate") || (key12 === "preserveExternal"))){
+const err192 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2503,8 +2530,9 @@ vErrors.push(err192);
 errors++;
 }
 }
-else {
-const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data87.generate !== undefined){
+if(typeof data87.generate !== "boolean"){
+const err193 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/generate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2514,11 +2542,9 @@ vErrors.push(err193);
 errors++;
 }
 }
-if(data91.suffix !== undefined){
-let data94 = data91.suffix;
-if(typeof data94 === "string"){
-if(!(formats4(data94))){
-const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(data87.preserveExternal !== undefined){
+if(typeof data87.preserveExternal !== "boolean"){
+const err194 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/properties/preserveExternal/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2528,8 +2554,9 @@ vErrors.push(err194);
 errors++;
 }
 }
+}
 else {
-const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const err195 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2539,11 +2566,15 @@ vErrors.push(err195);
 errors++;
 }
 }
-if(data91.contains !== undefined){
-let data95 = data91.contains;
-if(typeof data95 === "string"){
-if(!(formats4(data95))){
-const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data53.upgrades !== undefined){
+let data90 = data53.upgrades;
+if(Array.isArray(data90)){
+const len9 = data90.length;
+for(let i9=0; i9<len9; i9++){
+let data91 = data90[i9];
+if(typeof data91 === "string"){
+if(!(formats80(data91))){
+const err196 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2554,7 +2585,7 @@ errors++;
 }
 }
 else {
-const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err197 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2564,11 +2595,9 @@ vErrors.push(err197);
 errors++;
 }
 }
-if(data91.regex !== undefined){
-let data96 = data91.regex;
-if(typeof data96 === "string"){
-if(!(formats46(data96))){
-const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+}
+else {
+const err198 = {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",schemaPath:"#/properties/listeners/items/properties/http/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2578,8 +2607,16 @@ vErrors.push(err198);
 errors++;
 }
 }
-else {
-const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data53.filters !== undefined){
+let data92 = data53.filters;
+if(Array.isArray(data92)){
+const len10 = data92.length;
+for(let i10=0; i10<len10; i10++){
+let data93 = data92[i10];
+if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
+for(const key13 in data93){
+if(!(key13 === "grpcWeb")){
+const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2589,11 +2626,11 @@ vErrors.push(err199);
 errors++;
 }
 }
-if(data91.range !== undefined){
-let data97 = data91.range;
-if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
-if(data97.start === undefined){
-const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data93.grpcWeb !== undefined){
+let data94 = data93.grpcWeb;
+if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
+for(const key14 in data94){
+const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2602,8 +2639,9 @@ vErrors.push(err200);
 }
 errors++;
 }
-if(data97.end === undefined){
-const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+else {
+const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2612,9 +2650,10 @@ vErrors.push(err201);
 }
 errors++;
 }
-for(const key20 in data97){
-if(!((key20 === "start") || (key20 === "end"))){
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+}
+}
+else {
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2624,10 +2663,9 @@ vErrors.push(err202);
 errors++;
 }
 }
-if(data97.start !== undefined){
-let data98 = data97.start;
-if(!(((typeof data98 == "number") && (!(data98 % 1) && !isNaN(data98))) && (isFinite(data98)))){
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2636,9 +2674,16 @@ vErrors.push(err203);
 }
 errors++;
 }
-if((typeof data98 == "number") && (isFinite(data98))){
-if(data98 > 9007199254740991 || isNaN(data98)){
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data53.accessLog !== undefined){
+let data95 = data53.accessLog;
+if(Array.isArray(data95)){
+const len11 = data95.length;
+for(let i11=0; i11<len11; i11++){
+let data96 = data95[i11];
+if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
+if(data96.path === undefined){
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2647,8 +2692,9 @@ vErrors.push(err204);
 }
 errors++;
 }
-if(data98 < -9007199254740991 || isNaN(data98)){
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+for(const key15 in data96){
+if(!((((key15 === "path") || (key15 === "format")) || (key15 === "json")) || (key15 === "filter"))){
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2658,11 +2704,11 @@ vErrors.push(err205);
 errors++;
 }
 }
-}
-if(data97.end !== undefined){
-let data99 = data97.end;
-if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data96.path !== undefined){
+let data97 = data96.path;
+if(typeof data97 === "string"){
+if(!(formats4(data97))){
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2671,9 +2717,9 @@ vErrors.push(err206);
 }
 errors++;
 }
-if((typeof data99 == "number") && (isFinite(data99))){
-if(data99 > 9007199254740991 || isNaN(data99)){
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2682,8 +2728,10 @@ vErrors.push(err207);
 }
 errors++;
 }
-if(data99 < -9007199254740991 || isNaN(data99)){
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data96.format !== undefined){
+if(typeof data96.format !== "string"){
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2693,10 +2741,10 @@ vErrors.push(err208);
 errors++;
 }
 }
-}
-}
-else {
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data96.json !== undefined){
+let data99 = data96.json;
+if(!(data99 && typeof data99 == "object" && !Array.isArray(data99))){
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2706,9 +2754,12 @@ vErrors.push(err209);
 errors++;
 }
 }
-if(data91.present !== undefined){
-if(typeof data91.present !== "boolean"){
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data96.filter !== undefined){
+let data100 = data96.filter;
+if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
+for(const key16 in data100){
+if(!(key16 === "status")){
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2718,9 +2769,11 @@ vErrors.push(err210);
 errors++;
 }
 }
-if(data91.invert !== undefined){
-if(typeof data91.invert !== "boolean"){
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if(data100.status !== undefined){
+let data101 = data100.status;
+if(typeof data101 === "string"){
+if(!(formats84(data101))){
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2730,9 +2783,8 @@ vErrors.push(err211);
 errors++;
 }
 }
-}
 else {
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2741,11 +2793,10 @@ vErrors.push(err212);
 }
 errors++;
 }
-var _valid4 = _errs222 === errors;
-valid39 = valid39 || _valid4;
 }
-if(!valid39){
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2754,21 +2805,10 @@ vErrors.push(err213);
 }
 errors++;
 }
-else {
-errors = _errs219;
-if(vErrors !== null){
-if(_errs219){
-vErrors.length = _errs219;
-}
-else {
-vErrors = null;
-}
-}
-}
 }
 }
 else {
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2778,11 +2818,9 @@ vErrors.push(err214);
 errors++;
 }
 }
-if(data68.fraction !== undefined){
-let data102 = data68.fraction;
-if((typeof data102 == "number") && (isFinite(data102))){
-if(data102 > 1 || isNaN(data102)){
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+}
+else {
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2791,8 +2829,16 @@ vErrors.push(err215);
 }
 errors++;
 }
-if(data102 < 0 || isNaN(data102)){
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data53.routes !== undefined){
+let data102 = data53.routes;
+if(Array.isArray(data102)){
+const len12 = data102.length;
+for(let i12=0; i12<len12; i12++){
+let data103 = data102[i12];
+if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
+if(data103.match === undefined){
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2801,9 +2847,9 @@ vErrors.push(err216);
 }
 errors++;
 }
-}
-else {
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+for(const key17 in data103){
+if(!(((((key17 === "name") || (key17 === "match")) || (key17 === "forward")) || (key17 === "redirect")) || (key17 === "respond"))){
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2813,9 +2859,11 @@ vErrors.push(err217);
 errors++;
 }
 }
-}
-else {
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(data103.name !== undefined){
+let data104 = data103.name;
+if(typeof data104 === "string"){
+if(!(formats4(data104))){
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2825,12 +2873,8 @@ vErrors.push(err218);
 errors++;
 }
 }
-if(data66.forward !== undefined){
-let data103 = data66.forward;
-if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
-for(const key21 in data103){
-if(!(func2.call(schema12.properties.forward.properties, key21))){
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+else {
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2840,11 +2884,12 @@ vErrors.push(err219);
 errors++;
 }
 }
-if(data103.cluster !== undefined){
-let data104 = data103.cluster;
-if(typeof data104 === "string"){
-if(!(formats4(data104))){
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data103.match !== undefined){
+let data105 = data103.match;
+if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
+for(const key18 in data105){
+if(!(func2.call(schema12.properties.match.properties, key18))){
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2854,8 +2899,11 @@ vErrors.push(err220);
 errors++;
 }
 }
-else {
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data105.path !== undefined){
+let data106 = data105.path;
+if(typeof data106 === "string"){
+if(!(formats88(data106))){
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2865,11 +2913,8 @@ vErrors.push(err221);
 errors++;
 }
 }
-if(data103.clusters !== undefined){
-let data105 = data103.clusters;
-if(Array.isArray(data105)){
-if(data105.length < 1){
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2878,12 +2923,12 @@ vErrors.push(err222);
 }
 errors++;
 }
-const len8 = data105.length;
-for(let i8=0; i8<len8; i8++){
-let data106 = data105[i8];
-if(data106 && typeof data106 == "object" && !Array.isArray(data106)){
-if(data106.name === undefined){
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+if(data105.prefix !== undefined){
+let data107 = data105.prefix;
+if(typeof data107 === "string"){
+if(!(formats90(data107))){
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2892,9 +2937,9 @@ vErrors.push(err223);
 }
 errors++;
 }
-for(const key22 in data106){
-if(!((key22 === "name") || (key22 === "weight"))){
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+}
+else {
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2904,11 +2949,11 @@ vErrors.push(err224);
 errors++;
 }
 }
-if(data106.name !== undefined){
-let data107 = data106.name;
-if(typeof data107 === "string"){
-if(!(formats4(data107))){
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data105.pathSeparatedPrefix !== undefined){
+let data108 = data105.pathSeparatedPrefix;
+if(typeof data108 === "string"){
+if(!(formats92(data108))){
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2919,7 +2964,7 @@ errors++;
 }
 }
 else {
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2929,10 +2974,11 @@ vErrors.push(err226);
 errors++;
 }
 }
-if(data106.weight !== undefined){
-let data108 = data106.weight;
-if(!(((typeof data108 == "number") && (!(data108 % 1) && !isNaN(data108))) && (isFinite(data108)))){
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data105.regex !== undefined){
+let data109 = data105.regex;
+if(typeof data109 === "string"){
+if(!(formats30(data109))){
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2941,9 +2987,9 @@ vErrors.push(err227);
 }
 errors++;
 }
-if((typeof data108 == "number") && (isFinite(data108))){
-if(data108 > 4294967295 || isNaN(data108)){
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+else {
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2952,8 +2998,12 @@ vErrors.push(err228);
 }
 errors++;
 }
-if(data108 < 0 || isNaN(data108)){
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data105.template !== undefined){
+let data110 = data105.template;
+if(typeof data110 === "string"){
+if(!(formats96(data110))){
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2963,10 +3013,8 @@ vErrors.push(err229);
 errors++;
 }
 }
-}
-}
 else {
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters/" + i8,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2976,9 +3024,9 @@ vErrors.push(err230);
 errors++;
 }
 }
-}
-else {
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data105.connect !== undefined){
+if(typeof data105.connect !== "boolean"){
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -2988,11 +3036,9 @@ vErrors.push(err231);
 errors++;
 }
 }
-if(data103.clusterHeader !== undefined){
-let data109 = data103.clusterHeader;
-if(typeof data109 === "string"){
-if(!(formats76(data109))){
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(data105.caseSensitive !== undefined){
+if(typeof data105.caseSensitive !== "boolean"){
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3002,8 +3048,15 @@ vErrors.push(err232);
 errors++;
 }
 }
-else {
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if(data105.methods !== undefined){
+let data113 = data105.methods;
+if(Array.isArray(data113)){
+const len13 = data113.length;
+for(let i13=0; i13<len13; i13++){
+let data114 = data113[i13];
+if(typeof data114 === "string"){
+if(!(formats98(data114))){
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/methods/" + i13,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3013,11 +3066,8 @@ vErrors.push(err233);
 errors++;
 }
 }
-if(data103.timeout !== undefined){
-let data110 = data103.timeout;
-if(typeof data110 === "string"){
-if(!(formats2(data110))){
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/methods/" + i13,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3027,8 +3077,9 @@ vErrors.push(err234);
 errors++;
 }
 }
+}
 else {
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3038,11 +3089,14 @@ vErrors.push(err235);
 errors++;
 }
 }
-if(data103.idleTimeout !== undefined){
-let data111 = data103.idleTimeout;
-if(typeof data111 === "string"){
-if(!(formats2(data111))){
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data105.headers !== undefined){
+let data115 = data105.headers;
+if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
+for(const key19 in data115){
+const _errs274 = errors;
+if(typeof key19 === "string"){
+if(!(formats100(key19))){
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key19};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3053,7 +3107,7 @@ errors++;
 }
 }
 else {
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key19};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3062,12 +3116,9 @@ vErrors.push(err237);
 }
 errors++;
 }
-}
-if(data103.grpcTimeoutHeaderMax !== undefined){
-let data112 = data103.grpcTimeoutHeaderMax;
-if(typeof data112 === "string"){
-if(!(formats2(data112))){
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
+var valid53 = _errs274 === errors;
+if(!valid53){
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key19}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3077,8 +3128,13 @@ vErrors.push(err238);
 errors++;
 }
 }
-else {
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
+for(const key20 in data115){
+let data116 = data115[key20];
+const _errs278 = errors;
+let valid55 = false;
+const _errs279 = errors;
+if(typeof data116 !== "string"){
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3087,16 +3143,14 @@ vErrors.push(err239);
 }
 errors++;
 }
-}
-if(data103.upgrades !== undefined){
-let data113 = data103.upgrades;
-if(Array.isArray(data113)){
-const len9 = data113.length;
-for(let i9=0; i9<len9; i9++){
-let data114 = data113[i9];
-if(typeof data114 === "string"){
-if(!(formats32(data114))){
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+var _valid6 = _errs279 === errors;
+valid55 = valid55 || _valid6;
+if(!valid55){
+const _errs281 = errors;
+if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
+for(const key21 in data116){
+if(!((((((((key21 === "exact") || (key21 === "prefix")) || (key21 === "suffix")) || (key21 === "contains")) || (key21 === "regex")) || (key21 === "range")) || (key21 === "present")) || (key21 === "invert"))){
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3106,8 +3160,9 @@ vErrors.push(err240);
 errors++;
 }
 }
-else {
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades/" + i9,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+if(data116.exact !== undefined){
+if(typeof data116.exact !== "string"){
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3117,9 +3172,11 @@ vErrors.push(err241);
 errors++;
 }
 }
-}
-else {
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+if(data116.prefix !== undefined){
+let data118 = data116.prefix;
+if(typeof data118 === "string"){
+if(!(formats4(data118))){
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3129,12 +3186,8 @@ vErrors.push(err242);
 errors++;
 }
 }
-if(data103.rewrite !== undefined){
-let data115 = data103.rewrite;
-if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
-for(const key23 in data115){
-if(!(((((key23 === "prefix") || (key23 === "regex")) || (key23 === "path")) || (key23 === "host")) || (key23 === "hostFrom"))){
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
+else {
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3144,11 +3197,11 @@ vErrors.push(err243);
 errors++;
 }
 }
-if(data115.prefix !== undefined){
-let data116 = data115.prefix;
-if(typeof data116 === "string"){
-if(!(formats42(data116))){
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data116.suffix !== undefined){
+let data119 = data116.suffix;
+if(typeof data119 === "string"){
+if(!(formats4(data119))){
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3159,7 +3212,7 @@ errors++;
 }
 }
 else {
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3169,11 +3222,11 @@ vErrors.push(err245);
 errors++;
 }
 }
-if(data115.regex !== undefined){
-let data117 = data115.regex;
-if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
-if(data117.pattern === undefined){
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+if(data116.contains !== undefined){
+let data120 = data116.contains;
+if(typeof data120 === "string"){
+if(!(formats4(data120))){
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3182,8 +3235,9 @@ vErrors.push(err246);
 }
 errors++;
 }
-if(data117.substitution === undefined){
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+else {
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3192,9 +3246,12 @@ vErrors.push(err247);
 }
 errors++;
 }
-for(const key24 in data117){
-if(!((key24 === "pattern") || (key24 === "substitution"))){
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
+}
+if(data116.regex !== undefined){
+let data121 = data116.regex;
+if(typeof data121 === "string"){
+if(!(formats30(data121))){
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3204,11 +3261,8 @@ vErrors.push(err248);
 errors++;
 }
 }
-if(data117.pattern !== undefined){
-let data118 = data117.pattern;
-if(typeof data118 === "string"){
-if(!(formats46(data118))){
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+else {
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3218,8 +3272,11 @@ vErrors.push(err249);
 errors++;
 }
 }
-else {
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data116.range !== undefined){
+let data122 = data116.range;
+if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
+if(data122.start === undefined){
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3228,12 +3285,8 @@ vErrors.push(err250);
 }
 errors++;
 }
-}
-if(data117.substitution !== undefined){
-let data119 = data117.substitution;
-if(typeof data119 === "string"){
-if(!(formats90(data119))){
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data122.end === undefined){
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3242,9 +3295,9 @@ vErrors.push(err251);
 }
 errors++;
 }
-}
-else {
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+for(const key22 in data122){
+if(!((key22 === "start") || (key22 === "end"))){
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3254,9 +3307,10 @@ vErrors.push(err252);
 errors++;
 }
 }
-}
-else {
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data122.start !== undefined){
+let data123 = data122.start;
+if(!(((typeof data123 == "number") && (!(data123 % 1) && !isNaN(data123))) && (isFinite(data123)))){
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3265,12 +3319,9 @@ vErrors.push(err253);
 }
 errors++;
 }
-}
-if(data115.path !== undefined){
-let data120 = data115.path;
-if(typeof data120 === "string"){
-if(!(formats42(data120))){
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if((typeof data123 == "number") && (isFinite(data123))){
+if(data123 > 9007199254740991 || isNaN(data123)){
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3279,9 +3330,8 @@ vErrors.push(err254);
 }
 errors++;
 }
-}
-else {
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data123 < -9007199254740991 || isNaN(data123)){
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3291,11 +3341,11 @@ vErrors.push(err255);
 errors++;
 }
 }
-if(data115.host !== undefined){
-let data121 = data115.host;
-if(typeof data121 === "string"){
-if(!(formats94(data121))){
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+}
+if(data122.end !== undefined){
+let data124 = data122.end;
+if(!(((typeof data124 == "number") && (!(data124 % 1) && !isNaN(data124))) && (isFinite(data124)))){
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3304,9 +3354,9 @@ vErrors.push(err256);
 }
 errors++;
 }
-}
-else {
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+if((typeof data124 == "number") && (isFinite(data124))){
+if(data124 > 9007199254740991 || isNaN(data124)){
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3315,11 +3365,8 @@ vErrors.push(err257);
 }
 errors++;
 }
-}
-if(data115.hostFrom !== undefined){
-let data122 = data115.hostFrom;
-if(typeof data122 !== "string"){
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data124 < -9007199254740991 || isNaN(data124)){
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3328,8 +3375,11 @@ vErrors.push(err258);
 }
 errors++;
 }
-if(!(data122 === "upstream")){
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+}
+}
+else {
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3339,9 +3389,9 @@ vErrors.push(err259);
 errors++;
 }
 }
-}
-else {
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data116.present !== undefined){
+if(typeof data116.present !== "boolean"){
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3351,12 +3401,9 @@ vErrors.push(err260);
 errors++;
 }
 }
-if(data103.requestHeaders !== undefined){
-let data123 = data103.requestHeaders;
-if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
-for(const key25 in data123){
-if(!(((key25 === "set") || (key25 === "add")) || (key25 === "remove"))){
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
+if(data116.invert !== undefined){
+if(typeof data116.invert !== "boolean"){
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3366,14 +3413,9 @@ vErrors.push(err261);
 errors++;
 }
 }
-if(data123.set !== undefined){
-let data124 = data123.set;
-if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
-for(const key26 in data124){
-const _errs297 = errors;
-if(typeof key26 === "string"){
-if(!(formats96(key26))){
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key26};
+}
+else {
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3382,9 +3424,11 @@ vErrors.push(err262);
 }
 errors++;
 }
+var _valid6 = _errs281 === errors;
+valid55 = valid55 || _valid6;
 }
-else {
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key26};
+if(!valid55){
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3393,9 +3437,21 @@ vErrors.push(err263);
 }
 errors++;
 }
-var valid51 = _errs297 === errors;
-if(!valid51){
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key26}};
+else {
+errors = _errs278;
+if(vErrors !== null){
+if(_errs278){
+vErrors.length = _errs278;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3405,11 +3461,14 @@ vErrors.push(err264);
 errors++;
 }
 }
-for(const key27 in data124){
-let data125 = data124[key27];
-if(typeof data125 === "string"){
-if(!(formats98(data125))){
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data105.query !== undefined){
+let data127 = data105.query;
+if(data127 && typeof data127 == "object" && !Array.isArray(data127)){
+for(const key23 in data127){
+const _errs307 = errors;
+if(typeof key23 === "string"){
+if(!(formats4(key23))){
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key23};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3420,7 +3479,7 @@ errors++;
 }
 }
 else {
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key23};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3429,10 +3488,9 @@ vErrors.push(err266);
 }
 errors++;
 }
-}
-}
-else {
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+var valid58 = _errs307 === errors;
+if(!valid58){
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key23}};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3442,14 +3500,13 @@ vErrors.push(err267);
 errors++;
 }
 }
-if(data123.add !== undefined){
-let data126 = data123.add;
-if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
-for(const key28 in data126){
-const _errs304 = errors;
-if(typeof key28 === "string"){
-if(!(formats96(key28))){
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key28};
+for(const key24 in data127){
+let data128 = data127[key24];
+const _errs311 = errors;
+let valid60 = false;
+const _errs312 = errors;
+if(typeof data128 !== "string"){
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3458,9 +3515,14 @@ vErrors.push(err268);
 }
 errors++;
 }
-}
-else {
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key28};
+var _valid7 = _errs312 === errors;
+valid60 = valid60 || _valid7;
+if(!valid60){
+const _errs314 = errors;
+if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
+for(const key25 in data128){
+if(!((((((((key25 === "exact") || (key25 === "prefix")) || (key25 === "suffix")) || (key25 === "contains")) || (key25 === "regex")) || (key25 === "range")) || (key25 === "present")) || (key25 === "invert"))){
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3469,9 +3531,10 @@ vErrors.push(err269);
 }
 errors++;
 }
-var valid53 = _errs304 === errors;
-if(!valid53){
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key28}};
+}
+if(data128.exact !== undefined){
+if(typeof data128.exact !== "string"){
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3481,11 +3544,11 @@ vErrors.push(err270);
 errors++;
 }
 }
-for(const key29 in data126){
-let data127 = data126[key29];
-if(typeof data127 === "string"){
-if(!(formats98(data127))){
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data128.prefix !== undefined){
+let data130 = data128.prefix;
+if(typeof data130 === "string"){
+if(!(formats4(data130))){
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3496,7 +3559,7 @@ errors++;
 }
 }
 else {
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3506,9 +3569,11 @@ vErrors.push(err272);
 errors++;
 }
 }
-}
-else {
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data128.suffix !== undefined){
+let data131 = data128.suffix;
+if(typeof data131 === "string"){
+if(!(formats4(data131))){
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3518,15 +3583,8 @@ vErrors.push(err273);
 errors++;
 }
 }
-if(data123.remove !== undefined){
-let data128 = data123.remove;
-if(Array.isArray(data128)){
-const len10 = data128.length;
-for(let i10=0; i10<len10; i10++){
-let data129 = data128[i10];
-if(typeof data129 === "string"){
-if(!(formats96(data129))){
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3536,8 +3594,11 @@ vErrors.push(err274);
 errors++;
 }
 }
-else {
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove/" + i10,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data128.contains !== undefined){
+let data132 = data128.contains;
+if(typeof data132 === "string"){
+if(!(formats4(data132))){
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3547,9 +3608,8 @@ vErrors.push(err275);
 errors++;
 }
 }
-}
 else {
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3559,9 +3619,11 @@ vErrors.push(err276);
 errors++;
 }
 }
-}
-else {
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+if(data128.regex !== undefined){
+let data133 = data128.regex;
+if(typeof data133 === "string"){
+if(!(formats30(data133))){
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3571,12 +3633,8 @@ vErrors.push(err277);
 errors++;
 }
 }
-if(data103.responseHeaders !== undefined){
-let data130 = data103.responseHeaders;
-if(data130 && typeof data130 == "object" && !Array.isArray(data130)){
-for(const key30 in data130){
-if(!(((key30 === "set") || (key30 === "add")) || (key30 === "remove"))){
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30}};
+else {
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3586,14 +3644,11 @@ vErrors.push(err278);
 errors++;
 }
 }
-if(data130.set !== undefined){
-let data131 = data130.set;
-if(data131 && typeof data131 == "object" && !Array.isArray(data131)){
-for(const key31 in data131){
-const _errs318 = errors;
-if(typeof key31 === "string"){
-if(!(formats96(key31))){
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
+if(data128.range !== undefined){
+let data134 = data128.range;
+if(data134 && typeof data134 == "object" && !Array.isArray(data134)){
+if(data134.start === undefined){
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3602,9 +3657,8 @@ vErrors.push(err279);
 }
 errors++;
 }
-}
-else {
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
+if(data134.end === undefined){
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3613,9 +3667,9 @@ vErrors.push(err280);
 }
 errors++;
 }
-var valid58 = _errs318 === errors;
-if(!valid58){
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
+for(const key26 in data134){
+if(!((key26 === "start") || (key26 === "end"))){
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3625,11 +3679,10 @@ vErrors.push(err281);
 errors++;
 }
 }
-for(const key32 in data131){
-let data132 = data131[key32];
-if(typeof data132 === "string"){
-if(!(formats98(data132))){
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data134.start !== undefined){
+let data135 = data134.start;
+if(!(((typeof data135 == "number") && (!(data135 % 1) && !isNaN(data135))) && (isFinite(data135)))){
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3638,9 +3691,9 @@ vErrors.push(err282);
 }
 errors++;
 }
-}
-else {
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if((typeof data135 == "number") && (isFinite(data135))){
+if(data135 > 9007199254740991 || isNaN(data135)){
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3649,10 +3702,8 @@ vErrors.push(err283);
 }
 errors++;
 }
-}
-}
-else {
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data135 < -9007199254740991 || isNaN(data135)){
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3662,14 +3713,11 @@ vErrors.push(err284);
 errors++;
 }
 }
-if(data130.add !== undefined){
-let data133 = data130.add;
-if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
-for(const key33 in data133){
-const _errs325 = errors;
-if(typeof key33 === "string"){
-if(!(formats96(key33))){
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key33};
+}
+if(data134.end !== undefined){
+let data136 = data134.end;
+if(!(((typeof data136 == "number") && (!(data136 % 1) && !isNaN(data136))) && (isFinite(data136)))){
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3678,9 +3726,9 @@ vErrors.push(err285);
 }
 errors++;
 }
-}
-else {
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key33};
+if((typeof data136 == "number") && (isFinite(data136))){
+if(data136 > 9007199254740991 || isNaN(data136)){
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3689,9 +3737,8 @@ vErrors.push(err286);
 }
 errors++;
 }
-var valid60 = _errs325 === errors;
-if(!valid60){
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key33}};
+if(data136 < -9007199254740991 || isNaN(data136)){
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3701,11 +3748,10 @@ vErrors.push(err287);
 errors++;
 }
 }
-for(const key34 in data133){
-let data134 = data133[key34];
-if(typeof data134 === "string"){
-if(!(formats98(data134))){
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+}
+else {
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3715,8 +3761,9 @@ vErrors.push(err288);
 errors++;
 }
 }
-else {
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data128.present !== undefined){
+if(typeof data128.present !== "boolean"){
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3726,9 +3773,9 @@ vErrors.push(err289);
 errors++;
 }
 }
-}
-else {
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data128.invert !== undefined){
+if(typeof data128.invert !== "boolean"){
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3738,15 +3785,9 @@ vErrors.push(err290);
 errors++;
 }
 }
-if(data130.remove !== undefined){
-let data135 = data130.remove;
-if(Array.isArray(data135)){
-const len11 = data135.length;
-for(let i11=0; i11<len11; i11++){
-let data136 = data135[i11];
-if(typeof data136 === "string"){
-if(!(formats96(data136))){
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove/" + i11,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3755,9 +3796,11 @@ vErrors.push(err291);
 }
 errors++;
 }
+var _valid7 = _errs314 === errors;
+valid60 = valid60 || _valid7;
 }
-else {
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove/" + i11,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(!valid60){
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3766,10 +3809,21 @@ vErrors.push(err292);
 }
 errors++;
 }
+else {
+errors = _errs311;
+if(vErrors !== null){
+if(_errs311){
+vErrors.length = _errs311;
+}
+else {
+vErrors = null;
+}
+}
+}
 }
 }
 else {
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3779,9 +3833,11 @@ vErrors.push(err293);
 errors++;
 }
 }
-}
-else {
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+if(data105.fraction !== undefined){
+let data139 = data105.fraction;
+if((typeof data139 == "number") && (isFinite(data139))){
+if(data139 > 1 || isNaN(data139)){
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3790,10 +3846,8 @@ vErrors.push(err294);
 }
 errors++;
 }
-}
-}
-else {
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+if(data139 < 0 || isNaN(data139)){
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3803,12 +3857,8 @@ vErrors.push(err295);
 errors++;
 }
 }
-if(data66.redirect !== undefined){
-let data137 = data66.redirect;
-if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
-for(const key35 in data137){
-if(!(((((((key35 === "scheme") || (key35 === "host")) || (key35 === "port")) || (key35 === "path")) || (key35 === "prefix")) || (key35 === "status")) || (key35 === "stripQuery"))){
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35}};
+else {
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3818,10 +3868,12 @@ vErrors.push(err296);
 errors++;
 }
 }
-if(data137.scheme !== undefined){
-let data138 = data137.scheme;
-if(typeof data138 !== "string"){
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+if(data105.tls !== undefined){
+let data140 = data105.tls;
+if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
+for(const key27 in data140){
+if(!(key27 === "clientCertificate")){
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3830,8 +3882,10 @@ vErrors.push(err297);
 }
 errors++;
 }
-if(!((data138 === "http") || (data138 === "https"))){
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data140.clientCertificate !== undefined){
+if(typeof data140.clientCertificate !== "boolean"){
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3841,11 +3895,9 @@ vErrors.push(err298);
 errors++;
 }
 }
-if(data137.host !== undefined){
-let data139 = data137.host;
-if(typeof data139 === "string"){
-if(!(formats116(data139))){
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+}
+else {
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3855,8 +3907,9 @@ vErrors.push(err299);
 errors++;
 }
 }
+}
 else {
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3866,10 +3919,12 @@ vErrors.push(err300);
 errors++;
 }
 }
-if(data137.port !== undefined){
-let data140 = data137.port;
-if(!(((typeof data140 == "number") && (!(data140 % 1) && !isNaN(data140))) && (isFinite(data140)))){
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(data103.forward !== undefined){
+let data142 = data103.forward;
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+for(const key28 in data142){
+if(!(func2.call(schema12.properties.forward.properties, key28))){
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3878,9 +3933,12 @@ vErrors.push(err301);
 }
 errors++;
 }
-if((typeof data140 == "number") && (isFinite(data140))){
-if(data140 > 65535 || isNaN(data140)){
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data142.cluster !== undefined){
+let data143 = data142.cluster;
+if(typeof data143 === "string"){
+if(!(formats4(data143))){
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3889,8 +3947,9 @@ vErrors.push(err302);
 }
 errors++;
 }
-if(data140 < 0 || isNaN(data140)){
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3900,12 +3959,11 @@ vErrors.push(err303);
 errors++;
 }
 }
-}
-if(data137.path !== undefined){
-let data141 = data137.path;
-if(typeof data141 === "string"){
-if(!(formats118(data141))){
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data142.clusters !== undefined){
+let data144 = data142.clusters;
+if(Array.isArray(data144)){
+if(data144.length < 1){
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3914,9 +3972,12 @@ vErrors.push(err304);
 }
 errors++;
 }
-}
-else {
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+const len14 = data144.length;
+for(let i14=0; i14<len14; i14++){
+let data145 = data144[i14];
+if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
+if(data145.name === undefined){
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3925,12 +3986,9 @@ vErrors.push(err305);
 }
 errors++;
 }
-}
-if(data137.prefix !== undefined){
-let data142 = data137.prefix;
-if(typeof data142 === "string"){
-if(!(formats42(data142))){
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+for(const key29 in data145){
+if(!((key29 === "name") || (key29 === "weight"))){
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3940,8 +3998,11 @@ vErrors.push(err306);
 errors++;
 }
 }
-else {
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data145.name !== undefined){
+let data146 = data145.name;
+if(typeof data146 === "string"){
+if(!(formats4(data146))){
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3951,10 +4012,8 @@ vErrors.push(err307);
 errors++;
 }
 }
-if(data137.status !== undefined){
-let data143 = data137.status;
-if(!(((typeof data143 == "number") && (!(data143 % 1) && !isNaN(data143))) && (isFinite(data143)))){
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3963,8 +4022,11 @@ vErrors.push(err308);
 }
 errors++;
 }
-if(!(((((data143 === 301) || (data143 === 302)) || (data143 === 303)) || (data143 === 307)) || (data143 === 308))){
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+if(data145.weight !== undefined){
+let data147 = data145.weight;
+if(!(((typeof data147 == "number") && (!(data147 % 1) && !isNaN(data147))) && (isFinite(data147)))){
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3973,10 +4035,9 @@ vErrors.push(err309);
 }
 errors++;
 }
-}
-if(data137.stripQuery !== undefined){
-if(typeof data137.stripQuery !== "boolean"){
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if((typeof data147 == "number") && (isFinite(data147))){
+if(data147 > 4294967295 || isNaN(data147)){
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3985,10 +4046,8 @@ vErrors.push(err310);
 }
 errors++;
 }
-}
-}
-else {
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data147 < 0 || isNaN(data147)){
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -3998,11 +4057,10 @@ vErrors.push(err311);
 errors++;
 }
 }
-if(data66.respond !== undefined){
-let data145 = data66.respond;
-if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
-if(data145.status === undefined){
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+}
+}
+else {
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4011,9 +4069,10 @@ vErrors.push(err312);
 }
 errors++;
 }
-for(const key36 in data145){
-if(!(((key36 === "status") || (key36 === "headers")) || (key36 === "body"))){
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
+}
+}
+else {
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4023,10 +4082,11 @@ vErrors.push(err313);
 errors++;
 }
 }
-if(data145.status !== undefined){
-let data146 = data145.status;
-if(!(((typeof data146 == "number") && (!(data146 % 1) && !isNaN(data146))) && (isFinite(data146)))){
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data142.clusterHeader !== undefined){
+let data148 = data142.clusterHeader;
+if(typeof data148 === "string"){
+if(!(formats124(data148))){
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4035,9 +4095,9 @@ vErrors.push(err314);
 }
 errors++;
 }
-if((typeof data146 == "number") && (isFinite(data146))){
-if(data146 > 599 || isNaN(data146)){
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+else {
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4046,8 +4106,12 @@ vErrors.push(err315);
 }
 errors++;
 }
-if(data146 < 200 || isNaN(data146)){
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+if(data142.timeout !== undefined){
+let data149 = data142.timeout;
+if(typeof data149 === "string"){
+if(!(formats2(data149))){
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4057,15 +4121,8 @@ vErrors.push(err316);
 errors++;
 }
 }
-}
-if(data145.headers !== undefined){
-let data147 = data145.headers;
-if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
-for(const key37 in data147){
-const _errs358 = errors;
-if(typeof key37 === "string"){
-if(!(formats96(key37))){
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key37};
+else {
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4075,8 +4132,11 @@ vErrors.push(err317);
 errors++;
 }
 }
-else {
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key37};
+if(data142.idleTimeout !== undefined){
+let data150 = data142.idleTimeout;
+if(typeof data150 === "string"){
+if(!(formats2(data150))){
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4085,9 +4145,9 @@ vErrors.push(err318);
 }
 errors++;
 }
-var valid66 = _errs358 === errors;
-if(!valid66){
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key37}};
+}
+else {
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4097,11 +4157,11 @@ vErrors.push(err319);
 errors++;
 }
 }
-for(const key38 in data147){
-let data148 = data147[key38];
-if(typeof data148 === "string"){
-if(!(formats98(data148))){
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data142.grpcTimeoutHeaderMax !== undefined){
+let data151 = data142.grpcTimeoutHeaderMax;
+if(typeof data151 === "string"){
+if(!(formats2(data151))){
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4112,7 +4172,7 @@ errors++;
 }
 }
 else {
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers/" + key38.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4122,9 +4182,15 @@ vErrors.push(err321);
 errors++;
 }
 }
-}
-else {
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data142.upgrades !== undefined){
+let data152 = data142.upgrades;
+if(Array.isArray(data152)){
+const len15 = data152.length;
+for(let i15=0; i15<len15; i15++){
+let data153 = data152[i15];
+if(typeof data153 === "string"){
+if(!(formats80(data153))){
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/upgrades/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4134,9 +4200,8 @@ vErrors.push(err322);
 errors++;
 }
 }
-if(data145.body !== undefined){
-if(typeof data145.body !== "string"){
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+else {
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/upgrades/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4148,7 +4213,7 @@ errors++;
 }
 }
 else {
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4158,9 +4223,12 @@ vErrors.push(err324);
 errors++;
 }
 }
-}
-else {
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i6,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+if(data142.rewrite !== undefined){
+let data154 = data142.rewrite;
+if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
+for(const key30 in data154){
+if(!(((((key30 === "prefix") || (key30 === "regex")) || (key30 === "path")) || (key30 === "host")) || (key30 === "hostFrom"))){
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4170,9 +4238,11 @@ vErrors.push(err325);
 errors++;
 }
 }
-}
-else {
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+if(data154.prefix !== undefined){
+let data155 = data154.prefix;
+if(typeof data155 === "string"){
+if(!(formats90(data155))){
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4182,11 +4252,8 @@ vErrors.push(err326);
 errors++;
 }
 }
-if(data16.virtualHosts !== undefined){
-let data150 = data16.virtualHosts;
-if(Array.isArray(data150)){
-if(data150.length < 1){
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4195,12 +4262,12 @@ vErrors.push(err327);
 }
 errors++;
 }
-const len12 = data150.length;
-for(let i12=0; i12<len12; i12++){
-let data151 = data150[i12];
-if(data151 && typeof data151 == "object" && !Array.isArray(data151)){
-if(data151.domains === undefined){
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+if(data154.regex !== undefined){
+let data156 = data154.regex;
+if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
+if(data156.pattern === undefined){
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4209,8 +4276,8 @@ vErrors.push(err328);
 }
 errors++;
 }
-if(data151.routes === undefined){
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+if(data156.substitution === undefined){
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4219,9 +4286,9 @@ vErrors.push(err329);
 }
 errors++;
 }
-for(const key39 in data151){
-if(!(((((key39 === "name") || (key39 === "domains")) || (key39 === "requestHeaders")) || (key39 === "responseHeaders")) || (key39 === "routes"))){
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39}};
+for(const key31 in data156){
+if(!((key31 === "pattern") || (key31 === "substitution"))){
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31}};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4231,11 +4298,11 @@ vErrors.push(err330);
 errors++;
 }
 }
-if(data151.name !== undefined){
-let data152 = data151.name;
-if(typeof data152 === "string"){
-if(!(formats4(data152))){
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data156.pattern !== undefined){
+let data157 = data156.pattern;
+if(typeof data157 === "string"){
+if(!(formats30(data157))){
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4246,7 +4313,7 @@ errors++;
 }
 }
 else {
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4256,11 +4323,11 @@ vErrors.push(err332);
 errors++;
 }
 }
-if(data151.domains !== undefined){
-let data153 = data151.domains;
-if(Array.isArray(data153)){
-if(data153.length < 1){
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+if(data156.substitution !== undefined){
+let data158 = data156.substitution;
+if(typeof data158 === "string"){
+if(!(formats138(data158))){
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4269,12 +4336,9 @@ vErrors.push(err333);
 }
 errors++;
 }
-const len13 = data153.length;
-for(let i13=0; i13<len13; i13++){
-let data154 = data153[i13];
-if(typeof data154 === "string"){
-if(!(formats128(data154))){
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+}
+else {
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4284,8 +4348,9 @@ vErrors.push(err334);
 errors++;
 }
 }
+}
 else {
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains/" + i13,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4295,9 +4360,11 @@ vErrors.push(err335);
 errors++;
 }
 }
-}
-else {
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+if(data154.path !== undefined){
+let data159 = data154.path;
+if(typeof data159 === "string"){
+if(!(formats90(data159))){
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4307,12 +4374,8 @@ vErrors.push(err336);
 errors++;
 }
 }
-if(data151.requestHeaders !== undefined){
-let data155 = data151.requestHeaders;
-if(data155 && typeof data155 == "object" && !Array.isArray(data155)){
-for(const key40 in data155){
-if(!(((key40 === "set") || (key40 === "add")) || (key40 === "remove"))){
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40}};
+else {
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4322,14 +4385,11 @@ vErrors.push(err337);
 errors++;
 }
 }
-if(data155.set !== undefined){
-let data156 = data155.set;
-if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
-for(const key41 in data156){
-const _errs381 = errors;
-if(typeof key41 === "string"){
-if(!(formats96(key41))){
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
+if(data154.host !== undefined){
+let data160 = data154.host;
+if(typeof data160 === "string"){
+if(!(formats142(data160))){
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4340,7 +4400,7 @@ errors++;
 }
 }
 else {
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4349,9 +4409,11 @@ vErrors.push(err339);
 }
 errors++;
 }
-var valid74 = _errs381 === errors;
-if(!valid74){
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
+}
+if(data154.hostFrom !== undefined){
+let data161 = data154.hostFrom;
+if(typeof data161 !== "string"){
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4360,12 +4422,8 @@ vErrors.push(err340);
 }
 errors++;
 }
-}
-for(const key42 in data156){
-let data157 = data156[key42];
-if(typeof data157 === "string"){
-if(!(formats98(data157))){
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(!(data161 === "upstream")){
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4375,8 +4433,9 @@ vErrors.push(err341);
 errors++;
 }
 }
+}
 else {
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4386,9 +4445,12 @@ vErrors.push(err342);
 errors++;
 }
 }
-}
-else {
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data142.requestHeaders !== undefined){
+let data162 = data142.requestHeaders;
+if(data162 && typeof data162 == "object" && !Array.isArray(data162)){
+for(const key32 in data162){
+if(!(((key32 === "set") || (key32 === "add")) || (key32 === "remove"))){
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4398,14 +4460,14 @@ vErrors.push(err343);
 errors++;
 }
 }
-if(data155.add !== undefined){
-let data158 = data155.add;
-if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
-for(const key43 in data158){
-const _errs388 = errors;
-if(typeof key43 === "string"){
-if(!(formats96(key43))){
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key43};
+if(data162.set !== undefined){
+let data163 = data162.set;
+if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
+for(const key33 in data163){
+const _errs394 = errors;
+if(typeof key33 === "string"){
+if(!(formats144(key33))){
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key33};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4416,7 +4478,7 @@ errors++;
 }
 }
 else {
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key43};
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key33};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4425,9 +4487,9 @@ vErrors.push(err345);
 }
 errors++;
 }
-var valid76 = _errs388 === errors;
-if(!valid76){
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key43}};
+var valid73 = _errs394 === errors;
+if(!valid73){
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key33}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4437,11 +4499,11 @@ vErrors.push(err346);
 errors++;
 }
 }
-for(const key44 in data158){
-let data159 = data158[key44];
-if(typeof data159 === "string"){
-if(!(formats98(data159))){
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key34 in data163){
+let data164 = data163[key34];
+if(typeof data164 === "string"){
+if(!(formats146(data164))){
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4452,7 +4514,7 @@ errors++;
 }
 }
 else {
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add/" + key44.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4464,7 +4526,7 @@ errors++;
 }
 }
 else {
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4474,15 +4536,14 @@ vErrors.push(err349);
 errors++;
 }
 }
-if(data155.remove !== undefined){
-let data160 = data155.remove;
-if(Array.isArray(data160)){
-const len14 = data160.length;
-for(let i14=0; i14<len14; i14++){
-let data161 = data160[i14];
-if(typeof data161 === "string"){
-if(!(formats96(data161))){
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(data162.add !== undefined){
+let data165 = data162.add;
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+for(const key35 in data165){
+const _errs401 = errors;
+if(typeof key35 === "string"){
+if(!(formats144(key35))){
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4493,7 +4554,7 @@ errors++;
 }
 }
 else {
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove/" + i14,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4502,10 +4563,9 @@ vErrors.push(err351);
 }
 errors++;
 }
-}
-}
-else {
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+var valid75 = _errs401 === errors;
+if(!valid75){
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key35}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4515,9 +4575,11 @@ vErrors.push(err352);
 errors++;
 }
 }
-}
-else {
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+for(const key36 in data165){
+let data166 = data165[key36];
+if(typeof data166 === "string"){
+if(!(formats146(data166))){
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4527,12 +4589,8 @@ vErrors.push(err353);
 errors++;
 }
 }
-if(data151.responseHeaders !== undefined){
-let data162 = data151.responseHeaders;
-if(data162 && typeof data162 == "object" && !Array.isArray(data162)){
-for(const key45 in data162){
-if(!(((key45 === "set") || (key45 === "add")) || (key45 === "remove"))){
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45}};
+else {
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4542,14 +4600,9 @@ vErrors.push(err354);
 errors++;
 }
 }
-if(data162.set !== undefined){
-let data163 = data162.set;
-if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
-for(const key46 in data163){
-const _errs402 = errors;
-if(typeof key46 === "string"){
-if(!(formats96(key46))){
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
+}
+else {
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4559,8 +4612,15 @@ vErrors.push(err355);
 errors++;
 }
 }
-else {
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
+if(data162.remove !== undefined){
+let data167 = data162.remove;
+if(Array.isArray(data167)){
+const len16 = data167.length;
+for(let i16=0; i16<len16; i16++){
+let data168 = data167[i16];
+if(typeof data168 === "string"){
+if(!(formats144(data168))){
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4569,9 +4629,9 @@ vErrors.push(err356);
 }
 errors++;
 }
-var valid81 = _errs402 === errors;
-if(!valid81){
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
+}
+else {
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4581,11 +4641,9 @@ vErrors.push(err357);
 errors++;
 }
 }
-for(const key47 in data163){
-let data164 = data163[key47];
-if(typeof data164 === "string"){
-if(!(formats98(data164))){
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4595,8 +4653,9 @@ vErrors.push(err358);
 errors++;
 }
 }
+}
 else {
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4606,9 +4665,12 @@ vErrors.push(err359);
 errors++;
 }
 }
-}
-else {
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data142.responseHeaders !== undefined){
+let data169 = data142.responseHeaders;
+if(data169 && typeof data169 == "object" && !Array.isArray(data169)){
+for(const key37 in data169){
+if(!(((key37 === "set") || (key37 === "add")) || (key37 === "remove"))){
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4618,14 +4680,14 @@ vErrors.push(err360);
 errors++;
 }
 }
-if(data162.add !== undefined){
-let data165 = data162.add;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-for(const key48 in data165){
-const _errs409 = errors;
-if(typeof key48 === "string"){
-if(!(formats96(key48))){
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key48};
+if(data169.set !== undefined){
+let data170 = data169.set;
+if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
+for(const key38 in data170){
+const _errs415 = errors;
+if(typeof key38 === "string"){
+if(!(formats144(key38))){
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4636,7 +4698,7 @@ errors++;
 }
 }
 else {
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key48};
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4645,9 +4707,9 @@ vErrors.push(err362);
 }
 errors++;
 }
-var valid83 = _errs409 === errors;
-if(!valid83){
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key48}};
+var valid80 = _errs415 === errors;
+if(!valid80){
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4657,11 +4719,11 @@ vErrors.push(err363);
 errors++;
 }
 }
-for(const key49 in data165){
-let data166 = data165[key49];
-if(typeof data166 === "string"){
-if(!(formats98(data166))){
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key39 in data170){
+let data171 = data170[key39];
+if(typeof data171 === "string"){
+if(!(formats146(data171))){
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4672,7 +4734,7 @@ errors++;
 }
 }
 else {
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4684,7 +4746,7 @@ errors++;
 }
 }
 else {
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4694,15 +4756,14 @@ vErrors.push(err366);
 errors++;
 }
 }
-if(data162.remove !== undefined){
-let data167 = data162.remove;
-if(Array.isArray(data167)){
-const len15 = data167.length;
-for(let i15=0; i15<len15; i15++){
-let data168 = data167[i15];
-if(typeof data168 === "string"){
-if(!(formats96(data168))){
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(data169.add !== undefined){
+let data172 = data169.add;
+if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
+for(const key40 in data172){
+const _errs422 = errors;
+if(typeof key40 === "string"){
+if(!(formats144(key40))){
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key40};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4713,7 +4774,7 @@ errors++;
 }
 }
 else {
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove/" + i15,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key40};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4722,10 +4783,9 @@ vErrors.push(err368);
 }
 errors++;
 }
-}
-}
-else {
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+var valid82 = _errs422 === errors;
+if(!valid82){
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key40}};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4735,9 +4795,11 @@ vErrors.push(err369);
 errors++;
 }
 }
-}
-else {
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+for(const key41 in data172){
+let data173 = data172[key41];
+if(typeof data173 === "string"){
+if(!(formats146(data173))){
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4747,15 +4809,8 @@ vErrors.push(err370);
 errors++;
 }
 }
-if(data151.routes !== undefined){
-let data169 = data151.routes;
-if(Array.isArray(data169)){
-const len16 = data169.length;
-for(let i16=0; i16<len16; i16++){
-let data170 = data169[i16];
-if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
-if(data170.match === undefined){
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+else {
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4764,9 +4819,10 @@ vErrors.push(err371);
 }
 errors++;
 }
-for(const key50 in data170){
-if(!(((((key50 === "name") || (key50 === "match")) || (key50 === "forward")) || (key50 === "redirect")) || (key50 === "respond"))){
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50}};
+}
+}
+else {
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4776,11 +4832,15 @@ vErrors.push(err372);
 errors++;
 }
 }
-if(data170.name !== undefined){
-let data171 = data170.name;
-if(typeof data171 === "string"){
-if(!(formats4(data171))){
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data169.remove !== undefined){
+let data174 = data169.remove;
+if(Array.isArray(data174)){
+const len17 = data174.length;
+for(let i17=0; i17<len17; i17++){
+let data175 = data174[i17];
+if(typeof data175 === "string"){
+if(!(formats144(data175))){
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4791,7 +4851,7 @@ errors++;
 }
 }
 else {
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4801,12 +4861,9 @@ vErrors.push(err374);
 errors++;
 }
 }
-if(data170.match !== undefined){
-let data172 = data170.match;
-if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
-for(const key51 in data172){
-if(!(func2.call(schema12.properties.match.properties, key51))){
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51}};
+}
+else {
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4816,11 +4873,9 @@ vErrors.push(err375);
 errors++;
 }
 }
-if(data172.path !== undefined){
-let data173 = data172.path;
-if(typeof data173 === "string"){
-if(!(formats40(data173))){
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+}
+else {
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4830,8 +4885,9 @@ vErrors.push(err376);
 errors++;
 }
 }
+}
 else {
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4841,11 +4897,12 @@ vErrors.push(err377);
 errors++;
 }
 }
-if(data172.prefix !== undefined){
-let data174 = data172.prefix;
-if(typeof data174 === "string"){
-if(!(formats42(data174))){
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data103.redirect !== undefined){
+let data176 = data103.redirect;
+if(data176 && typeof data176 == "object" && !Array.isArray(data176)){
+for(const key42 in data176){
+if(!(((((((key42 === "scheme") || (key42 === "host")) || (key42 === "port")) || (key42 === "path")) || (key42 === "prefix")) || (key42 === "status")) || (key42 === "stripQuery"))){
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4855,8 +4912,10 @@ vErrors.push(err378);
 errors++;
 }
 }
-else {
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data176.scheme !== undefined){
+let data177 = data176.scheme;
+if(typeof data177 !== "string"){
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4865,12 +4924,8 @@ vErrors.push(err379);
 }
 errors++;
 }
-}
-if(data172.pathSeparatedPrefix !== undefined){
-let data175 = data172.pathSeparatedPrefix;
-if(typeof data175 === "string"){
-if(!(formats44(data175))){
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(!((data177 === "http") || (data177 === "https"))){
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4880,8 +4935,11 @@ vErrors.push(err380);
 errors++;
 }
 }
-else {
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data176.host !== undefined){
+let data178 = data176.host;
+if(typeof data178 === "string"){
+if(!(formats164(data178))){
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4891,11 +4949,8 @@ vErrors.push(err381);
 errors++;
 }
 }
-if(data172.regex !== undefined){
-let data176 = data172.regex;
-if(typeof data176 === "string"){
-if(!(formats46(data176))){
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4905,8 +4960,10 @@ vErrors.push(err382);
 errors++;
 }
 }
-else {
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data176.port !== undefined){
+let data179 = data176.port;
+if(!(((typeof data179 == "number") && (!(data179 % 1) && !isNaN(data179))) && (isFinite(data179)))){
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4915,12 +4972,9 @@ vErrors.push(err383);
 }
 errors++;
 }
-}
-if(data172.template !== undefined){
-let data177 = data172.template;
-if(typeof data177 === "string"){
-if(!(formats48(data177))){
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+if((typeof data179 == "number") && (isFinite(data179))){
+if(data179 > 65535 || isNaN(data179)){
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4929,9 +4983,8 @@ vErrors.push(err384);
 }
 errors++;
 }
-}
-else {
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data179 < 0 || isNaN(data179)){
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4941,9 +4994,12 @@ vErrors.push(err385);
 errors++;
 }
 }
-if(data172.connect !== undefined){
-if(typeof data172.connect !== "boolean"){
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
+}
+if(data176.path !== undefined){
+let data180 = data176.path;
+if(typeof data180 === "string"){
+if(!(formats166(data180))){
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4953,9 +5009,8 @@ vErrors.push(err386);
 errors++;
 }
 }
-if(data172.caseSensitive !== undefined){
-if(typeof data172.caseSensitive !== "boolean"){
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4965,15 +5020,11 @@ vErrors.push(err387);
 errors++;
 }
 }
-if(data172.methods !== undefined){
-let data180 = data172.methods;
-if(Array.isArray(data180)){
-const len17 = data180.length;
-for(let i17=0; i17<len17; i17++){
-let data181 = data180[i17];
+if(data176.prefix !== undefined){
+let data181 = data176.prefix;
 if(typeof data181 === "string"){
-if(!(formats50(data181))){
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods/" + i17,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+if(!(formats90(data181))){
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4984,7 +5035,7 @@ errors++;
 }
 }
 else {
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods/" + i17,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -4994,9 +5045,10 @@ vErrors.push(err389);
 errors++;
 }
 }
-}
-else {
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+if(data176.status !== undefined){
+let data182 = data176.status;
+if(!(((typeof data182 == "number") && (!(data182 % 1) && !isNaN(data182))) && (isFinite(data182)))){
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5005,15 +5057,8 @@ vErrors.push(err390);
 }
 errors++;
 }
-}
-if(data172.headers !== undefined){
-let data182 = data172.headers;
-if(data182 && typeof data182 == "object" && !Array.isArray(data182)){
-for(const key52 in data182){
-const _errs449 = errors;
-if(typeof key52 === "string"){
-if(!(formats52(key52))){
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key52};
+if(!(((((data182 === 301) || (data182 === 302)) || (data182 === 303)) || (data182 === 307)) || (data182 === 308))){
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5023,8 +5068,9 @@ vErrors.push(err391);
 errors++;
 }
 }
-else {
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key52};
+if(data176.stripQuery !== undefined){
+if(typeof data176.stripQuery !== "boolean"){
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5033,9 +5079,10 @@ vErrors.push(err392);
 }
 errors++;
 }
-var valid94 = _errs449 === errors;
-if(!valid94){
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key52}};
+}
+}
+else {
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5045,13 +5092,11 @@ vErrors.push(err393);
 errors++;
 }
 }
-for(const key53 in data182){
-let data183 = data182[key53];
-const _errs453 = errors;
-let valid96 = false;
-const _errs454 = errors;
-if(typeof data183 !== "string"){
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data103.respond !== undefined){
+let data184 = data103.respond;
+if(data184 && typeof data184 == "object" && !Array.isArray(data184)){
+if(data184.status === undefined){
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5060,14 +5105,9 @@ vErrors.push(err394);
 }
 errors++;
 }
-var _valid5 = _errs454 === errors;
-valid96 = valid96 || _valid5;
-if(!valid96){
-const _errs456 = errors;
-if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
-for(const key54 in data183){
-if(!((((((((key54 === "exact") || (key54 === "prefix")) || (key54 === "suffix")) || (key54 === "contains")) || (key54 === "regex")) || (key54 === "range")) || (key54 === "present")) || (key54 === "invert"))){
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54}};
+for(const key43 in data184){
+if(!(((key43 === "status") || (key43 === "headers")) || (key43 === "body"))){
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5077,9 +5117,10 @@ vErrors.push(err395);
 errors++;
 }
 }
-if(data183.exact !== undefined){
-if(typeof data183.exact !== "string"){
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data184.status !== undefined){
+let data185 = data184.status;
+if(!(((typeof data185 == "number") && (!(data185 % 1) && !isNaN(data185))) && (isFinite(data185)))){
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5088,12 +5129,9 @@ vErrors.push(err396);
 }
 errors++;
 }
-}
-if(data183.prefix !== undefined){
-let data185 = data183.prefix;
-if(typeof data185 === "string"){
-if(!(formats4(data185))){
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if((typeof data185 == "number") && (isFinite(data185))){
+if(data185 > 599 || isNaN(data185)){
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5102,9 +5140,8 @@ vErrors.push(err397);
 }
 errors++;
 }
-}
-else {
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data185 < 200 || isNaN(data185)){
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5114,11 +5151,15 @@ vErrors.push(err398);
 errors++;
 }
 }
-if(data183.suffix !== undefined){
-let data186 = data183.suffix;
-if(typeof data186 === "string"){
-if(!(formats4(data186))){
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+}
+if(data184.headers !== undefined){
+let data186 = data184.headers;
+if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
+for(const key44 in data186){
+const _errs455 = errors;
+if(typeof key44 === "string"){
+if(!(formats144(key44))){
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key44};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5129,7 +5170,7 @@ errors++;
 }
 }
 else {
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key44};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5138,12 +5179,9 @@ vErrors.push(err400);
 }
 errors++;
 }
-}
-if(data183.contains !== undefined){
-let data187 = data183.contains;
-if(typeof data187 === "string"){
-if(!(formats4(data187))){
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+var valid88 = _errs455 === errors;
+if(!valid88){
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key44}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5153,8 +5191,11 @@ vErrors.push(err401);
 errors++;
 }
 }
-else {
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+for(const key45 in data186){
+let data187 = data186[key45];
+if(typeof data187 === "string"){
+if(!(formats146(data187))){
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5164,11 +5205,8 @@ vErrors.push(err402);
 errors++;
 }
 }
-if(data183.regex !== undefined){
-let data188 = data183.regex;
-if(typeof data188 === "string"){
-if(!(formats46(data188))){
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5178,8 +5216,9 @@ vErrors.push(err403);
 errors++;
 }
 }
+}
 else {
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5189,11 +5228,9 @@ vErrors.push(err404);
 errors++;
 }
 }
-if(data183.range !== undefined){
-let data189 = data183.range;
-if(data189 && typeof data189 == "object" && !Array.isArray(data189)){
-if(data189.start === undefined){
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(data184.body !== undefined){
+if(typeof data184.body !== "string"){
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5202,8 +5239,10 @@ vErrors.push(err405);
 }
 errors++;
 }
-if(data189.end === undefined){
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+}
+else {
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5212,9 +5251,10 @@ vErrors.push(err406);
 }
 errors++;
 }
-for(const key55 in data189){
-if(!((key55 === "start") || (key55 === "end"))){
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
+}
+}
+else {
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5224,10 +5264,9 @@ vErrors.push(err407);
 errors++;
 }
 }
-if(data189.start !== undefined){
-let data190 = data189.start;
-if(!(((typeof data190 == "number") && (!(data190 % 1) && !isNaN(data190))) && (isFinite(data190)))){
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5236,9 +5275,12 @@ vErrors.push(err408);
 }
 errors++;
 }
-if((typeof data190 == "number") && (isFinite(data190))){
-if(data190 > 9007199254740991 || isNaN(data190)){
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data53.virtualHosts !== undefined){
+let data189 = data53.virtualHosts;
+if(Array.isArray(data189)){
+if(data189.length < 1){
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5247,8 +5289,12 @@ vErrors.push(err409);
 }
 errors++;
 }
-if(data190 < -9007199254740991 || isNaN(data190)){
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+const len18 = data189.length;
+for(let i18=0; i18<len18; i18++){
+let data190 = data189[i18];
+if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
+if(data190.domains === undefined){
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5257,12 +5303,8 @@ vErrors.push(err410);
 }
 errors++;
 }
-}
-}
-if(data189.end !== undefined){
-let data191 = data189.end;
-if(!(((typeof data191 == "number") && (!(data191 % 1) && !isNaN(data191))) && (isFinite(data191)))){
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data190.routes === undefined){
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5271,9 +5313,9 @@ vErrors.push(err411);
 }
 errors++;
 }
-if((typeof data191 == "number") && (isFinite(data191))){
-if(data191 > 9007199254740991 || isNaN(data191)){
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+for(const key46 in data190){
+if(!(((((key46 === "name") || (key46 === "domains")) || (key46 === "requestHeaders")) || (key46 === "responseHeaders")) || (key46 === "routes"))){
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46}};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5282,8 +5324,12 @@ vErrors.push(err412);
 }
 errors++;
 }
-if(data191 < -9007199254740991 || isNaN(data191)){
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data190.name !== undefined){
+let data191 = data190.name;
+if(typeof data191 === "string"){
+if(!(formats4(data191))){
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5293,10 +5339,8 @@ vErrors.push(err413);
 errors++;
 }
 }
-}
-}
 else {
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5306,9 +5350,11 @@ vErrors.push(err414);
 errors++;
 }
 }
-if(data183.present !== undefined){
-if(typeof data183.present !== "boolean"){
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data190.domains !== undefined){
+let data192 = data190.domains;
+if(Array.isArray(data192)){
+if(data192.length < 1){
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5317,10 +5363,12 @@ vErrors.push(err415);
 }
 errors++;
 }
-}
-if(data183.invert !== undefined){
-if(typeof data183.invert !== "boolean"){
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+const len19 = data192.length;
+for(let i19=0; i19<len19; i19++){
+let data193 = data192[i19];
+if(typeof data193 === "string"){
+if(!(formats176(data193))){
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/domains/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5330,9 +5378,8 @@ vErrors.push(err416);
 errors++;
 }
 }
-}
 else {
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/domains/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5341,11 +5388,10 @@ vErrors.push(err417);
 }
 errors++;
 }
-var _valid5 = _errs456 === errors;
-valid96 = valid96 || _valid5;
 }
-if(!valid96){
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers/" + key53.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5354,21 +5400,13 @@ vErrors.push(err418);
 }
 errors++;
 }
-else {
-errors = _errs453;
-if(vErrors !== null){
-if(_errs453){
-vErrors.length = _errs453;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data190.requestHeaders !== undefined){
+let data194 = data190.requestHeaders;
+if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
+for(const key47 in data194){
+if(!(((key47 === "set") || (key47 === "add")) || (key47 === "remove"))){
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47}};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5378,14 +5416,14 @@ vErrors.push(err419);
 errors++;
 }
 }
-if(data172.query !== undefined){
-let data194 = data172.query;
-if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
-for(const key56 in data194){
-const _errs482 = errors;
-if(typeof key56 === "string"){
-if(!(formats4(key56))){
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key56};
+if(data194.set !== undefined){
+let data195 = data194.set;
+if(data195 && typeof data195 == "object" && !Array.isArray(data195)){
+for(const key48 in data195){
+const _errs478 = errors;
+if(typeof key48 === "string"){
+if(!(formats144(key48))){
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key48};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5396,7 +5434,7 @@ errors++;
 }
 }
 else {
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key56};
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key48};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5405,9 +5443,9 @@ vErrors.push(err421);
 }
 errors++;
 }
-var valid99 = _errs482 === errors;
-if(!valid99){
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key56}};
+var valid96 = _errs478 === errors;
+if(!valid96){
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key48}};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5417,13 +5455,11 @@ vErrors.push(err422);
 errors++;
 }
 }
-for(const key57 in data194){
-let data195 = data194[key57];
-const _errs486 = errors;
-let valid101 = false;
-const _errs487 = errors;
-if(typeof data195 !== "string"){
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+for(const key49 in data195){
+let data196 = data195[key49];
+if(typeof data196 === "string"){
+if(!(formats146(data196))){
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5432,14 +5468,9 @@ vErrors.push(err423);
 }
 errors++;
 }
-var _valid6 = _errs487 === errors;
-valid101 = valid101 || _valid6;
-if(!valid101){
-const _errs489 = errors;
-if(data195 && typeof data195 == "object" && !Array.isArray(data195)){
-for(const key58 in data195){
-if(!((((((((key58 === "exact") || (key58 === "prefix")) || (key58 === "suffix")) || (key58 === "contains")) || (key58 === "regex")) || (key58 === "range")) || (key58 === "present")) || (key58 === "invert"))){
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+}
+else {
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5449,9 +5480,9 @@ vErrors.push(err424);
 errors++;
 }
 }
-if(data195.exact !== undefined){
-if(typeof data195.exact !== "string"){
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5461,11 +5492,14 @@ vErrors.push(err425);
 errors++;
 }
 }
-if(data195.prefix !== undefined){
-let data197 = data195.prefix;
-if(typeof data197 === "string"){
-if(!(formats4(data197))){
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data194.add !== undefined){
+let data197 = data194.add;
+if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
+for(const key50 in data197){
+const _errs485 = errors;
+if(typeof key50 === "string"){
+if(!(formats144(key50))){
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5476,7 +5510,7 @@ errors++;
 }
 }
 else {
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5485,12 +5519,9 @@ vErrors.push(err427);
 }
 errors++;
 }
-}
-if(data195.suffix !== undefined){
-let data198 = data195.suffix;
-if(typeof data198 === "string"){
-if(!(formats4(data198))){
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+var valid98 = _errs485 === errors;
+if(!valid98){
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key50}};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5500,8 +5531,11 @@ vErrors.push(err428);
 errors++;
 }
 }
-else {
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+for(const key51 in data197){
+let data198 = data197[key51];
+if(typeof data198 === "string"){
+if(!(formats146(data198))){
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5511,11 +5545,8 @@ vErrors.push(err429);
 errors++;
 }
 }
-if(data195.contains !== undefined){
-let data199 = data195.contains;
-if(typeof data199 === "string"){
-if(!(formats4(data199))){
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5525,8 +5556,9 @@ vErrors.push(err430);
 errors++;
 }
 }
+}
 else {
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5536,11 +5568,15 @@ vErrors.push(err431);
 errors++;
 }
 }
-if(data195.regex !== undefined){
-let data200 = data195.regex;
+if(data194.remove !== undefined){
+let data199 = data194.remove;
+if(Array.isArray(data199)){
+const len20 = data199.length;
+for(let i20=0; i20<len20; i20++){
+let data200 = data199[i20];
 if(typeof data200 === "string"){
-if(!(formats46(data200))){
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(!(formats144(data200))){
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/remove/" + i20,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5551,7 +5587,7 @@ errors++;
 }
 }
 else {
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/remove/" + i20,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5561,11 +5597,9 @@ vErrors.push(err433);
 errors++;
 }
 }
-if(data195.range !== undefined){
-let data201 = data195.range;
-if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
-if(data201.start === undefined){
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+}
+else {
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5574,8 +5608,10 @@ vErrors.push(err434);
 }
 errors++;
 }
-if(data201.end === undefined){
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+}
+else {
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5584,9 +5620,13 @@ vErrors.push(err435);
 }
 errors++;
 }
-for(const key59 in data201){
-if(!((key59 === "start") || (key59 === "end"))){
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+}
+if(data190.responseHeaders !== undefined){
+let data201 = data190.responseHeaders;
+if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
+for(const key52 in data201){
+if(!(((key52 === "set") || (key52 === "add")) || (key52 === "remove"))){
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5596,10 +5636,14 @@ vErrors.push(err436);
 errors++;
 }
 }
-if(data201.start !== undefined){
-let data202 = data201.start;
-if(!(((typeof data202 == "number") && (!(data202 % 1) && !isNaN(data202))) && (isFinite(data202)))){
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data201.set !== undefined){
+let data202 = data201.set;
+if(data202 && typeof data202 == "object" && !Array.isArray(data202)){
+for(const key53 in data202){
+const _errs499 = errors;
+if(typeof key53 === "string"){
+if(!(formats144(key53))){
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key53};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5608,9 +5652,9 @@ vErrors.push(err437);
 }
 errors++;
 }
-if((typeof data202 == "number") && (isFinite(data202))){
-if(data202 > 9007199254740991 || isNaN(data202)){
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -5619,8 +5663,9 @@ vErrors.push(err438);
 }
 errors++;
 }
-if(data202 < -9007199254740991 || isNaN(data202)){
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+var valid103 = _errs499 === errors;
+if(!valid103){
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5630,11 +5675,11 @@ vErrors.push(err439);
 errors++;
 }
 }
-}
-if(data201.end !== undefined){
-let data203 = data201.end;
-if(!(((typeof data203 == "number") && (!(data203 % 1) && !isNaN(data203))) && (isFinite(data203)))){
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+for(const key54 in data202){
+let data203 = data202[key54];
+if(typeof data203 === "string"){
+if(!(formats146(data203))){
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -5643,9 +5688,9 @@ vErrors.push(err440);
 }
 errors++;
 }
-if((typeof data203 == "number") && (isFinite(data203))){
-if(data203 > 9007199254740991 || isNaN(data203)){
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5654,8 +5699,10 @@ vErrors.push(err441);
 }
 errors++;
 }
-if(data203 < -9007199254740991 || isNaN(data203)){
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+}
+else {
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5665,10 +5712,14 @@ vErrors.push(err442);
 errors++;
 }
 }
-}
-}
-else {
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if(data201.add !== undefined){
+let data204 = data201.add;
+if(data204 && typeof data204 == "object" && !Array.isArray(data204)){
+for(const key55 in data204){
+const _errs506 = errors;
+if(typeof key55 === "string"){
+if(!(formats144(key55))){
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key55};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5678,9 +5729,8 @@ vErrors.push(err443);
 errors++;
 }
 }
-if(data195.present !== undefined){
-if(typeof data195.present !== "boolean"){
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key55};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5689,10 +5739,9 @@ vErrors.push(err444);
 }
 errors++;
 }
-}
-if(data195.invert !== undefined){
-if(typeof data195.invert !== "boolean"){
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+var valid105 = _errs506 === errors;
+if(!valid105){
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key55}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5702,9 +5751,11 @@ vErrors.push(err445);
 errors++;
 }
 }
-}
-else {
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+for(const key56 in data204){
+let data205 = data204[key56];
+if(typeof data205 === "string"){
+if(!(formats146(data205))){
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add/" + key56.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5713,11 +5764,9 @@ vErrors.push(err446);
 }
 errors++;
 }
-var _valid6 = _errs489 === errors;
-valid101 = valid101 || _valid6;
 }
-if(!valid101){
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+else {
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add/" + key56.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5726,21 +5775,10 @@ vErrors.push(err447);
 }
 errors++;
 }
-else {
-errors = _errs486;
-if(vErrors !== null){
-if(_errs486){
-vErrors.length = _errs486;
-}
-else {
-vErrors = null;
-}
-}
-}
 }
 }
 else {
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5750,11 +5788,15 @@ vErrors.push(err448);
 errors++;
 }
 }
-if(data172.fraction !== undefined){
-let data206 = data172.fraction;
-if((typeof data206 == "number") && (isFinite(data206))){
-if(data206 > 1 || isNaN(data206)){
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data201.remove !== undefined){
+let data206 = data201.remove;
+if(Array.isArray(data206)){
+const len21 = data206.length;
+for(let i21=0; i21<len21; i21++){
+let data207 = data206[i21];
+if(typeof data207 === "string"){
+if(!(formats144(data207))){
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/remove/" + i21,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5763,8 +5805,9 @@ vErrors.push(err449);
 }
 errors++;
 }
-if(data206 < 0 || isNaN(data206)){
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/remove/" + i21,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5774,8 +5817,9 @@ vErrors.push(err450);
 errors++;
 }
 }
+}
 else {
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5787,7 +5831,7 @@ errors++;
 }
 }
 else {
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5797,12 +5841,15 @@ vErrors.push(err452);
 errors++;
 }
 }
-if(data170.forward !== undefined){
-let data207 = data170.forward;
-if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
-for(const key60 in data207){
-if(!(func2.call(schema12.properties.forward.properties, key60))){
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
+if(data190.routes !== undefined){
+let data208 = data190.routes;
+if(Array.isArray(data208)){
+const len22 = data208.length;
+for(let i22=0; i22<len22; i22++){
+let data209 = data208[i22];
+if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
+if(data209.match === undefined){
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5811,12 +5858,9 @@ vErrors.push(err453);
 }
 errors++;
 }
-}
-if(data207.cluster !== undefined){
-let data208 = data207.cluster;
-if(typeof data208 === "string"){
-if(!(formats4(data208))){
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+for(const key57 in data209){
+if(!(((((key57 === "name") || (key57 === "match")) || (key57 === "forward")) || (key57 === "redirect")) || (key57 === "respond"))){
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5826,8 +5870,11 @@ vErrors.push(err454);
 errors++;
 }
 }
-else {
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data209.name !== undefined){
+let data210 = data209.name;
+if(typeof data210 === "string"){
+if(!(formats4(data210))){
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5837,11 +5884,8 @@ vErrors.push(err455);
 errors++;
 }
 }
-if(data207.clusters !== undefined){
-let data209 = data207.clusters;
-if(Array.isArray(data209)){
-if(data209.length < 1){
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+else {
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5850,12 +5894,13 @@ vErrors.push(err456);
 }
 errors++;
 }
-const len18 = data209.length;
-for(let i18=0; i18<len18; i18++){
-let data210 = data209[i18];
-if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
-if(data210.name === undefined){
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+if(data209.match !== undefined){
+let data211 = data209.match;
+if(data211 && typeof data211 == "object" && !Array.isArray(data211)){
+for(const key58 in data211){
+if(!(func2.call(schema12.properties.match.properties, key58))){
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5864,9 +5909,12 @@ vErrors.push(err457);
 }
 errors++;
 }
-for(const key61 in data210){
-if(!((key61 === "name") || (key61 === "weight"))){
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
+}
+if(data211.path !== undefined){
+let data212 = data211.path;
+if(typeof data212 === "string"){
+if(!(formats88(data212))){
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5876,11 +5924,8 @@ vErrors.push(err458);
 errors++;
 }
 }
-if(data210.name !== undefined){
-let data211 = data210.name;
-if(typeof data211 === "string"){
-if(!(formats4(data211))){
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5890,8 +5935,11 @@ vErrors.push(err459);
 errors++;
 }
 }
-else {
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data211.prefix !== undefined){
+let data213 = data211.prefix;
+if(typeof data213 === "string"){
+if(!(formats90(data213))){
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5901,10 +5949,8 @@ vErrors.push(err460);
 errors++;
 }
 }
-if(data210.weight !== undefined){
-let data212 = data210.weight;
-if(!(((typeof data212 == "number") && (!(data212 % 1) && !isNaN(data212))) && (isFinite(data212)))){
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5913,9 +5959,12 @@ vErrors.push(err461);
 }
 errors++;
 }
-if((typeof data212 == "number") && (isFinite(data212))){
-if(data212 > 4294967295 || isNaN(data212)){
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data211.pathSeparatedPrefix !== undefined){
+let data214 = data211.pathSeparatedPrefix;
+if(typeof data214 === "string"){
+if(!(formats92(data214))){
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5924,8 +5973,9 @@ vErrors.push(err462);
 }
 errors++;
 }
-if(data212 < 0 || isNaN(data212)){
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5935,10 +5985,11 @@ vErrors.push(err463);
 errors++;
 }
 }
-}
-}
-else {
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data211.regex !== undefined){
+let data215 = data211.regex;
+if(typeof data215 === "string"){
+if(!(formats30(data215))){
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5948,9 +5999,8 @@ vErrors.push(err464);
 errors++;
 }
 }
-}
 else {
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -5960,11 +6010,11 @@ vErrors.push(err465);
 errors++;
 }
 }
-if(data207.clusterHeader !== undefined){
-let data213 = data207.clusterHeader;
-if(typeof data213 === "string"){
-if(!(formats76(data213))){
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(data211.template !== undefined){
+let data216 = data211.template;
+if(typeof data216 === "string"){
+if(!(formats96(data216))){
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -5975,7 +6025,7 @@ errors++;
 }
 }
 else {
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -5985,11 +6035,9 @@ vErrors.push(err467);
 errors++;
 }
 }
-if(data207.timeout !== undefined){
-let data214 = data207.timeout;
-if(typeof data214 === "string"){
-if(!(formats2(data214))){
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(data211.connect !== undefined){
+if(typeof data211.connect !== "boolean"){
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -5999,8 +6047,9 @@ vErrors.push(err468);
 errors++;
 }
 }
-else {
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+if(data211.caseSensitive !== undefined){
+if(typeof data211.caseSensitive !== "boolean"){
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6010,11 +6059,15 @@ vErrors.push(err469);
 errors++;
 }
 }
-if(data207.idleTimeout !== undefined){
-let data215 = data207.idleTimeout;
-if(typeof data215 === "string"){
-if(!(formats2(data215))){
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data211.methods !== undefined){
+let data219 = data211.methods;
+if(Array.isArray(data219)){
+const len23 = data219.length;
+for(let i23=0; i23<len23; i23++){
+let data220 = data219[i23];
+if(typeof data220 === "string"){
+if(!(formats98(data220))){
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/methods/" + i23,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6025,7 +6078,7 @@ errors++;
 }
 }
 else {
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/methods/" + i23,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6035,11 +6088,9 @@ vErrors.push(err471);
 errors++;
 }
 }
-if(data207.grpcTimeoutHeaderMax !== undefined){
-let data216 = data207.grpcTimeoutHeaderMax;
-if(typeof data216 === "string"){
-if(!(formats2(data216))){
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
+}
+else {
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6049,8 +6100,14 @@ vErrors.push(err472);
 errors++;
 }
 }
-else {
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
+if(data211.headers !== undefined){
+let data221 = data211.headers;
+if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
+for(const key59 in data221){
+const _errs546 = errors;
+if(typeof key59 === "string"){
+if(!(formats100(key59))){
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key59};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6060,15 +6117,8 @@ vErrors.push(err473);
 errors++;
 }
 }
-if(data207.upgrades !== undefined){
-let data217 = data207.upgrades;
-if(Array.isArray(data217)){
-const len19 = data217.length;
-for(let i19=0; i19<len19; i19++){
-let data218 = data217[i19];
-if(typeof data218 === "string"){
-if(!(formats32(data218))){
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+else {
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key59};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6077,9 +6127,9 @@ vErrors.push(err474);
 }
 errors++;
 }
-}
-else {
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades/" + i19,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+var valid116 = _errs546 === errors;
+if(!valid116){
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key59}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6089,9 +6139,13 @@ vErrors.push(err475);
 errors++;
 }
 }
-}
-else {
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+for(const key60 in data221){
+let data222 = data221[key60];
+const _errs550 = errors;
+let valid118 = false;
+const _errs551 = errors;
+if(typeof data222 !== "string"){
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6100,13 +6154,14 @@ vErrors.push(err476);
 }
 errors++;
 }
-}
-if(data207.rewrite !== undefined){
-let data219 = data207.rewrite;
-if(data219 && typeof data219 == "object" && !Array.isArray(data219)){
-for(const key62 in data219){
-if(!(((((key62 === "prefix") || (key62 === "regex")) || (key62 === "path")) || (key62 === "host")) || (key62 === "hostFrom"))){
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
+var _valid8 = _errs551 === errors;
+valid118 = valid118 || _valid8;
+if(!valid118){
+const _errs553 = errors;
+if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
+for(const key61 in data222){
+if(!((((((((key61 === "exact") || (key61 === "prefix")) || (key61 === "suffix")) || (key61 === "contains")) || (key61 === "regex")) || (key61 === "range")) || (key61 === "present")) || (key61 === "invert"))){
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6116,11 +6171,9 @@ vErrors.push(err477);
 errors++;
 }
 }
-if(data219.prefix !== undefined){
-let data220 = data219.prefix;
-if(typeof data220 === "string"){
-if(!(formats42(data220))){
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data222.exact !== undefined){
+if(typeof data222.exact !== "string"){
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6130,8 +6183,11 @@ vErrors.push(err478);
 errors++;
 }
 }
-else {
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data222.prefix !== undefined){
+let data224 = data222.prefix;
+if(typeof data224 === "string"){
+if(!(formats4(data224))){
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6141,11 +6197,8 @@ vErrors.push(err479);
 errors++;
 }
 }
-if(data219.regex !== undefined){
-let data221 = data219.regex;
-if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
-if(data221.pattern === undefined){
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6154,8 +6207,12 @@ vErrors.push(err480);
 }
 errors++;
 }
-if(data221.substitution === undefined){
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data222.suffix !== undefined){
+let data225 = data222.suffix;
+if(typeof data225 === "string"){
+if(!(formats4(data225))){
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6164,9 +6221,9 @@ vErrors.push(err481);
 }
 errors++;
 }
-for(const key63 in data221){
-if(!((key63 === "pattern") || (key63 === "substitution"))){
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63}};
+}
+else {
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6176,11 +6233,11 @@ vErrors.push(err482);
 errors++;
 }
 }
-if(data221.pattern !== undefined){
-let data222 = data221.pattern;
-if(typeof data222 === "string"){
-if(!(formats46(data222))){
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data222.contains !== undefined){
+let data226 = data222.contains;
+if(typeof data226 === "string"){
+if(!(formats4(data226))){
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6191,7 +6248,7 @@ errors++;
 }
 }
 else {
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6201,11 +6258,11 @@ vErrors.push(err484);
 errors++;
 }
 }
-if(data221.substitution !== undefined){
-let data223 = data221.substitution;
-if(typeof data223 === "string"){
-if(!(formats90(data223))){
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data222.regex !== undefined){
+let data227 = data222.regex;
+if(typeof data227 === "string"){
+if(!(formats30(data227))){
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6216,7 +6273,7 @@ errors++;
 }
 }
 else {
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6226,9 +6283,11 @@ vErrors.push(err486);
 errors++;
 }
 }
-}
-else {
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data222.range !== undefined){
+let data228 = data222.range;
+if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
+if(data228.start === undefined){
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6237,12 +6296,8 @@ vErrors.push(err487);
 }
 errors++;
 }
-}
-if(data219.path !== undefined){
-let data224 = data219.path;
-if(typeof data224 === "string"){
-if(!(formats42(data224))){
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data228.end === undefined){
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6251,9 +6306,9 @@ vErrors.push(err488);
 }
 errors++;
 }
-}
-else {
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+for(const key62 in data228){
+if(!((key62 === "start") || (key62 === "end"))){
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6263,11 +6318,10 @@ vErrors.push(err489);
 errors++;
 }
 }
-if(data219.host !== undefined){
-let data225 = data219.host;
-if(typeof data225 === "string"){
-if(!(formats94(data225))){
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data228.start !== undefined){
+let data229 = data228.start;
+if(!(((typeof data229 == "number") && (!(data229 % 1) && !isNaN(data229))) && (isFinite(data229)))){
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6276,9 +6330,9 @@ vErrors.push(err490);
 }
 errors++;
 }
-}
-else {
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+if((typeof data229 == "number") && (isFinite(data229))){
+if(data229 > 9007199254740991 || isNaN(data229)){
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6287,11 +6341,8 @@ vErrors.push(err491);
 }
 errors++;
 }
-}
-if(data219.hostFrom !== undefined){
-let data226 = data219.hostFrom;
-if(typeof data226 !== "string"){
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data229 < -9007199254740991 || isNaN(data229)){
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6300,8 +6351,12 @@ vErrors.push(err492);
 }
 errors++;
 }
-if(!(data226 === "upstream")){
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+}
+if(data228.end !== undefined){
+let data230 = data228.end;
+if(!(((typeof data230 == "number") && (!(data230 % 1) && !isNaN(data230))) && (isFinite(data230)))){
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6310,10 +6365,9 @@ vErrors.push(err493);
 }
 errors++;
 }
-}
-}
-else {
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if((typeof data230 == "number") && (isFinite(data230))){
+if(data230 > 9007199254740991 || isNaN(data230)){
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6322,13 +6376,8 @@ vErrors.push(err494);
 }
 errors++;
 }
-}
-if(data207.requestHeaders !== undefined){
-let data227 = data207.requestHeaders;
-if(data227 && typeof data227 == "object" && !Array.isArray(data227)){
-for(const key64 in data227){
-if(!(((key64 === "set") || (key64 === "add")) || (key64 === "remove"))){
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key64}};
+if(data230 < -9007199254740991 || isNaN(data230)){
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6338,14 +6387,10 @@ vErrors.push(err495);
 errors++;
 }
 }
-if(data227.set !== undefined){
-let data228 = data227.set;
-if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
-for(const key65 in data228){
-const _errs564 = errors;
-if(typeof key65 === "string"){
-if(!(formats96(key65))){
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key65};
+}
+}
+else {
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6355,8 +6400,9 @@ vErrors.push(err496);
 errors++;
 }
 }
-else {
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key65};
+if(data222.present !== undefined){
+if(typeof data222.present !== "boolean"){
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6365,9 +6411,10 @@ vErrors.push(err497);
 }
 errors++;
 }
-var valid113 = _errs564 === errors;
-if(!valid113){
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key65}};
+}
+if(data222.invert !== undefined){
+if(typeof data222.invert !== "boolean"){
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6377,11 +6424,9 @@ vErrors.push(err498);
 errors++;
 }
 }
-for(const key66 in data228){
-let data229 = data228[key66];
-if(typeof data229 === "string"){
-if(!(formats98(data229))){
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6390,9 +6435,11 @@ vErrors.push(err499);
 }
 errors++;
 }
+var _valid8 = _errs553 === errors;
+valid118 = valid118 || _valid8;
 }
-else {
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set/" + key66.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(!valid118){
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6401,10 +6448,21 @@ vErrors.push(err500);
 }
 errors++;
 }
+else {
+errors = _errs550;
+if(vErrors !== null){
+if(_errs550){
+vErrors.length = _errs550;
+}
+else {
+vErrors = null;
+}
+}
+}
 }
 }
 else {
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6414,14 +6472,14 @@ vErrors.push(err501);
 errors++;
 }
 }
-if(data227.add !== undefined){
-let data230 = data227.add;
-if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
-for(const key67 in data230){
-const _errs571 = errors;
-if(typeof key67 === "string"){
-if(!(formats96(key67))){
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key67};
+if(data211.query !== undefined){
+let data233 = data211.query;
+if(data233 && typeof data233 == "object" && !Array.isArray(data233)){
+for(const key63 in data233){
+const _errs579 = errors;
+if(typeof key63 === "string"){
+if(!(formats4(key63))){
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key63};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6432,7 +6490,7 @@ errors++;
 }
 }
 else {
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key67};
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key63};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6441,9 +6499,9 @@ vErrors.push(err503);
 }
 errors++;
 }
-var valid115 = _errs571 === errors;
-if(!valid115){
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key67}};
+var valid121 = _errs579 === errors;
+if(!valid121){
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key63}};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6453,11 +6511,13 @@ vErrors.push(err504);
 errors++;
 }
 }
-for(const key68 in data230){
-let data231 = data230[key68];
-if(typeof data231 === "string"){
-if(!(formats98(data231))){
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key64 in data233){
+let data234 = data233[key64];
+const _errs583 = errors;
+let valid123 = false;
+const _errs584 = errors;
+if(typeof data234 !== "string"){
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6466,9 +6526,14 @@ vErrors.push(err505);
 }
 errors++;
 }
-}
-else {
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add/" + key68.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+var _valid9 = _errs584 === errors;
+valid123 = valid123 || _valid9;
+if(!valid123){
+const _errs586 = errors;
+if(data234 && typeof data234 == "object" && !Array.isArray(data234)){
+for(const key65 in data234){
+if(!((((((((key65 === "exact") || (key65 === "prefix")) || (key65 === "suffix")) || (key65 === "contains")) || (key65 === "regex")) || (key65 === "range")) || (key65 === "present")) || (key65 === "invert"))){
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65}};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6478,9 +6543,9 @@ vErrors.push(err506);
 errors++;
 }
 }
-}
-else {
-const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data234.exact !== undefined){
+if(typeof data234.exact !== "string"){
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6490,15 +6555,11 @@ vErrors.push(err507);
 errors++;
 }
 }
-if(data227.remove !== undefined){
-let data232 = data227.remove;
-if(Array.isArray(data232)){
-const len20 = data232.length;
-for(let i20=0; i20<len20; i20++){
-let data233 = data232[i20];
-if(typeof data233 === "string"){
-if(!(formats96(data233))){
-const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+if(data234.prefix !== undefined){
+let data236 = data234.prefix;
+if(typeof data236 === "string"){
+if(!(formats4(data236))){
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6509,7 +6570,7 @@ errors++;
 }
 }
 else {
-const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove/" + i20,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6519,9 +6580,11 @@ vErrors.push(err509);
 errors++;
 }
 }
-}
-else {
-const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data234.suffix !== undefined){
+let data237 = data234.suffix;
+if(typeof data237 === "string"){
+if(!(formats4(data237))){
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6531,9 +6594,8 @@ vErrors.push(err510);
 errors++;
 }
 }
-}
 else {
-const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6543,12 +6605,11 @@ vErrors.push(err511);
 errors++;
 }
 }
-if(data207.responseHeaders !== undefined){
-let data234 = data207.responseHeaders;
-if(data234 && typeof data234 == "object" && !Array.isArray(data234)){
-for(const key69 in data234){
-if(!(((key69 === "set") || (key69 === "add")) || (key69 === "remove"))){
-const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69}};
+if(data234.contains !== undefined){
+let data238 = data234.contains;
+if(typeof data238 === "string"){
+if(!(formats4(data238))){
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6558,14 +6619,8 @@ vErrors.push(err512);
 errors++;
 }
 }
-if(data234.set !== undefined){
-let data235 = data234.set;
-if(data235 && typeof data235 == "object" && !Array.isArray(data235)){
-for(const key70 in data235){
-const _errs585 = errors;
-if(typeof key70 === "string"){
-if(!(formats96(key70))){
-const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key70};
+else {
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6575,8 +6630,11 @@ vErrors.push(err513);
 errors++;
 }
 }
-else {
-const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key70};
+if(data234.regex !== undefined){
+let data239 = data234.regex;
+if(typeof data239 === "string"){
+if(!(formats30(data239))){
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6585,9 +6643,9 @@ vErrors.push(err514);
 }
 errors++;
 }
-var valid120 = _errs585 === errors;
-if(!valid120){
-const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key70}};
+}
+else {
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6597,11 +6655,11 @@ vErrors.push(err515);
 errors++;
 }
 }
-for(const key71 in data235){
-let data236 = data235[key71];
-if(typeof data236 === "string"){
-if(!(formats98(data236))){
-const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data234.range !== undefined){
+let data240 = data234.range;
+if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
+if(data240.start === undefined){
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6610,9 +6668,8 @@ vErrors.push(err516);
 }
 errors++;
 }
-}
-else {
-const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set/" + key71.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data240.end === undefined){
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6621,10 +6678,9 @@ vErrors.push(err517);
 }
 errors++;
 }
-}
-}
-else {
-const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+for(const key66 in data240){
+if(!((key66 === "start") || (key66 === "end"))){
+const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6634,14 +6690,10 @@ vErrors.push(err518);
 errors++;
 }
 }
-if(data234.add !== undefined){
-let data237 = data234.add;
-if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
-for(const key72 in data237){
-const _errs592 = errors;
-if(typeof key72 === "string"){
-if(!(formats96(key72))){
-const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key72};
+if(data240.start !== undefined){
+let data241 = data240.start;
+if(!(((typeof data241 == "number") && (!(data241 % 1) && !isNaN(data241))) && (isFinite(data241)))){
+const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6650,9 +6702,9 @@ vErrors.push(err519);
 }
 errors++;
 }
-}
-else {
-const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key72};
+if((typeof data241 == "number") && (isFinite(data241))){
+if(data241 > 9007199254740991 || isNaN(data241)){
+const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -6661,9 +6713,8 @@ vErrors.push(err520);
 }
 errors++;
 }
-var valid122 = _errs592 === errors;
-if(!valid122){
-const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key72}};
+if(data241 < -9007199254740991 || isNaN(data241)){
+const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -6673,11 +6724,11 @@ vErrors.push(err521);
 errors++;
 }
 }
-for(const key73 in data237){
-let data238 = data237[key73];
-if(typeof data238 === "string"){
-if(!(formats98(data238))){
-const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+if(data240.end !== undefined){
+let data242 = data240.end;
+if(!(((typeof data242 == "number") && (!(data242 % 1) && !isNaN(data242))) && (isFinite(data242)))){
+const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -6686,9 +6737,9 @@ vErrors.push(err522);
 }
 errors++;
 }
-}
-else {
-const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add/" + key73.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if((typeof data242 == "number") && (isFinite(data242))){
+if(data242 > 9007199254740991 || isNaN(data242)){
+const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6697,10 +6748,8 @@ vErrors.push(err523);
 }
 errors++;
 }
-}
-}
-else {
-const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data242 < -9007199254740991 || isNaN(data242)){
+const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -6710,15 +6759,10 @@ vErrors.push(err524);
 errors++;
 }
 }
-if(data234.remove !== undefined){
-let data239 = data234.remove;
-if(Array.isArray(data239)){
-const len21 = data239.length;
-for(let i21=0; i21<len21; i21++){
-let data240 = data239[i21];
-if(typeof data240 === "string"){
-if(!(formats96(data240))){
-const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+}
+else {
+const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -6728,8 +6772,9 @@ vErrors.push(err525);
 errors++;
 }
 }
-else {
-const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove/" + i21,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data234.present !== undefined){
+if(typeof data234.present !== "boolean"){
+const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -6739,9 +6784,9 @@ vErrors.push(err526);
 errors++;
 }
 }
-}
-else {
-const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+if(data234.invert !== undefined){
+if(typeof data234.invert !== "boolean"){
+const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6753,7 +6798,7 @@ errors++;
 }
 }
 else {
-const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6762,10 +6807,11 @@ vErrors.push(err528);
 }
 errors++;
 }
+var _valid9 = _errs586 === errors;
+valid123 = valid123 || _valid9;
 }
-}
-else {
-const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+if(!valid123){
+const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6774,13 +6820,21 @@ vErrors.push(err529);
 }
 errors++;
 }
+else {
+errors = _errs583;
+if(vErrors !== null){
+if(_errs583){
+vErrors.length = _errs583;
 }
-if(data170.redirect !== undefined){
-let data241 = data170.redirect;
-if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
-for(const key74 in data241){
-if(!(((((((key74 === "scheme") || (key74 === "host")) || (key74 === "port")) || (key74 === "path")) || (key74 === "prefix")) || (key74 === "status")) || (key74 === "stripQuery"))){
-const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6790,10 +6844,11 @@ vErrors.push(err530);
 errors++;
 }
 }
-if(data241.scheme !== undefined){
-let data242 = data241.scheme;
-if(typeof data242 !== "string"){
-const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+if(data211.fraction !== undefined){
+let data245 = data211.fraction;
+if((typeof data245 == "number") && (isFinite(data245))){
+if(data245 > 1 || isNaN(data245)){
+const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6802,8 +6857,8 @@ vErrors.push(err531);
 }
 errors++;
 }
-if(!((data242 === "http") || (data242 === "https"))){
-const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+if(data245 < 0 || isNaN(data245)){
+const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6813,11 +6868,8 @@ vErrors.push(err532);
 errors++;
 }
 }
-if(data241.host !== undefined){
-let data243 = data241.host;
-if(typeof data243 === "string"){
-if(!(formats116(data243))){
-const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+else {
+const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6827,8 +6879,12 @@ vErrors.push(err533);
 errors++;
 }
 }
-else {
-const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data211.tls !== undefined){
+let data246 = data211.tls;
+if(data246 && typeof data246 == "object" && !Array.isArray(data246)){
+for(const key67 in data246){
+if(!(key67 === "clientCertificate")){
+const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6838,10 +6894,9 @@ vErrors.push(err534);
 errors++;
 }
 }
-if(data241.port !== undefined){
-let data244 = data241.port;
-if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
-const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(data246.clientCertificate !== undefined){
+if(typeof data246.clientCertificate !== "boolean"){
+const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6850,9 +6905,10 @@ vErrors.push(err535);
 }
 errors++;
 }
-if((typeof data244 == "number") && (isFinite(data244))){
-if(data244 > 65535 || isNaN(data244)){
-const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+}
+else {
+const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6861,8 +6917,10 @@ vErrors.push(err536);
 }
 errors++;
 }
-if(data244 < 0 || isNaN(data244)){
-const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6872,12 +6930,12 @@ vErrors.push(err537);
 errors++;
 }
 }
-}
-if(data241.path !== undefined){
-let data245 = data241.path;
-if(typeof data245 === "string"){
-if(!(formats118(data245))){
-const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data209.forward !== undefined){
+let data248 = data209.forward;
+if(data248 && typeof data248 == "object" && !Array.isArray(data248)){
+for(const key68 in data248){
+if(!(func2.call(schema12.properties.forward.properties, key68))){
+const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6887,8 +6945,11 @@ vErrors.push(err538);
 errors++;
 }
 }
-else {
-const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data248.cluster !== undefined){
+let data249 = data248.cluster;
+if(typeof data249 === "string"){
+if(!(formats4(data249))){
+const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6898,11 +6959,8 @@ vErrors.push(err539);
 errors++;
 }
 }
-if(data241.prefix !== undefined){
-let data246 = data241.prefix;
-if(typeof data246 === "string"){
-if(!(formats42(data246))){
-const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6912,8 +6970,11 @@ vErrors.push(err540);
 errors++;
 }
 }
-else {
-const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data248.clusters !== undefined){
+let data250 = data248.clusters;
+if(Array.isArray(data250)){
+if(data250.length < 1){
+const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6922,11 +6983,12 @@ vErrors.push(err541);
 }
 errors++;
 }
-}
-if(data241.status !== undefined){
-let data247 = data241.status;
-if(!(((typeof data247 == "number") && (!(data247 % 1) && !isNaN(data247))) && (isFinite(data247)))){
-const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+const len24 = data250.length;
+for(let i24=0; i24<len24; i24++){
+let data251 = data250[i24];
+if(data251 && typeof data251 == "object" && !Array.isArray(data251)){
+if(data251.name === undefined){
+const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6935,8 +6997,9 @@ vErrors.push(err542);
 }
 errors++;
 }
-if(!(((((data247 === 301) || (data247 === 302)) || (data247 === 303)) || (data247 === 307)) || (data247 === 308))){
-const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+for(const key69 in data251){
+if(!((key69 === "name") || (key69 === "weight"))){
+const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -6946,9 +7009,11 @@ vErrors.push(err543);
 errors++;
 }
 }
-if(data241.stripQuery !== undefined){
-if(typeof data241.stripQuery !== "boolean"){
-const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data251.name !== undefined){
+let data252 = data251.name;
+if(typeof data252 === "string"){
+if(!(formats4(data252))){
+const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -6958,9 +7023,8 @@ vErrors.push(err544);
 errors++;
 }
 }
-}
 else {
-const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -6970,11 +7034,10 @@ vErrors.push(err545);
 errors++;
 }
 }
-if(data170.respond !== undefined){
-let data249 = data170.respond;
-if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
-if(data249.status === undefined){
-const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+if(data251.weight !== undefined){
+let data253 = data251.weight;
+if(!(((typeof data253 == "number") && (!(data253 % 1) && !isNaN(data253))) && (isFinite(data253)))){
+const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -6983,9 +7046,9 @@ vErrors.push(err546);
 }
 errors++;
 }
-for(const key75 in data249){
-if(!(((key75 === "status") || (key75 === "headers")) || (key75 === "body"))){
-const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
+if((typeof data253 == "number") && (isFinite(data253))){
+if(data253 > 4294967295 || isNaN(data253)){
+const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -6994,11 +7057,8 @@ vErrors.push(err547);
 }
 errors++;
 }
-}
-if(data249.status !== undefined){
-let data250 = data249.status;
-if(!(((typeof data250 == "number") && (!(data250 % 1) && !isNaN(data250))) && (isFinite(data250)))){
-const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data253 < 0 || isNaN(data253)){
+const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7007,9 +7067,11 @@ vErrors.push(err548);
 }
 errors++;
 }
-if((typeof data250 == "number") && (isFinite(data250))){
-if(data250 > 599 || isNaN(data250)){
-const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+}
+}
+else {
+const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7018,8 +7080,10 @@ vErrors.push(err549);
 }
 errors++;
 }
-if(data250 < 200 || isNaN(data250)){
-const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+}
+else {
+const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7029,15 +7093,11 @@ vErrors.push(err550);
 errors++;
 }
 }
-}
-if(data249.headers !== undefined){
-let data251 = data249.headers;
-if(data251 && typeof data251 == "object" && !Array.isArray(data251)){
-for(const key76 in data251){
-const _errs625 = errors;
-if(typeof key76 === "string"){
-if(!(formats96(key76))){
-const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key76};
+if(data248.clusterHeader !== undefined){
+let data254 = data248.clusterHeader;
+if(typeof data254 === "string"){
+if(!(formats124(data254))){
+const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7048,7 +7108,7 @@ errors++;
 }
 }
 else {
-const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key76};
+const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7057,9 +7117,12 @@ vErrors.push(err552);
 }
 errors++;
 }
-var valid128 = _errs625 === errors;
-if(!valid128){
-const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key76}};
+}
+if(data248.timeout !== undefined){
+let data255 = data248.timeout;
+if(typeof data255 === "string"){
+if(!(formats2(data255))){
+const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7069,11 +7132,8 @@ vErrors.push(err553);
 errors++;
 }
 }
-for(const key77 in data251){
-let data252 = data251[key77];
-if(typeof data252 === "string"){
-if(!(formats98(data252))){
-const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7083,8 +7143,11 @@ vErrors.push(err554);
 errors++;
 }
 }
-else {
-const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data248.idleTimeout !== undefined){
+let data256 = data248.idleTimeout;
+if(typeof data256 === "string"){
+if(!(formats2(data256))){
+const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7094,9 +7157,8 @@ vErrors.push(err555);
 errors++;
 }
 }
-}
 else {
-const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7106,9 +7168,11 @@ vErrors.push(err556);
 errors++;
 }
 }
-if(data249.body !== undefined){
-if(typeof data249.body !== "string"){
-const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+if(data248.grpcTimeoutHeaderMax !== undefined){
+let data257 = data248.grpcTimeoutHeaderMax;
+if(typeof data257 === "string"){
+if(!(formats2(data257))){
+const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7118,9 +7182,8 @@ vErrors.push(err557);
 errors++;
 }
 }
-}
 else {
-const err558 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+const err558 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7130,9 +7193,15 @@ vErrors.push(err558);
 errors++;
 }
 }
-}
-else {
-const err559 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes/" + i16,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+if(data248.upgrades !== undefined){
+let data258 = data248.upgrades;
+if(Array.isArray(data258)){
+const len25 = data258.length;
+for(let i25=0; i25<len25; i25++){
+let data259 = data258[i25];
+if(typeof data259 === "string"){
+if(!(formats80(data259))){
+const err559 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/upgrades/" + i25,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err559];
 }
@@ -7142,9 +7211,8 @@ vErrors.push(err559);
 errors++;
 }
 }
-}
 else {
-const err560 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err560 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/upgrades/" + i25,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err560];
 }
@@ -7156,7 +7224,7 @@ errors++;
 }
 }
 else {
-const err561 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+const err561 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err561];
 }
@@ -7166,9 +7234,12 @@ vErrors.push(err561);
 errors++;
 }
 }
-}
-else {
-const err562 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+if(data248.rewrite !== undefined){
+let data260 = data248.rewrite;
+if(data260 && typeof data260 == "object" && !Array.isArray(data260)){
+for(const key70 in data260){
+if(!(((((key70 === "prefix") || (key70 === "regex")) || (key70 === "path")) || (key70 === "host")) || (key70 === "hostFrom"))){
+const err562 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70}};
 if(vErrors === null){
 vErrors = [err562];
 }
@@ -7178,9 +7249,11 @@ vErrors.push(err562);
 errors++;
 }
 }
-}
-else {
-const err563 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+if(data260.prefix !== undefined){
+let data261 = data260.prefix;
+if(typeof data261 === "string"){
+if(!(formats90(data261))){
+const err563 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err563];
 }
@@ -7190,12 +7263,8 @@ vErrors.push(err563);
 errors++;
 }
 }
-if(data10.tcp !== undefined){
-let data254 = data10.tcp;
-if(data254 && typeof data254 == "object" && !Array.isArray(data254)){
-for(const key78 in data254){
-if(!((((((key78 === "cluster") || (key78 === "clusters")) || (key78 === "sniRoutes")) || (key78 === "idleTimeout")) || (key78 === "maxConnectAttempts")) || (key78 === "accessLog"))){
-const err564 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
+else {
+const err564 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err564];
 }
@@ -7205,11 +7274,11 @@ vErrors.push(err564);
 errors++;
 }
 }
-if(data254.cluster !== undefined){
-let data255 = data254.cluster;
-if(typeof data255 === "string"){
-if(!(formats4(data255))){
-const err565 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data260.regex !== undefined){
+let data262 = data260.regex;
+if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
+if(data262.pattern === undefined){
+const err565 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err565];
 }
@@ -7218,9 +7287,8 @@ vErrors.push(err565);
 }
 errors++;
 }
-}
-else {
-const err566 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data262.substitution === undefined){
+const err566 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err566];
 }
@@ -7229,12 +7297,9 @@ vErrors.push(err566);
 }
 errors++;
 }
-}
-if(data254.clusters !== undefined){
-let data256 = data254.clusters;
-if(Array.isArray(data256)){
-if(data256.length < 1){
-const err567 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+for(const key71 in data262){
+if(!((key71 === "pattern") || (key71 === "substitution"))){
+const err567 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71}};
 if(vErrors === null){
 vErrors = [err567];
 }
@@ -7243,12 +7308,12 @@ vErrors.push(err567);
 }
 errors++;
 }
-const len22 = data256.length;
-for(let i22=0; i22<len22; i22++){
-let data257 = data256[i22];
-if(data257 && typeof data257 == "object" && !Array.isArray(data257)){
-if(data257.name === undefined){
-const err568 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+if(data262.pattern !== undefined){
+let data263 = data262.pattern;
+if(typeof data263 === "string"){
+if(!(formats30(data263))){
+const err568 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err568];
 }
@@ -7257,9 +7322,9 @@ vErrors.push(err568);
 }
 errors++;
 }
-for(const key79 in data257){
-if(!((key79 === "name") || (key79 === "weight"))){
-const err569 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79}};
+}
+else {
+const err569 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err569];
 }
@@ -7269,11 +7334,11 @@ vErrors.push(err569);
 errors++;
 }
 }
-if(data257.name !== undefined){
-let data258 = data257.name;
-if(typeof data258 === "string"){
-if(!(formats4(data258))){
-const err570 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data262.substitution !== undefined){
+let data264 = data262.substitution;
+if(typeof data264 === "string"){
+if(!(formats138(data264))){
+const err570 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err570];
 }
@@ -7284,7 +7349,7 @@ errors++;
 }
 }
 else {
-const err571 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err571 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err571];
 }
@@ -7294,10 +7359,9 @@ vErrors.push(err571);
 errors++;
 }
 }
-if(data257.weight !== undefined){
-let data259 = data257.weight;
-if(!(((typeof data259 == "number") && (!(data259 % 1) && !isNaN(data259))) && (isFinite(data259)))){
-const err572 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err572 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -7306,9 +7370,12 @@ vErrors.push(err572);
 }
 errors++;
 }
-if((typeof data259 == "number") && (isFinite(data259))){
-if(data259 > 4294967295 || isNaN(data259)){
-const err573 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data260.path !== undefined){
+let data265 = data260.path;
+if(typeof data265 === "string"){
+if(!(formats90(data265))){
+const err573 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -7317,8 +7384,9 @@ vErrors.push(err573);
 }
 errors++;
 }
-if(data259 < 0 || isNaN(data259)){
-const err574 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+else {
+const err574 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err574];
 }
@@ -7328,10 +7396,11 @@ vErrors.push(err574);
 errors++;
 }
 }
-}
-}
-else {
-const err575 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i22,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data260.host !== undefined){
+let data266 = data260.host;
+if(typeof data266 === "string"){
+if(!(formats142(data266))){
+const err575 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err575];
 }
@@ -7341,9 +7410,8 @@ vErrors.push(err575);
 errors++;
 }
 }
-}
 else {
-const err576 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err576 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err576];
 }
@@ -7353,14 +7421,10 @@ vErrors.push(err576);
 errors++;
 }
 }
-if(data254.sniRoutes !== undefined){
-let data260 = data254.sniRoutes;
-if(data260 && typeof data260 == "object" && !Array.isArray(data260)){
-for(const key80 in data260){
-const _errs648 = errors;
-if(typeof key80 === "string"){
-if(!(formats242(key80))){
-const err577 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key80};
+if(data260.hostFrom !== undefined){
+let data267 = data260.hostFrom;
+if(typeof data267 !== "string"){
+const err577 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err577];
 }
@@ -7369,9 +7433,8 @@ vErrors.push(err577);
 }
 errors++;
 }
-}
-else {
-const err578 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key80};
+if(!(data267 === "upstream")){
+const err578 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -7380,9 +7443,10 @@ vErrors.push(err578);
 }
 errors++;
 }
-var valid134 = _errs648 === errors;
-if(!valid134){
-const err579 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key80}};
+}
+}
+else {
+const err579 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -7392,14 +7456,12 @@ vErrors.push(err579);
 errors++;
 }
 }
-for(const key81 in data260){
-let data261 = data260[key81];
-const _errs652 = errors;
-let valid136 = false;
-const _errs653 = errors;
-if(typeof data261 === "string"){
-if(!(formats4(data261))){
-const err580 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(data248.requestHeaders !== undefined){
+let data268 = data248.requestHeaders;
+if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
+for(const key72 in data268){
+if(!(((key72 === "set") || (key72 === "add")) || (key72 === "remove"))){
+const err580 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -7409,8 +7471,14 @@ vErrors.push(err580);
 errors++;
 }
 }
-else {
-const err581 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data268.set !== undefined){
+let data269 = data268.set;
+if(data269 && typeof data269 == "object" && !Array.isArray(data269)){
+for(const key73 in data269){
+const _errs666 = errors;
+if(typeof key73 === "string"){
+if(!(formats144(key73))){
+const err581 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -7419,13 +7487,9 @@ vErrors.push(err581);
 }
 errors++;
 }
-var _valid7 = _errs653 === errors;
-valid136 = valid136 || _valid7;
-if(!valid136){
-const _errs655 = errors;
-if(Array.isArray(data261)){
-if(data261.length < 1){
-const err582 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err582 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -7434,12 +7498,9 @@ vErrors.push(err582);
 }
 errors++;
 }
-const len23 = data261.length;
-for(let i23=0; i23<len23; i23++){
-let data262 = data261[i23];
-if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
-if(data262.name === undefined){
-const err583 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/required",keyword:"required",params:{missingProperty: "name"}};
+var valid136 = _errs666 === errors;
+if(!valid136){
+const err583 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -7448,9 +7509,12 @@ vErrors.push(err583);
 }
 errors++;
 }
-for(const key82 in data262){
-if(!((key82 === "name") || (key82 === "weight"))){
-const err584 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82}};
+}
+for(const key74 in data269){
+let data270 = data269[key74];
+if(typeof data270 === "string"){
+if(!(formats146(data270))){
+const err584 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -7460,11 +7524,8 @@ vErrors.push(err584);
 errors++;
 }
 }
-if(data262.name !== undefined){
-let data263 = data262.name;
-if(typeof data263 === "string"){
-if(!(formats4(data263))){
-const err585 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err585 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -7474,8 +7535,9 @@ vErrors.push(err585);
 errors++;
 }
 }
+}
 else {
-const err586 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err586 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -7485,10 +7547,14 @@ vErrors.push(err586);
 errors++;
 }
 }
-if(data262.weight !== undefined){
-let data264 = data262.weight;
-if(!(((typeof data264 == "number") && (!(data264 % 1) && !isNaN(data264))) && (isFinite(data264)))){
-const err587 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data268.add !== undefined){
+let data271 = data268.add;
+if(data271 && typeof data271 == "object" && !Array.isArray(data271)){
+for(const key75 in data271){
+const _errs673 = errors;
+if(typeof key75 === "string"){
+if(!(formats144(key75))){
+const err587 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key75};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -7497,9 +7563,9 @@ vErrors.push(err587);
 }
 errors++;
 }
-if((typeof data264 == "number") && (isFinite(data264))){
-if(data264 > 4294967295 || isNaN(data264)){
-const err588 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+else {
+const err588 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key75};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -7508,8 +7574,9 @@ vErrors.push(err588);
 }
 errors++;
 }
-if(data264 < 0 || isNaN(data264)){
-const err589 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+var valid138 = _errs673 === errors;
+if(!valid138){
+const err589 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key75}};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -7519,10 +7586,11 @@ vErrors.push(err589);
 errors++;
 }
 }
-}
-}
-else {
-const err590 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i23,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/type",keyword:"type",params:{type: "object"}};
+for(const key76 in data271){
+let data272 = data271[key76];
+if(typeof data272 === "string"){
+if(!(formats146(data272))){
+const err590 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add/" + key76.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -7532,9 +7600,8 @@ vErrors.push(err590);
 errors++;
 }
 }
-}
 else {
-const err591 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
+const err591 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add/" + key76.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -7543,11 +7610,10 @@ vErrors.push(err591);
 }
 errors++;
 }
-var _valid7 = _errs655 === errors;
-valid136 = valid136 || _valid7;
 }
-if(!valid136){
-const err592 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err592 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -7556,21 +7622,16 @@ vErrors.push(err592);
 }
 errors++;
 }
-else {
-errors = _errs652;
-if(vErrors !== null){
-if(_errs652){
-vErrors.length = _errs652;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err593 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+if(data268.remove !== undefined){
+let data273 = data268.remove;
+if(Array.isArray(data273)){
+const len26 = data273.length;
+for(let i26=0; i26<len26; i26++){
+let data274 = data273[i26];
+if(typeof data274 === "string"){
+if(!(formats144(data274))){
+const err593 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/remove/" + i26,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -7580,11 +7641,8 @@ vErrors.push(err593);
 errors++;
 }
 }
-if(data254.idleTimeout !== undefined){
-let data265 = data254.idleTimeout;
-if(typeof data265 === "string"){
-if(!(formats2(data265))){
-const err594 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err594 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/remove/" + i26,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -7594,8 +7652,9 @@ vErrors.push(err594);
 errors++;
 }
 }
+}
 else {
-const err595 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err595 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err595];
 }
@@ -7605,10 +7664,9 @@ vErrors.push(err595);
 errors++;
 }
 }
-if(data254.maxConnectAttempts !== undefined){
-let data266 = data254.maxConnectAttempts;
-if(!(((typeof data266 == "number") && (!(data266 % 1) && !isNaN(data266))) && (isFinite(data266)))){
-const err596 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err596 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err596];
 }
@@ -7617,9 +7675,13 @@ vErrors.push(err596);
 }
 errors++;
 }
-if((typeof data266 == "number") && (isFinite(data266))){
-if(data266 > 100 || isNaN(data266)){
-const err597 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+}
+if(data248.responseHeaders !== undefined){
+let data275 = data248.responseHeaders;
+if(data275 && typeof data275 == "object" && !Array.isArray(data275)){
+for(const key77 in data275){
+if(!(((key77 === "set") || (key77 === "add")) || (key77 === "remove"))){
+const err597 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
 if(vErrors === null){
 vErrors = [err597];
 }
@@ -7628,8 +7690,15 @@ vErrors.push(err597);
 }
 errors++;
 }
-if(data266 < 1 || isNaN(data266)){
-const err598 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+if(data275.set !== undefined){
+let data276 = data275.set;
+if(data276 && typeof data276 == "object" && !Array.isArray(data276)){
+for(const key78 in data276){
+const _errs687 = errors;
+if(typeof key78 === "string"){
+if(!(formats144(key78))){
+const err598 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key78};
 if(vErrors === null){
 vErrors = [err598];
 }
@@ -7639,16 +7708,8 @@ vErrors.push(err598);
 errors++;
 }
 }
-}
-if(data254.accessLog !== undefined){
-let data267 = data254.accessLog;
-if(Array.isArray(data267)){
-const len24 = data267.length;
-for(let i24=0; i24<len24; i24++){
-let data268 = data267[i24];
-if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
-if(data268.path === undefined){
-const err599 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+else {
+const err599 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key78};
 if(vErrors === null){
 vErrors = [err599];
 }
@@ -7657,9 +7718,9 @@ vErrors.push(err599);
 }
 errors++;
 }
-for(const key83 in data268){
-if(!((((key83 === "path") || (key83 === "format")) || (key83 === "json")) || (key83 === "filter"))){
-const err600 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83}};
+var valid143 = _errs687 === errors;
+if(!valid143){
+const err600 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key78}};
 if(vErrors === null){
 vErrors = [err600];
 }
@@ -7669,11 +7730,11 @@ vErrors.push(err600);
 errors++;
 }
 }
-if(data268.path !== undefined){
-let data269 = data268.path;
-if(typeof data269 === "string"){
-if(!(formats4(data269))){
-const err601 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+for(const key79 in data276){
+let data277 = data276[key79];
+if(typeof data277 === "string"){
+if(!(formats146(data277))){
+const err601 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err601];
 }
@@ -7684,7 +7745,7 @@ errors++;
 }
 }
 else {
-const err602 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+const err602 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err602];
 }
@@ -7694,9 +7755,9 @@ vErrors.push(err602);
 errors++;
 }
 }
-if(data268.format !== undefined){
-if(typeof data268.format !== "string"){
-const err603 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/format",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err603 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err603];
 }
@@ -7706,10 +7767,14 @@ vErrors.push(err603);
 errors++;
 }
 }
-if(data268.json !== undefined){
-let data271 = data268.json;
-if(!(data271 && typeof data271 == "object" && !Array.isArray(data271))){
-const err604 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/json",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(data275.add !== undefined){
+let data278 = data275.add;
+if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
+for(const key80 in data278){
+const _errs694 = errors;
+if(typeof key80 === "string"){
+if(!(formats144(key80))){
+const err604 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key80};
 if(vErrors === null){
 vErrors = [err604];
 }
@@ -7719,12 +7784,8 @@ vErrors.push(err604);
 errors++;
 }
 }
-if(data268.filter !== undefined){
-let data272 = data268.filter;
-if(data272 && typeof data272 == "object" && !Array.isArray(data272)){
-for(const key84 in data272){
-if(!(key84 === "status")){
-const err605 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84}};
+else {
+const err605 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key80};
 if(vErrors === null){
 vErrors = [err605];
 }
@@ -7733,12 +7794,9 @@ vErrors.push(err605);
 }
 errors++;
 }
-}
-if(data272.status !== undefined){
-let data273 = data272.status;
-if(typeof data273 === "string"){
-if(!(formats36(data273))){
-const err606 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+var valid145 = _errs694 === errors;
+if(!valid145){
+const err606 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key80}};
 if(vErrors === null){
 vErrors = [err606];
 }
@@ -7748,8 +7806,11 @@ vErrors.push(err606);
 errors++;
 }
 }
-else {
-const err607 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+for(const key81 in data278){
+let data279 = data278[key81];
+if(typeof data279 === "string"){
+if(!(formats146(data279))){
+const err607 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err607];
 }
@@ -7759,9 +7820,8 @@ vErrors.push(err607);
 errors++;
 }
 }
-}
 else {
-const err608 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+const err608 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err608];
 }
@@ -7773,7 +7833,7 @@ errors++;
 }
 }
 else {
-const err609 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i24,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+const err609 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err609];
 }
@@ -7783,9 +7843,15 @@ vErrors.push(err609);
 errors++;
 }
 }
-}
-else {
-const err610 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+if(data275.remove !== undefined){
+let data280 = data275.remove;
+if(Array.isArray(data280)){
+const len27 = data280.length;
+for(let i27=0; i27<len27; i27++){
+let data281 = data280[i27];
+if(typeof data281 === "string"){
+if(!(formats144(data281))){
+const err610 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/remove/" + i27,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err610];
 }
@@ -7795,9 +7861,8 @@ vErrors.push(err610);
 errors++;
 }
 }
-}
 else {
-const err611 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+const err611 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/remove/" + i27,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err611];
 }
@@ -7809,7 +7874,7 @@ errors++;
 }
 }
 else {
-const err612 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+const err612 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err612];
 }
@@ -7821,7 +7886,7 @@ errors++;
 }
 }
 else {
-const err613 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+const err613 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err613];
 }
@@ -7831,15 +7896,9 @@ vErrors.push(err613);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data274 = data.clusters;
-if(Array.isArray(data274)){
-const len25 = data274.length;
-for(let i25=0; i25<len25; i25++){
-let data275 = data274[i25];
-if(data275 && typeof data275 == "object" && !Array.isArray(data275)){
-if(data275.name === undefined){
-const err614 = {instancePath:instancePath+"/clusters/" + i25,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+else {
+const err614 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err614];
 }
@@ -7848,9 +7907,13 @@ vErrors.push(err614);
 }
 errors++;
 }
-for(const key85 in data275){
-if(!(func2.call(schema11.properties.clusters.items.properties, key85))){
-const err615 = {instancePath:instancePath+"/clusters/" + i25,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85}};
+}
+if(data209.redirect !== undefined){
+let data282 = data209.redirect;
+if(data282 && typeof data282 == "object" && !Array.isArray(data282)){
+for(const key82 in data282){
+if(!(((((((key82 === "scheme") || (key82 === "host")) || (key82 === "port")) || (key82 === "path")) || (key82 === "prefix")) || (key82 === "status")) || (key82 === "stripQuery"))){
+const err615 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82}};
 if(vErrors === null){
 vErrors = [err615];
 }
@@ -7860,11 +7923,10 @@ vErrors.push(err615);
 errors++;
 }
 }
-if(data275.name !== undefined){
-let data276 = data275.name;
-if(typeof data276 === "string"){
-if(!(formats4(data276))){
-const err616 = {instancePath:instancePath+"/clusters/" + i25+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(data282.scheme !== undefined){
+let data283 = data282.scheme;
+if(typeof data283 !== "string"){
+const err616 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err616];
 }
@@ -7873,9 +7935,8 @@ vErrors.push(err616);
 }
 errors++;
 }
-}
-else {
-const err617 = {instancePath:instancePath+"/clusters/" + i25+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(!((data283 === "http") || (data283 === "https"))){
+const err617 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err617];
 }
@@ -7885,10 +7946,11 @@ vErrors.push(err617);
 errors++;
 }
 }
-if(data275.type !== undefined){
-let data277 = data275.type;
-if(typeof data277 !== "string"){
-const err618 = {instancePath:instancePath+"/clusters/" + i25+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(data282.host !== undefined){
+let data284 = data282.host;
+if(typeof data284 === "string"){
+if(!(formats164(data284))){
+const err618 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err618];
 }
@@ -7897,8 +7959,9 @@ vErrors.push(err618);
 }
 errors++;
 }
-if(!((data277 === "static") || (data277 === "originalDst"))){
-const err619 = {instancePath:instancePath+"/clusters/" + i25+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+}
+else {
+const err619 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err619];
 }
@@ -7908,18 +7971,10 @@ vErrors.push(err619);
 errors++;
 }
 }
-if(data275.endpoints !== undefined){
-let data278 = data275.endpoints;
-if(Array.isArray(data278)){
-const len26 = data278.length;
-for(let i26=0; i26<len26; i26++){
-let data279 = data278[i26];
-const _errs696 = errors;
-let valid149 = false;
-const _errs697 = errors;
-if(typeof data279 === "string"){
-if(!(formats256(data279))){
-const err620 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data282.port !== undefined){
+let data285 = data282.port;
+if(!(((typeof data285 == "number") && (!(data285 % 1) && !isNaN(data285))) && (isFinite(data285)))){
+const err620 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err620];
 }
@@ -7928,9 +7983,9 @@ vErrors.push(err620);
 }
 errors++;
 }
-}
-else {
-const err621 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if((typeof data285 == "number") && (isFinite(data285))){
+if(data285 > 65535 || isNaN(data285)){
+const err621 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err621];
 }
@@ -7939,13 +7994,8 @@ vErrors.push(err621);
 }
 errors++;
 }
-var _valid8 = _errs697 === errors;
-valid149 = valid149 || _valid8;
-if(!valid149){
-const _errs699 = errors;
-if(data279 && typeof data279 == "object" && !Array.isArray(data279)){
-if(data279.address === undefined){
-const err622 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+if(data285 < 0 || isNaN(data285)){
+const err622 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err622];
 }
@@ -7954,9 +8004,13 @@ vErrors.push(err622);
 }
 errors++;
 }
-for(const key86 in data279){
-if(!((key86 === "address") || (key86 === "weight"))){
-const err623 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86}};
+}
+}
+if(data282.path !== undefined){
+let data286 = data282.path;
+if(typeof data286 === "string"){
+if(!(formats166(data286))){
+const err623 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err623];
 }
@@ -7966,11 +8020,8 @@ vErrors.push(err623);
 errors++;
 }
 }
-if(data279.address !== undefined){
-let data280 = data279.address;
-if(typeof data280 === "string"){
-if(!(formats256(data280))){
-const err624 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+else {
+const err624 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err624];
 }
@@ -7980,8 +8031,11 @@ vErrors.push(err624);
 errors++;
 }
 }
-else {
-const err625 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(data282.prefix !== undefined){
+let data287 = data282.prefix;
+if(typeof data287 === "string"){
+if(!(formats90(data287))){
+const err625 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err625];
 }
@@ -7991,10 +8045,8 @@ vErrors.push(err625);
 errors++;
 }
 }
-if(data279.weight !== undefined){
-let data281 = data279.weight;
-if(!(((typeof data281 == "number") && (!(data281 % 1) && !isNaN(data281))) && (isFinite(data281)))){
-const err626 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err626 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err626];
 }
@@ -8003,9 +8055,11 @@ vErrors.push(err626);
 }
 errors++;
 }
-if((typeof data281 == "number") && (isFinite(data281))){
-if(data281 > 4294967295 || isNaN(data281)){
-const err627 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data282.status !== undefined){
+let data288 = data282.status;
+if(!(((typeof data288 == "number") && (!(data288 % 1) && !isNaN(data288))) && (isFinite(data288)))){
+const err627 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err627];
 }
@@ -8014,8 +8068,8 @@ vErrors.push(err627);
 }
 errors++;
 }
-if(data281 < 1 || isNaN(data281)){
-const err628 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(!(((((data288 === 301) || (data288 === 302)) || (data288 === 303)) || (data288 === 307)) || (data288 === 308))){
+const err628 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err628];
 }
@@ -8025,10 +8079,9 @@ vErrors.push(err628);
 errors++;
 }
 }
-}
-}
-else {
-const err629 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data282.stripQuery !== undefined){
+if(typeof data282.stripQuery !== "boolean"){
+const err629 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err629];
 }
@@ -8037,11 +8090,10 @@ vErrors.push(err629);
 }
 errors++;
 }
-var _valid8 = _errs699 === errors;
-valid149 = valid149 || _valid8;
 }
-if(!valid149){
-const err630 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints/" + i26,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+}
+else {
+const err630 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err630];
 }
@@ -8050,21 +8102,12 @@ vErrors.push(err630);
 }
 errors++;
 }
-else {
-errors = _errs696;
-if(vErrors !== null){
-if(_errs696){
-vErrors.length = _errs696;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err631 = {instancePath:instancePath+"/clusters/" + i25+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(data209.respond !== undefined){
+let data290 = data209.respond;
+if(data290 && typeof data290 == "object" && !Array.isArray(data290)){
+if(data290.status === undefined){
+const err631 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err631];
 }
@@ -8073,11 +8116,9 @@ vErrors.push(err631);
 }
 errors++;
 }
-}
-if(data275.protocol !== undefined){
-let data282 = data275.protocol;
-if(typeof data282 !== "string"){
-const err632 = {instancePath:instancePath+"/clusters/" + i25+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+for(const key83 in data290){
+if(!(((key83 === "status") || (key83 === "headers")) || (key83 === "body"))){
+const err632 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83}};
 if(vErrors === null){
 vErrors = [err632];
 }
@@ -8086,8 +8127,11 @@ vErrors.push(err632);
 }
 errors++;
 }
-if(!(((data282 === "http1") || (data282 === "http2")) || (data282 === "auto"))){
-const err633 = {instancePath:instancePath+"/clusters/" + i25+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+}
+if(data290.status !== undefined){
+let data291 = data290.status;
+if(!(((typeof data291 == "number") && (!(data291 % 1) && !isNaN(data291))) && (isFinite(data291)))){
+const err633 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err633];
 }
@@ -8096,11 +8140,9 @@ vErrors.push(err633);
 }
 errors++;
 }
-}
-if(data275.proxyProtocol !== undefined){
-let data283 = data275.proxyProtocol;
-if(typeof data283 !== "string"){
-const err634 = {instancePath:instancePath+"/clusters/" + i25+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+if((typeof data291 == "number") && (isFinite(data291))){
+if(data291 > 599 || isNaN(data291)){
+const err634 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err634];
 }
@@ -8109,8 +8151,8 @@ vErrors.push(err634);
 }
 errors++;
 }
-if(!((data283 === "v1") || (data283 === "v2"))){
-const err635 = {instancePath:instancePath+"/clusters/" + i25+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.proxyProtocol.enum}};
+if(data291 < 200 || isNaN(data291)){
+const err635 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err635];
 }
@@ -8120,11 +8162,15 @@ vErrors.push(err635);
 errors++;
 }
 }
-if(data275.connectTimeout !== undefined){
-let data284 = data275.connectTimeout;
-if(typeof data284 === "string"){
-if(!(formats2(data284))){
-const err636 = {instancePath:instancePath+"/clusters/" + i25+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+}
+if(data290.headers !== undefined){
+let data292 = data290.headers;
+if(data292 && typeof data292 == "object" && !Array.isArray(data292)){
+for(const key84 in data292){
+const _errs727 = errors;
+if(typeof key84 === "string"){
+if(!(formats144(key84))){
+const err636 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key84};
 if(vErrors === null){
 vErrors = [err636];
 }
@@ -8135,7 +8181,7 @@ errors++;
 }
 }
 else {
-const err637 = {instancePath:instancePath+"/clusters/" + i25+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+const err637 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key84};
 if(vErrors === null){
 vErrors = [err637];
 }
@@ -8144,13 +8190,9 @@ vErrors.push(err637);
 }
 errors++;
 }
-}
-if(data275.loadBalancing !== undefined){
-let data285 = data275.loadBalancing;
-if(data285 && typeof data285 == "object" && !Array.isArray(data285)){
-for(const key87 in data285){
-if(!(key87 === "policy")){
-const err638 = {instancePath:instancePath+"/clusters/" + i25+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87}};
+var valid151 = _errs727 === errors;
+if(!valid151){
+const err638 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key84}};
 if(vErrors === null){
 vErrors = [err638];
 }
@@ -8160,10 +8202,11 @@ vErrors.push(err638);
 errors++;
 }
 }
-if(data285.policy !== undefined){
-let data286 = data285.policy;
-if(typeof data286 !== "string"){
-const err639 = {instancePath:instancePath+"/clusters/" + i25+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+for(const key85 in data292){
+let data293 = data292[key85];
+if(typeof data293 === "string"){
+if(!(formats146(data293))){
+const err639 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers/" + key85.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err639];
 }
@@ -8172,8 +8215,9 @@ vErrors.push(err639);
 }
 errors++;
 }
-if(!((data286 === "roundRobin") || (data286 === "random"))){
-const err640 = {instancePath:instancePath+"/clusters/" + i25+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+else {
+const err640 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers/" + key85.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err640];
 }
@@ -8185,7 +8229,7 @@ errors++;
 }
 }
 else {
-const err641 = {instancePath:instancePath+"/clusters/" + i25+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+const err641 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err641];
 }
@@ -8195,12 +8239,9 @@ vErrors.push(err641);
 errors++;
 }
 }
-if(data275.connections !== undefined){
-let data287 = data275.connections;
-if(data287 && typeof data287 == "object" && !Array.isArray(data287)){
-for(const key88 in data287){
-if(!((key88 === "idleTimeout") || (key88 === "maxRequests"))){
-const err642 = {instancePath:instancePath+"/clusters/" + i25+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key88}};
+if(data290.body !== undefined){
+if(typeof data290.body !== "string"){
+const err642 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err642];
 }
@@ -8210,11 +8251,9 @@ vErrors.push(err642);
 errors++;
 }
 }
-if(data287.idleTimeout !== undefined){
-let data288 = data287.idleTimeout;
-if(typeof data288 === "string"){
-if(!(formats2(data288))){
-const err643 = {instancePath:instancePath+"/clusters/" + i25+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+}
+else {
+const err643 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err643];
 }
@@ -8224,8 +8263,9 @@ vErrors.push(err643);
 errors++;
 }
 }
+}
 else {
-const err644 = {instancePath:instancePath+"/clusters/" + i25+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err644 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err644];
 }
@@ -8235,10 +8275,9 @@ vErrors.push(err644);
 errors++;
 }
 }
-if(data287.maxRequests !== undefined){
-let data289 = data287.maxRequests;
-if(!(((typeof data289 == "number") && (!(data289 % 1) && !isNaN(data289))) && (isFinite(data289)))){
-const err645 = {instancePath:instancePath+"/clusters/" + i25+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err645 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err645];
 }
@@ -8247,9 +8286,10 @@ vErrors.push(err645);
 }
 errors++;
 }
-if((typeof data289 == "number") && (isFinite(data289))){
-if(data289 > 2147483647 || isNaN(data289)){
-const err646 = {instancePath:instancePath+"/clusters/" + i25+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+else {
+const err646 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err646];
 }
@@ -8258,8 +8298,10 @@ vErrors.push(err646);
 }
 errors++;
 }
-if(data289 < 0 || isNaN(data289)){
-const err647 = {instancePath:instancePath+"/clusters/" + i25+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err647 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err647];
 }
@@ -8270,9 +8312,8 @@ errors++;
 }
 }
 }
-}
 else {
-const err648 = {instancePath:instancePath+"/clusters/" + i25+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+const err648 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err648];
 }
@@ -8282,12 +8323,12 @@ vErrors.push(err648);
 errors++;
 }
 }
-if(data275.circuitBreakers !== undefined){
-let data290 = data275.circuitBreakers;
-if(data290 && typeof data290 == "object" && !Array.isArray(data290)){
-for(const key89 in data290){
-if(!((((key89 === "maxConnections") || (key89 === "maxPendingRequests")) || (key89 === "maxRequests")) || (key89 === "maxRetries"))){
-const err649 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key89}};
+if(data10.tcp !== undefined){
+let data295 = data10.tcp;
+if(data295 && typeof data295 == "object" && !Array.isArray(data295)){
+for(const key86 in data295){
+if(!((((((key86 === "cluster") || (key86 === "clusters")) || (key86 === "sniRoutes")) || (key86 === "idleTimeout")) || (key86 === "maxConnectAttempts")) || (key86 === "accessLog"))){
+const err649 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86}};
 if(vErrors === null){
 vErrors = [err649];
 }
@@ -8297,10 +8338,11 @@ vErrors.push(err649);
 errors++;
 }
 }
-if(data290.maxConnections !== undefined){
-let data291 = data290.maxConnections;
-if(!(((typeof data291 == "number") && (!(data291 % 1) && !isNaN(data291))) && (isFinite(data291)))){
-const err650 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if(data295.cluster !== undefined){
+let data296 = data295.cluster;
+if(typeof data296 === "string"){
+if(!(formats4(data296))){
+const err650 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err650];
 }
@@ -8309,9 +8351,9 @@ vErrors.push(err650);
 }
 errors++;
 }
-if((typeof data291 == "number") && (isFinite(data291))){
-if(data291 > 2147483647 || isNaN(data291)){
-const err651 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+else {
+const err651 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err651];
 }
@@ -8320,8 +8362,12 @@ vErrors.push(err651);
 }
 errors++;
 }
-if(data291 < 0 || isNaN(data291)){
-const err652 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data295.clusters !== undefined){
+let data297 = data295.clusters;
+if(Array.isArray(data297)){
+if(data297.length < 1){
+const err652 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err652];
 }
@@ -8330,12 +8376,12 @@ vErrors.push(err652);
 }
 errors++;
 }
-}
-}
-if(data290.maxPendingRequests !== undefined){
-let data292 = data290.maxPendingRequests;
-if(!(((typeof data292 == "number") && (!(data292 % 1) && !isNaN(data292))) && (isFinite(data292)))){
-const err653 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+const len28 = data297.length;
+for(let i28=0; i28<len28; i28++){
+let data298 = data297[i28];
+if(data298 && typeof data298 == "object" && !Array.isArray(data298)){
+if(data298.name === undefined){
+const err653 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err653];
 }
@@ -8344,9 +8390,9 @@ vErrors.push(err653);
 }
 errors++;
 }
-if((typeof data292 == "number") && (isFinite(data292))){
-if(data292 > 2147483647 || isNaN(data292)){
-const err654 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+for(const key87 in data298){
+if(!((key87 === "name") || (key87 === "weight"))){
+const err654 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87}};
 if(vErrors === null){
 vErrors = [err654];
 }
@@ -8355,8 +8401,12 @@ vErrors.push(err654);
 }
 errors++;
 }
-if(data292 < 0 || isNaN(data292)){
-const err655 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data298.name !== undefined){
+let data299 = data298.name;
+if(typeof data299 === "string"){
+if(!(formats4(data299))){
+const err655 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err655];
 }
@@ -8366,11 +8416,8 @@ vErrors.push(err655);
 errors++;
 }
 }
-}
-if(data290.maxRequests !== undefined){
-let data293 = data290.maxRequests;
-if(!(((typeof data293 == "number") && (!(data293 % 1) && !isNaN(data293))) && (isFinite(data293)))){
-const err656 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+else {
+const err656 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err656];
 }
@@ -8379,9 +8426,11 @@ vErrors.push(err656);
 }
 errors++;
 }
-if((typeof data293 == "number") && (isFinite(data293))){
-if(data293 > 2147483647 || isNaN(data293)){
-const err657 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data298.weight !== undefined){
+let data300 = data298.weight;
+if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
+const err657 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err657];
 }
@@ -8390,8 +8439,9 @@ vErrors.push(err657);
 }
 errors++;
 }
-if(data293 < 0 || isNaN(data293)){
-const err658 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data300 == "number") && (isFinite(data300))){
+if(data300 > 4294967295 || isNaN(data300)){
+const err658 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err658];
 }
@@ -8400,12 +8450,8 @@ vErrors.push(err658);
 }
 errors++;
 }
-}
-}
-if(data290.maxRetries !== undefined){
-let data294 = data290.maxRetries;
-if(!(((typeof data294 == "number") && (!(data294 % 1) && !isNaN(data294))) && (isFinite(data294)))){
-const err659 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(data300 < 0 || isNaN(data300)){
+const err659 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err659];
 }
@@ -8414,9 +8460,11 @@ vErrors.push(err659);
 }
 errors++;
 }
-if((typeof data294 == "number") && (isFinite(data294))){
-if(data294 > 2147483647 || isNaN(data294)){
-const err660 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+}
+else {
+const err660 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err660];
 }
@@ -8425,8 +8473,10 @@ vErrors.push(err660);
 }
 errors++;
 }
-if(data294 < 0 || isNaN(data294)){
-const err661 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err661 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err661];
 }
@@ -8436,10 +8486,14 @@ vErrors.push(err661);
 errors++;
 }
 }
-}
-}
-else {
-const err662 = {instancePath:instancePath+"/clusters/" + i25+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(data295.sniRoutes !== undefined){
+let data301 = data295.sniRoutes;
+if(data301 && typeof data301 == "object" && !Array.isArray(data301)){
+for(const key88 in data301){
+const _errs750 = errors;
+if(typeof key88 === "string"){
+if(!(formats290(key88))){
+const err662 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key88};
 if(vErrors === null){
 vErrors = [err662];
 }
@@ -8449,9 +8503,8 @@ vErrors.push(err662);
 errors++;
 }
 }
-}
 else {
-const err663 = {instancePath:instancePath+"/clusters/" + i25,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err663 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key88};
 if(vErrors === null){
 vErrors = [err663];
 }
@@ -8460,10 +8513,9 @@ vErrors.push(err663);
 }
 errors++;
 }
-}
-}
-else {
-const err664 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+var valid157 = _errs750 === errors;
+if(!valid157){
+const err664 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key88}};
 if(vErrors === null){
 vErrors = [err664];
 }
@@ -8473,14 +8525,1892 @@ vErrors.push(err664);
 errors++;
 }
 }
-}
-else {
-const err665 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+for(const key89 in data301){
+let data302 = data301[key89];
+const _errs754 = errors;
+let valid159 = false;
+const _errs755 = errors;
+if(typeof data302 === "string"){
+if(!(formats4(data302))){
+const err665 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err665];
 }
 else {
 vErrors.push(err665);
+}
+errors++;
+}
+}
+else {
+const err666 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err666];
+}
+else {
+vErrors.push(err666);
+}
+errors++;
+}
+var _valid10 = _errs755 === errors;
+valid159 = valid159 || _valid10;
+if(!valid159){
+const _errs757 = errors;
+if(Array.isArray(data302)){
+if(data302.length < 1){
+const err667 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
+if(vErrors === null){
+vErrors = [err667];
+}
+else {
+vErrors.push(err667);
+}
+errors++;
+}
+const len29 = data302.length;
+for(let i29=0; i29<len29; i29++){
+let data303 = data302[i29];
+if(data303 && typeof data303 == "object" && !Array.isArray(data303)){
+if(data303.name === undefined){
+const err668 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(vErrors === null){
+vErrors = [err668];
+}
+else {
+vErrors.push(err668);
+}
+errors++;
+}
+for(const key90 in data303){
+if(!((key90 === "name") || (key90 === "weight"))){
+const err669 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key90}};
+if(vErrors === null){
+vErrors = [err669];
+}
+else {
+vErrors.push(err669);
+}
+errors++;
+}
+}
+if(data303.name !== undefined){
+let data304 = data303.name;
+if(typeof data304 === "string"){
+if(!(formats4(data304))){
+const err670 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err670];
+}
+else {
+vErrors.push(err670);
+}
+errors++;
+}
+}
+else {
+const err671 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err671];
+}
+else {
+vErrors.push(err671);
+}
+errors++;
+}
+}
+if(data303.weight !== undefined){
+let data305 = data303.weight;
+if(!(((typeof data305 == "number") && (!(data305 % 1) && !isNaN(data305))) && (isFinite(data305)))){
+const err672 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err672];
+}
+else {
+vErrors.push(err672);
+}
+errors++;
+}
+if((typeof data305 == "number") && (isFinite(data305))){
+if(data305 > 4294967295 || isNaN(data305)){
+const err673 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+if(vErrors === null){
+vErrors = [err673];
+}
+else {
+vErrors.push(err673);
+}
+errors++;
+}
+if(data305 < 0 || isNaN(data305)){
+const err674 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err674];
+}
+else {
+vErrors.push(err674);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err675 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err675];
+}
+else {
+vErrors.push(err675);
+}
+errors++;
+}
+}
+}
+else {
+const err676 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err676];
+}
+else {
+vErrors.push(err676);
+}
+errors++;
+}
+var _valid10 = _errs757 === errors;
+valid159 = valid159 || _valid10;
+}
+if(!valid159){
+const err677 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err677];
+}
+else {
+vErrors.push(err677);
+}
+errors++;
+}
+else {
+errors = _errs754;
+if(vErrors !== null){
+if(_errs754){
+vErrors.length = _errs754;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err678 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err678];
+}
+else {
+vErrors.push(err678);
+}
+errors++;
+}
+}
+if(data295.idleTimeout !== undefined){
+let data306 = data295.idleTimeout;
+if(typeof data306 === "string"){
+if(!(formats2(data306))){
+const err679 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err679];
+}
+else {
+vErrors.push(err679);
+}
+errors++;
+}
+}
+else {
+const err680 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err680];
+}
+else {
+vErrors.push(err680);
+}
+errors++;
+}
+}
+if(data295.maxConnectAttempts !== undefined){
+let data307 = data295.maxConnectAttempts;
+if(!(((typeof data307 == "number") && (!(data307 % 1) && !isNaN(data307))) && (isFinite(data307)))){
+const err681 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err681];
+}
+else {
+vErrors.push(err681);
+}
+errors++;
+}
+if((typeof data307 == "number") && (isFinite(data307))){
+if(data307 > 100 || isNaN(data307)){
+const err682 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+if(vErrors === null){
+vErrors = [err682];
+}
+else {
+vErrors.push(err682);
+}
+errors++;
+}
+if(data307 < 1 || isNaN(data307)){
+const err683 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(vErrors === null){
+vErrors = [err683];
+}
+else {
+vErrors.push(err683);
+}
+errors++;
+}
+}
+}
+if(data295.accessLog !== undefined){
+let data308 = data295.accessLog;
+if(Array.isArray(data308)){
+const len30 = data308.length;
+for(let i30=0; i30<len30; i30++){
+let data309 = data308[i30];
+if(data309 && typeof data309 == "object" && !Array.isArray(data309)){
+if(data309.path === undefined){
+const err684 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+if(vErrors === null){
+vErrors = [err684];
+}
+else {
+vErrors.push(err684);
+}
+errors++;
+}
+for(const key91 in data309){
+if(!((((key91 === "path") || (key91 === "format")) || (key91 === "json")) || (key91 === "filter"))){
+const err685 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key91}};
+if(vErrors === null){
+vErrors = [err685];
+}
+else {
+vErrors.push(err685);
+}
+errors++;
+}
+}
+if(data309.path !== undefined){
+let data310 = data309.path;
+if(typeof data310 === "string"){
+if(!(formats4(data310))){
+const err686 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err686];
+}
+else {
+vErrors.push(err686);
+}
+errors++;
+}
+}
+else {
+const err687 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err687];
+}
+else {
+vErrors.push(err687);
+}
+errors++;
+}
+}
+if(data309.format !== undefined){
+if(typeof data309.format !== "string"){
+const err688 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/format",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err688];
+}
+else {
+vErrors.push(err688);
+}
+errors++;
+}
+}
+if(data309.json !== undefined){
+let data312 = data309.json;
+if(!(data312 && typeof data312 == "object" && !Array.isArray(data312))){
+const err689 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/json",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err689];
+}
+else {
+vErrors.push(err689);
+}
+errors++;
+}
+}
+if(data309.filter !== undefined){
+let data313 = data309.filter;
+if(data313 && typeof data313 == "object" && !Array.isArray(data313)){
+for(const key92 in data313){
+if(!(key92 === "status")){
+const err690 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key92}};
+if(vErrors === null){
+vErrors = [err690];
+}
+else {
+vErrors.push(err690);
+}
+errors++;
+}
+}
+if(data313.status !== undefined){
+let data314 = data313.status;
+if(typeof data314 === "string"){
+if(!(formats84(data314))){
+const err691 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(vErrors === null){
+vErrors = [err691];
+}
+else {
+vErrors.push(err691);
+}
+errors++;
+}
+}
+else {
+const err692 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err692];
+}
+else {
+vErrors.push(err692);
+}
+errors++;
+}
+}
+}
+else {
+const err693 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err693];
+}
+else {
+vErrors.push(err693);
+}
+errors++;
+}
+}
+}
+else {
+const err694 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err694];
+}
+else {
+vErrors.push(err694);
+}
+errors++;
+}
+}
+}
+else {
+const err695 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err695];
+}
+else {
+vErrors.push(err695);
+}
+errors++;
+}
+}
+}
+else {
+const err696 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err696];
+}
+else {
+vErrors.push(err696);
+}
+errors++;
+}
+}
+}
+else {
+const err697 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err697];
+}
+else {
+vErrors.push(err697);
+}
+errors++;
+}
+}
+}
+else {
+const err698 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err698];
+}
+else {
+vErrors.push(err698);
+}
+errors++;
+}
+}
+if(data.clusters !== undefined){
+let data315 = data.clusters;
+if(Array.isArray(data315)){
+const len31 = data315.length;
+for(let i31=0; i31<len31; i31++){
+let data316 = data315[i31];
+if(data316 && typeof data316 == "object" && !Array.isArray(data316)){
+if(data316.name === undefined){
+const err699 = {instancePath:instancePath+"/clusters/" + i31,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(vErrors === null){
+vErrors = [err699];
+}
+else {
+vErrors.push(err699);
+}
+errors++;
+}
+for(const key93 in data316){
+if(!(func2.call(schema11.properties.clusters.items.properties, key93))){
+const err700 = {instancePath:instancePath+"/clusters/" + i31,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key93}};
+if(vErrors === null){
+vErrors = [err700];
+}
+else {
+vErrors.push(err700);
+}
+errors++;
+}
+}
+if(data316.name !== undefined){
+let data317 = data316.name;
+if(typeof data317 === "string"){
+if(!(formats4(data317))){
+const err701 = {instancePath:instancePath+"/clusters/" + i31+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err701];
+}
+else {
+vErrors.push(err701);
+}
+errors++;
+}
+}
+else {
+const err702 = {instancePath:instancePath+"/clusters/" + i31+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err702];
+}
+else {
+vErrors.push(err702);
+}
+errors++;
+}
+}
+if(data316.type !== undefined){
+let data318 = data316.type;
+if(typeof data318 !== "string"){
+const err703 = {instancePath:instancePath+"/clusters/" + i31+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err703];
+}
+else {
+vErrors.push(err703);
+}
+errors++;
+}
+if(!((data318 === "static") || (data318 === "originalDst"))){
+const err704 = {instancePath:instancePath+"/clusters/" + i31+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+if(vErrors === null){
+vErrors = [err704];
+}
+else {
+vErrors.push(err704);
+}
+errors++;
+}
+}
+if(data316.endpoints !== undefined){
+let data319 = data316.endpoints;
+if(Array.isArray(data319)){
+const len32 = data319.length;
+for(let i32=0; i32<len32; i32++){
+let data320 = data319[i32];
+const _errs798 = errors;
+let valid172 = false;
+const _errs799 = errors;
+if(typeof data320 === "string"){
+if(!(formats304(data320))){
+const err705 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(vErrors === null){
+vErrors = [err705];
+}
+else {
+vErrors.push(err705);
+}
+errors++;
+}
+}
+else {
+const err706 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err706];
+}
+else {
+vErrors.push(err706);
+}
+errors++;
+}
+var _valid11 = _errs799 === errors;
+valid172 = valid172 || _valid11;
+if(!valid172){
+const _errs801 = errors;
+if(data320 && typeof data320 == "object" && !Array.isArray(data320)){
+if(data320.address === undefined){
+const err707 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+if(vErrors === null){
+vErrors = [err707];
+}
+else {
+vErrors.push(err707);
+}
+errors++;
+}
+for(const key94 in data320){
+if(!((key94 === "address") || (key94 === "weight"))){
+const err708 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key94}};
+if(vErrors === null){
+vErrors = [err708];
+}
+else {
+vErrors.push(err708);
+}
+errors++;
+}
+}
+if(data320.address !== undefined){
+let data321 = data320.address;
+if(typeof data321 === "string"){
+if(!(formats304(data321))){
+const err709 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(vErrors === null){
+vErrors = [err709];
+}
+else {
+vErrors.push(err709);
+}
+errors++;
+}
+}
+else {
+const err710 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err710];
+}
+else {
+vErrors.push(err710);
+}
+errors++;
+}
+}
+if(data320.weight !== undefined){
+let data322 = data320.weight;
+if(!(((typeof data322 == "number") && (!(data322 % 1) && !isNaN(data322))) && (isFinite(data322)))){
+const err711 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err711];
+}
+else {
+vErrors.push(err711);
+}
+errors++;
+}
+if((typeof data322 == "number") && (isFinite(data322))){
+if(data322 > 4294967295 || isNaN(data322)){
+const err712 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+if(vErrors === null){
+vErrors = [err712];
+}
+else {
+vErrors.push(err712);
+}
+errors++;
+}
+if(data322 < 1 || isNaN(data322)){
+const err713 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(vErrors === null){
+vErrors = [err713];
+}
+else {
+vErrors.push(err713);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err714 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err714];
+}
+else {
+vErrors.push(err714);
+}
+errors++;
+}
+var _valid11 = _errs801 === errors;
+valid172 = valid172 || _valid11;
+}
+if(!valid172){
+const err715 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err715];
+}
+else {
+vErrors.push(err715);
+}
+errors++;
+}
+else {
+errors = _errs798;
+if(vErrors !== null){
+if(_errs798){
+vErrors.length = _errs798;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err716 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err716];
+}
+else {
+vErrors.push(err716);
+}
+errors++;
+}
+}
+if(data316.protocol !== undefined){
+let data323 = data316.protocol;
+if(typeof data323 !== "string"){
+const err717 = {instancePath:instancePath+"/clusters/" + i31+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err717];
+}
+else {
+vErrors.push(err717);
+}
+errors++;
+}
+if(!(((data323 === "http1") || (data323 === "http2")) || (data323 === "auto"))){
+const err718 = {instancePath:instancePath+"/clusters/" + i31+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+if(vErrors === null){
+vErrors = [err718];
+}
+else {
+vErrors.push(err718);
+}
+errors++;
+}
+}
+if(data316.proxyProtocol !== undefined){
+let data324 = data316.proxyProtocol;
+if(typeof data324 !== "string"){
+const err719 = {instancePath:instancePath+"/clusters/" + i31+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err719];
+}
+else {
+vErrors.push(err719);
+}
+errors++;
+}
+if(!((data324 === "v1") || (data324 === "v2"))){
+const err720 = {instancePath:instancePath+"/clusters/" + i31+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.proxyProtocol.enum}};
+if(vErrors === null){
+vErrors = [err720];
+}
+else {
+vErrors.push(err720);
+}
+errors++;
+}
+}
+if(data316.tls !== undefined){
+let data325 = data316.tls;
+if(data325 && typeof data325 == "object" && !Array.isArray(data325)){
+for(const key95 in data325){
+if(!((((((key95 === "ca") || (key95 === "serverName")) || (key95 === "subjectAltNames")) || (key95 === "cert")) || (key95 === "key")) || (key95 === "insecureSkipVerify"))){
+const err721 = {instancePath:instancePath+"/clusters/" + i31+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key95}};
+if(vErrors === null){
+vErrors = [err721];
+}
+else {
+vErrors.push(err721);
+}
+errors++;
+}
+}
+if(data325.ca !== undefined){
+let data326 = data325.ca;
+if(typeof data326 === "string"){
+if(!(formats4(data326))){
+const err722 = {instancePath:instancePath+"/clusters/" + i31+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err722];
+}
+else {
+vErrors.push(err722);
+}
+errors++;
+}
+}
+else {
+const err723 = {instancePath:instancePath+"/clusters/" + i31+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err723];
+}
+else {
+vErrors.push(err723);
+}
+errors++;
+}
+}
+if(data325.serverName !== undefined){
+let data327 = data325.serverName;
+if(typeof data327 === "string"){
+if(!(formats142(data327))){
+const err724 = {instancePath:instancePath+"/clusters/" + i31+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/format",keyword:"format",params:{format: "authority"}};
+if(vErrors === null){
+vErrors = [err724];
+}
+else {
+vErrors.push(err724);
+}
+errors++;
+}
+}
+else {
+const err725 = {instancePath:instancePath+"/clusters/" + i31+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err725];
+}
+else {
+vErrors.push(err725);
+}
+errors++;
+}
+}
+if(data325.subjectAltNames !== undefined){
+let data328 = data325.subjectAltNames;
+if(Array.isArray(data328)){
+const len33 = data328.length;
+for(let i33=0; i33<len33; i33++){
+let data329 = data328[i33];
+if(data329 && typeof data329 == "object" && !Array.isArray(data329)){
+for(const key96 in data329){
+if(!(((key96 === "dns") || (key96 === "uri")) || (key96 === "ip"))){
+const err726 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key96}};
+if(vErrors === null){
+vErrors = [err726];
+}
+else {
+vErrors.push(err726);
+}
+errors++;
+}
+}
+if(data329.dns !== undefined){
+let data330 = data329.dns;
+const _errs825 = errors;
+let valid178 = false;
+const _errs826 = errors;
+if(typeof data330 === "string"){
+if(!(formats4(data330))){
+const err727 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err727];
+}
+else {
+vErrors.push(err727);
+}
+errors++;
+}
+}
+else {
+const err728 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err728];
+}
+else {
+vErrors.push(err728);
+}
+errors++;
+}
+var _valid12 = _errs826 === errors;
+valid178 = valid178 || _valid12;
+if(!valid178){
+const _errs828 = errors;
+if(data330 && typeof data330 == "object" && !Array.isArray(data330)){
+for(const key97 in data330){
+if(!(((((key97 === "exact") || (key97 === "prefix")) || (key97 === "suffix")) || (key97 === "contains")) || (key97 === "regex"))){
+const err729 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key97}};
+if(vErrors === null){
+vErrors = [err729];
+}
+else {
+vErrors.push(err729);
+}
+errors++;
+}
+}
+if(data330.exact !== undefined){
+let data331 = data330.exact;
+if(typeof data331 === "string"){
+if(!(formats4(data331))){
+const err730 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err730];
+}
+else {
+vErrors.push(err730);
+}
+errors++;
+}
+}
+else {
+const err731 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err731];
+}
+else {
+vErrors.push(err731);
+}
+errors++;
+}
+}
+if(data330.prefix !== undefined){
+let data332 = data330.prefix;
+if(typeof data332 === "string"){
+if(!(formats4(data332))){
+const err732 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err732];
+}
+else {
+vErrors.push(err732);
+}
+errors++;
+}
+}
+else {
+const err733 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err733];
+}
+else {
+vErrors.push(err733);
+}
+errors++;
+}
+}
+if(data330.suffix !== undefined){
+let data333 = data330.suffix;
+if(typeof data333 === "string"){
+if(!(formats4(data333))){
+const err734 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err734];
+}
+else {
+vErrors.push(err734);
+}
+errors++;
+}
+}
+else {
+const err735 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err735];
+}
+else {
+vErrors.push(err735);
+}
+errors++;
+}
+}
+if(data330.contains !== undefined){
+let data334 = data330.contains;
+if(typeof data334 === "string"){
+if(!(formats4(data334))){
+const err736 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err736];
+}
+else {
+vErrors.push(err736);
+}
+errors++;
+}
+}
+else {
+const err737 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err737];
+}
+else {
+vErrors.push(err737);
+}
+errors++;
+}
+}
+if(data330.regex !== undefined){
+let data335 = data330.regex;
+if(typeof data335 === "string"){
+if(!(formats30(data335))){
+const err738 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err738];
+}
+else {
+vErrors.push(err738);
+}
+errors++;
+}
+}
+else {
+const err739 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err739];
+}
+else {
+vErrors.push(err739);
+}
+errors++;
+}
+}
+}
+else {
+const err740 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err740];
+}
+else {
+vErrors.push(err740);
+}
+errors++;
+}
+var _valid12 = _errs828 === errors;
+valid178 = valid178 || _valid12;
+}
+if(!valid178){
+const err741 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err741];
+}
+else {
+vErrors.push(err741);
+}
+errors++;
+}
+else {
+errors = _errs825;
+if(vErrors !== null){
+if(_errs825){
+vErrors.length = _errs825;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data329.uri !== undefined){
+let data336 = data329.uri;
+const _errs842 = errors;
+let valid180 = false;
+const _errs843 = errors;
+if(typeof data336 === "string"){
+if(!(formats4(data336))){
+const err742 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err742];
+}
+else {
+vErrors.push(err742);
+}
+errors++;
+}
+}
+else {
+const err743 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err743];
+}
+else {
+vErrors.push(err743);
+}
+errors++;
+}
+var _valid13 = _errs843 === errors;
+valid180 = valid180 || _valid13;
+if(!valid180){
+const _errs845 = errors;
+if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
+for(const key98 in data336){
+if(!(((((key98 === "exact") || (key98 === "prefix")) || (key98 === "suffix")) || (key98 === "contains")) || (key98 === "regex"))){
+const err744 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key98}};
+if(vErrors === null){
+vErrors = [err744];
+}
+else {
+vErrors.push(err744);
+}
+errors++;
+}
+}
+if(data336.exact !== undefined){
+let data337 = data336.exact;
+if(typeof data337 === "string"){
+if(!(formats4(data337))){
+const err745 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err745];
+}
+else {
+vErrors.push(err745);
+}
+errors++;
+}
+}
+else {
+const err746 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err746];
+}
+else {
+vErrors.push(err746);
+}
+errors++;
+}
+}
+if(data336.prefix !== undefined){
+let data338 = data336.prefix;
+if(typeof data338 === "string"){
+if(!(formats4(data338))){
+const err747 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err747];
+}
+else {
+vErrors.push(err747);
+}
+errors++;
+}
+}
+else {
+const err748 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err748];
+}
+else {
+vErrors.push(err748);
+}
+errors++;
+}
+}
+if(data336.suffix !== undefined){
+let data339 = data336.suffix;
+if(typeof data339 === "string"){
+if(!(formats4(data339))){
+const err749 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err749];
+}
+else {
+vErrors.push(err749);
+}
+errors++;
+}
+}
+else {
+const err750 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err750];
+}
+else {
+vErrors.push(err750);
+}
+errors++;
+}
+}
+if(data336.contains !== undefined){
+let data340 = data336.contains;
+if(typeof data340 === "string"){
+if(!(formats4(data340))){
+const err751 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err751];
+}
+else {
+vErrors.push(err751);
+}
+errors++;
+}
+}
+else {
+const err752 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err752];
+}
+else {
+vErrors.push(err752);
+}
+errors++;
+}
+}
+if(data336.regex !== undefined){
+let data341 = data336.regex;
+if(typeof data341 === "string"){
+if(!(formats30(data341))){
+const err753 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err753];
+}
+else {
+vErrors.push(err753);
+}
+errors++;
+}
+}
+else {
+const err754 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err754];
+}
+else {
+vErrors.push(err754);
+}
+errors++;
+}
+}
+}
+else {
+const err755 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err755];
+}
+else {
+vErrors.push(err755);
+}
+errors++;
+}
+var _valid13 = _errs845 === errors;
+valid180 = valid180 || _valid13;
+}
+if(!valid180){
+const err756 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err756];
+}
+else {
+vErrors.push(err756);
+}
+errors++;
+}
+else {
+errors = _errs842;
+if(vErrors !== null){
+if(_errs842){
+vErrors.length = _errs842;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data329.ip !== undefined){
+let data342 = data329.ip;
+const _errs859 = errors;
+let valid182 = false;
+const _errs860 = errors;
+if(typeof data342 === "string"){
+if(!(formats4(data342))){
+const err757 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err757];
+}
+else {
+vErrors.push(err757);
+}
+errors++;
+}
+}
+else {
+const err758 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err758];
+}
+else {
+vErrors.push(err758);
+}
+errors++;
+}
+var _valid14 = _errs860 === errors;
+valid182 = valid182 || _valid14;
+if(!valid182){
+const _errs862 = errors;
+if(data342 && typeof data342 == "object" && !Array.isArray(data342)){
+for(const key99 in data342){
+if(!(((((key99 === "exact") || (key99 === "prefix")) || (key99 === "suffix")) || (key99 === "contains")) || (key99 === "regex"))){
+const err759 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key99}};
+if(vErrors === null){
+vErrors = [err759];
+}
+else {
+vErrors.push(err759);
+}
+errors++;
+}
+}
+if(data342.exact !== undefined){
+let data343 = data342.exact;
+if(typeof data343 === "string"){
+if(!(formats4(data343))){
+const err760 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err760];
+}
+else {
+vErrors.push(err760);
+}
+errors++;
+}
+}
+else {
+const err761 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err761];
+}
+else {
+vErrors.push(err761);
+}
+errors++;
+}
+}
+if(data342.prefix !== undefined){
+let data344 = data342.prefix;
+if(typeof data344 === "string"){
+if(!(formats4(data344))){
+const err762 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err762];
+}
+else {
+vErrors.push(err762);
+}
+errors++;
+}
+}
+else {
+const err763 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err763];
+}
+else {
+vErrors.push(err763);
+}
+errors++;
+}
+}
+if(data342.suffix !== undefined){
+let data345 = data342.suffix;
+if(typeof data345 === "string"){
+if(!(formats4(data345))){
+const err764 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err764];
+}
+else {
+vErrors.push(err764);
+}
+errors++;
+}
+}
+else {
+const err765 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err765];
+}
+else {
+vErrors.push(err765);
+}
+errors++;
+}
+}
+if(data342.contains !== undefined){
+let data346 = data342.contains;
+if(typeof data346 === "string"){
+if(!(formats4(data346))){
+const err766 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err766];
+}
+else {
+vErrors.push(err766);
+}
+errors++;
+}
+}
+else {
+const err767 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err767];
+}
+else {
+vErrors.push(err767);
+}
+errors++;
+}
+}
+if(data342.regex !== undefined){
+let data347 = data342.regex;
+if(typeof data347 === "string"){
+if(!(formats30(data347))){
+const err768 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err768];
+}
+else {
+vErrors.push(err768);
+}
+errors++;
+}
+}
+else {
+const err769 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err769];
+}
+else {
+vErrors.push(err769);
+}
+errors++;
+}
+}
+}
+else {
+const err770 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err770];
+}
+else {
+vErrors.push(err770);
+}
+errors++;
+}
+var _valid14 = _errs862 === errors;
+valid182 = valid182 || _valid14;
+}
+if(!valid182){
+const err771 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf",keyword:"anyOf",params:{}};
+if(vErrors === null){
+vErrors = [err771];
+}
+else {
+vErrors.push(err771);
+}
+errors++;
+}
+else {
+errors = _errs859;
+if(vErrors !== null){
+if(_errs859){
+vErrors.length = _errs859;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err772 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err772];
+}
+else {
+vErrors.push(err772);
+}
+errors++;
+}
+}
+}
+else {
+const err773 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err773];
+}
+else {
+vErrors.push(err773);
+}
+errors++;
+}
+}
+if(data325.cert !== undefined){
+let data348 = data325.cert;
+if(typeof data348 === "string"){
+if(!(formats4(data348))){
+const err774 = {instancePath:instancePath+"/clusters/" + i31+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err774];
+}
+else {
+vErrors.push(err774);
+}
+errors++;
+}
+}
+else {
+const err775 = {instancePath:instancePath+"/clusters/" + i31+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err775];
+}
+else {
+vErrors.push(err775);
+}
+errors++;
+}
+}
+if(data325.key !== undefined){
+let data349 = data325.key;
+if(typeof data349 === "string"){
+if(!(formats4(data349))){
+const err776 = {instancePath:instancePath+"/clusters/" + i31+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err776];
+}
+else {
+vErrors.push(err776);
+}
+errors++;
+}
+}
+else {
+const err777 = {instancePath:instancePath+"/clusters/" + i31+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err777];
+}
+else {
+vErrors.push(err777);
+}
+errors++;
+}
+}
+if(data325.insecureSkipVerify !== undefined){
+if(typeof data325.insecureSkipVerify !== "boolean"){
+const err778 = {instancePath:instancePath+"/clusters/" + i31+"/tls/insecureSkipVerify",schemaPath:"#/properties/clusters/items/properties/tls/properties/insecureSkipVerify/type",keyword:"type",params:{type: "boolean"}};
+if(vErrors === null){
+vErrors = [err778];
+}
+else {
+vErrors.push(err778);
+}
+errors++;
+}
+}
+}
+else {
+const err779 = {instancePath:instancePath+"/clusters/" + i31+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err779];
+}
+else {
+vErrors.push(err779);
+}
+errors++;
+}
+}
+if(data316.connectTimeout !== undefined){
+let data351 = data316.connectTimeout;
+if(typeof data351 === "string"){
+if(!(formats2(data351))){
+const err780 = {instancePath:instancePath+"/clusters/" + i31+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err780];
+}
+else {
+vErrors.push(err780);
+}
+errors++;
+}
+}
+else {
+const err781 = {instancePath:instancePath+"/clusters/" + i31+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err781];
+}
+else {
+vErrors.push(err781);
+}
+errors++;
+}
+}
+if(data316.loadBalancing !== undefined){
+let data352 = data316.loadBalancing;
+if(data352 && typeof data352 == "object" && !Array.isArray(data352)){
+for(const key100 in data352){
+if(!(key100 === "policy")){
+const err782 = {instancePath:instancePath+"/clusters/" + i31+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key100}};
+if(vErrors === null){
+vErrors = [err782];
+}
+else {
+vErrors.push(err782);
+}
+errors++;
+}
+}
+if(data352.policy !== undefined){
+let data353 = data352.policy;
+if(typeof data353 !== "string"){
+const err783 = {instancePath:instancePath+"/clusters/" + i31+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err783];
+}
+else {
+vErrors.push(err783);
+}
+errors++;
+}
+if(!((data353 === "roundRobin") || (data353 === "random"))){
+const err784 = {instancePath:instancePath+"/clusters/" + i31+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+if(vErrors === null){
+vErrors = [err784];
+}
+else {
+vErrors.push(err784);
+}
+errors++;
+}
+}
+}
+else {
+const err785 = {instancePath:instancePath+"/clusters/" + i31+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err785];
+}
+else {
+vErrors.push(err785);
+}
+errors++;
+}
+}
+if(data316.connections !== undefined){
+let data354 = data316.connections;
+if(data354 && typeof data354 == "object" && !Array.isArray(data354)){
+for(const key101 in data354){
+if(!((key101 === "idleTimeout") || (key101 === "maxRequests"))){
+const err786 = {instancePath:instancePath+"/clusters/" + i31+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key101}};
+if(vErrors === null){
+vErrors = [err786];
+}
+else {
+vErrors.push(err786);
+}
+errors++;
+}
+}
+if(data354.idleTimeout !== undefined){
+let data355 = data354.idleTimeout;
+if(typeof data355 === "string"){
+if(!(formats2(data355))){
+const err787 = {instancePath:instancePath+"/clusters/" + i31+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(vErrors === null){
+vErrors = [err787];
+}
+else {
+vErrors.push(err787);
+}
+errors++;
+}
+}
+else {
+const err788 = {instancePath:instancePath+"/clusters/" + i31+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err788];
+}
+else {
+vErrors.push(err788);
+}
+errors++;
+}
+}
+if(data354.maxRequests !== undefined){
+let data356 = data354.maxRequests;
+if(!(((typeof data356 == "number") && (!(data356 % 1) && !isNaN(data356))) && (isFinite(data356)))){
+const err789 = {instancePath:instancePath+"/clusters/" + i31+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err789];
+}
+else {
+vErrors.push(err789);
+}
+errors++;
+}
+if((typeof data356 == "number") && (isFinite(data356))){
+if(data356 > 2147483647 || isNaN(data356)){
+const err790 = {instancePath:instancePath+"/clusters/" + i31+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err790];
+}
+else {
+vErrors.push(err790);
+}
+errors++;
+}
+if(data356 < 0 || isNaN(data356)){
+const err791 = {instancePath:instancePath+"/clusters/" + i31+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err791];
+}
+else {
+vErrors.push(err791);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err792 = {instancePath:instancePath+"/clusters/" + i31+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err792];
+}
+else {
+vErrors.push(err792);
+}
+errors++;
+}
+}
+if(data316.circuitBreakers !== undefined){
+let data357 = data316.circuitBreakers;
+if(data357 && typeof data357 == "object" && !Array.isArray(data357)){
+for(const key102 in data357){
+if(!((((key102 === "maxConnections") || (key102 === "maxPendingRequests")) || (key102 === "maxRequests")) || (key102 === "maxRetries"))){
+const err793 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key102}};
+if(vErrors === null){
+vErrors = [err793];
+}
+else {
+vErrors.push(err793);
+}
+errors++;
+}
+}
+if(data357.maxConnections !== undefined){
+let data358 = data357.maxConnections;
+if(!(((typeof data358 == "number") && (!(data358 % 1) && !isNaN(data358))) && (isFinite(data358)))){
+const err794 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err794];
+}
+else {
+vErrors.push(err794);
+}
+errors++;
+}
+if((typeof data358 == "number") && (isFinite(data358))){
+if(data358 > 2147483647 || isNaN(data358)){
+const err795 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err795];
+}
+else {
+vErrors.push(err795);
+}
+errors++;
+}
+if(data358 < 0 || isNaN(data358)){
+const err796 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err796];
+}
+else {
+vErrors.push(err796);
+}
+errors++;
+}
+}
+}
+if(data357.maxPendingRequests !== undefined){
+let data359 = data357.maxPendingRequests;
+if(!(((typeof data359 == "number") && (!(data359 % 1) && !isNaN(data359))) && (isFinite(data359)))){
+const err797 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err797];
+}
+else {
+vErrors.push(err797);
+}
+errors++;
+}
+if((typeof data359 == "number") && (isFinite(data359))){
+if(data359 > 2147483647 || isNaN(data359)){
+const err798 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err798];
+}
+else {
+vErrors.push(err798);
+}
+errors++;
+}
+if(data359 < 0 || isNaN(data359)){
+const err799 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err799];
+}
+else {
+vErrors.push(err799);
+}
+errors++;
+}
+}
+}
+if(data357.maxRequests !== undefined){
+let data360 = data357.maxRequests;
+if(!(((typeof data360 == "number") && (!(data360 % 1) && !isNaN(data360))) && (isFinite(data360)))){
+const err800 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err800];
+}
+else {
+vErrors.push(err800);
+}
+errors++;
+}
+if((typeof data360 == "number") && (isFinite(data360))){
+if(data360 > 2147483647 || isNaN(data360)){
+const err801 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err801];
+}
+else {
+vErrors.push(err801);
+}
+errors++;
+}
+if(data360 < 0 || isNaN(data360)){
+const err802 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err802];
+}
+else {
+vErrors.push(err802);
+}
+errors++;
+}
+}
+}
+if(data357.maxRetries !== undefined){
+let data361 = data357.maxRetries;
+if(!(((typeof data361 == "number") && (!(data361 % 1) && !isNaN(data361))) && (isFinite(data361)))){
+const err803 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err803];
+}
+else {
+vErrors.push(err803);
+}
+errors++;
+}
+if((typeof data361 == "number") && (isFinite(data361))){
+if(data361 > 2147483647 || isNaN(data361)){
+const err804 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err804];
+}
+else {
+vErrors.push(err804);
+}
+errors++;
+}
+if(data361 < 0 || isNaN(data361)){
+const err805 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err805];
+}
+else {
+vErrors.push(err805);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err806 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err806];
+}
+else {
+vErrors.push(err806);
+}
+errors++;
+}
+}
+}
+else {
+const err807 = {instancePath:instancePath+"/clusters/" + i31,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err807];
+}
+else {
+vErrors.push(err807);
+}
+errors++;
+}
+}
+}
+else {
+const err808 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err808];
+}
+else {
+vErrors.push(err808);
+}
+errors++;
+}
+}
+}
+else {
+const err809 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err809];
+}
+else {
+vErrors.push(err809);
 }
 errors++;
 }

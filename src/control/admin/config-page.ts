@@ -1,5 +1,5 @@
 // /config_dump: the configuration that the workers carry, in the sections that Envoy has: as the user wrote it (bootstrap),
-// and checked, with every default filled in. Primary thread; read only. Later: secrets are to be blanked here.
+// and checked, with every default filled in. Private keys and ticket keys are left out. Primary thread; read only.
 
 import type { Answer, CompileMatcher, Page, TextMatcher } from './page.ts';
 import { json, text } from './page.ts';
@@ -31,7 +31,7 @@ function configDump(view: AdminView, compile: CompileMatcher, query: URLSearchPa
     return text(`Error while parsing name_regex from ${query.get('name_regex')}: ${error instanceof Error ? error.message : ''}\n`, 400);
   }
   if (view.published === null) return json({ configs: [] });
-  const { bootstrap, clusters, listeners, routes } = sections(view.published, matches);
+  const { bootstrap, clusters, listeners, routes } = withoutSecrets(sections(view.published, matches));
   const resource = query.get('resource');
   if (!resource) {
     return json({
@@ -47,6 +47,11 @@ function configDump(view: AdminView, compile: CompileMatcher, query: URLSearchPa
   const found = Object.hasOwn(all, resource) ? all[resource] : undefined;
   if (!Array.isArray(found)) return text(`${resource} not found in config dump`, 404);
   return json({ configs: found });
+}
+
+/** In a snapshot, what begins with `secret` is one. */
+function withoutSecrets<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value, (key, item: unknown) => (/^secret[A-Z]/.test(key) ? '[redacted]' : item))) as T;
 }
 
 function sections(published: Published, matches: TextMatcher): Record<'bootstrap' | 'clusters' | 'listeners' | 'routes', object> {

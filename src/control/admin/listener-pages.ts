@@ -20,9 +20,9 @@ export function listenerPages(view: AdminView): Page[] {
 
 function listeners(view: AdminView, query: URLSearchParams): Answer {
   const { published } = view;
-  const bound = published?.snapshot.listeners.map(({ name, address }) => ({ name, address: published.addresses[name] ?? address })) ?? [];
+  const bound = published?.snapshot.listeners.map(({ name, address }) => ({ name, address: published.addresses[name] ?? address, ...view.engineOf(name) })) ?? [];
   if (query.get('format') === 'json') {
-    return json({ listener_statuses: bound.map(({ name, address }) => ({ name, local_address: addressJson(address) })) });
+    return json({ listener_statuses: bound.map(({ name, address, engine, why }) => ({ name, local_address: addressJson(address), ...(why === '' ? {} : { engine, engine_reason: why }) })) });
   }
   return text(bound.map(({ name, address }) => `${name}::${address.kind === 'unix' ? address.path : formatAddress(address)}\n`).join(''));
 }

@@ -3,6 +3,7 @@
 
 import type { LogLevel, Snapshot } from '../../config/snapshot.ts';
 import type { Address } from '../../core/address.ts';
+import type { CertificateFacts } from '../../security/certificate-facts.ts';
 import type { Plan } from '../../shared/plan.ts';
 
 /** Envoy's names of the states of a server. */
@@ -28,6 +29,10 @@ export interface AdminView {
   readonly workers: number;
   readonly engine: string;
   readonly uptimeMs: number;
+  /** What carries a listener, and why that is not what the others have; '' when it is. */
+  engineOf(listener: string): { readonly engine: string; readonly why: string };
+  /** Of the certificates in use. */
+  readonly certificates: CertificateFacts;
   logLevel: LogLevel;
   /** Sum of a cell over all workers. */
   cell(index: number): number;

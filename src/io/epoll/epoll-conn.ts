@@ -1,8 +1,9 @@
 // @hot
 // One socket of the epoll engine. Worker thread; owned by its loop until it is closed, then by nobody.
 //
-//   connecting ──► open ──► closing (sends what is kept) ──► lingering (reads and drops) ──► closed
+//   connecting ──► opening ──► open ──► closing (sends what is kept) ──► lingering (reads and drops) ──► closed
 //
+// What carries the bytes (the system's own calls here, TLS in `tls-conn.ts`) is a handful of methods at the end.
 // Reading and ending are told by flags. The descriptor is closed as soon as it may be; `onClose` comes from the loop.
 
 import type { Address } from '../../core/address.ts';
@@ -19,23 +20,31 @@ import { ipv4Text, isMappedIpv4, readSockaddr } from './sockaddr.ts';
 import { AF_INET, AF_INET6, EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName, MSG_MORE, MSG_PEEK } from './system.ts';
 
 const CONNECTING = 1;
-const PAUSED = 2;
+export const PAUSED = 2;
 /** The peer's FIN has been read. */
-const ENDED = 4;
+export const ENDED = 4;
 /** Our FIN shall follow what is kept. */
 const SHUT_WANTED = 8;
 const SHUT_DONE = 16;
-const CLOSING = 32;
+export const CLOSING = 32;
 /** Our FIN is or will be out, and what still arrives is dropped. */
 const LINGERING = 64;
-const CLOSED = 128;
+export const CLOSED = 128;
 /** A send said that the peer is gone. What it sent before is still read, then the connection counts as reset. */
-const WRITE_FAILED = 256;
+export const WRITE_FAILED = 256;
 /** The connection came up inside `connect`; the owner hears of it at the end of the turn. */
 const CONNECTED_AT_ONCE = 512;
 const TOLD = 1024;
-/** The connection's first bytes are looked at and left where they are. */
-const PREAMBLE = 2048;
+/** Between TCP and `onConnect`: what comes first (TLS) is under way. */
+export const OPENING = 2048;
+/** It ends with a RST, or with the loop: nothing more is said. */
+export const ABORTED = 4096;
+/** Our end could not be sent yet: TLS says it in a record of its own. */
+const END_WAITS = 8192;
+/** The connection's first bytes are looked at and left where they are: the first part of the opening. */
+const PREAMBLE = 16384;
+
+const NOT_UP = CONNECTING | OPENING;
 
 const NO_WRITES = SHUT_WANTED | CLOSING | LINGERING | CLOSED | WRITE_FAILED;
 
@@ -51,11 +60,11 @@ export class EpollConn implements Conn {
   readonly generation: number;
   /** The events that epoll watches for, or NOT_ARMED. */
   armed = NOT_ARMED;
-  private readonly loop: EpollLoop;
-  private flags: number;
+  protected readonly loop: EpollLoop;
+  protected flags: number;
   private why: CloseReason = CLOSED_LOCAL;
   private readBytes = READ_LEAST_BYTES;
-  private kept: KeptBytes | null = null;
+  protected kept: KeptBytes | null = null;
   private ending: Ending | null = null;
   private opening: Opening | null = null;
   tls: TlsInfo | null = null;
@@ -146,8 +155,8 @@ export class EpollConn implements Conn {
     }
     if (start === end) return true;
     let sent = 0;
-    if ((this.flags & CONNECTING) === 0) {
-      sent = this.loop.system.send(this.fd, buf, start, end, more ? MSG_MORE : 0);
+    if ((this.flags & NOT_UP) === 0) {
+      sent = this.transmit(buf, start, end, more);
       if (sent === end - start) return true;
       if (sent < 0) {
         if (!this.mayRetry()) return true;
@@ -156,7 +165,7 @@ export class EpollConn implements Conn {
     }
     this.kept = this.loop.keptPool.take();
     this.kept.append(buf, start + sent, end);
-    if ((this.flags & CONNECTING) === 0) this.arm(this.armed === NOT_ARMED ? EPOLLOUT : this.armed | EPOLLOUT);
+    if ((this.flags & NOT_UP) === 0) this.arm(this.armed === NOT_ARMED ? EPOLLOUT : this.armed | EPOLLOUT);
     return false;
   }
 
@@ -167,18 +176,18 @@ export class EpollConn implements Conn {
   resumeRead(): void {
     if ((this.flags & PAUSED) === 0) return;
     this.flags &= ~PAUSED;
-    if ((this.flags & (CONNECTING | CLOSED)) === 0) this.arm(this.wantedEvents());
+    if ((this.flags & (NOT_UP | CLOSED)) === 0) this.arm(this.wantedEvents());
   }
 
   shutdownWrite(): void {
     if ((this.flags & NO_WRITES) !== 0) return;
     this.flags |= SHUT_WANTED;
-    if (this.kept === null && (this.flags & CONNECTING) === 0) this.sendEnd();
+    if (this.kept === null && (this.flags & NOT_UP) === 0) this.sendEnd();
   }
 
   close(): void {
     if ((this.flags & (CLOSED | CLOSING)) !== 0) return;
-    if (this.kept === null || (this.flags & (CONNECTING | WRITE_FAILED)) !== 0) {
+    if (this.kept === null || (this.flags & (NOT_UP | WRITE_FAILED)) !== 0) {
       this.closeLater(CLOSED_LOCAL);
       return;
     }
@@ -190,7 +199,7 @@ export class EpollConn implements Conn {
 
   closeLingering(ms: number): void {
     if ((this.flags & (CLOSED | CLOSING | LINGERING)) !== 0) return;
-    if ((this.flags & (ENDED | CONNECTING | WRITE_FAILED)) !== 0) {
+    if ((this.flags & (ENDED | NOT_UP | WRITE_FAILED)) !== 0) {
       this.close();
       return;
     }
@@ -203,8 +212,15 @@ export class EpollConn implements Conn {
 
   reset(): void {
     if ((this.flags & CLOSED) !== 0) return;
+    this.flags |= ABORTED;
     if (this.fd >= 0) this.loop.system.setLingerZero(this.fd);
     this.closeLater(CLOSED_LOCAL);
+  }
+
+  /** The loop ends: without a word to the owner. */
+  abandon(): void {
+    this.flags |= ABORTED | TOLD;
+    this.release(CLOSED_LOCAL);
   }
 
   /** Starts watching a descriptor that is up. */
@@ -215,11 +231,12 @@ export class EpollConn implements Conn {
   /** Starts with what comes before the first byte for the owner. */
   startOpening(opening: Opening): void {
     if ((this.flags & CLOSED) !== 0) return;
-    this.opening = opening;
+    this.flags |= OPENING;
     if (opening.preamble === null) {
-      this.preambleOver();
+      this.arm(EPOLLIN | EPOLLRDHUP);
       return;
     }
+    this.opening = opening;
     this.flags |= PREAMBLE;
     // The bytes stay in the kernel until the preamble is whole: only an edge tells that there are more of them.
     this.arm(EPOLLIN | EPOLLRDHUP | EPOLLET);
@@ -233,9 +250,10 @@ export class EpollConn implements Conn {
   }
 
   onEvents(events: number): void {
-    if ((this.flags & (CONNECTING | PREAMBLE)) !== 0) {
-      if ((this.flags & PREAMBLE) !== 0) this.onPreamble(this.opening!.preamble!, events);
-      else this.onConnectEvents();
+    if ((this.flags & NOT_UP) !== 0) {
+      if ((this.flags & CONNECTING) !== 0) this.onConnectEvents();
+      else if ((this.flags & PREAMBLE) !== 0) this.onPreamble(this.opening!.preamble!, events);
+      else this.open();
       return;
     }
     if ((events & EPOLLOUT) !== 0) {
@@ -287,7 +305,13 @@ export class EpollConn implements Conn {
   }
 
   private onConnected(): void {
-    this.flags &= ~CONNECTING;
+    this.flags = (this.flags & ~CONNECTING) | OPENING;
+    this.open();
+  }
+
+  /** The opening is over. */
+  protected opened(): void {
+    this.flags &= ~OPENING;
     if (this.kept === null && (this.flags & SHUT_WANTED) !== 0) this.sendEnd();
     if ((this.flags & CLOSED) !== 0) return;
     this.arm(this.wantedEvents());
@@ -317,21 +341,16 @@ export class EpollConn implements Conn {
       return;
     }
     this.flags &= ~PREAMBLE;
-    this.preambleOver();
-  }
-
-  private preambleOver(): void {
     this.opening = null;
-    this.start();
-    if ((this.flags & CLOSED) === 0) this.owner.onConnect(this);
+    this.open();
   }
 
   // ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private onReadable(events: number): void {
+  protected onReadable(events: number): void {
     const loop = this.loop;
     const asked = this.readBytes;
-    const got = loop.system.recv(this.fd, loop.readBuffer, asked, 0);
+    const got = this.receive(asked);
     if (got > 0) {
       if ((this.flags & LINGERING) !== 0) return;
       this.owner.onData(this, loop.readBuffer, 0, got);
@@ -339,7 +358,7 @@ export class EpollConn implements Conn {
     } else if (got === 0) {
       this.onEnded(events);
     } else {
-      const errno = loop.system.errno();
+      const errno = this.failure();
       if (errno !== EAGAIN && errno !== EINTR) this.fail(errno);
     }
   }
@@ -358,11 +377,11 @@ export class EpollConn implements Conn {
       this.arm((this.armed & EPOLLOUT) | EPOLLRDHUP);
       return;
     }
-    const waiting = system.recv(this.fd, this.loop.readBuffer, 1, MSG_PEEK);
+    const waiting = this.peek();
     if (waiting === 0) {
       this.onEnded(events);
     } else if (waiting < 0) {
-      const errno = system.errno();
+      const errno = this.failure();
       if (errno !== EAGAIN && errno !== EINTR) this.fail(errno);
     } else if ((this.flags & WRITE_FAILED) !== 0) {
       this.fail(ECONNRESET);
@@ -400,9 +419,9 @@ export class EpollConn implements Conn {
 
   /** After a send that failed: true when the bytes are to be kept for later. */
   private mayRetry(): boolean {
-    const errno = this.loop.system.errno();
+    const errno = this.failure();
     if (errno === EAGAIN || errno === EINTR) return true;
-    this.error = errnoName(errno);
+    if (this.error === '') this.error = errnoName(errno);
     this.flags |= WRITE_FAILED;
     this.dropKept();
     // A reset connection hangs up, and epoll says so after the last of its data. Any other error ends it here.
@@ -416,7 +435,7 @@ export class EpollConn implements Conn {
   private onTakes(): void {
     const kept = this.kept;
     if (kept !== null) {
-      const sent = this.loop.system.send(this.fd, kept.buf, kept.start, kept.end, 0);
+      const sent = this.transmit(kept.buf, kept.start, kept.end, false);
       if (sent < 0) {
         this.mayRetry();
         return;
@@ -430,20 +449,28 @@ export class EpollConn implements Conn {
       return;
     }
     if ((this.flags & SHUT_WANTED) !== 0) {
-      this.sendEnd();
+      if ((this.flags & SHUT_DONE) === 0) this.sendEnd();
     } else {
       // Before EPOLLOUT is taken back: an owner that fills the socket again needs it again.
       this.owner.onWritable(this);
     }
-    if ((this.flags & CLOSED) === 0 && this.kept === null) this.arm(this.armed & ~EPOLLOUT);
+    if ((this.flags & (CLOSED | END_WAITS)) === 0 && this.kept === null) this.arm(this.armed & ~EPOLLOUT);
   }
 
   private sendEnd(): void {
-    this.flags |= SHUT_DONE;
-    if (this.loop.system.shutdownWrite(this.fd) < 0) {
-      this.error = errnoName(this.loop.system.errno());
+    if (this.finish() < 0) {
+      const errno = this.failure();
+      if (errno === EAGAIN) {
+        this.flags |= END_WAITS;
+        this.arm(this.armed === NOT_ARMED ? EPOLLOUT : this.armed | EPOLLOUT);
+        return;
+      }
+      this.error = errnoName(errno);
       this.closeLater(CLOSED_RESET);
-    } else if ((this.flags & ENDED) !== 0) {
+      return;
+    }
+    this.flags = (this.flags & ~END_WAITS) | SHUT_DONE;
+    if ((this.flags & ENDED) !== 0) {
       this.closeLater(CLOSED_REMOTE);
     }
   }
@@ -456,13 +483,13 @@ export class EpollConn implements Conn {
 
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private fail(errno: number): void {
+  protected fail(errno: number): void {
     if (this.error === '') this.error = errnoName(errno);
     this.closeNow(CLOSED_RESET);
   }
 
   /** From an event: the owner hears of it at once. */
-  private closeNow(why: CloseReason): void {
+  protected closeNow(why: CloseReason): void {
     this.release(why);
     this.tellClosed();
   }
@@ -483,6 +510,7 @@ export class EpollConn implements Conn {
   private release(why: CloseReason): void {
     this.flags |= CLOSED;
     this.why = why;
+    this.leave();
     this.dropKept();
     if (this.ending !== null) {
       this.ending.stop();
@@ -491,15 +519,50 @@ export class EpollConn implements Conn {
     this.loop.forget(this);
   }
 
-  private wantedEvents(): number {
-    const out = this.kept === null ? 0 : EPOLLOUT;
+  protected wantedEvents(): number {
+    const out = this.kept === null && (this.flags & END_WAITS) === 0 ? 0 : EPOLLOUT;
     if ((this.flags & (ENDED | CLOSING)) !== 0) return out;
     return out | EPOLLIN | EPOLLRDHUP;
   }
 
-  private arm(events: number): void {
+  protected arm(events: number): void {
     if (events === this.armed || this.loop.rearm(this, events) >= 0) return;
     this.error = errnoName(this.loop.system.errno());
     this.closeLater(CLOSED_RESET);
   }
+
+  // ── what carries the bytes ─────────────────────────────────────────────────────────────────────────────────
+
+  /** TCP is up and an event came: goes on with what comes before the first byte, and ends in `opened` or a close. */
+  protected open(): void {
+    this.opened();
+  }
+
+  /** Reads into the loop's buffer: how many bytes, 0 at the peer's end, or -1 with `failure()`. */
+  protected receive(most: number): number {
+    return this.loop.system.recv(this.fd, this.loop.readBuffer, most, 0);
+  }
+
+  /** The same, but of one byte that stays to be read. */
+  protected peek(): number {
+    return this.loop.system.recv(this.fd, this.loop.readBuffer, 1, MSG_PEEK);
+  }
+
+  /** How many bytes were taken, or -1 with `failure()`. */
+  protected transmit(buf: Buffer, start: number, end: number, more: boolean): number {
+    return this.loop.system.send(this.fd, buf, start, end, more ? MSG_MORE : 0);
+  }
+
+  /** Sends our end; -1 with `failure()`. */
+  protected finish(): number {
+    return this.loop.system.shutdownWrite(this.fd);
+  }
+
+  /** Why one of the above gave -1, as an errno. */
+  protected failure(): number {
+    return this.loop.system.errno();
+  }
+
+  /** The descriptor is about to be closed. */
+  protected leave(): void {}
 }

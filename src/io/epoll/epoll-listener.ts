@@ -94,7 +94,7 @@ export class EpollListener implements Listener {
       }
       return true; // this connection failed before it was accepted (ECONNABORTED, EPROTO, …); the next may be well
     }
-    const conn = this.loop.adopt(fd, nobody);
+    const conn = this.loop.adopt(fd, nobody, this.opening?.tls ?? null);
     conn.setPeer(system.sockaddr, system.sockaddrLength);
     if (this.address.kind === 'ip') system.setNoDelay(fd);
     let owner: ConnOwner | null = null;

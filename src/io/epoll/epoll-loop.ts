@@ -8,6 +8,7 @@
 
 import type { Address } from '../../core/address.ts';
 import { Clock } from '../../core/clock.ts';
+import type { ClientTls, ServerTls } from '../../security/tls-settings.ts';
 import type { Accept, ConnOwner, FdLedger, Listener, Loop, LoopOptions, Opening } from '../conn.ts';
 import { TimerWheel } from '../timer-wheel.ts';
 import { EpollConn, NOT_ARMED } from './epoll-conn.ts';
@@ -15,11 +16,15 @@ import { EpollListener } from './epoll-listener.ts';
 import { findHostEpoll, hostHasImmediates } from './host-loop.ts';
 import { KeptPool } from './kept-bytes.ts';
 import { openListenSocket } from './listen-fd.ts';
+import { loadOpenSsl, type OpenSsl } from './openssl.ts';
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, Poller } from './poller.ts';
 import { READ_MOST_BYTES } from './read-size.ts';
 import { familyOf, readSockaddr, writeSockaddr } from './sockaddr.ts';
 import { AF_UNIX, EINPROGRESS, errnoName, requireSystem, systemError } from './system.ts';
 import type { System } from './system.ts';
+import { tlsCallbacks, type TlsCallbacks } from './tls-callbacks.ts';
+import { TlsConn } from './tls-conn.ts';
+import { ClientContext, ServerContexts } from './tls-context.ts';
 
 /** node's setTimeout fires only when we yield, so blocking is bounded. */
 const BLOCK_MOST_MS = 50;
@@ -53,6 +58,9 @@ export class EpollLoop implements Loop {
   /** The connection on each descriptor. */
   private readonly slots: (EpollConn | null)[] = [];
   private readonly listeners = new Map<number, EpollListener>();
+  /** What TLS has been made of the settings in use. */
+  private readonly servers = new Map<ServerTls, ServerContexts>();
+  private readonly clients = new Map<ClientTls, ClientContext>();
   private readonly turnEnds: (() => void)[] = [];
   private turnEndAt = 0;
   private deferredAt = 0;
@@ -85,19 +93,18 @@ export class EpollLoop implements Loop {
     return new Promise((resolve) => resolve(this.openListener(address, fd, accept, opening ?? null)));
   }
 
-  connect(to: Address, owner: ConnOwner): EpollConn {
+  connect(to: Address, owner: ConnOwner, tls: ClientTls | null = null, serverName = ''): EpollConn {
     const system = this.system;
     const family = familyOf(to);
     const length = writeSockaddr(to, system.sockaddr);
     const fd = length < 0 ? -1 : system.socket(family);
+    const conn = tls === null ? new EpollConn(this, owner, fd, true) : new TlsConn(this, owner, fd, this.clientContext(tls), serverName === '' ? tls.serverName : serverName);
+    conn.setRemote(to);
     if (fd < 0) {
-      const conn = new EpollConn(this, owner, -1, true);
-      conn.setRemote(to);
       conn.failedAtOnce(length < 0 ? 'EINVAL' : errnoName(system.errno()));
       return conn;
     }
-    const conn = this.adopt(fd, owner, true);
-    conn.setRemote(to);
+    this.keep(conn);
     if (family !== AF_UNIX) system.setNoDelay(fd);
     if (system.connect(fd, length) >= 0) {
       conn.connectedAtOnce();
@@ -131,9 +138,57 @@ export class EpollLoop implements Loop {
     this.running = false;
     if (this.immediate !== null) clearImmediate(this.immediate);
     for (const listener of this.listeners.values()) this.removeListener(listener);
-    for (const conn of this.slots) if (conn !== null) this.forget(conn);
+    for (const conn of this.slots) conn?.abandon();
+    for (const contexts of this.servers.values()) contexts.free();
+    for (const context of this.clients.values()) context.free();
     this.ledger.closed(this.poller.fd);
     this.system.close(this.poller.fd);
+  }
+
+  /** The contexts for these settings, made on first use. Throws an Error where OpenSSL does not take them. */
+  serverContexts(tls: ServerTls): ServerContexts {
+    let contexts = this.servers.get(tls);
+    if (contexts === undefined) {
+      contexts = new ServerContexts(this.openssl, tls, this.tlsCallbacks);
+      this.servers.set(tls, contexts);
+    }
+    return contexts;
+  }
+
+  private clientContext(tls: ClientTls): ClientContext {
+    let context = this.clients.get(tls);
+    if (context === undefined) {
+      context = new ClientContext(this.openssl, tls, this.tlsCallbacks);
+      this.clients.set(tls, context);
+    }
+    return context;
+  }
+
+  get tlsProblem(): string {
+    const openssl = loadOpenSsl();
+    return typeof openssl === 'string' ? openssl : '';
+  }
+
+  prepareTls(tls: ServerTls | ClientTls): void {
+    if ('pairs' in tls) this.serverContexts(tls);
+    else this.clientContext(tls);
+  }
+
+  forgetTls(tls: ServerTls | ClientTls): void {
+    const contexts = this.servers.get(tls as ServerTls) ?? this.clients.get(tls as ClientTls);
+    this.servers.delete(tls as ServerTls);
+    this.clients.delete(tls as ClientTls);
+    contexts?.free();
+  }
+
+  get openssl(): OpenSsl {
+    const openssl = loadOpenSsl();
+    if (typeof openssl === 'string') throw new Error(openssl);
+    return openssl;
+  }
+
+  get tlsCallbacks(): TlsCallbacks {
+    return tlsCallbacks(this.openssl);
   }
 
   private openListener(address: Address, fd: number, accept: Accept, opening: Opening | null): EpollListener {
@@ -163,15 +218,20 @@ export class EpollLoop implements Loop {
     return this.generation;
   }
 
-  /** Makes a descriptor a connection of this loop; nothing is watched yet. */
-  adopt(fd: number, owner: ConnOwner, connecting = false): EpollConn {
+  /** Makes an accepted descriptor a connection of this loop; nothing is watched yet. */
+  adopt(fd: number, owner: ConnOwner, tls: ServerTls | null): EpollConn {
+    const conn = tls === null ? new EpollConn(this, owner, fd, false) : new TlsConn(this, owner, fd, this.serverContexts(tls));
+    this.keep(conn);
+    return conn;
+  }
+
+  private keep(conn: EpollConn): void {
+    const { fd } = conn;
     this.ledger.opened(fd);
-    const conn = new EpollConn(this, owner, fd, connecting);
     // An array that grows by more than a little at once would become a hash table.
     while (this.slots.length <= fd) this.slots.push(null);
     this.slots[fd] = conn;
     this.openConns++;
-    return conn;
   }
 
   /** Closes the descriptor of a connection. */

@@ -21,6 +21,7 @@ export const EMFILE = 24;
 export const EPIPE = 32;
 export const ENOTSOCK = 88;
 export const EADDRINUSE = 98;
+export const EPROTO = 71;
 export const ECONNRESET = 104;
 export const ENOBUFS = 105;
 export const ECONNREFUSED = 111;
@@ -135,6 +136,12 @@ export class System {
   recv(fd: number, buf: Uint8Array, end: number, flags: number): number {
     checkRange(buf, 0, end);
     return this.libc.recv(fd, this.recentPointer(buf), end, flags);
+  }
+
+  /** Where bytes `start … end` of a buffer begin, for OpenSSL, which makes its own system calls. */
+  range(buf: Uint8Array, start: number, end: number): number {
+    checkRange(buf, start, end);
+    return this.recentPointer(buf) + start;
   }
 
   private recentPointer(buf: Uint8Array): number {

@@ -16,13 +16,13 @@ import { originalDestination } from '../epoll/original-destination.ts';
 import { loadSystem } from '../epoll/system.ts';
 import type { NodeLoop } from './node-loop.ts';
 
-const CONNECTING = 1;
+export const CONNECTING = 1;
 const PAUSED = 2;
 const ENDED = 4;
 const SHUT = 8;
-const CLOSING = 16;
+export const CLOSING = 16;
 const LINGERING = 32;
-const CLOSED = 64;
+export const CLOSED = 64;
 const TOLD = 128;
 /** The stream keeps bytes, and `onWritable` is due when they are gone. */
 const KEEPING = 256;
@@ -54,7 +54,9 @@ interface WireOptions extends SocketConstructorOpts {
 /** node's own handle below a socket: what its public face lacks. */
 type WireHandle = Socket & { _handle?: { readonly fd?: number; getpeername(out: object): number } | null };
 
-/** A net.Socket that knows its connection, so that its listeners need no closures. */
+/** A socket that knows its connection, so that its listeners need no closures. */
+export type ConnSocket = Socket & { conn?: NodeConn | null };
+
 export class Wire extends Socket {
   conn: NodeConn | null = null;
 
@@ -71,22 +73,22 @@ export class Wire extends Socket {
 /** Read into the loop's buffer. False stops reading. */
 function onRead(this: Wire, bytes: number): boolean {
   const conn = this.conn;
-  return conn === null ? false : conn.onBytes(bytes);
+  return conn === null ? false : conn.onBytes(conn.readBuffer, bytes);
 }
 
-function onConnect(this: Wire): void {
+function onConnect(this: ConnSocket): void {
   this.conn?.onConnected();
 }
 
-function onEnd(this: Wire): void {
+function onEnd(this: ConnSocket): void {
   this.conn?.onEnded();
 }
 
-function onError(this: Wire, error: NodeJS.ErrnoException): void {
+function onError(this: ConnSocket, error: NodeJS.ErrnoException): void {
   this.conn?.onError(error);
 }
 
-function onClose(this: Wire): void {
+function onClose(this: ConnSocket): void {
   this.conn?.onGone();
 }
 
@@ -99,9 +101,9 @@ export class NodeConn implements Conn {
   tls: TlsInfo | null = null;
   facts: ConnFacts | null = null;
   private local: { readonly host: string; readonly port: number } | null = null;
-  private readonly loop: NodeLoop;
-  private readonly socket: Wire;
-  private flags: number;
+  protected readonly loop: NodeLoop;
+  protected socket: ConnSocket;
+  protected flags: number;
   /** Small pieces written with `more`, waiting for the next. */
   private held = '';
   /** Bytes that came while reading was paused. */
@@ -109,7 +111,7 @@ export class NodeConn implements Conn {
   private ending: Ending | null = null;
   private opening: Opening | null = null;
 
-  constructor(loop: NodeLoop, owner: ConnOwner, socket: Wire, to: Address | null) {
+  constructor(loop: NodeLoop, owner: ConnOwner, socket: ConnSocket, to: Address | null) {
     this.loop = loop;
     this.owner = owner;
     this.id = loop.takeId();
@@ -122,8 +124,13 @@ export class NodeConn implements Conn {
       this.remoteAddress = to.kind === 'ip' ? to.host : to.path;
       this.remotePort = to.kind === 'ip' ? to.port : 0;
     }
+    if (to !== null && socket instanceof Wire) socket.on('connect', onConnect);
+    this.attach(socket);
+  }
+
+  protected attach(socket: ConnSocket): void {
+    this.socket = socket;
     socket.conn = this;
-    if (to !== null) socket.on('connect', onConnect);
     socket.on('end', onEnd);
     socket.on('error', onError);
     socket.on('close', onClose);
@@ -251,14 +258,18 @@ export class NodeConn implements Conn {
     if ((this.flags & CLOSED) === 0) this.destroy();
   }
 
+  get readBuffer(): Buffer {
+    return this.loop.readBuffer;
+  }
+
   /** False stops reading. */
-  onBytes(bytes: number): boolean {
+  onBytes(buf: Buffer, bytes: number): boolean {
     if ((this.flags & (CLOSED | CLOSING)) !== 0) return false;
     if ((this.flags & LINGERING) !== 0) return true;
-    if ((this.flags & PREAMBLE) !== 0) return this.onPreamble(bytes);
-    if ((this.flags & PAUSED) !== 0 || this.stash !== null) return this.stashBytes(bytes);
+    if ((this.flags & PREAMBLE) !== 0) return this.onPreamble(buf, bytes);
+    if ((this.flags & PAUSED) !== 0 || this.stash !== null) return this.stashBytes(buf, bytes);
     this.loop.enter();
-    this.owner.onData(this, this.loop.readBuffer, 0, bytes);
+    this.owner.onData(this, buf, 0, bytes);
     return (this.flags & (CLOSED | CLOSING)) === 0;
   }
 
@@ -342,8 +353,8 @@ export class NodeConn implements Conn {
     return handle !== null && handle !== undefined && handle.getpeername({}) !== 0;
   }
 
-  private onPreamble(bytes: number): boolean {
-    const stash = this.addToStash(bytes);
+  private onPreamble(buf: Buffer, bytes: number): boolean {
+    const stash = this.addToStash(buf, bytes);
     this.loop.enter();
     const length = this.opening!.preamble!.inspect(this, stash, 0, stash.length);
     if ((this.flags & (CLOSED | CLOSING)) !== 0) return false;
@@ -366,17 +377,17 @@ export class NodeConn implements Conn {
     this.owner.onConnect(this);
   }
 
-  private addToStash(bytes: number): Buffer {
+  private addToStash(buf: Buffer, bytes: number): Buffer {
     const before = this.stash === null ? 0 : this.stash.length;
     const stash = Buffer.allocUnsafeSlow(before + bytes);
     if (this.stash !== null) this.stash.copy(stash, 0);
-    this.loop.readBuffer.copy(stash, before, 0, bytes);
+    buf.copy(stash, before, 0, bytes);
     this.stash = stash;
     return stash;
   }
 
-  private stashBytes(bytes: number): boolean {
-    const stash = this.addToStash(bytes);
+  private stashBytes(buf: Buffer, bytes: number): boolean {
+    const stash = this.addToStash(buf, bytes);
     if (stash.length < STASH_MOST_BYTES) return true;
     this.flags |= STOPPED;
     return false;
@@ -413,14 +424,14 @@ export class NodeConn implements Conn {
     this.owner.onWritable(this);
   }
 
-  private sendReset(): void {
+  protected sendReset(): void {
     // libuv refuses to reset a socket whose end waits behind kept bytes, and unix sockets know no reset.
     if (this.remotePort === 0) return;
     if (this.socket.writableEnded && !this.socket.writableFinished) this.loop.resetOnClose(this.socket);
     else this.socket.resetAndDestroy();
   }
 
-  private destroy(): void {
+  protected destroy(): void {
     this.flags |= CLOSED;
     this.stopEnding();
     this.held = '';
@@ -436,7 +447,7 @@ export class NodeConn implements Conn {
     this.ending = null;
   }
 
-  private closeReason(): CloseReason {
+  protected closeReason(): CloseReason {
     if ((this.flags & CLOSED) !== 0) return CLOSED_LOCAL;
     if ((this.flags & CONNECTING) !== 0) return CLOSED_CONNECT;
     if (this.error !== '') return CLOSED_RESET;

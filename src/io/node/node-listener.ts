@@ -10,7 +10,8 @@ import type { Address } from '../../core/address.ts';
 import type { Accept, ConnOwner, Listener, Opening } from '../conn.ts';
 import { duplicateFd, refuseConnections } from '../epoll/system.ts';
 import type { NodeLoop } from './node-loop.ts';
-import { Wire } from './node-conn.ts';
+import { NodeConn, Wire } from './node-conn.ts';
+import { NodeTlsConn } from './node-tls-conn.ts';
 
 const BACKLOG = 65_535;
 
@@ -88,11 +89,10 @@ export class NodeListener implements Listener {
 
   private onConnection(first: Socket & { _handle?: unknown }): void {
     this.accepted++;
-    const handle = first._handle;
-    first._handle = null;
     this.loop.enter();
-    const wire = new Wire(this.loop, handle);
-    const conn = this.loop.keep(wire, nobody, null);
+    const tls = this.opening?.tls ?? null;
+    const conn = tls === null ? this.plain(first) : new NodeTlsConn(this.loop, nobody, first, null);
+    this.loop.keep(conn);
     let owner: ConnOwner | null = null;
     try {
       owner = this.accept(conn);
@@ -103,6 +103,12 @@ export class NodeListener implements Listener {
     conn.owner = owner;
     const opening = this.opening;
     if (opening !== null && (opening.preamble !== null || opening.tls !== null)) conn.startOpening(opening);
+  }
+
+  private plain(first: Socket & { _handle?: unknown }): NodeConn {
+    const handle = first._handle;
+    first._handle = null;
+    return new NodeConn(this.loop, nobody, new Wire(this.loop, handle), null);
   }
 
   private actualAddress(asked: Address): Address {

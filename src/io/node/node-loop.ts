@@ -6,16 +6,21 @@ import type { Address } from '../../core/address.ts';
 import { Clock } from '../../core/clock.ts';
 import { hostTimeout } from '../../core/host-timer.ts';
 import type { HostTimer } from '../../core/host-timer.ts';
+import type { ClientTls, ServerTls } from '../../security/tls-settings.ts';
 import type { Accept, ConnOwner, Listener, Loop, LoopOptions, Opening } from '../conn.ts';
 import { loadSystem } from '../epoll/system.ts';
 import { TimerWheel } from '../timer-wheel.ts';
 import { NodeConn, Wire } from './node-conn.ts';
+import type { ConnSocket } from './node-conn.ts';
 import { NodeListener } from './node-listener.ts';
+import { NodeTlsConn } from './node-tls-conn.ts';
+import { TlsClient, TlsServer } from './node-tls.ts';
 
 const READ_BYTES = 64 * 1024;
 
 export class NodeLoop implements Loop {
   readonly kind = 'node';
+  readonly tlsProblem = '';
   readonly clock: Clock;
   readonly timers: TimerWheel;
   /** Shared by all connections: libuv reads into it and calls back at once. */
@@ -23,6 +28,9 @@ export class NodeLoop implements Loop {
 
   private readonly conns = new Set<NodeConn>();
   private readonly listeners = new Set<NodeListener>();
+  /** What TLS has been made of the settings in use. */
+  private readonly servers = new Map<ServerTls, TlsServer>();
+  private readonly clients = new Map<ClientTls, TlsClient>();
   private holding: NodeConn[] = [];
   private telling: NodeConn[] = [];
   private turnEnds: (() => void)[] = [];
@@ -56,10 +64,18 @@ export class NodeLoop implements Loop {
     return listener;
   }
 
-  connect(to: Address, owner: ConnOwner): NodeConn {
+  connect(to: Address, owner: ConnOwner, tls: ClientTls | null = null, serverName = ''): NodeConn {
     this.enter();
+    if (tls !== null) {
+      const secure = this.tlsClient(tls).connect(to, serverName === '' ? tls.serverName : serverName);
+      const conn = new NodeTlsConn(this, owner, secure.socket, to);
+      conn.secure(secure);
+      this.conns.add(conn);
+      return conn;
+    }
     const wire = new Wire(this);
-    const conn = this.keep(wire, owner, to);
+    const conn = new NodeConn(this, owner, wire, to);
+    this.conns.add(conn);
     // An address is never a name, so nothing is looked up here.
     if (to.kind === 'ip') wire.connect({ host: to.host, port: to.port, noDelay: true });
     else wire.connect({ path: to.path.startsWith('@') ? `\0${to.path.slice(1)}` : to.path });
@@ -103,10 +119,38 @@ export class NodeLoop implements Loop {
     return id;
   }
 
-  keep(wire: Wire, owner: ConnOwner, to: Address | null): NodeConn {
-    const conn = new NodeConn(this, owner, wire, to);
+  /** An accepted connection. */
+  keep(conn: NodeConn): void {
     this.conns.add(conn);
-    return conn;
+  }
+
+  /** node's server for these settings, made on first use. Throws an Error where it does not take them. */
+  tlsServer(tls: ServerTls): TlsServer {
+    let server = this.servers.get(tls);
+    if (server === undefined) {
+      server = new TlsServer(tls);
+      this.servers.set(tls, server);
+    }
+    return server;
+  }
+
+  private tlsClient(tls: ClientTls): TlsClient {
+    let client = this.clients.get(tls);
+    if (client === undefined) {
+      client = new TlsClient(tls);
+      this.clients.set(tls, client);
+    }
+    return client;
+  }
+
+  prepareTls(tls: ServerTls | ClientTls): void {
+    if ('pairs' in tls) this.tlsServer(tls);
+    else this.tlsClient(tls);
+  }
+
+  forgetTls(tls: ServerTls | ClientTls): void {
+    this.servers.delete(tls as ServerTls);
+    this.clients.delete(tls as ClientTls);
   }
 
   forget(conn: NodeConn): void {
@@ -114,7 +158,7 @@ export class NodeLoop implements Loop {
   }
 
   /** Through the system where there is one, else the connection just ends. */
-  resetOnClose(socket: Wire & { _handle?: { fd?: number } | null }): void {
+  resetOnClose(socket: ConnSocket & { _handle?: { fd?: number } | null }): void {
     const system = loadSystem();
     const fd = socket._handle?.fd ?? -1;
     if (typeof system !== 'string' && fd >= 0) system.setLingerZero(fd);

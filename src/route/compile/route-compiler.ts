@@ -53,9 +53,10 @@ function compileMatch(route: CompiledRoute, config: MatchConfig, place: Place): 
     ...config.headers.map((rule) => compileHeaderRule(rule, place.at('headers', rule.name))),
     ...config.query.map((rule) => compileQueryRule(rule, place.at('query', rule.name))),
   ];
+  if (config.clientCertificate !== null) route.clientCertificate = config.clientCertificate ? 1 : 0;
   route.fraction = config.fraction;
   const plainPath = route.pathKind === PATH_EXACT || route.pathKind === PATH_PREFIX || route.pathKind === PATH_ANY;
-  route.certain = plainPath && route.methods.length === 0 && route.rules.length === 0 && route.fraction === 1;
+  route.certain = plainPath && route.methods.length === 0 && route.rules.length === 0 && route.clientCertificate < 0 && route.fraction === 1;
 }
 
 function compilePath(route: CompiledRoute, config: MatchConfig, matchPlace: Place): void {

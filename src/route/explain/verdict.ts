@@ -28,6 +28,7 @@ export function reasonsAgainst(route: CompiledRoute, request: RoutedRequest): st
   for (const rule of route.rules) {
     if (!rule.matches(request)) reasons.push(`${ruleName(rule)} ${ruleDemand(rule)}; the request has ${found(rule, request)}`);
   }
+  if (route.clientCertificate === 1) reasons.push('the client must show a certificate, and this question is of one that does not');
   return reasons;
 }
 
