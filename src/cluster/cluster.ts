@@ -11,7 +11,7 @@ import { compileClientTls } from '../security/compile.ts';
 import type { ClientTls } from '../security/tls-settings.ts';
 import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
-import { Host } from './host.ts';
+import { drainHost, Host } from './host.ts';
 import { AutoPool } from './auto-pool.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
@@ -137,9 +137,4 @@ export class Cluster {
   openConnections(): number {
     return this.tools.breakers.count(this.breakerRow, RES_CX);
   }
-}
-
-function drainHost(host: Host): void {
-  host.pool?.drain();
-  host.tunnels?.drain();
 }

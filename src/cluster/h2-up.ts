@@ -32,6 +32,8 @@ const LIMITS: H2Limits = Object.assign({}, DEFAULT_H2_LIMITS, {
   initialConnectionWindowBytes: MAX_STREAMS * STREAM_WINDOW_BYTES,
 });
 
+const NOT_HTTP2 = connectFault('TLS_error: no application protocol: the host does not choose h2');
+
 const CONNECTING = 0;
 const OPEN = 1;
 const RETIRED = 2;
@@ -57,6 +59,8 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
   private idleSince = 0;
   private timedOut = false;
   // How it ended, for the streams and the counters.
+  /** By ALPN the host does not speak HTTP/2. */
+  private isOther = false;
   private remoteEnded = false;
   private cutRequest = false;
   /** Why streams that are still there end with the connection. */
@@ -132,8 +136,14 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
   // ---- ConnOwner ----
 
   onConnect(): void {
-    this.pool.handshaken(this.conn);
-    this.greet();
+    const { conn, pool } = this;
+    pool.handshaken(conn);
+    if (conn.tls === null || conn.tls.alpn === 'h2') {
+      this.greet();
+      return;
+    }
+    this.isOther = true;
+    conn.reset();
   }
 
   /** Our preface goes out; the host's settings are awaited. */
@@ -185,6 +195,7 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
 
   private connectCause(conn: Conn, why: CloseReason): Fault {
     if (this.timedOut) return CONNECT_TIMEOUT;
+    if (this.isOther) return NOT_HTTP2;
     if (this.cause === PROTOCOL) return PROTOCOL;
     return why === CLOSED_LOCAL && this.remoteEnded ? CONNECTION_TERMINATION : connectFault(conn.error);
   }

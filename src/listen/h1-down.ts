@@ -365,6 +365,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     stream.down = this;
     stream.connectionId = conn.id;
     stream.tls = conn.tls;
+    if (conn.tls !== null) stream.serverName = conn.tls.serverName;
     stream.scheme = conn.tls === null ? 'http' : 'https';
     stream.remoteAddress = conn.remoteAddress;
     stream.remotePort = conn.remotePort;

@@ -52,6 +52,7 @@ export class H2DownStream extends H2Stream implements DownStream {
     stream.down = this;
     stream.connectionId = conn.id;
     stream.tls = conn.tls;
+    if (conn.tls !== null) stream.serverName = conn.tls.serverName;
     stream.remoteAddress = conn.remoteAddress;
     stream.remotePort = conn.remotePort;
     stream.localAddress = conn.localAddress;

@@ -5,12 +5,11 @@
 //              └────────────── local reply ────────────────────────┘
 // Every way out leads through `finish`, once: there the counters, the log and the return to the pool are.
 
-import type { Cluster } from '../cluster/cluster.ts';
 import type { Pool } from '../cluster/pool.ts';
 import type { Host } from '../cluster/host.ts';
 import type { Fault } from '../core/fault.ts';
 import { FLAG_DC, FLAG_DPE, FLAG_NC, FLAG_NR, FLAG_SI } from '../core/flags.ts';
-import { BODY_LENGTH, BODY_NONE, BODY_TUNNEL, Stream, UPGRADE_CONNECT, type UpStream } from '../core/stream.ts';
+import { BODY_LENGTH, BODY_NONE, BODY_TUNNEL, UPGRADE_CONNECT, type UpStream } from '../core/stream.ts';
 import { isGrpc } from '../http/grpc.ts';
 import { statusText } from '../http/status-text.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
@@ -22,9 +21,9 @@ import { ROUTE_FORWARD, ROUTE_REDIRECT, type CompiledRoute } from '../route/comp
 import { redirectLocation } from '../route/rewrite.ts';
 import { editAnswer, editLocalReply } from './answer.ts';
 import { callTimeout, grpcReply, noteAnswerEnd, noteAnswerHead } from './grpc.ts';
-import type { HttpRuntime } from './http-runtime.ts';
 import { clusterOf, editRequest } from './onward.ts';
 import { GONE, IDLE_DOWN, IDLE_UP, MALFORMED, NO_HOST, TIMED_OUT, TOO_LARGE, TOO_LONG, TOO_SLOW } from './faults.ts';
+import { Flow } from './flow.ts';
 import { detailsAfterStart, replyOf, type LocalReply } from './reply.ts';
 import { refusalOfUpgrade } from './tunnel.ts';
 
@@ -37,11 +36,8 @@ const ANSWERING = 4;
 const NO_HOSTS: readonly Host[] = [];
 const EMPTY = Buffer.alloc(0);
 
-export class Journey extends Stream implements TimerTarget {
-  runtime!: HttpRuntime;
+export class Journey extends Flow implements TimerTarget {
   route: CompiledRoute | null = null;
-  cluster: Cluster | null = null;
-  host: Host | null = null;
   private chain: FilterChain | null = null;
   /** Where this request waits for a connection. Whatever ends a journey takes it off that queue first. */
   private waitsIn: Pool | null = null;
@@ -55,10 +51,6 @@ export class Journey extends Stream implements TimerTarget {
   private early: Buffer | null = null;
   /** Body bytes follow in the callback that is running. */
   private moreNow = false;
-  private downPaused = false;
-  private upPaused = false;
-  /** The caller is paused because the upstream takes nothing (and not for want of a connection). */
-  private upFull = false;
   private lastActive = 0;
   private idleMs = 0;
   /** A gRPC call with a deadline of its own, from its first byte on; the route's time-out does not count. */
@@ -513,35 +505,6 @@ export class Journey extends Stream implements TimerTarget {
     down.writeData(body, 0, silent ? 0 : body.length, true);
   }
 
-  private pauseDown(): void {
-    if (this.downPaused || this.down === null) return;
-    this.downPaused = true;
-    this.count(S.DOWN_FLOW_PAUSED_READING);
-    this.upFull = this.up !== null;
-    if (this.upFull) this.countCluster(S.UP_FLOW_BACKED_UP);
-    this.down.pause();
-  }
-
-  private resumeDown(): void {
-    if (!this.downPaused) return;
-    this.downPaused = false;
-    this.countDownResumed();
-    this.down?.resume();
-  }
-
-  private countDownResumed(): void {
-    this.count(S.DOWN_FLOW_RESUMED_READING);
-    if (this.upFull) this.countCluster(S.UP_FLOW_DRAINED);
-    this.upFull = false;
-  }
-
-  private pauseUp(): void {
-    if (this.upPaused || this.up === null) return;
-    this.upPaused = true;
-    this.countCluster(S.UP_FLOW_PAUSED_READING);
-    this.up.pause();
-  }
-
   private attemptEnded(now: number): void {
     const { buckets } = this.runtime.tools;
     this.up = null;
@@ -586,8 +549,6 @@ export class Journey extends Stream implements TimerTarget {
   override clear(): void {
     super.clear();
     this.route = null;
-    this.cluster = null;
-    this.host = null;
     this.chain = null;
     this.phase = FREE;
     this.repeated = false;
@@ -595,23 +556,8 @@ export class Journey extends Stream implements TimerTarget {
     this.answerDone = false;
     this.early = null;
     this.moreNow = false;
-    this.downPaused = false;
-    this.upPaused = false;
-    this.upFull = false;
     this.callLimited = false;
     this.answerDeadline = 0;
     this.requestDeadline = 0;
-  }
-
-  private count(slot: number): void {
-    this.runtime.tools.cells[this.runtime.stats + slot]!++;
-  }
-
-  private countCluster(slot: number): void {
-    if (this.cluster !== null) this.runtime.tools.cells[this.cluster.stats + slot]!++;
-  }
-
-  private countHost(slot: number): void {
-    if (this.host !== null) this.runtime.tools.cells[this.host.cells + slot]!++;
   }
 }

@@ -204,7 +204,7 @@ interface EnvoyAddress {
 }
 
 // `listening on http://127.0.0.1:40123 (edge, epoll, 2 workers)`, `admin on http://127.0.0.1:40124`
-const LISTENING = /^listening on (?:(?:http|tcp):\/\/)?(\S+) \((?:(\S+), )?(?:epoll|node|uws), \d+ workers?\)$/;
+const LISTENING = /^listening on (?:(?:https?|tcp):\/\/)?(\S+) \((?:(\S+), )?(?:epoll|node|uws), \d+ workers?\)$/;
 const ADMIN = /^admin\b.* (?:http:\/\/)?(\S+:\d+)\/?$/;
 
 /** A fresh directory that goes with the test. */

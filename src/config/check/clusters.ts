@@ -33,11 +33,11 @@ function checkType(cluster: Place, problems: Problem[]): void {
   } else if (!given) {
     problems.push({ code: 'missing-key', pointer: cluster.pointer, message: 'cluster needs the key "endpoints"', wanted: ['endpoints'] });
   }
-  const protocol = cluster.at('protocol');
-  if (cluster.at('proxyProtocol').exists && (protocol.value === 'http2' || protocol.value === 'auto')) {
-    problems.push({ code: 'conflict', pointer: protocol.pointer, message: 'a PROXY protocol header speaks for one caller, and HTTP/2 connections are shared by all' });
+  const protocol = cluster.at('protocol').text() ?? 'http1';
+  if (cluster.has('proxyProtocol') && protocol !== 'http1') {
+    problems.push({ code: 'conflict', pointer: cluster.at('proxyProtocol').pointer, atKey: true, message: `a connection that tells of one caller cannot carry several: "${protocol}" shares connections` });
   }
-  if (cluster.at('proxyProtocol').exists && cluster.has('tls')) {
+  if (cluster.has('proxyProtocol') && cluster.has('tls')) {
     problems.push({ code: 'conflict', pointer: cluster.at('proxyProtocol').pointer, atKey: true, message: 'a PROXY protocol header cannot be sent before TLS in this version' });
   }
 }

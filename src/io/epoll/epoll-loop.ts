@@ -139,8 +139,8 @@ export class EpollLoop implements Loop {
     if (this.immediate !== null) clearImmediate(this.immediate);
     for (const listener of this.listeners.values()) this.removeListener(listener);
     for (const conn of this.slots) conn?.abandon();
-    for (const contexts of this.servers.values()) contexts.free();
-    for (const context of this.clients.values()) context.free();
+    for (const contexts of this.servers.values()) contexts.release();
+    for (const context of this.clients.values()) context.release();
     this.ledger.closed(this.poller.fd);
     this.system.close(this.poller.fd);
   }
@@ -178,7 +178,7 @@ export class EpollLoop implements Loop {
     const contexts = this.servers.get(tls as ServerTls) ?? this.clients.get(tls as ClientTls);
     this.servers.delete(tls as ServerTls);
     this.clients.delete(tls as ClientTls);
-    contexts?.free();
+    contexts?.release();
   }
 
   get openssl(): OpenSsl {

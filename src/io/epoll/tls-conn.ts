@@ -43,6 +43,8 @@ export class TlsConn extends EpollConn implements CalledBack {
   private established = false;
   private protocol = '';
   private readonly askedName: string;
+  /** Kept alive for us. */
+  private held: ServerContexts | ClientContext | null;
   private sessionHost = '';
   private verifyReason = '';
 
@@ -52,6 +54,8 @@ export class TlsConn extends EpollConn implements CalledBack {
     this.openssl = loop.openssl;
     this.callbacks = loop.tlsCallbacks;
     this.askedName = serverName;
+    context.retain();
+    this.held = context;
     if ('contextFor' in context) {
       this.server = context;
       this.client = null;
@@ -72,6 +76,7 @@ export class TlsConn extends EpollConn implements CalledBack {
     if (rc === 1) {
       this.established = true;
       this.tls = this.agreed();
+      if (this.server !== null) this.letGo();
       this.moreDue = openssl.SSL_has_pending(this.ssl) === 1;
       this.opened();
       this.askForMore();
@@ -276,7 +281,16 @@ export class TlsConn extends EpollConn implements CalledBack {
   }
 
   protected override leave(): void {
-    if (this.ssl === 0) return;
+    if (this.ssl !== 0) this.end();
+    this.letGo();
+  }
+
+  private letGo(): void {
+    this.held?.release();
+    this.held = null;
+  }
+
+  private end(): void {
     const polite = this.established && this.kept === null && (this.flags & (ABORTED | WRITE_FAILED)) === 0;
     if (polite) this.openssl.SSL_shutdown(this.ssl);
     this.openssl.SSL_free(this.ssl);

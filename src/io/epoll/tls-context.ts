@@ -1,5 +1,6 @@
-// OpenSSL's contexts as this thread made them from settings. Worker thread. A context lives as long as its settings are in
-// use by a listener or a cluster; connections hold references of their own, so that it may be given up at any time.
+// OpenSSL's contexts as this thread made them from settings. Worker thread. They live as long as the settings are in use by
+// a listener or a cluster, and as long as a connection that began with them may still ask: for the certificate of a server
+// name until its handshake is over, and for a place to keep a session until it closes.
 
 import { createHash } from 'node:crypto';
 
@@ -56,7 +57,24 @@ export function cString(text: string): Buffer {
 
 const NO_PASSWORD = cString('');
 
-export class ServerContexts {
+/** Something with contexts: freed when nobody will make connections of it any more and none needs it to go on. */
+abstract class Shared {
+  private users = 1;
+
+  /** A connection needs it. */
+  retain(): void {
+    this.users++;
+  }
+
+  /** A connection needs it no more, or its settings are given up. */
+  release(): void {
+    if (--this.users === 0) this.free();
+  }
+
+  protected abstract free(): void;
+}
+
+export class ServerContexts extends Shared {
   readonly tls: ServerTls;
   readonly first: Pointer;
   private readonly ssl: OpenSsl;
@@ -66,6 +84,7 @@ export class ServerContexts {
   private readonly wildcards = new Map<string, Pointer>();
 
   constructor(ssl: OpenSsl, tls: ServerTls, callbacks: TlsCallbacks) {
+    super();
     this.ssl = ssl;
     this.tls = tls;
     try {
@@ -88,7 +107,7 @@ export class ServerContexts {
     return (dot < 0 ? undefined : this.wildcards.get(name.slice(dot))) ?? this.first;
   }
 
-  free(): void {
+  protected free(): void {
     for (const context of this.contexts) freeContext(this.ssl, context);
     this.contexts.length = 0;
   }
@@ -141,7 +160,7 @@ function sessionIdContext(tls: ServerTls): Buffer {
   return hash.digest();
 }
 
-export class ClientContext {
+export class ClientContext extends Shared {
   readonly tls: ClientTls;
   readonly context: Pointer;
   private readonly ssl: OpenSsl;
@@ -149,6 +168,7 @@ export class ClientContext {
   private readonly sessions = new Map<string, Pointer>();
 
   constructor(ssl: OpenSsl, tls: ClientTls, callbacks: TlsCallbacks) {
+    super();
     this.ssl = ssl;
     this.tls = tls;
     this.context = newContext(ssl, ssl.TLS_client_method(), { ...tls, ciphers: [] });
@@ -200,7 +220,7 @@ export class ClientContext {
     this.ssl.SSL_SESSION_free(session);
   }
 
-  free(): void {
+  protected free(): void {
     for (const session of this.sessions.values()) this.ssl.SSL_SESSION_free(session);
     this.sessions.clear();
     freeContext(this.ssl, this.context);

@@ -7,6 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Address } from '../../core/address.ts';
 import type { CloseReason, ConnOwner, Opening, Preamble } from '../conn.ts';
 import { CLOSED_REMOTE, CLOSED_RESET, PREAMBLE_MORE, PREAMBLE_MOST_BYTES } from '../conn.ts';
+import { demandsCertificate } from '../../security/peer-check.ts';
 import { TlsFacts } from '../tls-facts.ts';
 import { CLOSED, CONNECTING, NodeConn } from './node-conn.ts';
 import type { ConnSocket } from './node-conn.ts';
@@ -18,6 +19,8 @@ export class NodeTlsConn extends NodeConn implements Handshaker {
   /** TCP's own socket. */
   private raw: Socket;
   private handshaking = false;
+  /** Clients must show a certificate. */
+  private demanding = false;
   /** What has been read of a preamble. */
   private first: Buffer | null = null;
 
@@ -41,6 +44,7 @@ export class NodeTlsConn extends NodeConn implements Handshaker {
   override startOpening(opening: Opening): void {
     if ((this.flags & CLOSED) !== 0) return;
     const server = this.loop.tlsServer(opening.tls!);
+    this.demanding = demandsCertificate(opening.tls!);
     const { preamble } = opening;
     if (preamble === null) {
       this.shakeHands(server);
@@ -104,9 +108,9 @@ export class NodeTlsConn extends NodeConn implements Handshaker {
   protected override closeReason(): CloseReason {
     if (!this.accepted || (this.flags & (CLOSED | CONNECTING)) !== CONNECTING) return super.closeReason();
     if (!this.handshaking) return this.error === '' ? CLOSED_REMOTE : CLOSED_RESET;
-    // node ends a connection without a word whose client showed a certificate that does not hold.
-    if (this.error === '') this.error = verifyError('certificate of the client');
-    return this.error === 'ECONNRESET' ? CLOSED_REMOTE : CLOSED_RESET;
+    // Where one is demanded, node ends a connection without a word whose client showed a certificate that does not hold.
+    if (this.error === '' && this.demanding) this.error = verifyError('certificate of the client');
+    return this.error === '' || this.error === 'ECONNRESET' ? CLOSED_REMOTE : CLOSED_RESET;
   }
 
   protected override sendReset(): void {
