@@ -11,16 +11,18 @@ import { compileClientTls } from '../security/compile.ts';
 import type { ClientTls } from '../security/tls-settings.ts';
 import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
-import { Host } from './host.ts';
-import type { Pool } from './pool.ts';
+import { drainHost, Host } from './host.ts';
 import { H1Pool } from './h1-pool.ts';
+import { H2Pool } from './h2-pool.ts';
+import type { HostPool } from './host-pool.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import { makePicker, type Picker } from './pick.ts';
 import { NamedPools } from './named-pools.ts';
+import type { Pool } from './pool.ts';
 import { Scarcity } from './scarcity.ts';
 
-/** Of the protocols that clusters speak. */
-const ALPN = ['http/1.1'];
+/** What TLS offers, by the cluster's protocol. */
+const ALPN = { http1: ['http/1.1'], http2: ['h2'] } as const;
 
 /** What a worker lends to its clusters. */
 export interface ClusterTools {
@@ -66,21 +68,21 @@ export class Cluster {
 
   /** Takes a changed configuration over; hosts that stayed keep their pools, unless connections must be made otherwise now. */
   update(config: ClusterConfig, plan: ClusterPlan): void {
-    const sameWay = this.takeTls(config);
+    const sameWay = this.takeTls(config) && config.protocol === this.config.protocol && config.proxyProtocol === this.config.proxyProtocol;
     const before = new Map(this.hosts.map((host) => [host.text, host]));
     const hosts: Host[] = [];
     config.endpoints.forEach((endpoint, i) => {
       const old = before.get(endpoint.text);
       const host = new Host(endpoint.address, endpoint.text, endpoint.weight, plan.hosts[i]!);
       // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
-      if (sameWay && old !== undefined && old.pool !== null && config.proxyProtocol === this.config.proxyProtocol) {
+      if (sameWay && old !== undefined && old.pool !== null) {
         before.delete(endpoint.text);
         host.pool = old.pool;
         host.pool.host = host;
         host.tunnels = old.tunnels;
         if (host.tunnels !== null) host.tunnels.host = host;
       } else {
-        host.pool = this.makePool(host);
+        host.pool = this.makePool(config, host);
       }
       hosts.push(host);
     });
@@ -106,16 +108,11 @@ export class Cluster {
     const old = this.tls;
     // Before the first configuration there is nothing to compare with.
     if (this.hosts.length > 0 && config.tls?.hash === this.config.tls?.hash) return true;
-    const next = config.tls === null ? null : compileClientTls(config.tls, ALPN);
+    const next = config.tls === null ? null : compileClientTls(config.tls, ALPN[config.protocol]);
     if (next !== null) loop.prepareTls(next);
     this.tls = next;
     if (old !== null) loop.forgetTls(old);
     return false;
-  }
-
-  /** For requests to one host. */
-  makePool(host: Host): Pool {
-    return this.tls !== null && this.tls.serverName === '' ? new NamedPools(this, host) : new H1Pool(this, host);
   }
 
   /** Connections that carry a tunnel's bytes from the first on, whatever protocol the cluster speaks otherwise. */
@@ -123,12 +120,17 @@ export class Cluster {
     return (host.tunnels ??= new H1Pool(this, host, true));
   }
 
+  /** The connections for requests, as the cluster's protocol asks for. */
+  makePool(config: ClusterConfig, host: Host): Pool {
+    if (this.tls !== null && this.tls.serverName === '') return new NamedPools(host, (current, name) => this.makeHostPool(config, current, name));
+    return this.makeHostPool(config, host, '');
+  }
+
+  private makeHostPool(config: ClusterConfig, host: Host, serverName: string): HostPool {
+    return config.protocol === 'http2' ? new H2Pool(this, host, serverName) : new H1Pool(this, host, false, serverName);
+  }
+
   openConnections(): number {
     return this.tools.breakers.count(this.breakerRow, RES_CX);
   }
-}
-
-function drainHost(host: Host): void {
-  host.pool?.drain();
-  host.tunnels?.drain();
 }

@@ -15,11 +15,13 @@ import { isPersistent, responseBody } from '../http/h1-framing.ts';
 import { parseResponseHead } from '../http/h1-parser.ts';
 import { DEFAULT_HEAD_LIMITS } from '../http/h1-state.ts';
 import { CHUNK_HEAD_ROOM, lastChunkRoom, requestRoom, RequestParts, writeChunkHead, writeLastChunk, writeLineEnd, writeRequestHead } from '../http/h1-writer.ts';
-import { switchesTo, passUpgrade } from '../http/upgrade.ts';
+import { passUpgrade, switchesTo } from '../http/upgrade.ts';
+import { acceptOf, askForUpgrade } from '../http/websocket.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
+import { CONNECT_TIMEOUT, connectFault } from './connect-fault.ts';
 import { handshakeFailure } from '../security/peer-check.ts';
 import { proxyHeader } from './proxy-header.ts';
 import type { H1Pool } from './h1-pool.ts';
@@ -43,11 +45,12 @@ const RESET = fault('upstreamReset', 'up', 'always', 'connection_termination');
 const RESET_STALE = fault('upstreamReset', 'up', 'ifReused', 'connection_termination');
 const RESET_IN_ANSWER = fault('upstreamReset', 'up', 'never', 'connection_termination');
 const LOCAL_RESET = fault('localReset', 'local', 'never', 'local_connection_failure');
-const CONNECT_TIMEOUT = fault('connectTimeout', 'up', 'always', 'connection_timeout');
 /** The end came inside a framed body: to Envoy that is a broken message, and so it is called. */
 const CUT_OFF = fault('upstreamProtocol', 'up', 'never', 'protocol_error');
 
 export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
+  readonly protocol = 'HTTP/1.1';
+  readonly mayRefuse = false;
   readonly pool: H1Pool;
   // The pool's list of idle connections.
   newer: H1Up | null = null;
@@ -61,6 +64,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   private stream: Stream | null = null;
   private state = CONNECTING;
   private requestDone = false;
+  /** The key of a WebSocket handshake that the caller, who speaks HTTP/2, did not make; '' otherwise. */
+  private webSocketKey = '';
   /** Of a tunnel: the host has sent its end. */
   private answerDone = false;
   private chunkedOut = false;
@@ -90,8 +95,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   connect(): void {
     const { tools, config } = this.pool.cluster;
     this.since = tools.clock.now;
-    const { tls } = this.pool.cluster;
-    this.conn = tools.loop.connect(this.pool.host.address, this, tls, this.pool.serverName);
+    this.conn = this.pool.dial(this);
     if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
   }
 
@@ -144,6 +148,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     parts.authority = stream.upstreamAuthority;
     parts.chunked = this.chunkedOut;
     parts.connection = stream.reqBody === BODY_TUNNEL ? 'Upgrade' : '';
+    this.webSocketKey = stream.reqBody === BODY_TUNNEL ? askForUpgrade(stream.reqHead, stream.upgrade) : '';
     out.claim(this, requestRoom(stream.reqHead, parts));
     const end = writeRequestHead(out.buf, 0, stream.reqHead, parts);
     if (last || !more) return this.send(out.buf, 0, end, false);
@@ -329,6 +334,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
 
   /** The connection is what CONNECT asked for: there is nobody else to say so. */
   private answerConnect(stream: Stream): void {
+    stream.answerHead();
     stream.status = 200;
     stream.resBody = BODY_TUNNEL;
     this.body.begin(BODY_CLOSE, -1);
@@ -338,6 +344,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
 
   /** From here on bytes are bytes. */
   private openTunnel(stream: Stream, next: number, end: number): number {
+    if (this.webSocketKey !== '' && stream.resHead.get('sec-websocket-accept') !== acceptOf(this.webSocketKey)) return this.protocolError(stream, 'http1.unexpected_upgrade', end);
     passUpgrade(stream.resHead);
     stream.status = stream.resHead.status;
     stream.resBody = BODY_TUNNEL;
@@ -425,23 +432,3 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     return this.conn.write(buf, start, end, more);
   }
 }
-
-/** What the system said of a connection that never came to be, in Envoy's words. */
-function connectFault(error: string): Fault {
-  // As Envoy words it: what TLS says stands alone.
-  if (error.startsWith('TLS_error')) return fault('connectFailure', 'up', 'always', 'remote_connection_failure', error);
-  return fault('connectFailure', 'up', 'always', 'remote_connection_failure', `delayed connect error: ${ERROR_TEXT[error] ?? error}`);
-}
-
-const ERROR_TEXT: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'Connection refused',
-  ECONNRESET: 'Connection reset by peer',
-  ETIMEDOUT: 'Connection timed out',
-  EHOSTUNREACH: 'No route to host',
-  ENETUNREACH: 'Network is unreachable',
-  EADDRNOTAVAIL: 'Cannot assign requested address',
-  EMFILE: 'Too many open files',
-  ENOENT: 'No such file or directory',
-  EACCES: 'Permission denied',
-  EAGAIN: 'Resource temporarily unavailable',
-};

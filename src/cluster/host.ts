@@ -23,3 +23,9 @@ export class Host {
     this.cells = cells;
   }
 }
+
+/** Idle connections close now, busy ones when their request is over. */
+export function drainHost(host: Host): void {
+  host.pool?.drain();
+  host.tunnels?.drain();
+}

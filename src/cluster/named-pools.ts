@@ -3,27 +3,23 @@
 
 import { isIP } from 'node:net';
 
-import { fault } from '../core/fault.ts';
 import type { Stream } from '../core/stream.ts';
-import * as S from '../observe/stat-names.ts';
-import type { Cluster } from './cluster.ts';
-import { H1Pool } from './h1-pool.ts';
 import type { Host } from './host.ts';
+import type { HostPool } from './host-pool.ts';
 import type { Pool } from './pool.ts';
 
 /** Names come from callers. Beyond this many at one time requests for others are turned away. */
 const NAMES_MOST = 1000;
-const OVERFLOW = fault('overflow', 'local', 'never', 'overflow');
 
 export class NamedPools implements Pool {
-  private readonly cluster: Cluster;
   private current: Host;
-  private readonly pools = new Map<string, H1Pool>();
+  private readonly make: (host: Host, serverName: string) => HostPool;
+  private readonly pools = new Map<string, HostPool>();
   private draining = false;
 
-  constructor(cluster: Cluster, host: Host) {
-    this.cluster = cluster;
+  constructor(host: Host, make: (host: Host, serverName: string) => HostPool) {
     this.current = host;
+    this.make = make;
   }
 
   get host(): Host {
@@ -39,12 +35,11 @@ export class NamedPools implements Pool {
     const name = serverNameOf(stream);
     let pool = this.pools.get(name);
     if (pool === undefined) {
+      pool = this.make(this.current, name);
       if (this.pools.size >= NAMES_MOST && !this.forgetOne()) {
-        this.cluster.tools.cells[this.cluster.stats + S.UP_RQ_PENDING_OVERFLOW]!++;
-        stream.upFailed(OVERFLOW);
+        pool.overflow(stream);
         return;
       }
-      pool = new H1Pool(this.cluster, this.current, false, name);
       this.pools.set(name, pool);
       if (this.draining) pool.drain();
     }

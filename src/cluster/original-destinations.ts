@@ -5,7 +5,7 @@ import { formatAddress } from '../core/address.ts';
 import type { StreamRecord } from '../core/stream.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import type { Cluster } from './cluster.ts';
-import { Host } from './host.ts';
+import { drainHost, Host } from './host.ts';
 import type { Picker } from './pick.ts';
 
 /** Envoy: cleanup_interval 5 s. */
@@ -32,7 +32,7 @@ export class OriginalDestinations implements Picker, TimerTarget {
     let host = this.hosts.get(text);
     if (host === undefined) {
       host = new Host(address, text, 1, this.cells);
-      host.pool = this.cluster.makePool(host);
+      host.pool = this.cluster.makePool(this.cluster.config, host);
       this.hosts.set(text, host);
     }
     this.picked.add(text);
@@ -45,7 +45,7 @@ export class OriginalDestinations implements Picker, TimerTarget {
     for (const [text, host] of this.hosts) {
       if (this.picked.has(text)) continue;
       this.hosts.delete(text);
-      host.pool?.drain();
+      drainHost(host);
     }
     this.picked.clear();
     if (this.hosts.size > 0) this.cluster.tools.loop.timers.arm(this.timer, CLEANUP_MS);
@@ -53,7 +53,7 @@ export class OriginalDestinations implements Picker, TimerTarget {
 
   drain(): void {
     this.cluster.tools.loop.timers.disarm(this.timer);
-    for (const host of this.hosts.values()) host.pool?.drain();
+    for (const host of this.hosts.values()) drainHost(host);
     this.hosts.clear();
   }
 }

@@ -60,6 +60,7 @@ export const DEFAULTS = {
     acceptHttp10: false,
     /** Envoy: upgrade_configs empty; a tunnel is opened only where somebody has said so. */
     upgrades: [],
+    filters: [],
     /** Envoy: no access log unless configured. */
     accessLog: [],
   },

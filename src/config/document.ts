@@ -95,6 +95,7 @@ export interface HttpDocument {
   requestId?: { generate?: boolean; preserveExternal?: boolean };
   upgrades?: string[];
   accessLog?: AccessLogDocument[];
+  filters?: FilterDocument[];
   /** Exactly one of `routes` and `virtualHosts`. */
   routes?: RouteDocument[];
   virtualHosts?: VirtualHostDocument[];
@@ -113,6 +114,11 @@ export interface Http2Document {
   maxWindowUpdatesPerDataFrame?: number;
   maxContinuationFrames?: number;
   prematureResetStreams?: number;
+}
+
+/** Exactly one key: the filter's name. */
+export interface FilterDocument {
+  grpcWeb?: Record<string, never>;
 }
 
 export interface AccessLogDocument {
@@ -175,6 +181,7 @@ export interface ForwardDocument {
   clusterHeader?: string;
   timeout?: string;
   idleTimeout?: string;
+  grpcTimeoutHeaderMax?: string;
   upgrades?: string[];
   rewrite?: RewriteDocument;
   requestHeaders?: HeaderEditsDocument;

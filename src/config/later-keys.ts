@@ -4,7 +4,8 @@
 
 export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   configuration: ['overload'],
-  http: ['tracing', 'filters', 'localReplies'],
+  http: ['tracing', 'localReplies'],
+  filter: ['jwt', 'rateLimit', 'module', 'config'],
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
   forward: ['subset', 'priority', 'retry', 'hedge', 'mirror', 'hashOn'],
@@ -20,8 +21,8 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
 
 /** By `title.key`. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
+  'cluster.protocol': ['auto'],
   'cluster.type': ['strictDns', 'logicalDns'],
-  'cluster.protocol': ['http2', 'auto'],
   'loadBalancing.policy': ['leastRequest', 'ringHash', 'maglev', 'peakEwma'],
 };
 

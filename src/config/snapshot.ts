@@ -141,6 +141,7 @@ export interface HttpConfig {
   /** Protocols that may be upgraded to, lower-case. */
   readonly upgrades: readonly string[];
   readonly requestId: { readonly generate: boolean; readonly preserveExternal: boolean };
+  readonly filters: readonly FilterConfig[];
   readonly accessLog: readonly AccessLogConfig[];
   readonly virtualHosts: readonly VirtualHostConfig[];
 }
@@ -161,6 +162,10 @@ export interface Http2Config {
   readonly maxContinuationFrames: number;
   /** 0: resets are not counted. */
   readonly prematureResetStreams: number;
+}
+
+export interface FilterConfig {
+  readonly kind: 'grpcWeb';
 }
 
 export interface AccessLogConfig {
@@ -237,6 +242,8 @@ export interface ForwardConfig {
   readonly timeoutMs: number;
   /** null: the listener's streamIdle. */
   readonly idleTimeoutMs: number | null;
+  /** null: `grpc-timeout` is not looked at; 0: it holds, whatever it says. */
+  readonly grpcTimeoutHeaderMaxMs: number | null;
   /** null: the listener's. */
   readonly upgrades: readonly string[] | null;
   readonly rewrite: RewriteConfig;
@@ -279,11 +286,14 @@ export interface HeaderEdits {
   readonly remove: readonly string[];
 }
 
+/** `auto`: what ALPN chooses; HTTP/1.1 where there is no TLS. */
+export type UpstreamProtocol = 'http1' | 'http2';
+
 export interface ClusterConfig {
   readonly name: string;
   readonly type: 'static' | 'originalDst';
   readonly endpoints: readonly EndpointConfig[];
-  readonly protocol: 'http1';
+  readonly protocol: UpstreamProtocol;
   readonly connectTimeoutMs: number;
   /** null: plaintext. */
   readonly tls: ClientTlsConfig | null;

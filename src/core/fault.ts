@@ -12,9 +12,12 @@ export type FaultKind =
   | 'overflow' // a circuit breaker said no
   | 'noHealthyUpstream'
   | 'upstreamReset' // RST or a write that failed
+  | 'remoteReset' // RST_STREAM
+  | 'refusedStream' // RST_STREAM or GOAWAY that say that nothing was looked at
   | 'upstreamClosed' // FIN where an answer, or the rest of one, was due
   | 'upstreamProtocol' // a malformed answer
   | 'requestTimeout' // the route's time-out
+  | 'maxDuration' // a gRPC call took longer than its deadline
   | 'requestOverallTimeout' // the listener's time for receiving a whole request
   | 'streamIdle'
   | 'downstreamClosed' // the caller went away

@@ -28,6 +28,7 @@ export const FIELD_NAMES = [
   'x-envoy-internal',
   'x-envoy-external-address',
   'x-envoy-expected-rq-timeout-ms',
+  'content-type',
   // From here to the end: cleaned from external requests (FACTS section 3), with those named above.
   'x-envoy-decorator-operation',
   'x-envoy-downstream-service-cluster',
@@ -68,10 +69,11 @@ export const FIELD_X_ENVOY_ORIGINAL_PATH = 20;
 export const FIELD_X_ENVOY_INTERNAL = 21;
 export const FIELD_X_ENVOY_EXTERNAL_ADDRESS = 22;
 export const FIELD_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS = 23;
+export const FIELD_CONTENT_TYPE = 24;
 /** Ids from here on are dropped from external requests without a further look. */
-export const FIELD_FIRST_EXTERNAL_ONLY = 24;
+export const FIELD_FIRST_EXTERNAL_ONLY = 25;
 
 /** The client certificate's description: believed from nobody until TLS is ours to say (Envoy's SANITIZE). */
-export const FIELD_X_FORWARDED_CLIENT_CERT = 36;
+export const FIELD_X_FORWARDED_CLIENT_CERT = 37;
 
 export const FIELD_COUNT = FIELD_NAMES.length;

@@ -50,6 +50,10 @@ export interface DownStream {
 
 /** The upstream's side of one attempt. */
 export interface UpStream {
+  /** `HTTP/1.1` or `HTTP/2`: `%UPSTREAM_PROTOCOL%`. */
+  readonly protocol: string;
+  /** `upRefused` may follow: the request's head must be kept until the answer begins. */
+  readonly mayRefuse: boolean;
   /** The head made from `stream.reqHead`. `last`: no body follows; `more`: body bytes follow in this same callback. */
   writeHead(last: boolean, more: boolean): boolean;
   writeData(buf: Buffer, start: number, end: number, last: boolean): boolean;
@@ -80,6 +84,10 @@ export class StreamRecord {
   reqTrailers: Head | null = null;
   /** The protocol that the caller wants to change to, lower-case, or UPGRADE_CONNECT; '' for an ordinary request. */
   upgrade = '';
+  /** A gRPC request, by its content-type. */
+  isGrpc = false;
+  /** Of its answer; -1 until it is known. */
+  grpcStatus = -1;
   /** What goes upstream instead of the received target and authority; '' where they stay as they stand. */
   upstreamPath = '';
   upstreamAuthority = '';
@@ -112,6 +120,7 @@ export class StreamRecord {
   upstreamHost = '';
   upstreamLocalAddress = '';
   upstreamConnectionId = 0;
+  upstreamProtocol = '';
 
   // What happened.
   flags = 0;
@@ -179,6 +188,7 @@ export class StreamRecord {
     this.upstreamHost = '';
     this.upstreamLocalAddress = '';
     this.upstreamConnectionId = 0;
+    this.upstreamProtocol = '';
     this.flags = 0;
     this.details = '';
     this.bytesReceived = 0;
@@ -188,6 +198,8 @@ export class StreamRecord {
     this.upstreamStartAt = 0;
     this.responseStartAt = 0;
     this.endAt = 0;
+    this.isGrpc = false;
+    this.grpcStatus = -1;
     this.serverName = '';
     this.originalDestination = null;
   }
@@ -222,6 +234,8 @@ export abstract class Stream extends StreamRecord {
   /** `status`, `resHead`, `resBody` are set. `more` as in `begin`. */
   abstract responseHead(more: boolean): void;
   abstract responseData(buf: Buffer, start: number, end: number, last: boolean): void;
+  /** The upstream has not looked at the attempt, of which nothing but the head had been sent: it can be made again, unseen. */
+  abstract upRefused(fault: Fault): void;
   /** The attempt is over before its answer was complete. */
   abstract upReset(fault: Fault): void;
 }

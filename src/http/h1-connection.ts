@@ -28,7 +28,6 @@ const KEPT: ReadonlySet<string> = new Set([
   'x-real-ip',
   'x-forwarded-port',
   'x-forwarded-prefix',
-  'content-type',
   'content-encoding',
   'content-range',
   'cache-control',

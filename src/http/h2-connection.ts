@@ -92,6 +92,7 @@ export class H2Connection extends H2Core implements FrameSink {
         // PUSH_PROMISE: clients never push, and we never let a server (RFC 9113 sections 6.6 and 8.4).
         this.fail(F.PROTOCOL_ERROR, 'http2.push_promise');
     }
+    this.checkOutbound();
   }
 
   onBadPadding(): void {

@@ -115,6 +115,7 @@ export abstract class H2Core implements EndWatcher {
   flush(): void {
     if (this.early.length > 0) this.cutEarly();
     this.output.flush();
+    this.checkOutbound();
   }
 
   /** The socket has taken everything. */
@@ -149,7 +150,6 @@ export abstract class H2Core implements EndWatcher {
 
   endHead(stream: H2Stream, end: number, last: boolean): void {
     this.output.endHead(stream, end, last);
-    this.checkOutbound();
   }
 
   /** @returns false when the source should pause until `onDrained` */
@@ -330,17 +330,18 @@ export abstract class H2Core implements EndWatcher {
     this.fail(F.ENHANCE_YOUR_CALM, TOO_MANY_RESETS);
   }
 
-  /** A frame went out that the peer can provoke at will. */
+  /** A frame went out that the peer can provoke at will; `checkOutbound` follows. */
   protected countControl(): void {
     this.output.frames++;
     this.output.controlFrames++;
-    this.checkOutbound();
   }
 
-  private checkOutbound(): void {
+  /** Not where a frame is written: streams must not end under the hands of whoever writes. */
+  protected checkOutbound(): void {
     const { output } = this;
     const { limits } = this.options;
     if (output.controlFrames <= limits.maxOutboundControlFrames && output.frames <= limits.maxOutboundFrames) return;
+    if (this.over) return;
     output.sendOut(); // perhaps the socket takes them
     if (output.controlFrames > limits.maxOutboundControlFrames) this.flooded(L.H2_OUTBOUND_CONTROL_FLOOD);
     else if (output.frames > limits.maxOutboundFrames) this.flooded(L.H2_OUTBOUND_FLOOD);

@@ -1,24 +1,49 @@
 // @hot
-// Header blocks from Heads: status and fields of an answer, trailers. Worker thread; no state but the encoder's.
-// What belongs to a connection goes no further (RFC 9113 section 8.2.2); names become lower case in the encoder.
+// Header blocks from Heads: pseudo-headers and fields of a request or an answer, trailers. Worker thread; no state but the
+// encoder's. What belongs to a connection goes no further (RFC 9113 section 8.2.2); names become lower case in the encoder.
 // Room is asked for first (`blockRoom`); the Head must not stand in the target buffer.
 
 import type { FieldBlock } from '../core/field-block.ts';
+import { FIELD_HOST } from '../core/fields.ts';
 import { SPAN, type Head } from '../core/head.ts';
 import { BLOCK_ROOM, FIELD_ROOM, type HpackEncoder } from './hpack-encoder.ts';
+import { STATIC_AUTHORITY, STATIC_PATH } from './hpack-static.ts';
 
 /** `:status`, or the pseudo-headers of a request without their values. */
 const PSEUDO_ROOM = 80;
 /** Fields that an edit may add, and that HTTP/2 does not have. */
 const CONNECTION_FIELDS: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
+/** The pseudo-headers of a request (RFC 9113 section 8.3.1). An empty authority: the request names none. */
+export interface RequestLine {
+  readonly method: string;
+  readonly scheme: 'http' | 'https';
+  readonly authority: string;
+  readonly path: string;
+}
+
 /** Bytes that the block of this head can need at most. */
 export function blockRoom(head: Head): number {
-  const { blocks, blockCount, pairs } = head;
+  const { pairs, blocks, blockCount } = head;
   let bytes = BLOCK_ROOM + PSEUDO_ROOM + head.length + head.count * FIELD_ROOM;
-  for (let i = 0; i < blockCount; i++) bytes += blocks[i]!.buf.length + blocks[i]!.spans.length * FIELD_ROOM;
   for (let i = 0; i < pairs.length; i += 2) bytes += pairs[i]!.length + pairs[i + 1]!.length + FIELD_ROOM;
+  for (let i = 0; i < blockCount; i++) bytes += blocks[i]!.buf.length + blocks[i]!.spans.length * FIELD_ROOM;
   return bytes;
+}
+
+/** Bytes that the block of a request can need at most. */
+export function requestBlockRoom(head: Head, line: RequestLine): number {
+  return blockRoom(head) + line.method.length + line.authority.length + line.path.length;
+}
+
+/** @returns the offset behind the block */
+export function writeRequestBlock(encoder: HpackEncoder, out: Buffer, at: number, head: Head, line: RequestLine): number {
+  at = encoder.begin(out, at);
+  at = encoder.method(out, at, line.method);
+  at = encoder.scheme(out, at, line.scheme);
+  if (line.authority !== '') at = encoder.pseudo(out, at, STATIC_AUTHORITY, line.authority);
+  at = encoder.pseudo(out, at, STATIC_PATH, line.path);
+  return writeBlockFields(encoder, out, at, head);
 }
 
 /** @returns the offset behind the block */
@@ -32,24 +57,25 @@ export function writeTrailerBlock(encoder: HpackEncoder, out: Buffer, at: number
   return writeBlockFields(encoder, out, encoder.begin(out, at), trailers);
 }
 
-/** The fields that are kept, then the added ones. */
-export function writeBlockFields(encoder: HpackEncoder, out: Buffer, at: number, head: Head): number {
-  const { buf, base, spans, dropped, count, blocks, blockCount, pairs } = head;
+/** The fields that are kept, then the added ones. `host` has become `:authority`. */
+function writeBlockFields(encoder: HpackEncoder, out: Buffer, at: number, head: Head): number {
+  const { buf, base, spans, dropped, ids, count, pairs, blocks, blockCount } = head;
+  const isRequest = head.status === 0;
   for (let i = 0; i < count; i++) {
-    if (dropped[i]! !== 0) continue;
+    if (dropped[i]! !== 0 || (ids[i]! === FIELD_HOST && isRequest)) continue;
     const k = i * SPAN;
     at = encoder.field(out, at, buf, base + spans[k]!, base + spans[k + 1]!, base + spans[k + 2]!, base + spans[k + 3]!);
   }
-  for (let i = 0; i < blockCount; i++) at = writeBlock(encoder, out, at, blocks[i]!);
+  for (let i = 0; i < blockCount; i++) at = writeReadyLines(encoder, out, at, blocks[i]!);
   for (let i = 0; i < pairs.length; i += 2) {
-    if (CONNECTION_FIELDS.has(pairs[i]!.toLowerCase())) continue;
-    at = encoder.text(out, at, pairs[i]!, pairs[i + 1]!);
+    const name = pairs[i]!.toLowerCase();
+    if (CONNECTION_FIELDS.has(name) || (name === 'te' && pairs[i + 1] !== 'trailers')) continue;
+    at = encoder.text(out, at, name, pairs[i + 1]!);
   }
   return at;
 }
 
-/** Ready lines. */
-function writeBlock(encoder: HpackEncoder, out: Buffer, at: number, block: FieldBlock): number {
+function writeReadyLines(encoder: HpackEncoder, out: Buffer, at: number, block: FieldBlock): number {
   const { buf, spans } = block;
   let name = 0;
   for (let i = 0; i < spans.length; i += 2) {

@@ -20,6 +20,7 @@ const SCHEME = Buffer.from(':scheme', 'latin1');
 const AUTHORITY = Buffer.from(':authority', 'latin1');
 const PROTOCOL = Buffer.from(':protocol', 'latin1');
 const CONNECT = Buffer.from('CONNECT', 'latin1');
+const GET = Buffer.from('GET', 'latin1');
 const OPTIONS = Buffer.from('OPTIONS', 'latin1');
 const HTTP = Buffer.from('http', 'latin1');
 const HTTPS = Buffer.from('https', 'latin1');
@@ -83,7 +84,10 @@ export class RequestHeadReader {
     head.methodStart = this.methodStart;
     head.methodEnd = this.methodEnd;
     if (this.methodIs(CONNECT) && this.protocol === '') return this.finishConnect();
-    if (this.protocol !== '' && !this.methodIs(CONNECT)) return FAULT_MESSAGE;
+    if (this.protocol !== '') {
+      if (!this.methodIs(CONNECT)) return FAULT_MESSAGE;
+      this.becomeGet();
+    }
     if (this.scheme === '' || this.pathStart < 0) return FAULT_MESSAGE;
     if (!this.pathFits()) return FAULT_FIELD;
     head.targetStart = this.pathStart;
@@ -98,6 +102,12 @@ export class RequestHeadReader {
     head.targetStart = head.authorityStart = this.authorityStart;
     head.targetEnd = head.authorityEnd = this.authorityEnd;
     return 0;
+  }
+
+  /** RFC 8441 section 5: an extended CONNECT is what HTTP/1.1 calls a GET with Upgrade, and goes on as that. */
+  private becomeGet(): void {
+    const { head } = this;
+    head.methodEnd = this.methodEnd = copyBytes(this.lines.buf, this.methodStart, GET, 0, GET.length);
   }
 
   private pathFits(): boolean {

@@ -4,9 +4,10 @@
 // who opens no window for the rest.
 
 import { fault } from '../core/fault.ts';
+import { FIELD_UPGRADE } from '../core/fields.ts';
 import { FLAG_DPE } from '../core/flags.ts';
 import { Head } from '../core/head.ts';
-import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, type DownStream, type Stream } from '../core/stream.ts';
+import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_TUNNEL, type DownStream, type Stream } from '../core/stream.ts';
 import { SECTION_TRAILERS } from '../http/h1-framing.ts';
 import { FAULT_FIELD, FAULT_TOO_LARGE, LINES } from '../http/h2-fields.ts';
 import { INTERNAL_ERROR, PROTOCOL_ERROR } from '../http/h2-frames.ts';
@@ -107,8 +108,23 @@ export class H2DownStream extends H2Stream implements DownStream {
       return 0;
     }
     listener.identity.apply(stream);
+    const protocol = REQUEST_HEAD.protocol;
+    if (protocol !== '') stream.upgrade = protocol.toLowerCase();
+    if (stream.upgrade !== '') return this.beginTunnel(stream, last);
     if (last) stream.requestEndAt = stream.startAt;
     stream.begin(!last);
+    return 0;
+  }
+
+  /** CONNECT, plain or extended: what comes as DATA is no body. A length would say that it is (RFC 9110 section 9.3.6). */
+  private beginTunnel(stream: Stream, last: boolean): number {
+    if (this.contentLeft >= 0) {
+      this.wrong = BAD_MESSAGE;
+      return PROTOCOL_ERROR;
+    }
+    stream.reqBody = BODY_TUNNEL;
+    stream.begin(false);
+    if (last && this.stream === stream) stream.requestData(EMPTY, 0, 0, true);
     return 0;
   }
 
@@ -145,6 +161,7 @@ export class H2DownStream extends H2Stream implements DownStream {
     if (stream === null) return 0;
     if (last) stream.requestEndAt = this.down.listener.tools.clock.now;
     stream.requestData(buf, start, end, last);
+    if (last && this.isTunnel && this.localEnded) this.over();
     return 0;
   }
 
@@ -161,6 +178,11 @@ export class H2DownStream extends H2Stream implements DownStream {
 
   /** The answer is on its way. */
   onLocalEnd(): void {
+    // A tunnel's ends come one by one.
+    if (!this.isTunnel || this.remoteEnded) this.over();
+  }
+
+  private over(): void {
     const { stream } = this;
     if (stream === null) return;
     this.stream = null;
@@ -197,7 +219,13 @@ export class H2DownStream extends H2Stream implements DownStream {
 
   writeHead(_more: boolean): boolean {
     const { h2 } = this.down;
-    const { resHead, status } = this.stream!;
+    const { resHead, resBody } = this.stream!;
+    let { status } = this.stream!;
+    if (resBody === BODY_TUNNEL) {
+      this.isTunnel = true;
+      status = 200;
+      withoutUpgrade(resHead);
+    }
     const at = h2.beginHead(blockRoom(resHead));
     h2.endHead(this, writeResponseBlock(h2.encoder, h2.output.buf, at, resHead, status), false);
     return h2.output.mayGoOn(this);
@@ -247,6 +275,12 @@ export class H2DownStream extends H2Stream implements DownStream {
   private countHttp(slot: number): void {
     this.down.listener.tools.cells[this.down.listener.plan.http + slot]!++;
   }
+}
+
+/** Of a 101: HTTP/2 says it with the 200 (RFC 8441 section 5.1). */
+function withoutUpgrade(head: Head): void {
+  head.dropId(FIELD_UPGRADE);
+  head.remove('sec-websocket-accept');
 }
 
 export function takeH2Stream(down: H2Down): H2DownStream {

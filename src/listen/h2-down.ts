@@ -45,7 +45,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
   private closing = false;
   private waitsForPong = false;
   /** Extended CONNECT (RFC 8441) is taken. */
-  readonly connectProtocol: boolean = false;
+  readonly connectProtocol: boolean;
   // How it ended, for the counters.
   private remoteEnded = false;
   private cutRequest = false;
@@ -58,6 +58,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
     this.secure = conn.tls !== null;
     this.since = tools.clock.now;
     this.idleSince = this.since;
+    this.connectProtocol = listener.upgradesPossible;
     this.idleTimer = new Timer(this, IDLE_TIMER);
     this.headTimer = new Timer(this, HEAD_TIMER);
     this.stepTimer = new Timer(this, listener.config.http2.keepAliveIntervalMs > 0 ? ALIVE_TIMER : DRAIN_TIMER);
@@ -142,15 +143,14 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
     this.conn.closeLingering(LINGER_MS);
   }
 
-  /** The caller will open no more streams on this connection: nothing for us to do but to finish. */
-  onGoaway(): void {
-    this.h2.finishDrain();
-  }
+  /** A client's GOAWAY is about streams that we would begin (RFC 9113 section 6.8): there are none. */
+  onGoaway(): void {}
 
   onSettings(): void {}
 
   onPong(): void {
     this.waitsForPong = false;
+    this.armAlive();
   }
 
   onStreamGone(): void {
@@ -219,7 +219,6 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
   private readonly flushNow = (): void => {
     if (this.closing) return;
     this.h2.flush();
-    if (!this.waitsForPong && this.stepTimer.deadline === 0) this.armAlive();
     if (!this.h2.closedToNew || this.h2.streams.count > 0) return;
     const { tools, plan } = this.listener;
     if (this.listener.draining) tools.cells[plan.http + S.DOWN_CX_DRAIN_CLOSE]!++;

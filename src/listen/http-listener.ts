@@ -2,7 +2,7 @@
 // A reload swaps `config` and what the road compiled from it; connections live on and meet the new rules at their next
 // request, while requests under way keep the old ones.
 
-import type { HttpConfig, HttpListenerConfig } from '../config/snapshot.ts';
+import type { HttpConfig, HttpListenerConfig, RouteConfig } from '../config/snapshot.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
 import { DEFAULT_H2_LIMITS, type H2Limits } from '../http/h2-limits.ts';
 import type { Conn, ConnOwner } from '../io/conn.ts';
@@ -30,6 +30,8 @@ export class HttpListener implements HttpDoor {
   h2Limits!: H2Limits;
   identity!: Identity;
   draining = false;
+  /** Some request might be let through to another protocol. */
+  upgradesPossible = false;
   private maxConnections = 0;
   /** PROXY protocol and TLS of the connections to come. */
   readonly opening = new ListenOpening();
@@ -50,6 +52,7 @@ export class HttpListener implements HttpDoor {
     this.identity = new Identity(http, this.tools.random);
     this.maxConnections = maxConnections;
     this.opening.preamble = makePreamble({ proxyProtocol, serverName: false }, this.tools.cells, this.plan.listener);
+    this.upgradesPossible = http.upgrades.length > 0 || http.virtualHosts.some((host) => host.routes.some(allowsUpgrades));
   }
 
   readonly accept = (conn: Conn): ConnOwner | null => {
@@ -113,4 +116,8 @@ export class HttpListener implements HttpDoor {
   closeAll(): void {
     this.list.killAll();
   }
+}
+
+function allowsUpgrades({ action }: RouteConfig): boolean {
+  return action.kind === 'forward' && action.upgrades !== null && action.upgrades.length > 0;
 }

@@ -3,6 +3,7 @@
 
 import { formatHostPort } from '../core/address.ts';
 import { FIELD_X_REQUEST_ID } from '../core/fields.ts';
+import { GRPC_NAMES } from '../core/grpc-status.ts';
 import { formatFlags } from '../core/flags.ts';
 import type { StreamRecord } from '../core/stream.ts';
 import { utf8Bytes } from './byte-text.ts';
@@ -31,7 +32,7 @@ export interface Environment {
 /** Operators without arguments. */
 const SIMPLE: Readonly<Record<string, Read>> = {
   PROTOCOL: (s) => s.down?.protocol,
-  UPSTREAM_PROTOCOL: (s) => (s.upstreamConnectionId === 0 ? undefined : 'HTTP/1.1'),
+  UPSTREAM_PROTOCOL: (s) => (s.upstreamProtocol === '' ? undefined : s.upstreamProtocol),
   RESPONSE_CODE: (s) => s.status,
   RESPONSE_FLAGS: (s) => (s.flags === 0 ? '-' : formatFlags(s.flags)),
   RESPONSE_FLAGS_LONG: (s) => (s.flags === 0 ? '-' : formatFlags(s.flags, true)),
@@ -42,6 +43,7 @@ const SIMPLE: Readonly<Record<string, Read>> = {
   RESPONSE_DURATION: (s) => (answeredUpstream(s) ? elapsed(s.startAt, s.responseStartAt) : undefined),
   RESPONSE_TX_DURATION: (s) => (answeredUpstream(s) ? elapsed(s.responseStartAt, s.endAt) : undefined),
   REQUESTED_SERVER_NAME: (s) => name(s.serverName),
+  GRPC_STATUS_NUMBER: (s) => (s.grpcStatus < 0 ? undefined : s.grpcStatus),
   ROUTE_NAME: (s) => name(s.routeName),
   CONNECTION_ID: (s) => s.connectionId,
   UPSTREAM_CONNECTION_ID: (s) => s.upstreamConnectionId,
@@ -87,7 +89,7 @@ const LATER: ReadonlySet<string> = new Set([
   'ACCESS_LOG_TYPE', 'BYTES_RETRANSMITTED', 'CEL', 'CLUSTER_METADATA', 'COMMON_DURATION', 'CONNECTION_TERMINATION_DETAILS', 'CUSTOM_FLAGS',
   'DOWNSTREAM_DETECTED_CLOSE_TYPE', 'DOWNSTREAM_HANDSHAKE_DURATION', 'DOWNSTREAM_HEADER_BYTES_RECEIVED', 'DOWNSTREAM_HEADER_BYTES_SENT',
   'DOWNSTREAM_LOCAL_CLOSE_REASON', 'DOWNSTREAM_TRANSPORT_FAILURE_REASON', 'DOWNSTREAM_WIRE_BYTES_RECEIVED', 'DOWNSTREAM_WIRE_BYTES_SENT',
-  'DYNAMIC_METADATA', 'EMIT_TIME_LOCAL', 'FILTER_CHAIN_NAME', 'FILTER_STATE', 'GRPC_STATUS', 'GRPC_STATUS_NUMBER', 'LISTENER_METADATA', 'METADATA',
+  'DYNAMIC_METADATA', 'EMIT_TIME_LOCAL', 'FILTER_CHAIN_NAME', 'FILTER_STATE', 'LISTENER_METADATA', 'METADATA',
   'PACKETS_RETRANSMITTED', 'QUERY_PARAMS', 'REQUEST_HEADERS_BYTES', 'REQUEST_TX_DURATION', 'RESPONSE_HEADERS_BYTES',
   'RESPONSE_TRAILERS_BYTES', 'ROUNDTRIP_DURATION', 'START_TIME_LOCAL', 'TRACE_ID', 'UNIQUE_ID', 'UPSTREAM_CONNECTION_POOL_READY_DURATION',
   'UPSTREAM_DETECTED_CLOSE_TYPE', 'UPSTREAM_FILTER_STATE', 'UPSTREAM_HEADER_BYTES_RECEIVED', 'UPSTREAM_HEADER_BYTES_SENT', 'UPSTREAM_LOCAL_CLOSE_REASON',
@@ -112,6 +114,9 @@ export function compileOperator(command: Command, environment: Environment): Ope
       const time = timeFormat(command);
       return { read: (s) => time.format(s.startWall + (s.endAt === 0 ? 0 : s.endAt - s.startAt)), needs: null };
     }
+    case 'GRPC_STATUS':
+      if (length !== null) throw new FormatError('GRPC_STATUS does not take a length');
+      return { read: grpcStatusReader(args ?? ''), needs: null };
     case 'RESPONSE_CODE_DETAILS':
       return { read: readDetails(args), needs: null };
     case 'STREAM_ID':
@@ -148,6 +153,20 @@ function readDetails(args: string | null): Read {
   if (args === 'ALLOW_WHITESPACES') return (s) => name(s.details);
   if (args !== null && args !== '') throw new FormatError('RESPONSE_CODE_DETAILS takes ALLOW_WHITESPACES or nothing');
   return (s) => (s.details.includes(' ') ? s.details.replaceAll(' ', '_') : name(s.details));
+}
+
+function grpcStatusReader(form: string): Read {
+  switch (form) {
+    case '':
+    case 'CAMEL_STRING':
+      return (s) => (s.grpcStatus < 0 ? undefined : (GRPC_NAMES[s.grpcStatus]?.[0] ?? s.grpcStatus));
+    case 'SNAKE_STRING':
+      return (s) => (s.grpcStatus < 0 ? undefined : (GRPC_NAMES[s.grpcStatus]?.[1] ?? s.grpcStatus));
+    case 'NUMBER':
+      return (s) => (s.grpcStatus < 0 ? undefined : s.grpcStatus);
+    default:
+      throw new FormatError('GRPC_STATUS takes CAMEL_STRING, SNAKE_STRING, NUMBER or nothing');
+  }
 }
 
 function constant(text: string): Operator {

@@ -7,7 +7,7 @@ import { CLUSTER_HISTOGRAMS, CLUSTER_STATS, HOST_STATS, HTTP1_STATS, HTTP2_STATS
 import { SSL_STATS } from './ssl-stats.ts';
 
 export const SHAPES: Shapes = {
-  cluster: shape(CLUSTER_STATS, CLUSTER_CELLS),
+  cluster: shape([...CLUSTER_STATS, ...HTTP2_STATS], CLUSTER_CELLS),
   host: shape(HOST_STATS, HOST_STATS.length),
   listener: shape(LISTENER_STATS, LISTENER_STATS.length + PROXY_PROTO_STATS.length + TLS_INSPECTOR_STATS.length),
   http: shape([...HTTP_STATS, ...HTTP1_STATS, ...HTTP2_STATS], HTTP_STATS.length + HTTP1_STATS.length + HTTP2_STATS.length),

@@ -45,6 +45,7 @@ export const UP_FLOW_RESUMED_READING = 36;
 export const UP_FLOW_BACKED_UP = 37;
 export const UP_FLOW_DRAINED = 38;
 export const UP_CX_CONNECT_ATTEMPTS_EXCEEDED = 39;
+export const UP_CX_HTTP2_TOTAL = 40;
 
 /** Names in slot order; gauges are marked. */
 export const CLUSTER_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
@@ -88,10 +89,37 @@ export const CLUSTER_STATS: readonly (readonly [name: string, kind: StatKind])[]
   ['upstream_flow_control_backed_up_total', 'counter'],
   ['upstream_flow_control_drained_total', 'counter'],
   ['upstream_cx_connect_attempts_exceeded', 'counter'],
+  ['upstream_cx_http2_total', 'counter'],
 ];
 
-/** Per-code counters (`upstream_rq_200`, …) follow the named slots: the slot of a status is `CODES_AT + codeSlot(status)`. */
-export const CLUSTER_CODES_AT = CLUSTER_STATS.length;
+/** http2.*, of the whole process and of each cluster, in the order of `http/h2-limits.ts`. A test keeps the two together. */
+export const HTTP2_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
+  ['dropped_headers_with_underscores', 'counter'],
+  ['goaway_sent', 'counter'],
+  ['header_overflow', 'counter'],
+  ['inbound_empty_frames_flood', 'counter'],
+  ['inbound_priority_frames_flood', 'counter'],
+  ['inbound_window_update_frames_flood', 'counter'],
+  ['keepalive_timeout', 'counter'],
+  ['outbound_control_flood', 'counter'],
+  ['outbound_flood', 'counter'],
+  ['requests_rejected_with_underscores_in_headers', 'counter'],
+  ['rx_messaging_error', 'counter'],
+  ['rx_reset', 'counter'],
+  ['stream_refused_errors', 'counter'],
+  ['trailers', 'counter'],
+  ['tx_flush_timeout', 'counter'],
+  ['tx_reset', 'counter'],
+  ['streams_active', 'gauge'],
+  ['pending_send_bytes', 'gauge'],
+  ['inbound_continuation_flood', 'counter'],
+  ['hpack_bomb', 'counter'],
+];
+
+/** cluster.NAME.http2.* follow the named slots. */
+export const CLUSTER_HTTP2_AT = CLUSTER_STATS.length;
+/** Then the per-code counters (`upstream_rq_200`, …): the slot of a status is `CLUSTER_CODES_AT + codeSlot(status)`. */
+export const CLUSTER_CODES_AT = CLUSTER_HTTP2_AT + HTTP2_STATS.length;
 
 // Each host's row in a worker's stripe: the pool ledger (open, active, pending: gauges) and the `/clusters` counters.
 export const HOST_CX_ACTIVE = 0;
@@ -212,6 +240,7 @@ export const DOWN_RQ_HTTP2_TOTAL = 45;
 export const DOWN_RQ_TOO_MANY_PREMATURE_RESETS = 46;
 export const DOWN_CX_UPGRADES_TOTAL = 47;
 export const DOWN_CX_UPGRADES_ACTIVE = 48;
+export const DOWN_RQ_MAX_DURATION_REACHED = 49;
 
 export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['downstream_cx_total', 'counter'],
@@ -263,11 +292,12 @@ export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = 
   ['downstream_rq_too_many_premature_resets', 'counter'],
   ['downstream_cx_upgrades_total', 'counter'],
   ['downstream_cx_upgrades_active', 'gauge'],
+  ['downstream_rq_max_duration_reached', 'counter'],
 ];
 
 // http1.* is one for the whole process: kept per listener behind HTTP_STATS, summed by the reader.
-export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 49;
-export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 50;
+export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 50;
+export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 51;
 
 export const HTTP1_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['dropped_headers_with_underscores', 'counter'],
@@ -299,29 +329,6 @@ export const TCP_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
 
 /** http2.*: the stat's number in `http/h2-limits.ts` is its place behind this slot of a listener. A test keeps the two together. */
 export const HTTP2_AT: number = HTTP_STATS.length + HTTP1_STATS.length;
-
-export const HTTP2_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
-  ['dropped_headers_with_underscores', 'counter'],
-  ['goaway_sent', 'counter'],
-  ['header_overflow', 'counter'],
-  ['inbound_empty_frames_flood', 'counter'],
-  ['inbound_priority_frames_flood', 'counter'],
-  ['inbound_window_update_frames_flood', 'counter'],
-  ['keepalive_timeout', 'counter'],
-  ['outbound_control_flood', 'counter'],
-  ['outbound_flood', 'counter'],
-  ['requests_rejected_with_underscores_in_headers', 'counter'],
-  ['rx_messaging_error', 'counter'],
-  ['rx_reset', 'counter'],
-  ['stream_refused_errors', 'counter'],
-  ['trailers', 'counter'],
-  ['tx_flush_timeout', 'counter'],
-  ['tx_reset', 'counter'],
-  ['streams_active', 'gauge'],
-  ['pending_send_bytes', 'gauge'],
-  ['inbound_continuation_flood', 'counter'],
-  ['hpack_bomb', 'counter'],
-];
 
 // Histograms: the index inside the object's histogram block. Recorded in microseconds, shown in milliseconds.
 export const CLUSTER_HISTOGRAMS = ['upstream_rq_time', 'upstream_cx_connect_ms', 'upstream_cx_length_ms'] as const;

@@ -93,6 +93,9 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
     const value = read(S.CLUSTER_CODES_AT + slot);
     if (value !== 0) stats.push({ name: `upstream_rq_${code}`, kind: 'counter', value, used: true });
   });
+  if (cluster.protocol !== 'http1') {
+    for (const stat of readAll(S.HTTP2_STATS, (slot) => read(S.CLUSTER_HTTP2_AT + slot))) stats.push({ ...stat, name: `http2.${stat.name}` });
+  }
   if (cluster.tls !== null) stats.push(...sslStats(places.ssl, shared));
   stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, shared));
   const label = sanitize(cluster.name);

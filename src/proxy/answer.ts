@@ -36,7 +36,8 @@ export function editLocalReply(journey: Journey, local: LocalReply, bodyBytes: n
   const resHead = journey.answerHead();
   if (local.overloaded) resHead.add('x-envoy-overloaded', 'true');
   if (journey.status !== 204 && journey.status !== 304 && journey.status >= 200) {
-    resHead.add('content-length', numberText(bodyBytes));
+    // One head is the whole answer to a gRPC call; HTTP/1.1 has no other way to say so.
+    if (!journey.isGrpc || journey.down!.protocol !== 'HTTP/2') resHead.add('content-length', numberText(bodyBytes));
     if (bodyBytes > 0 && !hasAdded(resHead.pairs, 'content-type')) resHead.add('content-type', 'text/plain');
   }
   resHead.addBlock(date.block());

@@ -6,12 +6,14 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { HttpConfig } from '../config/snapshot.ts';
 import { FieldBlock } from '../core/field-block.ts';
 import { compileAccessLog, compileFormat, type AccessLog, type Environment } from '../observe/access-log.ts';
+import { compileFilters, type ChainMaker } from '../filter/registry.ts';
 import { compileRoutes, type RouteProblem } from '../route/compile.ts';
 import type { RouteTable } from '../route/match.ts';
 
 export interface CompiledHttp {
   readonly routes: RouteTable;
   readonly logs: readonly AccessLog[];
+  readonly filters: ChainMaker;
   /** Something asks for fields of the request, or of the answer, after the callback they came in. */
   readonly keepsRequestHead: boolean;
   readonly keepsResponseHead: boolean;
@@ -35,6 +37,7 @@ export function compileHttp(http: HttpConfig, pointer: string, variables: Enviro
   return {
     routes,
     logs,
+    filters: compileFilters(http.filters),
     keepsRequestHead: editsAnswers || logs.some((log) => log.needsRequestHead),
     serverBlock: new FieldBlock(['server', String(http.serverName)]),
     keepsResponseHead: logs.some((log) => log.needsResponseHead),

@@ -9,6 +9,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { TimerSet } from '../core/timer.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import type { AccessLogBatch } from '../observe/access-log-batch.ts';
+import type { ChainMaker } from '../filter/registry.ts';
 import type { RouteTable } from '../route/match.ts';
 import type { DateText } from './date-text.ts';
 import type { Journeys } from './journeys.ts';
@@ -35,6 +36,7 @@ export interface HttpRuntime {
   readonly routes: RouteTable;
   readonly clusters: ReadonlyMap<string, Cluster>;
   readonly logs: readonly AccessLog[];
+  readonly filters: ChainMaker;
   /** A log or an edit of the answer asks for their fields after the bytes have gone. */
   readonly keepsRequestHead: boolean;
   readonly keepsResponseHead: boolean;

@@ -5,22 +5,25 @@
 //              └────────────── local reply ────────────────────────┘
 // Every way out leads through `finish`, once: there the counters, the log and the return to the pool are.
 
-import type { Cluster } from '../cluster/cluster.ts';
 import type { Pool } from '../cluster/pool.ts';
 import type { Host } from '../cluster/host.ts';
-import { fault, type Fault } from '../core/fault.ts';
+import type { Fault } from '../core/fault.ts';
 import { FLAG_DC, FLAG_DPE, FLAG_NC, FLAG_NR, FLAG_SI } from '../core/flags.ts';
-import { BODY_LENGTH, BODY_NONE, BODY_TUNNEL, Stream, UPGRADE_CONNECT, type UpStream } from '../core/stream.ts';
+import { BODY_LENGTH, BODY_NONE, BODY_TUNNEL, UPGRADE_CONNECT, type UpStream } from '../core/stream.ts';
+import { isGrpc } from '../http/grpc.ts';
 import { statusText } from '../http/status-text.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
+import type { FilterChain } from '../filter/chain.ts';
 import { codeSlot } from '../observe/code-slots.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
 import { ROUTE_FORWARD, ROUTE_REDIRECT, type CompiledRoute } from '../route/compiled-route.ts';
 import { redirectLocation } from '../route/rewrite.ts';
 import { editAnswer, editLocalReply } from './answer.ts';
-import type { HttpRuntime } from './http-runtime.ts';
+import { callTimeout, grpcReply, noteAnswerEnd, noteAnswerHead } from './grpc.ts';
 import { clusterOf, editRequest } from './onward.ts';
+import { GONE, IDLE_DOWN, IDLE_UP, MALFORMED, NO_HOST, TIMED_OUT, TOO_LARGE, TOO_LONG, TOO_SLOW } from './faults.ts';
+import { Flow } from './flow.ts';
 import { detailsAfterStart, replyOf, type LocalReply } from './reply.ts';
 import { refusalOfUpgrade } from './tunnel.ts';
 
@@ -32,21 +35,15 @@ const ANSWERING = 4;
 
 const NO_HOSTS: readonly Host[] = [];
 const EMPTY = Buffer.alloc(0);
-const TIMED_OUT = fault('requestTimeout', 'up', 'never', 'response_timeout');
-const TOO_SLOW = fault('requestOverallTimeout', 'down', 'never', 'request_overall_timeout');
-const IDLE_DOWN = fault('streamIdle', 'down', 'never', 'stream_idle_timeout');
-const IDLE_UP = fault('streamIdle', 'up', 'never', 'stream_idle_timeout');
-const TOO_LARGE = fault('payloadTooLarge', 'down', 'never', 'request_payload_too_large');
-const NO_HOST = fault('noHealthyUpstream', 'local', 'never', 'no_healthy_upstream');
 
-export class Journey extends Stream implements TimerTarget {
-  runtime!: HttpRuntime;
+export class Journey extends Flow implements TimerTarget {
   route: CompiledRoute | null = null;
-  cluster: Cluster | null = null;
-  host: Host | null = null;
+  private chain: FilterChain | null = null;
   /** Where this request waits for a connection. Whatever ends a journey takes it off that queue first. */
   private waitsIn: Pool | null = null;
   private phase = FREE;
+  /** The attempt has been made again once already, because it had been refused unseen. */
+  private repeated = false;
   private requestDone = false;
   /** Of a tunnel: the upstream has sent its last byte. */
   private answerDone = false;
@@ -54,12 +51,10 @@ export class Journey extends Stream implements TimerTarget {
   private early: Buffer | null = null;
   /** Body bytes follow in the callback that is running. */
   private moreNow = false;
-  private downPaused = false;
-  private upPaused = false;
-  /** The caller is paused because the upstream takes nothing (and not for want of a connection). */
-  private upFull = false;
   private lastActive = 0;
   private idleMs = 0;
+  /** A gRPC call with a deadline of its own, from its first byte on; the route's time-out does not count. */
+  callLimited = false;
   /** Monotonic ms; 0: none. */
   private answerDeadline = 0;
   private requestDeadline = 0;
@@ -77,6 +72,10 @@ export class Journey extends Stream implements TimerTarget {
     this.start();
     this.moreNow = more;
     this.count(S.RQ_TOTAL);
+    if (runtime.filters !== null) {
+      this.chain = runtime.filters();
+      this.chain.request(this);
+    }
     const route = runtime.routes.match(this, runtime.tools.random);
     if (this.upgrade !== '' && this.refusesUpgrade(route)) return;
     if (route === null) {
@@ -90,7 +89,7 @@ export class Journey extends Stream implements TimerTarget {
     else this.answerByRoute(route);
     this.moreNow = false;
     // What is still needed of the head after this callback must not stand in the loop's buffer.
-    if (this.phase === WAITING || (this.phase !== FREE && runtime.keepsRequestHead)) reqHead.retain();
+    if (this.phase === WAITING || (this.phase !== FREE && this.keepsRequestHead())) reqHead.retain();
   }
 
   refuse(status: number, details: string, flags: number, location: string): void {
@@ -112,7 +111,7 @@ export class Journey extends Stream implements TimerTarget {
   }
 
   requestData(buf: Buffer, start: number, end: number, last: boolean): void {
-    if (this.reqBody === BODY_TUNNEL) {
+    if (this.reqBody === BODY_TUNNEL || this.reqBody === BODY_NONE) {
       this.tunnelData(buf, start, end, last);
       return;
     }
@@ -123,6 +122,16 @@ export class Journey extends Stream implements TimerTarget {
       this.count(S.DOWN_RQ_TOO_LARGE);
       this.fail(TOO_LARGE);
       return;
+    }
+    if (this.chain !== null) {
+      const bytes = this.chain.requestData(this, buf.subarray(start, end), last);
+      if (bytes === null) {
+        this.fail(MALFORMED);
+        return;
+      }
+      buf = bytes;
+      start = 0;
+      end = bytes.length;
     }
     if (last) {
       this.requestEnded();
@@ -171,12 +180,13 @@ export class Journey extends Stream implements TimerTarget {
     const tunnel = this.reqBody === BODY_TUNNEL;
     const early = tunnel ? null : this.early;
     this.up = up;
+    this.upstreamProtocol = up.protocol;
     this.waitsIn = null;
     this.phase = SENT;
     this.upstreamStartAt = this.runtime.tools.clock.now;
     const noBody = this.reqBody === BODY_NONE;
     let taken = up.writeHead(noBody, !tunnel && (this.moreNow || early !== null));
-    if (!this.runtime.keepsRequestHead) this.dropRequestHead();
+    if (!this.keepsRequestHead()) this.dropRequestHead();
     if (early !== null) {
       this.early = null;
       taken = up.writeData(early, 0, early.length, this.requestDone);
@@ -213,7 +223,9 @@ export class Journey extends Stream implements TimerTarget {
     if (status < 600) cells[cluster!.stats + S.UP_RQ_1XX + ((status / 100) | 0) - 1]!++;
     this.countHost(status >= 500 ? S.HOST_RQ_ERROR : S.HOST_RQ_SUCCESS);
     if (this.reqBody === BODY_TUNNEL) this.tunnelAnswered();
+    if (this.isGrpc) noteAnswerHead(this);
     editAnswer(this);
+    if (this.chain !== null) this.chain.response(this);
     if (!this.down!.writeHead(more)) this.pauseUp();
     if (runtime.keepsResponseHead) this.resHead.retain();
     else this.dropAnswerHead();
@@ -222,6 +234,12 @@ export class Journey extends Stream implements TimerTarget {
 
   responseData(buf: Buffer, start: number, end: number, last: boolean): void {
     const { clock } = this.runtime.tools;
+    if (last && this.isGrpc) noteAnswerEnd(this);
+    if (this.chain !== null && this.resBody !== BODY_TUNNEL) {
+      buf = this.chain.responseData(this, buf.subarray(start, end), last);
+      start = 0;
+      end = buf.length;
+    }
     this.bytesSent += end - start;
     this.lastActive = clock.now;
     if (last) {
@@ -231,6 +249,18 @@ export class Journey extends Stream implements TimerTarget {
       return;
     }
     if (!this.down!.writeData(buf, start, end, false)) this.pauseUp();
+  }
+
+  upRefused(why: Fault): void {
+    if (this.repeated || this.phase !== SENT) {
+      this.upReset(why);
+      return;
+    }
+    this.repeated = true;
+    this.up = null;
+    this.phase = WAITING;
+    this.waitsIn = this.host!.pool!;
+    this.waitsIn.acquire(this); // may end the journey before it returns
   }
 
   upReset(why: Fault): void {
@@ -245,7 +275,10 @@ export class Journey extends Stream implements TimerTarget {
   onTimer(): void {
     if (this.phase === FREE) return;
     const { now } = this.runtime.tools.clock;
-    if (this.answerDeadline > 0 && now >= this.answerDeadline) {
+    if (this.callLimited && now >= this.answerDeadline) {
+      this.count(S.DOWN_RQ_MAX_DURATION_REACHED);
+      this.fail(TOO_LONG);
+    } else if (this.answerDeadline > 0 && now >= this.answerDeadline) {
       this.countCluster(S.UP_RQ_TIMEOUT);
       this.countHost(S.HOST_RQ_TIMEOUT);
       this.fail(TIMED_OUT);
@@ -271,6 +304,7 @@ export class Journey extends Stream implements TimerTarget {
     const { config, tools } = this.runtime;
     this.phase = ASKED;
     this.requestDone = this.reqBody === BODY_NONE;
+    this.isGrpc = isGrpc(this.reqHead);
     this.lastActive = tools.clock.now;
     this.idleMs = config.timeouts.streamIdleMs;
     this.requestDeadline = config.timeouts.requestMs > 0 ? this.startAt + config.timeouts.requestMs : 0;
@@ -300,6 +334,7 @@ export class Journey extends Stream implements TimerTarget {
   /** Bytes of the caller for a tunnel. Before it is open nobody may see them. */
   private tunnelData(buf: Buffer, start: number, end: number, last: boolean): void {
     const { now } = this.runtime.tools.clock;
+    if (this.reqBody === BODY_NONE) return; // it came to nothing: its bytes must not follow the request on the host's connection
     this.bytesReceived += end - start;
     this.lastActive = now;
     if (last) this.requestDone = true;
@@ -349,6 +384,11 @@ export class Journey extends Stream implements TimerTarget {
     this.early = this.early === null ? Buffer.from(bytes) : Buffer.concat([this.early, bytes]);
   }
 
+  /** Somebody needs the request's head after it was sent. */
+  private keepsRequestHead(): boolean {
+    return this.runtime.keepsRequestHead || (this.up !== null && this.up.mayRefuse && !this.repeated);
+  }
+
   private forward(route: CompiledRoute): void {
     const { config } = this.runtime;
     const cluster = clusterOf(this, route);
@@ -365,6 +405,7 @@ export class Journey extends Stream implements TimerTarget {
       return;
     }
     if (route.idleTimeoutMs >= 0) this.idleMs = route.idleTimeoutMs;
+    if (this.isGrpc && route.grpcTimeoutMaxMs >= 0) this.limitCall(route);
     if (this.requestDone || this.reqBody === BODY_TUNNEL) this.requestEnded();
     if (cluster.config.type === 'originalDst') this.originalDestination = this.down?.originalDestination ?? null;
     const host = cluster.picker.pick(this, NO_HOSTS);
@@ -393,13 +434,19 @@ export class Journey extends Stream implements TimerTarget {
     this.reply({ status: route.status, flags: 0, details: 'direct_response', body: '', overloaded: false }, route.respondBody);
   }
 
+  private limitCall(route: CompiledRoute): void {
+    const limit = callTimeout(this, route);
+    this.callLimited = true;
+    this.answerDeadline = limit === 0 ? Infinity : this.startAt + limit;
+  }
+
   /** The whole request is here, or the head that stands for it: from now on the route's time-out runs. */
   private requestEnded(): void {
     const { clock } = this.runtime.tools;
     const timeoutMs = this.route === null ? 0 : this.route.timeoutMs;
     this.requestDone = this.reqBody !== BODY_TUNNEL;
     this.requestEndAt = clock.now;
-    if (timeoutMs > 0) this.answerDeadline = clock.now + timeoutMs;
+    if (timeoutMs > 0 && !this.callLimited) this.answerDeadline = clock.now + timeoutMs;
   }
 
   private fail(why: Fault): void {
@@ -445,40 +492,17 @@ export class Journey extends Stream implements TimerTarget {
     this.details = local.details;
     this.resBody = BODY_LENGTH;
     this.responseStartAt = this.runtime.tools.clock.now;
+    if (this.isGrpc) {
+      grpcReply(this, local, body);
+      body = EMPTY;
+      this.status = 200;
+    }
     editLocalReply(this, local, body.length);
+    if (this.chain !== null) this.chain.response(this);
     const silent = this.method === 'HEAD' || local.status === 204 || local.status === 304;
     if (!silent) this.bytesSent = body.length;
     down.writeHead(true);
     down.writeData(body, 0, silent ? 0 : body.length, true);
-  }
-
-  private pauseDown(): void {
-    if (this.downPaused || this.down === null) return;
-    this.downPaused = true;
-    this.count(S.DOWN_FLOW_PAUSED_READING);
-    this.upFull = this.up !== null;
-    if (this.upFull) this.countCluster(S.UP_FLOW_BACKED_UP);
-    this.down.pause();
-  }
-
-  private resumeDown(): void {
-    if (!this.downPaused) return;
-    this.downPaused = false;
-    this.countDownResumed();
-    this.down?.resume();
-  }
-
-  private countDownResumed(): void {
-    this.count(S.DOWN_FLOW_RESUMED_READING);
-    if (this.upFull) this.countCluster(S.UP_FLOW_DRAINED);
-    this.upFull = false;
-  }
-
-  private pauseUp(): void {
-    if (this.upPaused || this.up === null) return;
-    this.upPaused = true;
-    this.countCluster(S.UP_FLOW_PAUSED_READING);
-    this.up.pause();
   }
 
   private attemptEnded(now: number): void {
@@ -525,31 +549,15 @@ export class Journey extends Stream implements TimerTarget {
   override clear(): void {
     super.clear();
     this.route = null;
-    this.cluster = null;
-    this.host = null;
+    this.chain = null;
     this.phase = FREE;
+    this.repeated = false;
     this.requestDone = false;
     this.answerDone = false;
     this.early = null;
     this.moreNow = false;
-    this.downPaused = false;
-    this.upPaused = false;
-    this.upFull = false;
+    this.callLimited = false;
     this.answerDeadline = 0;
     this.requestDeadline = 0;
   }
-
-  private count(slot: number): void {
-    this.runtime.tools.cells[this.runtime.stats + slot]!++;
-  }
-
-  private countCluster(slot: number): void {
-    if (this.cluster !== null) this.runtime.tools.cells[this.cluster.stats + slot]!++;
-  }
-
-  private countHost(slot: number): void {
-    if (this.host !== null) this.runtime.tools.cells[this.host.cells + slot]!++;
-  }
 }
-
-const GONE = fault('downstreamClosed', 'down', 'never', 'downstream_remote_disconnect');

@@ -12,7 +12,7 @@ import type { Journey } from './journey.ts';
 
 export function editRequest(journey: Journey, route: CompiledRoute, host: Host): void {
   const { reqHead } = journey;
-  if (route.timeoutBlock !== null) reqHead.addBlock(route.timeoutBlock);
+  if (route.timeoutBlock !== null && !journey.callLimited) reqHead.addBlock(route.timeoutBlock);
   if (route.requestEdits.length > 0) applyEdits(route.requestEdits, journey, reqHead);
   if (route.rewriteKind !== REWRITE_NONE) {
     const rewritten = rewritePath(route, journey);

@@ -2,6 +2,7 @@
 // says. Worker thread; pure. Words and details are Envoy's, because people and dashboards search for them.
 
 import type { Fault } from '../core/fault.ts';
+import { GRPC_DEADLINE_EXCEEDED } from '../core/grpc-status.ts';
 import { FLAG_DC, FLAG_DPE, FLAG_LR, FLAG_SI, FLAG_UC, FLAG_UF, FLAG_UH, FLAG_UO, FLAG_UPE, FLAG_UR, FLAG_UT } from '../core/flags.ts';
 
 export interface LocalReply {
@@ -12,6 +13,8 @@ export interface LocalReply {
   readonly body: string;
   /** Says `x-envoy-overloaded: true`. */
   readonly overloaded: boolean;
+  /** What a gRPC caller is told, where the status does not say it. */
+  readonly grpcStatus?: number;
 }
 
 /** What the reset is called in the body and, with underscores, in the details. */
@@ -27,6 +30,8 @@ export function replyOf(fault: Fault): LocalReply {
       return { status: 503, flags: FLAG_UH, details: 'no_healthy_upstream', body: 'no healthy upstream', overloaded: false };
     case 'requestTimeout':
       return { status: 504, flags: FLAG_UT, details: 'response_timeout', body: 'upstream request timeout', overloaded: false };
+    case 'maxDuration':
+      return { status: 504, flags: 0, details: 'max_duration_timeout', body: 'downstream duration timeout', overloaded: false, grpcStatus: GRPC_DEADLINE_EXCEEDED };
     case 'streamIdle':
       // `side` says who kept the other waiting: the caller that does not send, or the upstream that does not answer.
       return fault.side === 'down'
@@ -48,6 +53,7 @@ export function replyOf(fault: Fault): LocalReply {
 /** Details and flag of an answer that broke off after its head had gone down. */
 export function detailsAfterStart(fault: Fault): { readonly flags: number; readonly details: string } {
   if (fault.kind === 'requestTimeout') return { flags: FLAG_UT, details: 'response_timeout' };
+  if (fault.kind === 'maxDuration') return { flags: 0, details: 'max_duration_timeout' };
   if (fault.kind === 'streamIdle') return { flags: FLAG_SI, details: 'stream_idle_timeout' };
   const words = resetWords(fault);
   return { flags: words.flag, details: `upstream_reset_after_response_started{${underscored(words.reason, fault.cause)}}` };
@@ -78,6 +84,8 @@ function resetWords(fault: Fault): ResetWords {
       return { status: 503, flag: fault.side === 'local' ? FLAG_LR : FLAG_UC, reason: 'connection termination' };
     case 'upstreamProtocol':
       return { status: 502, flag: FLAG_UPE, reason: 'protocol error' };
+    case 'refusedStream':
+      return { status: 503, flag: FLAG_UR, reason: 'remote refused stream reset' };
     case 'localReset':
       return { status: 503, flag: FLAG_LR, reason: 'local reset' };
     default:

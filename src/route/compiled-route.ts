@@ -58,6 +58,8 @@ export class CompiledRoute {
   timeoutMs = 0;
   /** The same as the line that tells the upstream. */
   timeoutBlock: FieldBlock | null = null;
+  /** The longest `grpc-timeout`, 0 without limit; -1: the header is the upstream's affair. */
+  grpcTimeoutMaxMs = -1;
   /** The protocols that may be upgraded to, lower-case; null: the listener's. */
   upgrades: readonly string[] | null = null;
   /** -1: the listener's stream idle time-out. */

@@ -4,9 +4,17 @@ import t from 'tap';
 
 import { refuses } from './refusals.ts';
 
+refuses(t, '/listeners/0', [
+  ['', { address: '127.0.0.1:1', engine: 'uws', http: { protocols: ['http1', 'http2'], routes: [] } }, 'conflict /http/protocols/1: the engine "uws" speaks HTTP/1.1 only: choose "epoll" or "node" for this listener'],
+]);
+
 refuses(t, '/listeners/0/http', [
   ['', { routes: [], xffNumTrustedHops: 1, trustedCidrs: ['10.0.0.0/8'] }, 'conflict /trustedCidrs: trusted proxies are either counted (xffNumTrustedHops) or known by address (trustedCidrs), not both'],
   ['', undefined, 'one-of ^/listeners/0: a listener needs one of http, tcp'],
+  ['/http2', { maxConcurrentStreams: 0 }, 'out-of-range /maxConcurrentStreams: must be from 1 to 2147483647'],
+  ['/http2', { initialStreamWindow: 1 }, 'out-of-range /initialStreamWindow: must be from 1KiB to 1GiB'],
+  ['/http2', { initialConnectionWindow: '2GiB' }, 'out-of-range /initialConnectionWindow: must be from 64KiB to 1GiB'],
+  ['/http2', { initialConnectionWindow: 1024 }, 'out-of-range /initialConnectionWindow: must be from 64KiB to 1GiB'],
   ['/protocols', [], 'too-few: must have at least 1 entry'],
   ['/protocols', ['h2c'], 'wrong-value /0: "h2c" is not one of "http1", "http2"'],
   ['/serverName', true, 'wrong-type: must be the value of a header or false, not true'],
@@ -35,6 +43,9 @@ refuses(t, '/listeners/0/http', [
   ['/timeouts', { idel: '1h' }, 'unknown-key /idel: unknown key "idel"; did you mean idle?'],
   ['/timeouts', { idle: 3600 }, 'wrong-type /idle: must be a duration such as "15s", not 3600'],
   ['/requestId', true, 'wrong-type: must be an object, not true'],
+  ['/filters', [{}], 'one-of /0: a filter needs one of grpcWeb'],
+  ['/filters', [{ jwt: {} }], 'one-of /0: a filter needs one of grpcWeb', 'later-key /0/jwt: the key "jwt" is part of the language, but does not work in this version yet'],
+  ['/filters', [{ grpcWeb: { a: 1 } }], 'unknown-key /0/grpcWeb/a: unknown key "a"'],
   ['/upgrades', 'websocket', 'wrong-type: must be a list, not "websocket"'],
   ['/upgrades', ['web socket'], 'bad-upgrade /0: "web socket" is not the name of a protocol'],
   ['/upgrades', ['a/1/2'], 'bad-upgrade /0: "a/1/2" is not the name of a protocol'],

@@ -43,6 +43,7 @@ refuses(t, '/listeners/0/http/virtualHosts/0/routes', [
     'conflict /forward/rewrite/path: does not go with a match by connect: a CONNECT has no path and opens a tunnel itself',
     'conflict /forward/upgrades: does not go with a match by connect: a CONNECT has no path and opens a tunnel itself'],
   ['/0/forward', { cluster: 'app', upgrades: ['h2c'] }, 'bad-upgrade /upgrades/0: "h2c" cannot be tunnelled: requests inside would pass every rule by'],
+  ['/0/forward', { cluster: 'app', grpcTimeoutHeaderMax: 60 }, 'wrong-type /grpcTimeoutHeaderMax: must be a duration such as "15s", not 60'],
   ['/0/match/methods', ['get'], 'bad-method /0: "get" must be written "GET": methods are case-sensitive'],
   ['/0/match/methods', ['G ET'], 'bad-method /0: "G ET" is not a method'],
   ['/0/match/methods', 'GET', 'wrong-type: must be a list, not "GET"'],

@@ -112,7 +112,7 @@ refuses(t, '', [
   ['/clusters/0/endpoints', [{ address: '127.0.0.1:1', zone: 'a' }], 'later-key /0/zone: the key "zone" is part of the language, but does not work in this version yet'],
   ['/clusters/0/endpoints', [3000], 'wrong-type /0: must be an address such as "127.0.0.1:3000" or an object, not 3000'],
   ['/clusters/0/endpoints', [{ address: '127.0.0.1:1', weight: 4294967295 }, { address: '127.0.0.1:2' }], 'zero-weight: the weights add up to more than 4294967295'],
-  ['/clusters/0/protocol', 'http2', 'later-value: "http2" is part of the language, but does not work in this version yet'],
+  ['/clusters/0/protocol', 'h2c', 'wrong-value: "h2c" is not one of "http1", "http2", "auto"'],
   ['/clusters/0/connectTimeout', '5', 'bad-duration: "5" has no unit: write "5s" or "5ms"'],
   ['/clusters/0/connectTimeout', '5S', 'bad-duration: "5S" must be a number with ms, s, m or h, such as "250ms" or "1.5s"'],
   ['/clusters/0/loadBalancing', { policy: 'leastRequest' }, 'later-value /policy: "leastRequest" is part of the language, but does not work in this version yet'],

@@ -239,7 +239,7 @@ t.test('what is wrong with a format', async (t) => {
     ['%START_TIME(%Q)%', /the time format "%Q" has no conversion %Q/],
     ['%START_TIME(%)%', /the time format "%" has no conversion %/],
     ['%START_TIME(a\nb)%', /cannot hold a line break/],
-    ['%GRPC_STATUS%', /the operator GRPC_STATUS does not work yet/],
+    ['%GRPC_STATUS(UPPER)%', /GRPC_STATUS takes CAMEL_STRING, SNAKE_STRING, NUMBER or nothing/],
     ['%DOWNSTREAM_TLS_SESSION_ID%', /the operator DOWNSTREAM_TLS_SESSION_ID does not work yet/],
   ];
   for (const [format, message] of wrong) {

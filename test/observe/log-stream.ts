@@ -30,6 +30,7 @@ export class LogStream extends Stream {
   override responseInterim(): void {}
   override responseHead(): void {}
   override responseData(): void {}
+  override upRefused(): void {}
   override upReset(): void {}
 }
 
@@ -74,6 +75,7 @@ export function answered(part: Partial<LogStream> = {}, request: Fields = [], re
     upstreamHost: '127.0.0.1:19100',
     upstreamLocalAddress: '127.0.0.1:37358',
     upstreamConnectionId: 2,
+    upstreamProtocol: 'HTTP/1.1',
     details: 'via_upstream',
     bytesSent: 11,
     attempts: 1,
@@ -93,6 +95,7 @@ export function repliedLocally(part: Partial<LogStream> = {}): LogStream {
     upstreamHost: '',
     upstreamLocalAddress: '',
     upstreamConnectionId: 0,
+    upstreamProtocol: '',
     bytesSent: 0,
     attempts: 0,
     upstreamStartAt: 0,

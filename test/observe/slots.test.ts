@@ -1,4 +1,5 @@
 import t from 'tap';
+import { H2_PENDING_SEND_BYTES, H2_STREAMS_ACTIVE } from '../../src/http/h2-limits.ts';
 import { CLUSTER_CELLS, CODE_NAMES, codeSlot } from '../../src/observe/code-slots.ts';
 import { HISTOGRAM_SLOTS, HISTOGRAM_WORDS, record, slotMiddle, slotOf, slotStart } from '../../src/observe/histogram.ts';
 import { BUCKET_BOUNDS, HistogramReader, QUANTILES } from '../../src/observe/quantiles.ts';
@@ -46,12 +47,14 @@ t.test('histograms: constants and names agree', async (t) => {
 });
 
 t.test('shapes: blocks are as large as what is written to them', async (t) => {
-  t.equal(SHAPES.cluster.size, S.CLUSTER_STATS.length + CODE_NAMES.length);
-  t.equal(SHAPES.http.size, S.HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS + 1);
-  t.same(SHAPES.cluster.gauges, [S.UP_CX_ACTIVE, S.UP_RQ_ACTIVE, S.UP_RQ_PENDING_ACTIVE]);
+  t.equal(SHAPES.cluster.size, S.CLUSTER_STATS.length + S.HTTP2_STATS.length + CODE_NAMES.length);
+  t.equal(S.HTTP2_AT, S.HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS + 1);
+  t.equal(SHAPES.http.size, S.HTTP2_AT + S.HTTP2_STATS.length);
+  t.same(SHAPES.cluster.gauges, [S.UP_CX_ACTIVE, S.UP_RQ_ACTIVE, S.UP_RQ_PENDING_ACTIVE, S.CLUSTER_HTTP2_AT + 16, S.CLUSTER_HTTP2_AT + 17]);
   t.same(SHAPES.host.gauges, [S.HOST_CX_ACTIVE, S.HOST_RQ_ACTIVE, S.HOST_RQ_PENDING]);
   t.same(SHAPES.listener.gauges, [S.LISTENER_CX_ACTIVE]);
-  t.same(SHAPES.http.gauges, [S.DOWN_CX_ACTIVE, S.DOWN_CX_HTTP1_ACTIVE, S.DOWN_RQ_ACTIVE, S.DOWN_CX_UPGRADES_ACTIVE]);
+  const http2Gauges = [H2_STREAMS_ACTIVE, H2_PENDING_SEND_BYTES].map((stat) => S.HTTP2_AT + stat);
+  t.same(SHAPES.http.gauges, [S.DOWN_CX_ACTIVE, S.DOWN_CX_HTTP1_ACTIVE, S.DOWN_RQ_ACTIVE, S.DOWN_CX_HTTP2_ACTIVE, S.DOWN_CX_UPGRADES_ACTIVE, ...http2Gauges]);
 });
 
 t.test('codes: each known one has a slot of its own, all others share one', async (t) => {

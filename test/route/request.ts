@@ -40,6 +40,7 @@ export class LoneStream extends Stream {
   responseInterim(): void {}
   responseHead(): void {}
   responseData(): void {}
+  upRefused(): void {}
   upReset(_fault: Fault): void {}
 }
 
@@ -80,6 +81,7 @@ export function forward(changes: Partial<ForwardConfig> = {}): ForwardConfig {
     clusterHeader: '',
     timeoutMs: 15000,
     idleTimeoutMs: null,
+    grpcTimeoutHeaderMaxMs: null,
     upgrades: null,
     rewrite: NO_REWRITE,
     requestHeaders: NO_EDITS,

@@ -43,6 +43,7 @@ export function listenerConfig(name: string, port: number, part: Partial<HttpLis
         prematureResetStreams: 500,
       },
       upgrades: [],
+      filters: [],
       requestId: { generate: true, preserveExternal: false },
       accessLog: [],
       virtualHosts: [],

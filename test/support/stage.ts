@@ -101,7 +101,7 @@ export function onEachEngine(configure: (stage: Stage) => ProxyConfig, options: 
 }
 
 /** Gauges that count live things: all must be zero when nobody is using the proxy. */
-const LIVE_GAUGE = /(_rq_active|rq_pending_active|downstream_cx_active|downstream_cx_http1_active)$/;
+const LIVE_GAUGE = /(_rq_active|rq_pending_active|downstream_cx_active|downstream_cx_http1_active|downstream_cx_http2_active|http2\.streams_active|http2\.pending_send_bytes)$/;
 
 export async function assertQuiet(t: Test, proxy: Proxy, restless?: RegExp): Promise<void> {
   let busy: [string, number][] = [];

@@ -31,6 +31,8 @@ export class TaggedStream extends Stream {
     const bytes = Buffer.from(text, 'latin1');
     assert.equal(parseRequestHead(this.reqHead, bytes, 0, bytes.length, DEFAULT_HEAD_LIMITS), bytes.length);
     this.method = text.slice(0, text.indexOf(' '));
+    this.path = text.slice(text.indexOf(' ') + 1, text.indexOf(' HTTP/'));
+    this.authority = this.reqHead.get('host') ?? '';
     this.reqBody = requestBody(this.reqHead);
     this.upload = part.upload ?? [];
   }
@@ -91,6 +93,12 @@ export class TaggedStream extends Stream {
     this.over = true;
     this.up = null;
     this.note('end');
+  }
+
+  upRefused(fault: Fault): void {
+    this.fault = fault;
+    this.up = null;
+    this.note('refused');
   }
 
   upReset(fault: Fault): void {

@@ -61,6 +61,7 @@ const ROUTE: RouteConfig = {
     clusterHeader: '',
     timeoutMs: 15_000,
     idleTimeoutMs: null,
+    grpcTimeoutHeaderMaxMs: null,
     upgrades: null,
     rewrite: { prefix: null, regex: null, path: null, host: null, hostFrom: null },
     requestHeaders: NO_EDITS,

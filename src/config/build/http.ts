@@ -29,6 +29,7 @@ export function buildHttp(http: HttpDocument, file: string): HttpConfig {
     http2: buildHttp2(http.http2 ?? {}),
     requestId: { ...DEFAULTS.requestId, ...http.requestId },
     upgrades: buildUpgrades(http.upgrades ?? defaults.upgrades),
+    filters: (http.filters ?? defaults.filters).map(() => ({ kind: 'grpcWeb' })),
     accessLog: (http.accessLog ?? defaults.accessLog).map((log) => buildAccessLog(log, file)),
     virtualHosts: (http.virtualHosts ?? [sole]).map(buildVirtualHost),
   };

@@ -59,6 +59,7 @@ function buildForward(forward: ForwardDocument): ForwardConfig {
     clusterHeader: (forward.clusterHeader ?? '').toLowerCase(),
     timeoutMs: parseDuration(forward.timeout ?? DEFAULTS.forward.timeout),
     idleTimeoutMs: forward.idleTimeout === undefined ? null : parseDuration(forward.idleTimeout),
+    grpcTimeoutHeaderMaxMs: forward.grpcTimeoutHeaderMax === undefined ? null : parseDuration(forward.grpcTimeoutHeaderMax),
     upgrades: forward.upgrades === undefined ? null : buildUpgrades(forward.upgrades),
     rewrite: {
       prefix: rewrite.prefix ?? null,

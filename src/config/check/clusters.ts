@@ -19,9 +19,6 @@ export function checkClusters(clusters: Place, scope: CheckScope): void {
     checkType(cluster, problems);
     checkEndpoints(cluster.at('endpoints'), problems);
     checkClientTls(cluster.at('tls'), scope);
-    if (cluster.has('tls') && cluster.has('proxyProtocol')) {
-      problems.push({ code: 'conflict', pointer: cluster.at('proxyProtocol').pointer, atKey: true, message: 'a PROXY protocol header comes before TLS, and such connections cannot be made: leave one of the two out' });
-    }
   }
 }
 
@@ -33,7 +30,11 @@ function checkType(cluster: Place, problems: Problem[]): void {
   } else if (!given) {
     problems.push({ code: 'missing-key', pointer: cluster.pointer, message: 'cluster needs the key "endpoints"', wanted: ['endpoints'] });
   }
-  if (cluster.at('proxyProtocol').exists && cluster.has('tls')) {
+  const protocol = cluster.at('protocol').text() ?? 'http1';
+  if (cluster.has('proxyProtocol') && protocol !== 'http1') {
+    problems.push({ code: 'conflict', pointer: cluster.at('proxyProtocol').pointer, atKey: true, message: `a connection that tells of one caller cannot carry several: "${protocol}" shares connections` });
+  }
+  if (cluster.has('proxyProtocol') && cluster.has('tls')) {
     problems.push({ code: 'conflict', pointer: cluster.at('proxyProtocol').pointer, atKey: true, message: 'a PROXY protocol header cannot be sent before TLS in this version' });
   }
 }

@@ -5,7 +5,7 @@ import { explainListenAddress, parseAddress } from '../address.ts';
 import { DEFAULTS } from '../defaults.ts';
 import { MAX_HEADERS_BYTES, MAX_WINDOW_BYTES, MIN_HEADERS_BYTES } from '../limits.ts';
 import type { Place } from '../place.ts';
-import { LISTENER_PROTOCOLS, ROUTE_SOURCES } from '../schema/listener.ts';
+import { FILTERS, LISTENER_PROTOCOLS, ROUTE_SOURCES } from '../schema/listener.ts';
 import { explainSize, parseSize } from '../units.ts';
 import { checkAccessLog } from './access-log.ts';
 import type { CheckScope } from './check.ts';
@@ -75,6 +75,7 @@ function checkHttp(http: Place, scope: CheckScope): void {
     problems.push({ code: 'conflict', pointer: http.at('trustedCidrs').pointer, atKey: true, message: 'trusted proxies are either counted (xffNumTrustedHops) or known by address (trustedCidrs), not both' });
   }
   for (const log of http.at('accessLog').items()) checkAccessLog(log, scope);
+  for (const filter of http.at('filters').items()) exactlyOne(filter, 'a filter', FILTERS, problems);
   exactlyOne(http, 'http', ROUTE_SOURCES, problems);
   checkRoutes(http.at('routes'), scope);
   checkVirtualHosts(http.at('virtualHosts'), scope);

@@ -12,6 +12,8 @@ import { serverTlsSchema } from './tls.ts';
 export const ENGINES = ['auto', 'epoll', 'node', 'uws'] as const;
 /** Keys of which a listener takes exactly one. */
 export const LISTENER_PROTOCOLS = ['http', 'tcp'] as const;
+/** Keys of which a filter takes exactly one. */
+export const FILTERS = ['grpcWeb'] as const;
 /** Keys of which `http` takes exactly one. */
 export const ROUTE_SOURCES = ['routes', 'virtualHosts'] as const;
 
@@ -44,6 +46,13 @@ function http2(): Schema {
   });
 }
 
+function filter(): Schema {
+  const one = `Exactly one of ${FILTERS.join(', ')}.`;
+  return object('filter', {
+    grpcWeb: described(`${one} Translates gRPC-Web, binary and text, into gRPC and back.`, object('grpcWeb', {})),
+  });
+}
+
 function http(): Schema {
   const defaults = DEFAULTS.http;
   const requestId = object('requestId', {
@@ -73,6 +82,7 @@ function http(): Schema {
     http2: described('HTTP/2 connections: windows, streams, and what a client may do before it is told to calm down.', http2(), { default: {} }),
     requestId: described('The x-request-id header.', requestId, { default: {} }),
     upgrades: upgrades('The protocols that clients may upgrade to; the connection then carries their bytes as they come.', defaults.upgrades),
+    filters: list('What stands between client and upstream, in this order; answers take it the other way round.', filter(), { default: defaults.filters }),
     accessLog: list('Where to write a line for each request.', accessLogSchema(), { default: defaults.accessLog }),
     routes: list(`${one} The routes for every host: short for one virtual host with the domain "*".`, route),
     virtualHosts: list(`${one} Routes by host.`, virtualHostSchema(route), { minItems: 1 }),

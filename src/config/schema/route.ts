@@ -104,6 +104,7 @@ function forward(): Schema {
     clusterHeader: text(`${one} The request header that names the cluster.`, 'headerName'),
     timeout: text('From the end of the request to the end of the response; "0s": no limit.', 'duration', { default: DEFAULTS.forward.timeout }),
     idleTimeout: text('Longest silence in both directions; "0s": no limit. Default: timeouts.streamIdle of the listener.', 'duration'),
+    grpcTimeoutHeaderMax: text('Heed the grpc-timeout of gRPC calls, up to this, instead of "timeout"; "0s": whatever it says. Default: it is passed on and nothing else.', 'duration'),
     upgrades: upgrades('The protocols that clients may upgrade to on this route; [] is none. Default: those of the listener.'),
     rewrite: described('Changes of path and host on the way to the cluster.', rewrite(), { default: {} }),
     requestHeaders: headerEdits('Changes to the headers of the request.'),

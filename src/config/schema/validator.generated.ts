@@ -3,8 +3,8 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"type":"object","properties":{"certificates":{"type":"array","items":{"type":"object","properties":{"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"type":"string","format":"name"},"requireClientCertificate":{"type":"boolean"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"sessionTicketKeys":{"type":"array","items":{"type":"string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"type":"boolean"},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1}]}},"idleTimeout":{"type":"string","format":"duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"type":"object","properties":{"ca":{"type":"string","format":"name"},"serverName":{"type":"string","format":"authority"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"insecureSkipVerify":{"type":"boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
-const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"type":"object","properties":{"certificates":{"type":"array","items":{"type":"object","properties":{"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"type":"string","format":"name"},"requireClientCertificate":{"type":"boolean"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"sessionTicketKeys":{"type":"array","items":{"type":"string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"type":"boolean"},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"filters":{"type":"array","items":{"type":"object","properties":{"grpcWeb":{"type":"object","properties":{},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1}]}},"idleTimeout":{"type":"string","format":"duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"type":"object","properties":{"ca":{"type":"string","format":"name"},"serverName":{"type":"string","format":"authority"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"insecureSkipVerify":{"type":"boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
 const formats2 = FORMATS.duration;
@@ -25,15 +25,15 @@ const formats96 = FORMATS.template;
 const formats98 = FORMATS.method;
 const formats100 = FORMATS.matchedHeader;
 const formats124 = FORMATS.headerName;
-const formats136 = FORMATS.substitution;
-const formats140 = FORMATS.authority;
-const formats142 = FORMATS.editedHeader;
-const formats144 = FORMATS.headerValue;
-const formats162 = FORMATS.optionalAuthority;
-const formats164 = FORMATS.target;
-const formats174 = FORMATS.domain;
-const formats286 = FORMATS.serverNamePattern;
-const formats300 = FORMATS.endpointAddress;
+const formats138 = FORMATS.substitution;
+const formats142 = FORMATS.authority;
+const formats144 = FORMATS.editedHeader;
+const formats146 = FORMATS.headerValue;
+const formats164 = FORMATS.optionalAuthority;
+const formats166 = FORMATS.target;
+const formats176 = FORMATS.domain;
+const formats290 = FORMATS.serverNamePattern;
+const formats304 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2607,15 +2607,16 @@ vErrors.push(err198);
 errors++;
 }
 }
-if(data53.accessLog !== undefined){
-let data92 = data53.accessLog;
+if(data53.filters !== undefined){
+let data92 = data53.filters;
 if(Array.isArray(data92)){
 const len10 = data92.length;
 for(let i10=0; i10<len10; i10++){
 let data93 = data92[i10];
 if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
-if(data93.path === undefined){
-const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+for(const key13 in data93){
+if(!(key13 === "grpcWeb")){
+const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2624,9 +2625,12 @@ vErrors.push(err199);
 }
 errors++;
 }
-for(const key13 in data93){
-if(!((((key13 === "path") || (key13 === "format")) || (key13 === "json")) || (key13 === "filter"))){
-const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+}
+if(data93.grpcWeb !== undefined){
+let data94 = data93.grpcWeb;
+if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
+for(const key14 in data94){
+const err200 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2636,11 +2640,8 @@ vErrors.push(err200);
 errors++;
 }
 }
-if(data93.path !== undefined){
-let data94 = data93.path;
-if(typeof data94 === "string"){
-if(!(formats4(data94))){
-const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+else {
+const err201 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2650,8 +2651,9 @@ vErrors.push(err201);
 errors++;
 }
 }
+}
 else {
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2661,9 +2663,9 @@ vErrors.push(err202);
 errors++;
 }
 }
-if(data93.format !== undefined){
-if(typeof data93.format !== "string"){
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2673,10 +2675,15 @@ vErrors.push(err203);
 errors++;
 }
 }
-if(data93.json !== undefined){
-let data96 = data93.json;
-if(!(data96 && typeof data96 == "object" && !Array.isArray(data96))){
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(data53.accessLog !== undefined){
+let data95 = data53.accessLog;
+if(Array.isArray(data95)){
+const len11 = data95.length;
+for(let i11=0; i11<len11; i11++){
+let data96 = data95[i11];
+if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
+if(data96.path === undefined){
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2685,13 +2692,9 @@ vErrors.push(err204);
 }
 errors++;
 }
-}
-if(data93.filter !== undefined){
-let data97 = data93.filter;
-if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
-for(const key14 in data97){
-if(!(key14 === "status")){
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
+for(const key15 in data96){
+if(!((((key15 === "path") || (key15 === "format")) || (key15 === "json")) || (key15 === "filter"))){
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2701,11 +2704,11 @@ vErrors.push(err205);
 errors++;
 }
 }
-if(data97.status !== undefined){
-let data98 = data97.status;
-if(typeof data98 === "string"){
-if(!(formats84(data98))){
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(data96.path !== undefined){
+let data97 = data96.path;
+if(typeof data97 === "string"){
+if(!(formats4(data97))){
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2716,7 +2719,7 @@ errors++;
 }
 }
 else {
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2726,9 +2729,9 @@ vErrors.push(err207);
 errors++;
 }
 }
-}
-else {
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+if(data96.format !== undefined){
+if(typeof data96.format !== "string"){
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2738,9 +2741,10 @@ vErrors.push(err208);
 errors++;
 }
 }
-}
-else {
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+if(data96.json !== undefined){
+let data99 = data96.json;
+if(!(data99 && typeof data99 == "object" && !Array.isArray(data99))){
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2750,9 +2754,12 @@ vErrors.push(err209);
 errors++;
 }
 }
-}
-else {
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+if(data96.filter !== undefined){
+let data100 = data96.filter;
+if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
+for(const key16 in data100){
+if(!(key16 === "status")){
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2762,15 +2769,11 @@ vErrors.push(err210);
 errors++;
 }
 }
-if(data53.routes !== undefined){
-let data99 = data53.routes;
-if(Array.isArray(data99)){
-const len11 = data99.length;
-for(let i11=0; i11<len11; i11++){
-let data100 = data99[i11];
-if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
-if(data100.match === undefined){
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+if(data100.status !== undefined){
+let data101 = data100.status;
+if(typeof data101 === "string"){
+if(!(formats84(data101))){
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2779,9 +2782,9 @@ vErrors.push(err211);
 }
 errors++;
 }
-for(const key15 in data100){
-if(!(((((key15 === "name") || (key15 === "match")) || (key15 === "forward")) || (key15 === "redirect")) || (key15 === "respond"))){
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
+}
+else {
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2791,11 +2794,9 @@ vErrors.push(err212);
 errors++;
 }
 }
-if(data100.name !== undefined){
-let data101 = data100.name;
-if(typeof data101 === "string"){
-if(!(formats4(data101))){
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2805,8 +2806,9 @@ vErrors.push(err213);
 errors++;
 }
 }
+}
 else {
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2816,12 +2818,9 @@ vErrors.push(err214);
 errors++;
 }
 }
-if(data100.match !== undefined){
-let data102 = data100.match;
-if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
-for(const key16 in data102){
-if(!(func2.call(schema12.properties.match.properties, key16))){
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+}
+else {
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2831,11 +2830,15 @@ vErrors.push(err215);
 errors++;
 }
 }
-if(data102.path !== undefined){
-let data103 = data102.path;
-if(typeof data103 === "string"){
-if(!(formats88(data103))){
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(data53.routes !== undefined){
+let data102 = data53.routes;
+if(Array.isArray(data102)){
+const len12 = data102.length;
+for(let i12=0; i12<len12; i12++){
+let data103 = data102[i12];
+if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
+if(data103.match === undefined){
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2844,9 +2847,9 @@ vErrors.push(err216);
 }
 errors++;
 }
-}
-else {
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+for(const key17 in data103){
+if(!(((((key17 === "name") || (key17 === "match")) || (key17 === "forward")) || (key17 === "redirect")) || (key17 === "respond"))){
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2856,11 +2859,11 @@ vErrors.push(err217);
 errors++;
 }
 }
-if(data102.prefix !== undefined){
-let data104 = data102.prefix;
+if(data103.name !== undefined){
+let data104 = data103.name;
 if(typeof data104 === "string"){
-if(!(formats90(data104))){
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(!(formats4(data104))){
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2871,7 +2874,7 @@ errors++;
 }
 }
 else {
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2881,11 +2884,12 @@ vErrors.push(err219);
 errors++;
 }
 }
-if(data102.pathSeparatedPrefix !== undefined){
-let data105 = data102.pathSeparatedPrefix;
-if(typeof data105 === "string"){
-if(!(formats92(data105))){
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(data103.match !== undefined){
+let data105 = data103.match;
+if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
+for(const key18 in data105){
+if(!(func2.call(schema12.properties.match.properties, key18))){
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2895,8 +2899,11 @@ vErrors.push(err220);
 errors++;
 }
 }
-else {
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data105.path !== undefined){
+let data106 = data105.path;
+if(typeof data106 === "string"){
+if(!(formats88(data106))){
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2906,11 +2913,8 @@ vErrors.push(err221);
 errors++;
 }
 }
-if(data102.regex !== undefined){
-let data106 = data102.regex;
-if(typeof data106 === "string"){
-if(!(formats30(data106))){
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2920,8 +2924,11 @@ vErrors.push(err222);
 errors++;
 }
 }
-else {
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data105.prefix !== undefined){
+let data107 = data105.prefix;
+if(typeof data107 === "string"){
+if(!(formats90(data107))){
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2931,11 +2938,8 @@ vErrors.push(err223);
 errors++;
 }
 }
-if(data102.template !== undefined){
-let data107 = data102.template;
-if(typeof data107 === "string"){
-if(!(formats96(data107))){
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2945,8 +2949,11 @@ vErrors.push(err224);
 errors++;
 }
 }
-else {
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data105.pathSeparatedPrefix !== undefined){
+let data108 = data105.pathSeparatedPrefix;
+if(typeof data108 === "string"){
+if(!(formats92(data108))){
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2956,9 +2963,8 @@ vErrors.push(err225);
 errors++;
 }
 }
-if(data102.connect !== undefined){
-if(typeof data102.connect !== "boolean"){
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2968,9 +2974,11 @@ vErrors.push(err226);
 errors++;
 }
 }
-if(data102.caseSensitive !== undefined){
-if(typeof data102.caseSensitive !== "boolean"){
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data105.regex !== undefined){
+let data109 = data105.regex;
+if(typeof data109 === "string"){
+if(!(formats30(data109))){
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2980,15 +2988,8 @@ vErrors.push(err227);
 errors++;
 }
 }
-if(data102.methods !== undefined){
-let data110 = data102.methods;
-if(Array.isArray(data110)){
-const len12 = data110.length;
-for(let i12=0; i12<len12; i12++){
-let data111 = data110[i12];
-if(typeof data111 === "string"){
-if(!(formats98(data111))){
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/methods/" + i12,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+else {
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2998,8 +2999,11 @@ vErrors.push(err228);
 errors++;
 }
 }
-else {
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/methods/" + i12,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data105.template !== undefined){
+let data110 = data105.template;
+if(typeof data110 === "string"){
+if(!(formats96(data110))){
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -3009,9 +3013,8 @@ vErrors.push(err229);
 errors++;
 }
 }
-}
 else {
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -3021,14 +3024,9 @@ vErrors.push(err230);
 errors++;
 }
 }
-if(data102.headers !== undefined){
-let data112 = data102.headers;
-if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
-for(const key17 in data112){
-const _errs266 = errors;
-if(typeof key17 === "string"){
-if(!(formats100(key17))){
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key17};
+if(data105.connect !== undefined){
+if(typeof data105.connect !== "boolean"){
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -3038,8 +3036,9 @@ vErrors.push(err231);
 errors++;
 }
 }
-else {
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key17};
+if(data105.caseSensitive !== undefined){
+if(typeof data105.caseSensitive !== "boolean"){
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3048,9 +3047,16 @@ vErrors.push(err232);
 }
 errors++;
 }
-var valid50 = _errs266 === errors;
-if(!valid50){
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17}};
+}
+if(data105.methods !== undefined){
+let data113 = data105.methods;
+if(Array.isArray(data113)){
+const len13 = data113.length;
+for(let i13=0; i13<len13; i13++){
+let data114 = data113[i13];
+if(typeof data114 === "string"){
+if(!(formats98(data114))){
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/methods/" + i13,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3060,13 +3066,8 @@ vErrors.push(err233);
 errors++;
 }
 }
-for(const key18 in data112){
-let data113 = data112[key18];
-const _errs270 = errors;
-let valid52 = false;
-const _errs271 = errors;
-if(typeof data113 !== "string"){
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+else {
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/methods/" + i13,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3075,14 +3076,10 @@ vErrors.push(err234);
 }
 errors++;
 }
-var _valid6 = _errs271 === errors;
-valid52 = valid52 || _valid6;
-if(!valid52){
-const _errs273 = errors;
-if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
-for(const key19 in data113){
-if(!((((((((key19 === "exact") || (key19 === "prefix")) || (key19 === "suffix")) || (key19 === "contains")) || (key19 === "regex")) || (key19 === "range")) || (key19 === "present")) || (key19 === "invert"))){
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+}
+}
+else {
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3092,9 +3089,14 @@ vErrors.push(err235);
 errors++;
 }
 }
-if(data113.exact !== undefined){
-if(typeof data113.exact !== "string"){
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data105.headers !== undefined){
+let data115 = data105.headers;
+if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
+for(const key19 in data115){
+const _errs274 = errors;
+if(typeof key19 === "string"){
+if(!(formats100(key19))){
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key19};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3104,11 +3106,8 @@ vErrors.push(err236);
 errors++;
 }
 }
-if(data113.prefix !== undefined){
-let data115 = data113.prefix;
-if(typeof data115 === "string"){
-if(!(formats4(data115))){
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key19};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3117,9 +3116,9 @@ vErrors.push(err237);
 }
 errors++;
 }
-}
-else {
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+var valid53 = _errs274 === errors;
+if(!valid53){
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key19}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3129,11 +3128,13 @@ vErrors.push(err238);
 errors++;
 }
 }
-if(data113.suffix !== undefined){
-let data116 = data113.suffix;
-if(typeof data116 === "string"){
-if(!(formats4(data116))){
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+for(const key20 in data115){
+let data116 = data115[key20];
+const _errs278 = errors;
+let valid55 = false;
+const _errs279 = errors;
+if(typeof data116 !== "string"){
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3142,9 +3143,14 @@ vErrors.push(err239);
 }
 errors++;
 }
-}
-else {
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+var _valid6 = _errs279 === errors;
+valid55 = valid55 || _valid6;
+if(!valid55){
+const _errs281 = errors;
+if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
+for(const key21 in data116){
+if(!((((((((key21 === "exact") || (key21 === "prefix")) || (key21 === "suffix")) || (key21 === "contains")) || (key21 === "regex")) || (key21 === "range")) || (key21 === "present")) || (key21 === "invert"))){
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3154,11 +3160,9 @@ vErrors.push(err240);
 errors++;
 }
 }
-if(data113.contains !== undefined){
-let data117 = data113.contains;
-if(typeof data117 === "string"){
-if(!(formats4(data117))){
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data116.exact !== undefined){
+if(typeof data116.exact !== "string"){
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3168,8 +3172,11 @@ vErrors.push(err241);
 errors++;
 }
 }
-else {
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data116.prefix !== undefined){
+let data118 = data116.prefix;
+if(typeof data118 === "string"){
+if(!(formats4(data118))){
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3179,11 +3186,8 @@ vErrors.push(err242);
 errors++;
 }
 }
-if(data113.regex !== undefined){
-let data118 = data113.regex;
-if(typeof data118 === "string"){
-if(!(formats30(data118))){
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3193,8 +3197,11 @@ vErrors.push(err243);
 errors++;
 }
 }
-else {
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data116.suffix !== undefined){
+let data119 = data116.suffix;
+if(typeof data119 === "string"){
+if(!(formats4(data119))){
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3204,11 +3211,8 @@ vErrors.push(err244);
 errors++;
 }
 }
-if(data113.range !== undefined){
-let data119 = data113.range;
-if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
-if(data119.start === undefined){
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3217,8 +3221,12 @@ vErrors.push(err245);
 }
 errors++;
 }
-if(data119.end === undefined){
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data116.contains !== undefined){
+let data120 = data116.contains;
+if(typeof data120 === "string"){
+if(!(formats4(data120))){
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3227,9 +3235,9 @@ vErrors.push(err246);
 }
 errors++;
 }
-for(const key20 in data119){
-if(!((key20 === "start") || (key20 === "end"))){
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+}
+else {
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3239,10 +3247,11 @@ vErrors.push(err247);
 errors++;
 }
 }
-if(data119.start !== undefined){
-let data120 = data119.start;
-if(!(((typeof data120 == "number") && (!(data120 % 1) && !isNaN(data120))) && (isFinite(data120)))){
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data116.regex !== undefined){
+let data121 = data116.regex;
+if(typeof data121 === "string"){
+if(!(formats30(data121))){
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3251,9 +3260,9 @@ vErrors.push(err248);
 }
 errors++;
 }
-if((typeof data120 == "number") && (isFinite(data120))){
-if(data120 > 9007199254740991 || isNaN(data120)){
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3262,8 +3271,12 @@ vErrors.push(err249);
 }
 errors++;
 }
-if(data120 < -9007199254740991 || isNaN(data120)){
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data116.range !== undefined){
+let data122 = data116.range;
+if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
+if(data122.start === undefined){
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3272,12 +3285,8 @@ vErrors.push(err250);
 }
 errors++;
 }
-}
-}
-if(data119.end !== undefined){
-let data121 = data119.end;
-if(!(((typeof data121 == "number") && (!(data121 % 1) && !isNaN(data121))) && (isFinite(data121)))){
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data122.end === undefined){
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3286,9 +3295,9 @@ vErrors.push(err251);
 }
 errors++;
 }
-if((typeof data121 == "number") && (isFinite(data121))){
-if(data121 > 9007199254740991 || isNaN(data121)){
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+for(const key22 in data122){
+if(!((key22 === "start") || (key22 === "end"))){
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3297,8 +3306,11 @@ vErrors.push(err252);
 }
 errors++;
 }
-if(data121 < -9007199254740991 || isNaN(data121)){
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data122.start !== undefined){
+let data123 = data122.start;
+if(!(((typeof data123 == "number") && (!(data123 % 1) && !isNaN(data123))) && (isFinite(data123)))){
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3307,11 +3319,9 @@ vErrors.push(err253);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if((typeof data123 == "number") && (isFinite(data123))){
+if(data123 > 9007199254740991 || isNaN(data123)){
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3320,10 +3330,8 @@ vErrors.push(err254);
 }
 errors++;
 }
-}
-if(data113.present !== undefined){
-if(typeof data113.present !== "boolean"){
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data123 < -9007199254740991 || isNaN(data123)){
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3333,9 +3341,11 @@ vErrors.push(err255);
 errors++;
 }
 }
-if(data113.invert !== undefined){
-if(typeof data113.invert !== "boolean"){
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+}
+if(data122.end !== undefined){
+let data124 = data122.end;
+if(!(((typeof data124 == "number") && (!(data124 % 1) && !isNaN(data124))) && (isFinite(data124)))){
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3344,10 +3354,9 @@ vErrors.push(err256);
 }
 errors++;
 }
-}
-}
-else {
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data124 == "number") && (isFinite(data124))){
+if(data124 > 9007199254740991 || isNaN(data124)){
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3356,11 +3365,8 @@ vErrors.push(err257);
 }
 errors++;
 }
-var _valid6 = _errs273 === errors;
-valid52 = valid52 || _valid6;
-}
-if(!valid52){
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data124 < -9007199254740991 || isNaN(data124)){
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3369,21 +3375,11 @@ vErrors.push(err258);
 }
 errors++;
 }
-else {
-errors = _errs270;
-if(vErrors !== null){
-if(_errs270){
-vErrors.length = _errs270;
-}
-else {
-vErrors = null;
-}
-}
 }
 }
 }
 else {
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3393,14 +3389,9 @@ vErrors.push(err259);
 errors++;
 }
 }
-if(data102.query !== undefined){
-let data124 = data102.query;
-if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
-for(const key21 in data124){
-const _errs299 = errors;
-if(typeof key21 === "string"){
-if(!(formats4(key21))){
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key21};
+if(data116.present !== undefined){
+if(typeof data116.present !== "boolean"){
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3410,8 +3401,9 @@ vErrors.push(err260);
 errors++;
 }
 }
-else {
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key21};
+if(data116.invert !== undefined){
+if(typeof data116.invert !== "boolean"){
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3420,9 +3412,10 @@ vErrors.push(err261);
 }
 errors++;
 }
-var valid55 = _errs299 === errors;
-if(!valid55){
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key21}};
+}
+}
+else {
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3431,14 +3424,11 @@ vErrors.push(err262);
 }
 errors++;
 }
+var _valid6 = _errs281 === errors;
+valid55 = valid55 || _valid6;
 }
-for(const key22 in data124){
-let data125 = data124[key22];
-const _errs303 = errors;
-let valid57 = false;
-const _errs304 = errors;
-if(typeof data125 !== "string"){
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(!valid55){
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3447,305 +3437,11 @@ vErrors.push(err263);
 }
 errors++;
 }
-var _valid7 = _errs304 === errors;
-valid57 = valid57 || _valid7;
-if(!valid57){
-const _errs306 = errors;
-if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
-for(const key23 in data125){
-if(!((((((((key23 === "exact") || (key23 === "prefix")) || (key23 === "suffix")) || (key23 === "contains")) || (key23 === "regex")) || (key23 === "range")) || (key23 === "present")) || (key23 === "invert"))){
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
-if(vErrors === null){
-vErrors = [err264];
-}
 else {
-vErrors.push(err264);
-}
-errors++;
-}
-}
-if(data125.exact !== undefined){
-if(typeof data125.exact !== "string"){
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err265];
-}
-else {
-vErrors.push(err265);
-}
-errors++;
-}
-}
-if(data125.prefix !== undefined){
-let data127 = data125.prefix;
-if(typeof data127 === "string"){
-if(!(formats4(data127))){
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err266];
-}
-else {
-vErrors.push(err266);
-}
-errors++;
-}
-}
-else {
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err267];
-}
-else {
-vErrors.push(err267);
-}
-errors++;
-}
-}
-if(data125.suffix !== undefined){
-let data128 = data125.suffix;
-if(typeof data128 === "string"){
-if(!(formats4(data128))){
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err268];
-}
-else {
-vErrors.push(err268);
-}
-errors++;
-}
-}
-else {
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err269];
-}
-else {
-vErrors.push(err269);
-}
-errors++;
-}
-}
-if(data125.contains !== undefined){
-let data129 = data125.contains;
-if(typeof data129 === "string"){
-if(!(formats4(data129))){
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err270];
-}
-else {
-vErrors.push(err270);
-}
-errors++;
-}
-}
-else {
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err271];
-}
-else {
-vErrors.push(err271);
-}
-errors++;
-}
-}
-if(data125.regex !== undefined){
-let data130 = data125.regex;
-if(typeof data130 === "string"){
-if(!(formats30(data130))){
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
-if(vErrors === null){
-vErrors = [err272];
-}
-else {
-vErrors.push(err272);
-}
-errors++;
-}
-}
-else {
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err273];
-}
-else {
-vErrors.push(err273);
-}
-errors++;
-}
-}
-if(data125.range !== undefined){
-let data131 = data125.range;
-if(data131 && typeof data131 == "object" && !Array.isArray(data131)){
-if(data131.start === undefined){
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
-if(vErrors === null){
-vErrors = [err274];
-}
-else {
-vErrors.push(err274);
-}
-errors++;
-}
-if(data131.end === undefined){
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
-if(vErrors === null){
-vErrors = [err275];
-}
-else {
-vErrors.push(err275);
-}
-errors++;
-}
-for(const key24 in data131){
-if(!((key24 === "start") || (key24 === "end"))){
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
-if(vErrors === null){
-vErrors = [err276];
-}
-else {
-vErrors.push(err276);
-}
-errors++;
-}
-}
-if(data131.start !== undefined){
-let data132 = data131.start;
-if(!(((typeof data132 == "number") && (!(data132 % 1) && !isNaN(data132))) && (isFinite(data132)))){
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err277];
-}
-else {
-vErrors.push(err277);
-}
-errors++;
-}
-if((typeof data132 == "number") && (isFinite(data132))){
-if(data132 > 9007199254740991 || isNaN(data132)){
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err278];
-}
-else {
-vErrors.push(err278);
-}
-errors++;
-}
-if(data132 < -9007199254740991 || isNaN(data132)){
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err279];
-}
-else {
-vErrors.push(err279);
-}
-errors++;
-}
-}
-}
-if(data131.end !== undefined){
-let data133 = data131.end;
-if(!(((typeof data133 == "number") && (!(data133 % 1) && !isNaN(data133))) && (isFinite(data133)))){
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err280];
-}
-else {
-vErrors.push(err280);
-}
-errors++;
-}
-if((typeof data133 == "number") && (isFinite(data133))){
-if(data133 > 9007199254740991 || isNaN(data133)){
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err281];
-}
-else {
-vErrors.push(err281);
-}
-errors++;
-}
-if(data133 < -9007199254740991 || isNaN(data133)){
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err282];
-}
-else {
-vErrors.push(err282);
-}
-errors++;
-}
-}
-}
-}
-else {
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err283];
-}
-else {
-vErrors.push(err283);
-}
-errors++;
-}
-}
-if(data125.present !== undefined){
-if(typeof data125.present !== "boolean"){
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err284];
-}
-else {
-vErrors.push(err284);
-}
-errors++;
-}
-}
-if(data125.invert !== undefined){
-if(typeof data125.invert !== "boolean"){
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err285];
-}
-else {
-vErrors.push(err285);
-}
-errors++;
-}
-}
-}
-else {
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err286];
-}
-else {
-vErrors.push(err286);
-}
-errors++;
-}
-var _valid7 = _errs306 === errors;
-valid57 = valid57 || _valid7;
-}
-if(!valid57){
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-if(vErrors === null){
-vErrors = [err287];
-}
-else {
-vErrors.push(err287);
-}
-errors++;
-}
-else {
-errors = _errs303;
+errors = _errs278;
 if(vErrors !== null){
-if(_errs303){
-vErrors.length = _errs303;
+if(_errs278){
+vErrors.length = _errs278;
 }
 else {
 vErrors = null;
@@ -3755,7 +3451,307 @@ vErrors = null;
 }
 }
 else {
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err264];
+}
+else {
+vErrors.push(err264);
+}
+errors++;
+}
+}
+if(data105.query !== undefined){
+let data127 = data105.query;
+if(data127 && typeof data127 == "object" && !Array.isArray(data127)){
+for(const key23 in data127){
+const _errs307 = errors;
+if(typeof key23 === "string"){
+if(!(formats4(key23))){
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key23};
+if(vErrors === null){
+vErrors = [err265];
+}
+else {
+vErrors.push(err265);
+}
+errors++;
+}
+}
+else {
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key23};
+if(vErrors === null){
+vErrors = [err266];
+}
+else {
+vErrors.push(err266);
+}
+errors++;
+}
+var valid58 = _errs307 === errors;
+if(!valid58){
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key23}};
+if(vErrors === null){
+vErrors = [err267];
+}
+else {
+vErrors.push(err267);
+}
+errors++;
+}
+}
+for(const key24 in data127){
+let data128 = data127[key24];
+const _errs311 = errors;
+let valid60 = false;
+const _errs312 = errors;
+if(typeof data128 !== "string"){
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err268];
+}
+else {
+vErrors.push(err268);
+}
+errors++;
+}
+var _valid7 = _errs312 === errors;
+valid60 = valid60 || _valid7;
+if(!valid60){
+const _errs314 = errors;
+if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
+for(const key25 in data128){
+if(!((((((((key25 === "exact") || (key25 === "prefix")) || (key25 === "suffix")) || (key25 === "contains")) || (key25 === "regex")) || (key25 === "range")) || (key25 === "present")) || (key25 === "invert"))){
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
+if(vErrors === null){
+vErrors = [err269];
+}
+else {
+vErrors.push(err269);
+}
+errors++;
+}
+}
+if(data128.exact !== undefined){
+if(typeof data128.exact !== "string"){
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err270];
+}
+else {
+vErrors.push(err270);
+}
+errors++;
+}
+}
+if(data128.prefix !== undefined){
+let data130 = data128.prefix;
+if(typeof data130 === "string"){
+if(!(formats4(data130))){
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err271];
+}
+else {
+vErrors.push(err271);
+}
+errors++;
+}
+}
+else {
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err272];
+}
+else {
+vErrors.push(err272);
+}
+errors++;
+}
+}
+if(data128.suffix !== undefined){
+let data131 = data128.suffix;
+if(typeof data131 === "string"){
+if(!(formats4(data131))){
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err273];
+}
+else {
+vErrors.push(err273);
+}
+errors++;
+}
+}
+else {
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err274];
+}
+else {
+vErrors.push(err274);
+}
+errors++;
+}
+}
+if(data128.contains !== undefined){
+let data132 = data128.contains;
+if(typeof data132 === "string"){
+if(!(formats4(data132))){
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err275];
+}
+else {
+vErrors.push(err275);
+}
+errors++;
+}
+}
+else {
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err276];
+}
+else {
+vErrors.push(err276);
+}
+errors++;
+}
+}
+if(data128.regex !== undefined){
+let data133 = data128.regex;
+if(typeof data133 === "string"){
+if(!(formats30(data133))){
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err277];
+}
+else {
+vErrors.push(err277);
+}
+errors++;
+}
+}
+else {
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err278];
+}
+else {
+vErrors.push(err278);
+}
+errors++;
+}
+}
+if(data128.range !== undefined){
+let data134 = data128.range;
+if(data134 && typeof data134 == "object" && !Array.isArray(data134)){
+if(data134.start === undefined){
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(vErrors === null){
+vErrors = [err279];
+}
+else {
+vErrors.push(err279);
+}
+errors++;
+}
+if(data134.end === undefined){
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+if(vErrors === null){
+vErrors = [err280];
+}
+else {
+vErrors.push(err280);
+}
+errors++;
+}
+for(const key26 in data134){
+if(!((key26 === "start") || (key26 === "end"))){
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
+if(vErrors === null){
+vErrors = [err281];
+}
+else {
+vErrors.push(err281);
+}
+errors++;
+}
+}
+if(data134.start !== undefined){
+let data135 = data134.start;
+if(!(((typeof data135 == "number") && (!(data135 % 1) && !isNaN(data135))) && (isFinite(data135)))){
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err282];
+}
+else {
+vErrors.push(err282);
+}
+errors++;
+}
+if((typeof data135 == "number") && (isFinite(data135))){
+if(data135 > 9007199254740991 || isNaN(data135)){
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err283];
+}
+else {
+vErrors.push(err283);
+}
+errors++;
+}
+if(data135 < -9007199254740991 || isNaN(data135)){
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err284];
+}
+else {
+vErrors.push(err284);
+}
+errors++;
+}
+}
+}
+if(data134.end !== undefined){
+let data136 = data134.end;
+if(!(((typeof data136 == "number") && (!(data136 % 1) && !isNaN(data136))) && (isFinite(data136)))){
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err285];
+}
+else {
+vErrors.push(err285);
+}
+errors++;
+}
+if((typeof data136 == "number") && (isFinite(data136))){
+if(data136 > 9007199254740991 || isNaN(data136)){
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err286];
+}
+else {
+vErrors.push(err286);
+}
+errors++;
+}
+if(data136 < -9007199254740991 || isNaN(data136)){
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err287];
+}
+else {
+vErrors.push(err287);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3765,11 +3761,9 @@ vErrors.push(err288);
 errors++;
 }
 }
-if(data102.fraction !== undefined){
-let data136 = data102.fraction;
-if((typeof data136 == "number") && (isFinite(data136))){
-if(data136 > 1 || isNaN(data136)){
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data128.present !== undefined){
+if(typeof data128.present !== "boolean"){
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3778,8 +3772,10 @@ vErrors.push(err289);
 }
 errors++;
 }
-if(data136 < 0 || isNaN(data136)){
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data128.invert !== undefined){
+if(typeof data128.invert !== "boolean"){
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3789,8 +3785,9 @@ vErrors.push(err290);
 errors++;
 }
 }
+}
 else {
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3799,13 +3796,11 @@ vErrors.push(err291);
 }
 errors++;
 }
+var _valid7 = _errs314 === errors;
+valid60 = valid60 || _valid7;
 }
-if(data102.tls !== undefined){
-let data137 = data102.tls;
-if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
-for(const key25 in data137){
-if(!(key25 === "clientCertificate")){
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
+if(!valid60){
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3814,10 +3809,21 @@ vErrors.push(err292);
 }
 errors++;
 }
+else {
+errors = _errs311;
+if(vErrors !== null){
+if(_errs311){
+vErrors.length = _errs311;
 }
-if(data137.clientCertificate !== undefined){
-if(typeof data137.clientCertificate !== "boolean"){
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3827,9 +3833,11 @@ vErrors.push(err293);
 errors++;
 }
 }
-}
-else {
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
+if(data105.fraction !== undefined){
+let data139 = data105.fraction;
+if((typeof data139 == "number") && (isFinite(data139))){
+if(data139 > 1 || isNaN(data139)){
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3838,10 +3846,8 @@ vErrors.push(err294);
 }
 errors++;
 }
-}
-}
-else {
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(data139 < 0 || isNaN(data139)){
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3851,12 +3857,8 @@ vErrors.push(err295);
 errors++;
 }
 }
-if(data100.forward !== undefined){
-let data139 = data100.forward;
-if(data139 && typeof data139 == "object" && !Array.isArray(data139)){
-for(const key26 in data139){
-if(!(func2.call(schema12.properties.forward.properties, key26))){
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
+else {
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3866,11 +3868,12 @@ vErrors.push(err296);
 errors++;
 }
 }
-if(data139.cluster !== undefined){
-let data140 = data139.cluster;
-if(typeof data140 === "string"){
-if(!(formats4(data140))){
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data105.tls !== undefined){
+let data140 = data105.tls;
+if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
+for(const key27 in data140){
+if(!(key27 === "clientCertificate")){
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3880,8 +3883,9 @@ vErrors.push(err297);
 errors++;
 }
 }
-else {
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data140.clientCertificate !== undefined){
+if(typeof data140.clientCertificate !== "boolean"){
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3891,11 +3895,9 @@ vErrors.push(err298);
 errors++;
 }
 }
-if(data139.clusters !== undefined){
-let data141 = data139.clusters;
-if(Array.isArray(data141)){
-if(data141.length < 1){
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3904,12 +3906,10 @@ vErrors.push(err299);
 }
 errors++;
 }
-const len13 = data141.length;
-for(let i13=0; i13<len13; i13++){
-let data142 = data141[i13];
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-if(data142.name === undefined){
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+}
+else {
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3918,9 +3918,13 @@ vErrors.push(err300);
 }
 errors++;
 }
-for(const key27 in data142){
-if(!((key27 === "name") || (key27 === "weight"))){
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+}
+if(data103.forward !== undefined){
+let data142 = data103.forward;
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+for(const key28 in data142){
+if(!(func2.call(schema12.properties.forward.properties, key28))){
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3930,11 +3934,11 @@ vErrors.push(err301);
 errors++;
 }
 }
-if(data142.name !== undefined){
-let data143 = data142.name;
+if(data142.cluster !== undefined){
+let data143 = data142.cluster;
 if(typeof data143 === "string"){
 if(!(formats4(data143))){
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3945,7 +3949,7 @@ errors++;
 }
 }
 else {
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3955,10 +3959,11 @@ vErrors.push(err303);
 errors++;
 }
 }
-if(data142.weight !== undefined){
-let data144 = data142.weight;
-if(!(((typeof data144 == "number") && (!(data144 % 1) && !isNaN(data144))) && (isFinite(data144)))){
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data142.clusters !== undefined){
+let data144 = data142.clusters;
+if(Array.isArray(data144)){
+if(data144.length < 1){
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3967,9 +3972,12 @@ vErrors.push(err304);
 }
 errors++;
 }
-if((typeof data144 == "number") && (isFinite(data144))){
-if(data144 > 4294967295 || isNaN(data144)){
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+const len14 = data144.length;
+for(let i14=0; i14<len14; i14++){
+let data145 = data144[i14];
+if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
+if(data145.name === undefined){
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3978,8 +3986,9 @@ vErrors.push(err305);
 }
 errors++;
 }
-if(data144 < 0 || isNaN(data144)){
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+for(const key29 in data145){
+if(!((key29 === "name") || (key29 === "weight"))){
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3989,10 +3998,11 @@ vErrors.push(err306);
 errors++;
 }
 }
-}
-}
-else {
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters/" + i13,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data145.name !== undefined){
+let data146 = data145.name;
+if(typeof data146 === "string"){
+if(!(formats4(data146))){
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -4002,9 +4012,8 @@ vErrors.push(err307);
 errors++;
 }
 }
-}
 else {
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -4014,11 +4023,10 @@ vErrors.push(err308);
 errors++;
 }
 }
-if(data139.clusterHeader !== undefined){
-let data145 = data139.clusterHeader;
-if(typeof data145 === "string"){
-if(!(formats124(data145))){
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(data145.weight !== undefined){
+let data147 = data145.weight;
+if(!(((typeof data147 == "number") && (!(data147 % 1) && !isNaN(data147))) && (isFinite(data147)))){
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -4027,9 +4035,9 @@ vErrors.push(err309);
 }
 errors++;
 }
-}
-else {
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if((typeof data147 == "number") && (isFinite(data147))){
+if(data147 > 4294967295 || isNaN(data147)){
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -4038,12 +4046,8 @@ vErrors.push(err310);
 }
 errors++;
 }
-}
-if(data139.timeout !== undefined){
-let data146 = data139.timeout;
-if(typeof data146 === "string"){
-if(!(formats2(data146))){
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(data147 < 0 || isNaN(data147)){
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4053,8 +4057,10 @@ vErrors.push(err311);
 errors++;
 }
 }
+}
+}
 else {
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4064,11 +4070,9 @@ vErrors.push(err312);
 errors++;
 }
 }
-if(data139.idleTimeout !== undefined){
-let data147 = data139.idleTimeout;
-if(typeof data147 === "string"){
-if(!(formats2(data147))){
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+}
+else {
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4078,8 +4082,11 @@ vErrors.push(err313);
 errors++;
 }
 }
-else {
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data142.clusterHeader !== undefined){
+let data148 = data142.clusterHeader;
+if(typeof data148 === "string"){
+if(!(formats124(data148))){
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4089,15 +4096,8 @@ vErrors.push(err314);
 errors++;
 }
 }
-if(data139.upgrades !== undefined){
-let data148 = data139.upgrades;
-if(Array.isArray(data148)){
-const len14 = data148.length;
-for(let i14=0; i14<len14; i14++){
-let data149 = data148[i14];
-if(typeof data149 === "string"){
-if(!(formats80(data149))){
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/upgrades/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+else {
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4107,8 +4107,11 @@ vErrors.push(err315);
 errors++;
 }
 }
-else {
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/upgrades/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+if(data142.timeout !== undefined){
+let data149 = data142.timeout;
+if(typeof data149 === "string"){
+if(!(formats2(data149))){
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4118,9 +4121,8 @@ vErrors.push(err316);
 errors++;
 }
 }
-}
 else {
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4130,12 +4132,11 @@ vErrors.push(err317);
 errors++;
 }
 }
-if(data139.rewrite !== undefined){
-let data150 = data139.rewrite;
-if(data150 && typeof data150 == "object" && !Array.isArray(data150)){
-for(const key28 in data150){
-if(!(((((key28 === "prefix") || (key28 === "regex")) || (key28 === "path")) || (key28 === "host")) || (key28 === "hostFrom"))){
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
+if(data142.idleTimeout !== undefined){
+let data150 = data142.idleTimeout;
+if(typeof data150 === "string"){
+if(!(formats2(data150))){
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4145,11 +4146,8 @@ vErrors.push(err318);
 errors++;
 }
 }
-if(data150.prefix !== undefined){
-let data151 = data150.prefix;
-if(typeof data151 === "string"){
-if(!(formats90(data151))){
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4159,8 +4157,11 @@ vErrors.push(err319);
 errors++;
 }
 }
-else {
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data142.grpcTimeoutHeaderMax !== undefined){
+let data151 = data142.grpcTimeoutHeaderMax;
+if(typeof data151 === "string"){
+if(!(formats2(data151))){
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4170,11 +4171,8 @@ vErrors.push(err320);
 errors++;
 }
 }
-if(data150.regex !== undefined){
-let data152 = data150.regex;
-if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
-if(data152.pattern === undefined){
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4183,8 +4181,16 @@ vErrors.push(err321);
 }
 errors++;
 }
-if(data152.substitution === undefined){
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data142.upgrades !== undefined){
+let data152 = data142.upgrades;
+if(Array.isArray(data152)){
+const len15 = data152.length;
+for(let i15=0; i15<len15; i15++){
+let data153 = data152[i15];
+if(typeof data153 === "string"){
+if(!(formats80(data153))){
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/upgrades/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4193,9 +4199,9 @@ vErrors.push(err322);
 }
 errors++;
 }
-for(const key29 in data152){
-if(!((key29 === "pattern") || (key29 === "substitution"))){
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29}};
+}
+else {
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/upgrades/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4205,11 +4211,9 @@ vErrors.push(err323);
 errors++;
 }
 }
-if(data152.pattern !== undefined){
-let data153 = data152.pattern;
-if(typeof data153 === "string"){
-if(!(formats30(data153))){
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+}
+else {
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4219,8 +4223,12 @@ vErrors.push(err324);
 errors++;
 }
 }
-else {
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+if(data142.rewrite !== undefined){
+let data154 = data142.rewrite;
+if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
+for(const key30 in data154){
+if(!(((((key30 === "prefix") || (key30 === "regex")) || (key30 === "path")) || (key30 === "host")) || (key30 === "hostFrom"))){
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4230,11 +4238,11 @@ vErrors.push(err325);
 errors++;
 }
 }
-if(data152.substitution !== undefined){
-let data154 = data152.substitution;
-if(typeof data154 === "string"){
-if(!(formats136(data154))){
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data154.prefix !== undefined){
+let data155 = data154.prefix;
+if(typeof data155 === "string"){
+if(!(formats90(data155))){
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4245,7 +4253,7 @@ errors++;
 }
 }
 else {
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4255,9 +4263,11 @@ vErrors.push(err327);
 errors++;
 }
 }
-}
-else {
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data154.regex !== undefined){
+let data156 = data154.regex;
+if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
+if(data156.pattern === undefined){
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4266,12 +4276,8 @@ vErrors.push(err328);
 }
 errors++;
 }
-}
-if(data150.path !== undefined){
-let data155 = data150.path;
-if(typeof data155 === "string"){
-if(!(formats90(data155))){
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data156.substitution === undefined){
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4280,9 +4286,9 @@ vErrors.push(err329);
 }
 errors++;
 }
-}
-else {
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+for(const key31 in data156){
+if(!((key31 === "pattern") || (key31 === "substitution"))){
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31}};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4292,11 +4298,11 @@ vErrors.push(err330);
 errors++;
 }
 }
-if(data150.host !== undefined){
-let data156 = data150.host;
-if(typeof data156 === "string"){
-if(!(formats140(data156))){
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data156.pattern !== undefined){
+let data157 = data156.pattern;
+if(typeof data157 === "string"){
+if(!(formats30(data157))){
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4307,7 +4313,7 @@ errors++;
 }
 }
 else {
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4317,10 +4323,11 @@ vErrors.push(err332);
 errors++;
 }
 }
-if(data150.hostFrom !== undefined){
-let data157 = data150.hostFrom;
-if(typeof data157 !== "string"){
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data156.substitution !== undefined){
+let data158 = data156.substitution;
+if(typeof data158 === "string"){
+if(!(formats138(data158))){
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4329,8 +4336,9 @@ vErrors.push(err333);
 }
 errors++;
 }
-if(!(data157 === "upstream")){
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+else {
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4342,7 +4350,7 @@ errors++;
 }
 }
 else {
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4352,12 +4360,11 @@ vErrors.push(err335);
 errors++;
 }
 }
-if(data139.requestHeaders !== undefined){
-let data158 = data139.requestHeaders;
-if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
-for(const key30 in data158){
-if(!(((key30 === "set") || (key30 === "add")) || (key30 === "remove"))){
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30}};
+if(data154.path !== undefined){
+let data159 = data154.path;
+if(typeof data159 === "string"){
+if(!(formats90(data159))){
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4367,14 +4374,8 @@ vErrors.push(err336);
 errors++;
 }
 }
-if(data158.set !== undefined){
-let data159 = data158.set;
-if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
-for(const key31 in data159){
-const _errs384 = errors;
-if(typeof key31 === "string"){
-if(!(formats142(key31))){
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key31};
+else {
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4384,8 +4385,11 @@ vErrors.push(err337);
 errors++;
 }
 }
-else {
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key31};
+if(data154.host !== undefined){
+let data160 = data154.host;
+if(typeof data160 === "string"){
+if(!(formats142(data160))){
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4394,9 +4398,9 @@ vErrors.push(err338);
 }
 errors++;
 }
-var valid70 = _errs384 === errors;
-if(!valid70){
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key31}};
+}
+else {
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4406,11 +4410,10 @@ vErrors.push(err339);
 errors++;
 }
 }
-for(const key32 in data159){
-let data160 = data159[key32];
-if(typeof data160 === "string"){
-if(!(formats144(data160))){
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data154.hostFrom !== undefined){
+let data161 = data154.hostFrom;
+if(typeof data161 !== "string"){
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4419,9 +4422,8 @@ vErrors.push(err340);
 }
 errors++;
 }
-}
-else {
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/set/" + key32.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(!(data161 === "upstream")){
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4433,7 +4435,7 @@ errors++;
 }
 }
 else {
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4443,14 +4445,12 @@ vErrors.push(err342);
 errors++;
 }
 }
-if(data158.add !== undefined){
-let data161 = data158.add;
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-for(const key33 in data161){
-const _errs391 = errors;
-if(typeof key33 === "string"){
-if(!(formats142(key33))){
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key33};
+if(data142.requestHeaders !== undefined){
+let data162 = data142.requestHeaders;
+if(data162 && typeof data162 == "object" && !Array.isArray(data162)){
+for(const key32 in data162){
+if(!(((key32 === "set") || (key32 === "add")) || (key32 === "remove"))){
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4460,8 +4460,14 @@ vErrors.push(err343);
 errors++;
 }
 }
-else {
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key33};
+if(data162.set !== undefined){
+let data163 = data162.set;
+if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
+for(const key33 in data163){
+const _errs394 = errors;
+if(typeof key33 === "string"){
+if(!(formats144(key33))){
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key33};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4470,9 +4476,9 @@ vErrors.push(err344);
 }
 errors++;
 }
-var valid72 = _errs391 === errors;
-if(!valid72){
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key33}};
+}
+else {
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key33};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4481,12 +4487,9 @@ vErrors.push(err345);
 }
 errors++;
 }
-}
-for(const key34 in data161){
-let data162 = data161[key34];
-if(typeof data162 === "string"){
-if(!(formats144(data162))){
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid73 = _errs394 === errors;
+if(!valid73){
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key33}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4496,8 +4499,11 @@ vErrors.push(err346);
 errors++;
 }
 }
-else {
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/add/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key34 in data163){
+let data164 = data163[key34];
+if(typeof data164 === "string"){
+if(!(formats146(data164))){
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4507,9 +4513,8 @@ vErrors.push(err347);
 errors++;
 }
 }
-}
 else {
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4519,15 +4524,9 @@ vErrors.push(err348);
 errors++;
 }
 }
-if(data158.remove !== undefined){
-let data163 = data158.remove;
-if(Array.isArray(data163)){
-const len15 = data163.length;
-for(let i15=0; i15<len15; i15++){
-let data164 = data163[i15];
-if(typeof data164 === "string"){
-if(!(formats142(data164))){
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/remove/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4537,8 +4536,14 @@ vErrors.push(err349);
 errors++;
 }
 }
-else {
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/remove/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data162.add !== undefined){
+let data165 = data162.add;
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+for(const key35 in data165){
+const _errs401 = errors;
+if(typeof key35 === "string"){
+if(!(formats144(key35))){
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4548,9 +4553,8 @@ vErrors.push(err350);
 errors++;
 }
 }
-}
 else {
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key35};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4559,10 +4563,9 @@ vErrors.push(err351);
 }
 errors++;
 }
-}
-}
-else {
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+var valid75 = _errs401 === errors;
+if(!valid75){
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key35}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4572,12 +4575,11 @@ vErrors.push(err352);
 errors++;
 }
 }
-if(data139.responseHeaders !== undefined){
-let data165 = data139.responseHeaders;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-for(const key35 in data165){
-if(!(((key35 === "set") || (key35 === "add")) || (key35 === "remove"))){
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35}};
+for(const key36 in data165){
+let data166 = data165[key36];
+if(typeof data166 === "string"){
+if(!(formats146(data166))){
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4587,14 +4589,8 @@ vErrors.push(err353);
 errors++;
 }
 }
-if(data165.set !== undefined){
-let data166 = data165.set;
-if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
-for(const key36 in data166){
-const _errs405 = errors;
-if(typeof key36 === "string"){
-if(!(formats142(key36))){
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key36};
+else {
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4604,8 +4600,9 @@ vErrors.push(err354);
 errors++;
 }
 }
+}
 else {
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key36};
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4614,9 +4611,16 @@ vErrors.push(err355);
 }
 errors++;
 }
-var valid77 = _errs405 === errors;
-if(!valid77){
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key36}};
+}
+if(data162.remove !== undefined){
+let data167 = data162.remove;
+if(Array.isArray(data167)){
+const len16 = data167.length;
+for(let i16=0; i16<len16; i16++){
+let data168 = data167[i16];
+if(typeof data168 === "string"){
+if(!(formats144(data168))){
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4626,11 +4630,8 @@ vErrors.push(err356);
 errors++;
 }
 }
-for(const key37 in data166){
-let data167 = data166[key37];
-if(typeof data167 === "string"){
-if(!(formats144(data167))){
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/set/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4640,8 +4641,9 @@ vErrors.push(err357);
 errors++;
 }
 }
+}
 else {
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/set/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4653,7 +4655,7 @@ errors++;
 }
 }
 else {
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4663,14 +4665,12 @@ vErrors.push(err359);
 errors++;
 }
 }
-if(data165.add !== undefined){
-let data168 = data165.add;
-if(data168 && typeof data168 == "object" && !Array.isArray(data168)){
-for(const key38 in data168){
-const _errs412 = errors;
-if(typeof key38 === "string"){
-if(!(formats142(key38))){
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
+if(data142.responseHeaders !== undefined){
+let data169 = data142.responseHeaders;
+if(data169 && typeof data169 == "object" && !Array.isArray(data169)){
+for(const key37 in data169){
+if(!(((key37 === "set") || (key37 === "add")) || (key37 === "remove"))){
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4680,8 +4680,14 @@ vErrors.push(err360);
 errors++;
 }
 }
-else {
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
+if(data169.set !== undefined){
+let data170 = data169.set;
+if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
+for(const key38 in data170){
+const _errs415 = errors;
+if(typeof key38 === "string"){
+if(!(formats144(key38))){
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4690,9 +4696,9 @@ vErrors.push(err361);
 }
 errors++;
 }
-var valid79 = _errs412 === errors;
-if(!valid79){
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
+}
+else {
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4701,12 +4707,9 @@ vErrors.push(err362);
 }
 errors++;
 }
-}
-for(const key39 in data168){
-let data169 = data168[key39];
-if(typeof data169 === "string"){
-if(!(formats144(data169))){
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/add/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid80 = _errs415 === errors;
+if(!valid80){
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4716,8 +4719,11 @@ vErrors.push(err363);
 errors++;
 }
 }
-else {
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/add/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key39 in data170){
+let data171 = data170[key39];
+if(typeof data171 === "string"){
+if(!(formats146(data171))){
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4727,9 +4733,8 @@ vErrors.push(err364);
 errors++;
 }
 }
-}
 else {
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4739,15 +4744,9 @@ vErrors.push(err365);
 errors++;
 }
 }
-if(data165.remove !== undefined){
-let data170 = data165.remove;
-if(Array.isArray(data170)){
-const len16 = data170.length;
-for(let i16=0; i16<len16; i16++){
-let data171 = data170[i16];
-if(typeof data171 === "string"){
-if(!(formats142(data171))){
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4757,8 +4756,14 @@ vErrors.push(err366);
 errors++;
 }
 }
-else {
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data169.add !== undefined){
+let data172 = data169.add;
+if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
+for(const key40 in data172){
+const _errs422 = errors;
+if(typeof key40 === "string"){
+if(!(formats144(key40))){
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key40};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4768,9 +4773,8 @@ vErrors.push(err367);
 errors++;
 }
 }
-}
 else {
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key40};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4779,10 +4783,9 @@ vErrors.push(err368);
 }
 errors++;
 }
-}
-}
-else {
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+var valid82 = _errs422 === errors;
+if(!valid82){
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key40}};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4792,9 +4795,11 @@ vErrors.push(err369);
 errors++;
 }
 }
-}
-else {
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+for(const key41 in data172){
+let data173 = data172[key41];
+if(typeof data173 === "string"){
+if(!(formats146(data173))){
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4804,12 +4809,8 @@ vErrors.push(err370);
 errors++;
 }
 }
-if(data100.redirect !== undefined){
-let data172 = data100.redirect;
-if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
-for(const key40 in data172){
-if(!(((((((key40 === "scheme") || (key40 === "host")) || (key40 === "port")) || (key40 === "path")) || (key40 === "prefix")) || (key40 === "status")) || (key40 === "stripQuery"))){
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40}};
+else {
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4819,10 +4820,9 @@ vErrors.push(err371);
 errors++;
 }
 }
-if(data172.scheme !== undefined){
-let data173 = data172.scheme;
-if(typeof data173 !== "string"){
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4831,8 +4831,16 @@ vErrors.push(err372);
 }
 errors++;
 }
-if(!((data173 === "http") || (data173 === "https"))){
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+if(data169.remove !== undefined){
+let data174 = data169.remove;
+if(Array.isArray(data174)){
+const len17 = data174.length;
+for(let i17=0; i17<len17; i17++){
+let data175 = data174[i17];
+if(typeof data175 === "string"){
+if(!(formats144(data175))){
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4842,11 +4850,8 @@ vErrors.push(err373);
 errors++;
 }
 }
-if(data172.host !== undefined){
-let data174 = data172.host;
-if(typeof data174 === "string"){
-if(!(formats162(data174))){
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+else {
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4856,8 +4861,9 @@ vErrors.push(err374);
 errors++;
 }
 }
+}
 else {
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4867,10 +4873,9 @@ vErrors.push(err375);
 errors++;
 }
 }
-if(data172.port !== undefined){
-let data175 = data172.port;
-if(!(((typeof data175 == "number") && (!(data175 % 1) && !isNaN(data175))) && (isFinite(data175)))){
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4879,9 +4884,10 @@ vErrors.push(err376);
 }
 errors++;
 }
-if((typeof data175 == "number") && (isFinite(data175))){
-if(data175 > 65535 || isNaN(data175)){
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+}
+else {
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4890,8 +4896,13 @@ vErrors.push(err377);
 }
 errors++;
 }
-if(data175 < 0 || isNaN(data175)){
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data103.redirect !== undefined){
+let data176 = data103.redirect;
+if(data176 && typeof data176 == "object" && !Array.isArray(data176)){
+for(const key42 in data176){
+if(!(((((((key42 === "scheme") || (key42 === "host")) || (key42 === "port")) || (key42 === "path")) || (key42 === "prefix")) || (key42 === "status")) || (key42 === "stripQuery"))){
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4901,12 +4912,10 @@ vErrors.push(err378);
 errors++;
 }
 }
-}
-if(data172.path !== undefined){
-let data176 = data172.path;
-if(typeof data176 === "string"){
-if(!(formats164(data176))){
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data176.scheme !== undefined){
+let data177 = data176.scheme;
+if(typeof data177 !== "string"){
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4915,9 +4924,8 @@ vErrors.push(err379);
 }
 errors++;
 }
-}
-else {
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(!((data177 === "http") || (data177 === "https"))){
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4927,11 +4935,11 @@ vErrors.push(err380);
 errors++;
 }
 }
-if(data172.prefix !== undefined){
-let data177 = data172.prefix;
-if(typeof data177 === "string"){
-if(!(formats90(data177))){
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data176.host !== undefined){
+let data178 = data176.host;
+if(typeof data178 === "string"){
+if(!(formats164(data178))){
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4942,7 +4950,7 @@ errors++;
 }
 }
 else {
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4952,10 +4960,10 @@ vErrors.push(err382);
 errors++;
 }
 }
-if(data172.status !== undefined){
-let data178 = data172.status;
-if(!(((typeof data178 == "number") && (!(data178 % 1) && !isNaN(data178))) && (isFinite(data178)))){
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data176.port !== undefined){
+let data179 = data176.port;
+if(!(((typeof data179 == "number") && (!(data179 % 1) && !isNaN(data179))) && (isFinite(data179)))){
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4964,8 +4972,9 @@ vErrors.push(err383);
 }
 errors++;
 }
-if(!(((((data178 === 301) || (data178 === 302)) || (data178 === 303)) || (data178 === 307)) || (data178 === 308))){
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+if((typeof data179 == "number") && (isFinite(data179))){
+if(data179 > 65535 || isNaN(data179)){
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4974,10 +4983,8 @@ vErrors.push(err384);
 }
 errors++;
 }
-}
-if(data172.stripQuery !== undefined){
-if(typeof data172.stripQuery !== "boolean"){
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data179 < 0 || isNaN(data179)){
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4988,8 +4995,11 @@ errors++;
 }
 }
 }
-else {
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data176.path !== undefined){
+let data180 = data176.path;
+if(typeof data180 === "string"){
+if(!(formats166(data180))){
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4999,11 +5009,8 @@ vErrors.push(err386);
 errors++;
 }
 }
-if(data100.respond !== undefined){
-let data180 = data100.respond;
-if(data180 && typeof data180 == "object" && !Array.isArray(data180)){
-if(data180.status === undefined){
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+else {
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -5012,9 +5019,12 @@ vErrors.push(err387);
 }
 errors++;
 }
-for(const key41 in data180){
-if(!(((key41 === "status") || (key41 === "headers")) || (key41 === "body"))){
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41}};
+}
+if(data176.prefix !== undefined){
+let data181 = data176.prefix;
+if(typeof data181 === "string"){
+if(!(formats90(data181))){
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -5024,10 +5034,8 @@ vErrors.push(err388);
 errors++;
 }
 }
-if(data180.status !== undefined){
-let data181 = data180.status;
-if(!(((typeof data181 == "number") && (!(data181 % 1) && !isNaN(data181))) && (isFinite(data181)))){
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5036,9 +5044,11 @@ vErrors.push(err389);
 }
 errors++;
 }
-if((typeof data181 == "number") && (isFinite(data181))){
-if(data181 > 599 || isNaN(data181)){
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data176.status !== undefined){
+let data182 = data176.status;
+if(!(((typeof data182 == "number") && (!(data182 % 1) && !isNaN(data182))) && (isFinite(data182)))){
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5047,8 +5057,8 @@ vErrors.push(err390);
 }
 errors++;
 }
-if(data181 < 200 || isNaN(data181)){
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+if(!(((((data182 === 301) || (data182 === 302)) || (data182 === 303)) || (data182 === 307)) || (data182 === 308))){
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5058,15 +5068,9 @@ vErrors.push(err391);
 errors++;
 }
 }
-}
-if(data180.headers !== undefined){
-let data182 = data180.headers;
-if(data182 && typeof data182 == "object" && !Array.isArray(data182)){
-for(const key42 in data182){
-const _errs445 = errors;
-if(typeof key42 === "string"){
-if(!(formats142(key42))){
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key42};
+if(data176.stripQuery !== undefined){
+if(typeof data176.stripQuery !== "boolean"){
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5076,8 +5080,9 @@ vErrors.push(err392);
 errors++;
 }
 }
+}
 else {
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key42};
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5086,9 +5091,12 @@ vErrors.push(err393);
 }
 errors++;
 }
-var valid85 = _errs445 === errors;
-if(!valid85){
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key42}};
+}
+if(data103.respond !== undefined){
+let data184 = data103.respond;
+if(data184 && typeof data184 == "object" && !Array.isArray(data184)){
+if(data184.status === undefined){
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5097,12 +5105,9 @@ vErrors.push(err394);
 }
 errors++;
 }
-}
-for(const key43 in data182){
-let data183 = data182[key43];
-if(typeof data183 === "string"){
-if(!(formats144(data183))){
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/headers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+for(const key43 in data184){
+if(!(((key43 === "status") || (key43 === "headers")) || (key43 === "body"))){
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5112,8 +5117,10 @@ vErrors.push(err395);
 errors++;
 }
 }
-else {
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/headers/" + key43.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data184.status !== undefined){
+let data185 = data184.status;
+if(!(((typeof data185 == "number") && (!(data185 % 1) && !isNaN(data185))) && (isFinite(data185)))){
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5122,10 +5129,9 @@ vErrors.push(err396);
 }
 errors++;
 }
-}
-}
-else {
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if((typeof data185 == "number") && (isFinite(data185))){
+if(data185 > 599 || isNaN(data185)){
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5134,10 +5140,8 @@ vErrors.push(err397);
 }
 errors++;
 }
-}
-if(data180.body !== undefined){
-if(typeof data180.body !== "string"){
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+if(data185 < 200 || isNaN(data185)){
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5148,8 +5152,14 @@ errors++;
 }
 }
 }
-else {
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+if(data184.headers !== undefined){
+let data186 = data184.headers;
+if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
+for(const key44 in data186){
+const _errs455 = errors;
+if(typeof key44 === "string"){
+if(!(formats144(key44))){
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key44};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5159,9 +5169,8 @@ vErrors.push(err399);
 errors++;
 }
 }
-}
 else {
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i11,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key44};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5170,10 +5179,9 @@ vErrors.push(err400);
 }
 errors++;
 }
-}
-}
-else {
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+var valid88 = _errs455 === errors;
+if(!valid88){
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key44}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5183,11 +5191,11 @@ vErrors.push(err401);
 errors++;
 }
 }
-if(data53.virtualHosts !== undefined){
-let data185 = data53.virtualHosts;
-if(Array.isArray(data185)){
-if(data185.length < 1){
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+for(const key45 in data186){
+let data187 = data186[key45];
+if(typeof data187 === "string"){
+if(!(formats146(data187))){
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5196,12 +5204,9 @@ vErrors.push(err402);
 }
 errors++;
 }
-const len17 = data185.length;
-for(let i17=0; i17<len17; i17++){
-let data186 = data185[i17];
-if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
-if(data186.domains === undefined){
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+else {
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5210,8 +5215,10 @@ vErrors.push(err403);
 }
 errors++;
 }
-if(data186.routes === undefined){
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+}
+}
+else {
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5220,9 +5227,10 @@ vErrors.push(err404);
 }
 errors++;
 }
-for(const key44 in data186){
-if(!(((((key44 === "name") || (key44 === "domains")) || (key44 === "requestHeaders")) || (key44 === "responseHeaders")) || (key44 === "routes"))){
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44}};
+}
+if(data184.body !== undefined){
+if(typeof data184.body !== "string"){
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5232,11 +5240,9 @@ vErrors.push(err405);
 errors++;
 }
 }
-if(data186.name !== undefined){
-let data187 = data186.name;
-if(typeof data187 === "string"){
-if(!(formats4(data187))){
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5246,8 +5252,9 @@ vErrors.push(err406);
 errors++;
 }
 }
+}
 else {
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5257,11 +5264,9 @@ vErrors.push(err407);
 errors++;
 }
 }
-if(data186.domains !== undefined){
-let data188 = data186.domains;
-if(Array.isArray(data188)){
-if(data188.length < 1){
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5270,12 +5275,12 @@ vErrors.push(err408);
 }
 errors++;
 }
-const len18 = data188.length;
-for(let i18=0; i18<len18; i18++){
-let data189 = data188[i18];
-if(typeof data189 === "string"){
-if(!(formats174(data189))){
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/domains/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+}
+if(data53.virtualHosts !== undefined){
+let data189 = data53.virtualHosts;
+if(Array.isArray(data189)){
+if(data189.length < 1){
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5284,9 +5289,12 @@ vErrors.push(err409);
 }
 errors++;
 }
-}
-else {
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/domains/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+const len18 = data189.length;
+for(let i18=0; i18<len18; i18++){
+let data190 = data189[i18];
+if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
+if(data190.domains === undefined){
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5295,10 +5303,8 @@ vErrors.push(err410);
 }
 errors++;
 }
-}
-}
-else {
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+if(data190.routes === undefined){
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5307,13 +5313,9 @@ vErrors.push(err411);
 }
 errors++;
 }
-}
-if(data186.requestHeaders !== undefined){
-let data190 = data186.requestHeaders;
-if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
-for(const key45 in data190){
-if(!(((key45 === "set") || (key45 === "add")) || (key45 === "remove"))){
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45}};
+for(const key46 in data190){
+if(!(((((key46 === "name") || (key46 === "domains")) || (key46 === "requestHeaders")) || (key46 === "responseHeaders")) || (key46 === "routes"))){
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46}};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5323,14 +5325,11 @@ vErrors.push(err412);
 errors++;
 }
 }
-if(data190.set !== undefined){
-let data191 = data190.set;
-if(data191 && typeof data191 == "object" && !Array.isArray(data191)){
-for(const key46 in data191){
-const _errs468 = errors;
-if(typeof key46 === "string"){
-if(!(formats142(key46))){
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key46};
+if(data190.name !== undefined){
+let data191 = data190.name;
+if(typeof data191 === "string"){
+if(!(formats4(data191))){
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5341,7 +5340,7 @@ errors++;
 }
 }
 else {
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key46};
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5350,9 +5349,12 @@ vErrors.push(err414);
 }
 errors++;
 }
-var valid93 = _errs468 === errors;
-if(!valid93){
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key46}};
+}
+if(data190.domains !== undefined){
+let data192 = data190.domains;
+if(Array.isArray(data192)){
+if(data192.length < 1){
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5361,12 +5363,12 @@ vErrors.push(err415);
 }
 errors++;
 }
-}
-for(const key47 in data191){
-let data192 = data191[key47];
-if(typeof data192 === "string"){
-if(!(formats144(data192))){
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+const len19 = data192.length;
+for(let i19=0; i19<len19; i19++){
+let data193 = data192[i19];
+if(typeof data193 === "string"){
+if(!(formats176(data193))){
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/domains/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5377,7 +5379,7 @@ errors++;
 }
 }
 else {
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/set/" + key47.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/domains/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5389,7 +5391,7 @@ errors++;
 }
 }
 else {
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5399,14 +5401,12 @@ vErrors.push(err418);
 errors++;
 }
 }
-if(data190.add !== undefined){
-let data193 = data190.add;
-if(data193 && typeof data193 == "object" && !Array.isArray(data193)){
-for(const key48 in data193){
-const _errs475 = errors;
-if(typeof key48 === "string"){
-if(!(formats142(key48))){
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key48};
+if(data190.requestHeaders !== undefined){
+let data194 = data190.requestHeaders;
+if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
+for(const key47 in data194){
+if(!(((key47 === "set") || (key47 === "add")) || (key47 === "remove"))){
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47}};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5416,8 +5416,14 @@ vErrors.push(err419);
 errors++;
 }
 }
-else {
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key48};
+if(data194.set !== undefined){
+let data195 = data194.set;
+if(data195 && typeof data195 == "object" && !Array.isArray(data195)){
+for(const key48 in data195){
+const _errs478 = errors;
+if(typeof key48 === "string"){
+if(!(formats144(key48))){
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key48};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5426,9 +5432,9 @@ vErrors.push(err420);
 }
 errors++;
 }
-var valid95 = _errs475 === errors;
-if(!valid95){
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key48}};
+}
+else {
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key48};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5437,12 +5443,9 @@ vErrors.push(err421);
 }
 errors++;
 }
-}
-for(const key49 in data193){
-let data194 = data193[key49];
-if(typeof data194 === "string"){
-if(!(formats144(data194))){
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid96 = _errs478 === errors;
+if(!valid96){
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key48}};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5452,8 +5455,11 @@ vErrors.push(err422);
 errors++;
 }
 }
-else {
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/add/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key49 in data195){
+let data196 = data195[key49];
+if(typeof data196 === "string"){
+if(!(formats146(data196))){
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5463,9 +5469,8 @@ vErrors.push(err423);
 errors++;
 }
 }
-}
 else {
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5475,15 +5480,9 @@ vErrors.push(err424);
 errors++;
 }
 }
-if(data190.remove !== undefined){
-let data195 = data190.remove;
-if(Array.isArray(data195)){
-const len19 = data195.length;
-for(let i19=0; i19<len19; i19++){
-let data196 = data195[i19];
-if(typeof data196 === "string"){
-if(!(formats142(data196))){
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/remove/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5493,8 +5492,14 @@ vErrors.push(err425);
 errors++;
 }
 }
-else {
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/remove/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data194.add !== undefined){
+let data197 = data194.add;
+if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
+for(const key50 in data197){
+const _errs485 = errors;
+if(typeof key50 === "string"){
+if(!(formats144(key50))){
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5504,9 +5509,8 @@ vErrors.push(err426);
 errors++;
 }
 }
-}
 else {
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key50};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5515,10 +5519,9 @@ vErrors.push(err427);
 }
 errors++;
 }
-}
-}
-else {
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+var valid98 = _errs485 === errors;
+if(!valid98){
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key50}};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5528,12 +5531,11 @@ vErrors.push(err428);
 errors++;
 }
 }
-if(data186.responseHeaders !== undefined){
-let data197 = data186.responseHeaders;
-if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
-for(const key50 in data197){
-if(!(((key50 === "set") || (key50 === "add")) || (key50 === "remove"))){
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50}};
+for(const key51 in data197){
+let data198 = data197[key51];
+if(typeof data198 === "string"){
+if(!(formats146(data198))){
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5543,14 +5545,8 @@ vErrors.push(err429);
 errors++;
 }
 }
-if(data197.set !== undefined){
-let data198 = data197.set;
-if(data198 && typeof data198 == "object" && !Array.isArray(data198)){
-for(const key51 in data198){
-const _errs489 = errors;
-if(typeof key51 === "string"){
-if(!(formats142(key51))){
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key51};
+else {
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5560,8 +5556,9 @@ vErrors.push(err430);
 errors++;
 }
 }
+}
 else {
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key51};
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5570,9 +5567,16 @@ vErrors.push(err431);
 }
 errors++;
 }
-var valid100 = _errs489 === errors;
-if(!valid100){
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key51}};
+}
+if(data194.remove !== undefined){
+let data199 = data194.remove;
+if(Array.isArray(data199)){
+const len20 = data199.length;
+for(let i20=0; i20<len20; i20++){
+let data200 = data199[i20];
+if(typeof data200 === "string"){
+if(!(formats144(data200))){
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/remove/" + i20,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5582,11 +5586,8 @@ vErrors.push(err432);
 errors++;
 }
 }
-for(const key52 in data198){
-let data199 = data198[key52];
-if(typeof data199 === "string"){
-if(!(formats144(data199))){
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/set/" + key52.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/remove/" + i20,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5596,8 +5597,9 @@ vErrors.push(err433);
 errors++;
 }
 }
+}
 else {
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/set/" + key52.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5609,7 +5611,7 @@ errors++;
 }
 }
 else {
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5619,14 +5621,12 @@ vErrors.push(err435);
 errors++;
 }
 }
-if(data197.add !== undefined){
-let data200 = data197.add;
-if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
-for(const key53 in data200){
-const _errs496 = errors;
-if(typeof key53 === "string"){
-if(!(formats142(key53))){
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key53};
+if(data190.responseHeaders !== undefined){
+let data201 = data190.responseHeaders;
+if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
+for(const key52 in data201){
+if(!(((key52 === "set") || (key52 === "add")) || (key52 === "remove"))){
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5636,8 +5636,14 @@ vErrors.push(err436);
 errors++;
 }
 }
-else {
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
+if(data201.set !== undefined){
+let data202 = data201.set;
+if(data202 && typeof data202 == "object" && !Array.isArray(data202)){
+for(const key53 in data202){
+const _errs499 = errors;
+if(typeof key53 === "string"){
+if(!(formats144(key53))){
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key53};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5646,9 +5652,9 @@ vErrors.push(err437);
 }
 errors++;
 }
-var valid102 = _errs496 === errors;
-if(!valid102){
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
+}
+else {
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -5657,12 +5663,9 @@ vErrors.push(err438);
 }
 errors++;
 }
-}
-for(const key54 in data200){
-let data201 = data200[key54];
-if(typeof data201 === "string"){
-if(!(formats144(data201))){
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/add/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+var valid103 = _errs499 === errors;
+if(!valid103){
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5672,8 +5675,11 @@ vErrors.push(err439);
 errors++;
 }
 }
-else {
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/add/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+for(const key54 in data202){
+let data203 = data202[key54];
+if(typeof data203 === "string"){
+if(!(formats146(data203))){
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -5683,9 +5689,8 @@ vErrors.push(err440);
 errors++;
 }
 }
-}
 else {
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5695,15 +5700,9 @@ vErrors.push(err441);
 errors++;
 }
 }
-if(data197.remove !== undefined){
-let data202 = data197.remove;
-if(Array.isArray(data202)){
-const len20 = data202.length;
-for(let i20=0; i20<len20; i20++){
-let data203 = data202[i20];
-if(typeof data203 === "string"){
-if(!(formats142(data203))){
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/remove/" + i20,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+}
+else {
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5713,8 +5712,14 @@ vErrors.push(err442);
 errors++;
 }
 }
-else {
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/remove/" + i20,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+if(data201.add !== undefined){
+let data204 = data201.add;
+if(data204 && typeof data204 == "object" && !Array.isArray(data204)){
+for(const key55 in data204){
+const _errs506 = errors;
+if(typeof key55 === "string"){
+if(!(formats144(key55))){
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key55};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5724,9 +5729,8 @@ vErrors.push(err443);
 errors++;
 }
 }
-}
 else {
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key55};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5735,10 +5739,9 @@ vErrors.push(err444);
 }
 errors++;
 }
-}
-}
-else {
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+var valid105 = _errs506 === errors;
+if(!valid105){
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key55}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5748,15 +5751,11 @@ vErrors.push(err445);
 errors++;
 }
 }
-if(data186.routes !== undefined){
-let data204 = data186.routes;
-if(Array.isArray(data204)){
-const len21 = data204.length;
-for(let i21=0; i21<len21; i21++){
-let data205 = data204[i21];
-if(data205 && typeof data205 == "object" && !Array.isArray(data205)){
-if(data205.match === undefined){
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+for(const key56 in data204){
+let data205 = data204[key56];
+if(typeof data205 === "string"){
+if(!(formats146(data205))){
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add/" + key56.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5765,9 +5764,9 @@ vErrors.push(err446);
 }
 errors++;
 }
-for(const key55 in data205){
-if(!(((((key55 === "name") || (key55 === "match")) || (key55 === "forward")) || (key55 === "redirect")) || (key55 === "respond"))){
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55}};
+}
+else {
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add/" + key56.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5777,11 +5776,9 @@ vErrors.push(err447);
 errors++;
 }
 }
-if(data205.name !== undefined){
-let data206 = data205.name;
-if(typeof data206 === "string"){
-if(!(formats4(data206))){
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5791,8 +5788,15 @@ vErrors.push(err448);
 errors++;
 }
 }
-else {
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data201.remove !== undefined){
+let data206 = data201.remove;
+if(Array.isArray(data206)){
+const len21 = data206.length;
+for(let i21=0; i21<len21; i21++){
+let data207 = data206[i21];
+if(typeof data207 === "string"){
+if(!(formats144(data207))){
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/remove/" + i21,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5802,12 +5806,8 @@ vErrors.push(err449);
 errors++;
 }
 }
-if(data205.match !== undefined){
-let data207 = data205.match;
-if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
-for(const key56 in data207){
-if(!(func2.call(schema12.properties.match.properties, key56))){
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56}};
+else {
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/remove/" + i21,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5817,11 +5817,9 @@ vErrors.push(err450);
 errors++;
 }
 }
-if(data207.path !== undefined){
-let data208 = data207.path;
-if(typeof data208 === "string"){
-if(!(formats88(data208))){
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+}
+else {
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5831,8 +5829,9 @@ vErrors.push(err451);
 errors++;
 }
 }
+}
 else {
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5842,11 +5841,15 @@ vErrors.push(err452);
 errors++;
 }
 }
-if(data207.prefix !== undefined){
-let data209 = data207.prefix;
-if(typeof data209 === "string"){
-if(!(formats90(data209))){
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data190.routes !== undefined){
+let data208 = data190.routes;
+if(Array.isArray(data208)){
+const len22 = data208.length;
+for(let i22=0; i22<len22; i22++){
+let data209 = data208[i22];
+if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
+if(data209.match === undefined){
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5855,9 +5858,9 @@ vErrors.push(err453);
 }
 errors++;
 }
-}
-else {
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+for(const key57 in data209){
+if(!(((((key57 === "name") || (key57 === "match")) || (key57 === "forward")) || (key57 === "redirect")) || (key57 === "respond"))){
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5867,11 +5870,11 @@ vErrors.push(err454);
 errors++;
 }
 }
-if(data207.pathSeparatedPrefix !== undefined){
-let data210 = data207.pathSeparatedPrefix;
+if(data209.name !== undefined){
+let data210 = data209.name;
 if(typeof data210 === "string"){
-if(!(formats92(data210))){
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(!(formats4(data210))){
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5882,7 +5885,7 @@ errors++;
 }
 }
 else {
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5892,11 +5895,12 @@ vErrors.push(err456);
 errors++;
 }
 }
-if(data207.regex !== undefined){
-let data211 = data207.regex;
-if(typeof data211 === "string"){
-if(!(formats30(data211))){
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data209.match !== undefined){
+let data211 = data209.match;
+if(data211 && typeof data211 == "object" && !Array.isArray(data211)){
+for(const key58 in data211){
+if(!(func2.call(schema12.properties.match.properties, key58))){
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5906,8 +5910,11 @@ vErrors.push(err457);
 errors++;
 }
 }
-else {
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data211.path !== undefined){
+let data212 = data211.path;
+if(typeof data212 === "string"){
+if(!(formats88(data212))){
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5917,11 +5924,8 @@ vErrors.push(err458);
 errors++;
 }
 }
-if(data207.template !== undefined){
-let data212 = data207.template;
-if(typeof data212 === "string"){
-if(!(formats96(data212))){
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5931,8 +5935,11 @@ vErrors.push(err459);
 errors++;
 }
 }
-else {
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data211.prefix !== undefined){
+let data213 = data211.prefix;
+if(typeof data213 === "string"){
+if(!(formats90(data213))){
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5942,9 +5949,8 @@ vErrors.push(err460);
 errors++;
 }
 }
-if(data207.connect !== undefined){
-if(typeof data207.connect !== "boolean"){
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5954,9 +5960,11 @@ vErrors.push(err461);
 errors++;
 }
 }
-if(data207.caseSensitive !== undefined){
-if(typeof data207.caseSensitive !== "boolean"){
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data211.pathSeparatedPrefix !== undefined){
+let data214 = data211.pathSeparatedPrefix;
+if(typeof data214 === "string"){
+if(!(formats92(data214))){
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5966,15 +5974,8 @@ vErrors.push(err462);
 errors++;
 }
 }
-if(data207.methods !== undefined){
-let data215 = data207.methods;
-if(Array.isArray(data215)){
-const len22 = data215.length;
-for(let i22=0; i22<len22; i22++){
-let data216 = data215[i22];
-if(typeof data216 === "string"){
-if(!(formats98(data216))){
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/methods/" + i22,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+else {
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5984,8 +5985,11 @@ vErrors.push(err463);
 errors++;
 }
 }
-else {
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/methods/" + i22,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data211.regex !== undefined){
+let data215 = data211.regex;
+if(typeof data215 === "string"){
+if(!(formats30(data215))){
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5995,9 +5999,8 @@ vErrors.push(err464);
 errors++;
 }
 }
-}
 else {
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -6007,14 +6010,11 @@ vErrors.push(err465);
 errors++;
 }
 }
-if(data207.headers !== undefined){
-let data217 = data207.headers;
-if(data217 && typeof data217 == "object" && !Array.isArray(data217)){
-for(const key57 in data217){
-const _errs536 = errors;
-if(typeof key57 === "string"){
-if(!(formats100(key57))){
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key57};
+if(data211.template !== undefined){
+let data216 = data211.template;
+if(typeof data216 === "string"){
+if(!(formats96(data216))){
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -6025,7 +6025,7 @@ errors++;
 }
 }
 else {
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key57};
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6034,9 +6034,10 @@ vErrors.push(err467);
 }
 errors++;
 }
-var valid113 = _errs536 === errors;
-if(!valid113){
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key57}};
+}
+if(data211.connect !== undefined){
+if(typeof data211.connect !== "boolean"){
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6046,13 +6047,9 @@ vErrors.push(err468);
 errors++;
 }
 }
-for(const key58 in data217){
-let data218 = data217[key58];
-const _errs540 = errors;
-let valid115 = false;
-const _errs541 = errors;
-if(typeof data218 !== "string"){
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data211.caseSensitive !== undefined){
+if(typeof data211.caseSensitive !== "boolean"){
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6061,14 +6058,16 @@ vErrors.push(err469);
 }
 errors++;
 }
-var _valid8 = _errs541 === errors;
-valid115 = valid115 || _valid8;
-if(!valid115){
-const _errs543 = errors;
-if(data218 && typeof data218 == "object" && !Array.isArray(data218)){
-for(const key59 in data218){
-if(!((((((((key59 === "exact") || (key59 === "prefix")) || (key59 === "suffix")) || (key59 === "contains")) || (key59 === "regex")) || (key59 === "range")) || (key59 === "present")) || (key59 === "invert"))){
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
+}
+if(data211.methods !== undefined){
+let data219 = data211.methods;
+if(Array.isArray(data219)){
+const len23 = data219.length;
+for(let i23=0; i23<len23; i23++){
+let data220 = data219[i23];
+if(typeof data220 === "string"){
+if(!(formats98(data220))){
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/methods/" + i23,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6078,9 +6077,8 @@ vErrors.push(err470);
 errors++;
 }
 }
-if(data218.exact !== undefined){
-if(typeof data218.exact !== "string"){
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+else {
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/methods/" + i23,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6090,11 +6088,9 @@ vErrors.push(err471);
 errors++;
 }
 }
-if(data218.prefix !== undefined){
-let data220 = data218.prefix;
-if(typeof data220 === "string"){
-if(!(formats4(data220))){
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6104,8 +6100,14 @@ vErrors.push(err472);
 errors++;
 }
 }
-else {
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data211.headers !== undefined){
+let data221 = data211.headers;
+if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
+for(const key59 in data221){
+const _errs546 = errors;
+if(typeof key59 === "string"){
+if(!(formats100(key59))){
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key59};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6115,11 +6117,8 @@ vErrors.push(err473);
 errors++;
 }
 }
-if(data218.suffix !== undefined){
-let data221 = data218.suffix;
-if(typeof data221 === "string"){
-if(!(formats4(data221))){
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key59};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6128,9 +6127,9 @@ vErrors.push(err474);
 }
 errors++;
 }
-}
-else {
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+var valid116 = _errs546 === errors;
+if(!valid116){
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key59}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6140,11 +6139,13 @@ vErrors.push(err475);
 errors++;
 }
 }
-if(data218.contains !== undefined){
-let data222 = data218.contains;
-if(typeof data222 === "string"){
-if(!(formats4(data222))){
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+for(const key60 in data221){
+let data222 = data221[key60];
+const _errs550 = errors;
+let valid118 = false;
+const _errs551 = errors;
+if(typeof data222 !== "string"){
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6153,9 +6154,14 @@ vErrors.push(err476);
 }
 errors++;
 }
-}
-else {
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+var _valid8 = _errs551 === errors;
+valid118 = valid118 || _valid8;
+if(!valid118){
+const _errs553 = errors;
+if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
+for(const key61 in data222){
+if(!((((((((key61 === "exact") || (key61 === "prefix")) || (key61 === "suffix")) || (key61 === "contains")) || (key61 === "regex")) || (key61 === "range")) || (key61 === "present")) || (key61 === "invert"))){
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6165,11 +6171,9 @@ vErrors.push(err477);
 errors++;
 }
 }
-if(data218.regex !== undefined){
-let data223 = data218.regex;
-if(typeof data223 === "string"){
-if(!(formats30(data223))){
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(data222.exact !== undefined){
+if(typeof data222.exact !== "string"){
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6179,8 +6183,11 @@ vErrors.push(err478);
 errors++;
 }
 }
-else {
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data222.prefix !== undefined){
+let data224 = data222.prefix;
+if(typeof data224 === "string"){
+if(!(formats4(data224))){
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6190,11 +6197,8 @@ vErrors.push(err479);
 errors++;
 }
 }
-if(data218.range !== undefined){
-let data224 = data218.range;
-if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
-if(data224.start === undefined){
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6203,8 +6207,12 @@ vErrors.push(err480);
 }
 errors++;
 }
-if(data224.end === undefined){
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data222.suffix !== undefined){
+let data225 = data222.suffix;
+if(typeof data225 === "string"){
+if(!(formats4(data225))){
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6213,9 +6221,9 @@ vErrors.push(err481);
 }
 errors++;
 }
-for(const key60 in data224){
-if(!((key60 === "start") || (key60 === "end"))){
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60}};
+}
+else {
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6225,10 +6233,11 @@ vErrors.push(err482);
 errors++;
 }
 }
-if(data224.start !== undefined){
-let data225 = data224.start;
-if(!(((typeof data225 == "number") && (!(data225 % 1) && !isNaN(data225))) && (isFinite(data225)))){
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data222.contains !== undefined){
+let data226 = data222.contains;
+if(typeof data226 === "string"){
+if(!(formats4(data226))){
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6237,9 +6246,9 @@ vErrors.push(err483);
 }
 errors++;
 }
-if((typeof data225 == "number") && (isFinite(data225))){
-if(data225 > 9007199254740991 || isNaN(data225)){
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6248,8 +6257,12 @@ vErrors.push(err484);
 }
 errors++;
 }
-if(data225 < -9007199254740991 || isNaN(data225)){
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data222.regex !== undefined){
+let data227 = data222.regex;
+if(typeof data227 === "string"){
+if(!(formats30(data227))){
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6259,11 +6272,8 @@ vErrors.push(err485);
 errors++;
 }
 }
-}
-if(data224.end !== undefined){
-let data226 = data224.end;
-if(!(((typeof data226 == "number") && (!(data226 % 1) && !isNaN(data226))) && (isFinite(data226)))){
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+else {
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6272,9 +6282,12 @@ vErrors.push(err486);
 }
 errors++;
 }
-if((typeof data226 == "number") && (isFinite(data226))){
-if(data226 > 9007199254740991 || isNaN(data226)){
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+if(data222.range !== undefined){
+let data228 = data222.range;
+if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
+if(data228.start === undefined){
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6283,8 +6296,8 @@ vErrors.push(err487);
 }
 errors++;
 }
-if(data226 < -9007199254740991 || isNaN(data226)){
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(data228.end === undefined){
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6293,11 +6306,9 @@ vErrors.push(err488);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+for(const key62 in data228){
+if(!((key62 === "start") || (key62 === "end"))){
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6307,9 +6318,10 @@ vErrors.push(err489);
 errors++;
 }
 }
-if(data218.present !== undefined){
-if(typeof data218.present !== "boolean"){
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data228.start !== undefined){
+let data229 = data228.start;
+if(!(((typeof data229 == "number") && (!(data229 % 1) && !isNaN(data229))) && (isFinite(data229)))){
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6318,10 +6330,9 @@ vErrors.push(err490);
 }
 errors++;
 }
-}
-if(data218.invert !== undefined){
-if(typeof data218.invert !== "boolean"){
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+if((typeof data229 == "number") && (isFinite(data229))){
+if(data229 > 9007199254740991 || isNaN(data229)){
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6330,10 +6341,8 @@ vErrors.push(err491);
 }
 errors++;
 }
-}
-}
-else {
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data229 < -9007199254740991 || isNaN(data229)){
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6342,11 +6351,12 @@ vErrors.push(err492);
 }
 errors++;
 }
-var _valid8 = _errs543 === errors;
-valid115 = valid115 || _valid8;
 }
-if(!valid115){
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+}
+if(data228.end !== undefined){
+let data230 = data228.end;
+if(!(((typeof data230 == "number") && (!(data230 % 1) && !isNaN(data230))) && (isFinite(data230)))){
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6355,21 +6365,9 @@ vErrors.push(err493);
 }
 errors++;
 }
-else {
-errors = _errs540;
-if(vErrors !== null){
-if(_errs540){
-vErrors.length = _errs540;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if((typeof data230 == "number") && (isFinite(data230))){
+if(data230 > 9007199254740991 || isNaN(data230)){
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6378,15 +6376,8 @@ vErrors.push(err494);
 }
 errors++;
 }
-}
-if(data207.query !== undefined){
-let data229 = data207.query;
-if(data229 && typeof data229 == "object" && !Array.isArray(data229)){
-for(const key61 in data229){
-const _errs569 = errors;
-if(typeof key61 === "string"){
-if(!(formats4(key61))){
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key61};
+if(data230 < -9007199254740991 || isNaN(data230)){
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6396,8 +6387,10 @@ vErrors.push(err495);
 errors++;
 }
 }
+}
+}
 else {
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key61};
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6406,9 +6399,10 @@ vErrors.push(err496);
 }
 errors++;
 }
-var valid118 = _errs569 === errors;
-if(!valid118){
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key61}};
+}
+if(data222.present !== undefined){
+if(typeof data222.present !== "boolean"){
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6418,13 +6412,9 @@ vErrors.push(err497);
 errors++;
 }
 }
-for(const key62 in data229){
-let data230 = data229[key62];
-const _errs573 = errors;
-let valid120 = false;
-const _errs574 = errors;
-if(typeof data230 !== "string"){
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data222.invert !== undefined){
+if(typeof data222.invert !== "boolean"){
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6433,14 +6423,10 @@ vErrors.push(err498);
 }
 errors++;
 }
-var _valid9 = _errs574 === errors;
-valid120 = valid120 || _valid9;
-if(!valid120){
-const _errs576 = errors;
-if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
-for(const key63 in data230){
-if(!((((((((key63 === "exact") || (key63 === "prefix")) || (key63 === "suffix")) || (key63 === "contains")) || (key63 === "regex")) || (key63 === "range")) || (key63 === "present")) || (key63 === "invert"))){
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63}};
+}
+}
+else {
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6449,10 +6435,11 @@ vErrors.push(err499);
 }
 errors++;
 }
+var _valid8 = _errs553 === errors;
+valid118 = valid118 || _valid8;
 }
-if(data230.exact !== undefined){
-if(typeof data230.exact !== "string"){
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(!valid118){
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6461,277 +6448,11 @@ vErrors.push(err500);
 }
 errors++;
 }
-}
-if(data230.prefix !== undefined){
-let data232 = data230.prefix;
-if(typeof data232 === "string"){
-if(!(formats4(data232))){
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err501];
-}
 else {
-vErrors.push(err501);
-}
-errors++;
-}
-}
-else {
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err502];
-}
-else {
-vErrors.push(err502);
-}
-errors++;
-}
-}
-if(data230.suffix !== undefined){
-let data233 = data230.suffix;
-if(typeof data233 === "string"){
-if(!(formats4(data233))){
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err503];
-}
-else {
-vErrors.push(err503);
-}
-errors++;
-}
-}
-else {
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err504];
-}
-else {
-vErrors.push(err504);
-}
-errors++;
-}
-}
-if(data230.contains !== undefined){
-let data234 = data230.contains;
-if(typeof data234 === "string"){
-if(!(formats4(data234))){
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err505];
-}
-else {
-vErrors.push(err505);
-}
-errors++;
-}
-}
-else {
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err506];
-}
-else {
-vErrors.push(err506);
-}
-errors++;
-}
-}
-if(data230.regex !== undefined){
-let data235 = data230.regex;
-if(typeof data235 === "string"){
-if(!(formats30(data235))){
-const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
-if(vErrors === null){
-vErrors = [err507];
-}
-else {
-vErrors.push(err507);
-}
-errors++;
-}
-}
-else {
-const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err508];
-}
-else {
-vErrors.push(err508);
-}
-errors++;
-}
-}
-if(data230.range !== undefined){
-let data236 = data230.range;
-if(data236 && typeof data236 == "object" && !Array.isArray(data236)){
-if(data236.start === undefined){
-const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
-if(vErrors === null){
-vErrors = [err509];
-}
-else {
-vErrors.push(err509);
-}
-errors++;
-}
-if(data236.end === undefined){
-const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
-if(vErrors === null){
-vErrors = [err510];
-}
-else {
-vErrors.push(err510);
-}
-errors++;
-}
-for(const key64 in data236){
-if(!((key64 === "start") || (key64 === "end"))){
-const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key64}};
-if(vErrors === null){
-vErrors = [err511];
-}
-else {
-vErrors.push(err511);
-}
-errors++;
-}
-}
-if(data236.start !== undefined){
-let data237 = data236.start;
-if(!(((typeof data237 == "number") && (!(data237 % 1) && !isNaN(data237))) && (isFinite(data237)))){
-const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err512];
-}
-else {
-vErrors.push(err512);
-}
-errors++;
-}
-if((typeof data237 == "number") && (isFinite(data237))){
-if(data237 > 9007199254740991 || isNaN(data237)){
-const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err513];
-}
-else {
-vErrors.push(err513);
-}
-errors++;
-}
-if(data237 < -9007199254740991 || isNaN(data237)){
-const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err514];
-}
-else {
-vErrors.push(err514);
-}
-errors++;
-}
-}
-}
-if(data236.end !== undefined){
-let data238 = data236.end;
-if(!(((typeof data238 == "number") && (!(data238 % 1) && !isNaN(data238))) && (isFinite(data238)))){
-const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err515];
-}
-else {
-vErrors.push(err515);
-}
-errors++;
-}
-if((typeof data238 == "number") && (isFinite(data238))){
-if(data238 > 9007199254740991 || isNaN(data238)){
-const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err516];
-}
-else {
-vErrors.push(err516);
-}
-errors++;
-}
-if(data238 < -9007199254740991 || isNaN(data238)){
-const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err517];
-}
-else {
-vErrors.push(err517);
-}
-errors++;
-}
-}
-}
-}
-else {
-const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err518];
-}
-else {
-vErrors.push(err518);
-}
-errors++;
-}
-}
-if(data230.present !== undefined){
-if(typeof data230.present !== "boolean"){
-const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err519];
-}
-else {
-vErrors.push(err519);
-}
-errors++;
-}
-}
-if(data230.invert !== undefined){
-if(typeof data230.invert !== "boolean"){
-const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err520];
-}
-else {
-vErrors.push(err520);
-}
-errors++;
-}
-}
-}
-else {
-const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err521];
-}
-else {
-vErrors.push(err521);
-}
-errors++;
-}
-var _valid9 = _errs576 === errors;
-valid120 = valid120 || _valid9;
-}
-if(!valid120){
-const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query/" + key62.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-if(vErrors === null){
-vErrors = [err522];
-}
-else {
-vErrors.push(err522);
-}
-errors++;
-}
-else {
-errors = _errs573;
+errors = _errs550;
 if(vErrors !== null){
-if(_errs573){
-vErrors.length = _errs573;
+if(_errs550){
+vErrors.length = _errs550;
 }
 else {
 vErrors = null;
@@ -6741,7 +6462,284 @@ vErrors = null;
 }
 }
 else {
-const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err501];
+}
+else {
+vErrors.push(err501);
+}
+errors++;
+}
+}
+if(data211.query !== undefined){
+let data233 = data211.query;
+if(data233 && typeof data233 == "object" && !Array.isArray(data233)){
+for(const key63 in data233){
+const _errs579 = errors;
+if(typeof key63 === "string"){
+if(!(formats4(key63))){
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key63};
+if(vErrors === null){
+vErrors = [err502];
+}
+else {
+vErrors.push(err502);
+}
+errors++;
+}
+}
+else {
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key63};
+if(vErrors === null){
+vErrors = [err503];
+}
+else {
+vErrors.push(err503);
+}
+errors++;
+}
+var valid121 = _errs579 === errors;
+if(!valid121){
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key63}};
+if(vErrors === null){
+vErrors = [err504];
+}
+else {
+vErrors.push(err504);
+}
+errors++;
+}
+}
+for(const key64 in data233){
+let data234 = data233[key64];
+const _errs583 = errors;
+let valid123 = false;
+const _errs584 = errors;
+if(typeof data234 !== "string"){
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err505];
+}
+else {
+vErrors.push(err505);
+}
+errors++;
+}
+var _valid9 = _errs584 === errors;
+valid123 = valid123 || _valid9;
+if(!valid123){
+const _errs586 = errors;
+if(data234 && typeof data234 == "object" && !Array.isArray(data234)){
+for(const key65 in data234){
+if(!((((((((key65 === "exact") || (key65 === "prefix")) || (key65 === "suffix")) || (key65 === "contains")) || (key65 === "regex")) || (key65 === "range")) || (key65 === "present")) || (key65 === "invert"))){
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65}};
+if(vErrors === null){
+vErrors = [err506];
+}
+else {
+vErrors.push(err506);
+}
+errors++;
+}
+}
+if(data234.exact !== undefined){
+if(typeof data234.exact !== "string"){
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err507];
+}
+else {
+vErrors.push(err507);
+}
+errors++;
+}
+}
+if(data234.prefix !== undefined){
+let data236 = data234.prefix;
+if(typeof data236 === "string"){
+if(!(formats4(data236))){
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err508];
+}
+else {
+vErrors.push(err508);
+}
+errors++;
+}
+}
+else {
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err509];
+}
+else {
+vErrors.push(err509);
+}
+errors++;
+}
+}
+if(data234.suffix !== undefined){
+let data237 = data234.suffix;
+if(typeof data237 === "string"){
+if(!(formats4(data237))){
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err510];
+}
+else {
+vErrors.push(err510);
+}
+errors++;
+}
+}
+else {
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err511];
+}
+else {
+vErrors.push(err511);
+}
+errors++;
+}
+}
+if(data234.contains !== undefined){
+let data238 = data234.contains;
+if(typeof data238 === "string"){
+if(!(formats4(data238))){
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err512];
+}
+else {
+vErrors.push(err512);
+}
+errors++;
+}
+}
+else {
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err513];
+}
+else {
+vErrors.push(err513);
+}
+errors++;
+}
+}
+if(data234.regex !== undefined){
+let data239 = data234.regex;
+if(typeof data239 === "string"){
+if(!(formats30(data239))){
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err514];
+}
+else {
+vErrors.push(err514);
+}
+errors++;
+}
+}
+else {
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err515];
+}
+else {
+vErrors.push(err515);
+}
+errors++;
+}
+}
+if(data234.range !== undefined){
+let data240 = data234.range;
+if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
+if(data240.start === undefined){
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(vErrors === null){
+vErrors = [err516];
+}
+else {
+vErrors.push(err516);
+}
+errors++;
+}
+if(data240.end === undefined){
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+if(vErrors === null){
+vErrors = [err517];
+}
+else {
+vErrors.push(err517);
+}
+errors++;
+}
+for(const key66 in data240){
+if(!((key66 === "start") || (key66 === "end"))){
+const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
+if(vErrors === null){
+vErrors = [err518];
+}
+else {
+vErrors.push(err518);
+}
+errors++;
+}
+}
+if(data240.start !== undefined){
+let data241 = data240.start;
+if(!(((typeof data241 == "number") && (!(data241 % 1) && !isNaN(data241))) && (isFinite(data241)))){
+const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err519];
+}
+else {
+vErrors.push(err519);
+}
+errors++;
+}
+if((typeof data241 == "number") && (isFinite(data241))){
+if(data241 > 9007199254740991 || isNaN(data241)){
+const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err520];
+}
+else {
+vErrors.push(err520);
+}
+errors++;
+}
+if(data241 < -9007199254740991 || isNaN(data241)){
+const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err521];
+}
+else {
+vErrors.push(err521);
+}
+errors++;
+}
+}
+}
+if(data240.end !== undefined){
+let data242 = data240.end;
+if(!(((typeof data242 == "number") && (!(data242 % 1) && !isNaN(data242))) && (isFinite(data242)))){
+const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err522];
+}
+else {
+vErrors.push(err522);
+}
+errors++;
+}
+if((typeof data242 == "number") && (isFinite(data242))){
+if(data242 > 9007199254740991 || isNaN(data242)){
+const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -6750,12 +6748,8 @@ vErrors.push(err523);
 }
 errors++;
 }
-}
-if(data207.fraction !== undefined){
-let data241 = data207.fraction;
-if((typeof data241 == "number") && (isFinite(data241))){
-if(data241 > 1 || isNaN(data241)){
-const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data242 < -9007199254740991 || isNaN(data242)){
+const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -6764,8 +6758,11 @@ vErrors.push(err524);
 }
 errors++;
 }
-if(data241 < 0 || isNaN(data241)){
-const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+}
+else {
+const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -6775,8 +6772,9 @@ vErrors.push(err525);
 errors++;
 }
 }
-else {
-const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+if(data234.present !== undefined){
+if(typeof data234.present !== "boolean"){
+const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -6786,12 +6784,9 @@ vErrors.push(err526);
 errors++;
 }
 }
-if(data207.tls !== undefined){
-let data242 = data207.tls;
-if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
-for(const key65 in data242){
-if(!(key65 === "clientCertificate")){
-const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65}};
+if(data234.invert !== undefined){
+if(typeof data234.invert !== "boolean"){
+const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -6801,9 +6796,9 @@ vErrors.push(err527);
 errors++;
 }
 }
-if(data242.clientCertificate !== undefined){
-if(typeof data242.clientCertificate !== "boolean"){
-const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
+}
+else {
+const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -6812,10 +6807,11 @@ vErrors.push(err528);
 }
 errors++;
 }
+var _valid9 = _errs586 === errors;
+valid123 = valid123 || _valid9;
 }
-}
-else {
-const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
+if(!valid123){
+const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -6824,10 +6820,21 @@ vErrors.push(err529);
 }
 errors++;
 }
+else {
+errors = _errs583;
+if(vErrors !== null){
+if(_errs583){
+vErrors.length = _errs583;
+}
+else {
+vErrors = null;
+}
+}
+}
 }
 }
 else {
-const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6837,12 +6844,11 @@ vErrors.push(err530);
 errors++;
 }
 }
-if(data205.forward !== undefined){
-let data244 = data205.forward;
-if(data244 && typeof data244 == "object" && !Array.isArray(data244)){
-for(const key66 in data244){
-if(!(func2.call(schema12.properties.forward.properties, key66))){
-const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
+if(data211.fraction !== undefined){
+let data245 = data211.fraction;
+if((typeof data245 == "number") && (isFinite(data245))){
+if(data245 > 1 || isNaN(data245)){
+const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6851,12 +6857,8 @@ vErrors.push(err531);
 }
 errors++;
 }
-}
-if(data244.cluster !== undefined){
-let data245 = data244.cluster;
-if(typeof data245 === "string"){
-if(!(formats4(data245))){
-const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data245 < 0 || isNaN(data245)){
+const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6867,7 +6869,7 @@ errors++;
 }
 }
 else {
-const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6877,11 +6879,12 @@ vErrors.push(err533);
 errors++;
 }
 }
-if(data244.clusters !== undefined){
-let data246 = data244.clusters;
-if(Array.isArray(data246)){
-if(data246.length < 1){
-const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+if(data211.tls !== undefined){
+let data246 = data211.tls;
+if(data246 && typeof data246 == "object" && !Array.isArray(data246)){
+for(const key67 in data246){
+if(!(key67 === "clientCertificate")){
+const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6890,12 +6893,10 @@ vErrors.push(err534);
 }
 errors++;
 }
-const len23 = data246.length;
-for(let i23=0; i23<len23; i23++){
-let data247 = data246[i23];
-if(data247 && typeof data247 == "object" && !Array.isArray(data247)){
-if(data247.name === undefined){
-const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+if(data246.clientCertificate !== undefined){
+if(typeof data246.clientCertificate !== "boolean"){
+const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6904,9 +6905,10 @@ vErrors.push(err535);
 }
 errors++;
 }
-for(const key67 in data247){
-if(!((key67 === "name") || (key67 === "weight"))){
-const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
+}
+}
+else {
+const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6916,11 +6918,9 @@ vErrors.push(err536);
 errors++;
 }
 }
-if(data247.name !== undefined){
-let data248 = data247.name;
-if(typeof data248 === "string"){
-if(!(formats4(data248))){
-const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6930,8 +6930,12 @@ vErrors.push(err537);
 errors++;
 }
 }
-else {
-const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data209.forward !== undefined){
+let data248 = data209.forward;
+if(data248 && typeof data248 == "object" && !Array.isArray(data248)){
+for(const key68 in data248){
+if(!(func2.call(schema12.properties.forward.properties, key68))){
+const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6941,10 +6945,11 @@ vErrors.push(err538);
 errors++;
 }
 }
-if(data247.weight !== undefined){
-let data249 = data247.weight;
-if(!(((typeof data249 == "number") && (!(data249 % 1) && !isNaN(data249))) && (isFinite(data249)))){
-const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data248.cluster !== undefined){
+let data249 = data248.cluster;
+if(typeof data249 === "string"){
+if(!(formats4(data249))){
+const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6953,9 +6958,9 @@ vErrors.push(err539);
 }
 errors++;
 }
-if((typeof data249 == "number") && (isFinite(data249))){
-if(data249 > 4294967295 || isNaN(data249)){
-const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+else {
+const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6964,8 +6969,12 @@ vErrors.push(err540);
 }
 errors++;
 }
-if(data249 < 0 || isNaN(data249)){
-const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data248.clusters !== undefined){
+let data250 = data248.clusters;
+if(Array.isArray(data250)){
+if(data250.length < 1){
+const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6974,11 +6983,12 @@ vErrors.push(err541);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters/" + i23,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const len24 = data250.length;
+for(let i24=0; i24<len24; i24++){
+let data251 = data250[i24];
+if(data251 && typeof data251 == "object" && !Array.isArray(data251)){
+if(data251.name === undefined){
+const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6987,10 +6997,9 @@ vErrors.push(err542);
 }
 errors++;
 }
-}
-}
-else {
-const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+for(const key69 in data251){
+if(!((key69 === "name") || (key69 === "weight"))){
+const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -7000,11 +7009,11 @@ vErrors.push(err543);
 errors++;
 }
 }
-if(data244.clusterHeader !== undefined){
-let data250 = data244.clusterHeader;
-if(typeof data250 === "string"){
-if(!(formats124(data250))){
-const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(data251.name !== undefined){
+let data252 = data251.name;
+if(typeof data252 === "string"){
+if(!(formats4(data252))){
+const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -7015,7 +7024,7 @@ errors++;
 }
 }
 else {
-const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -7025,11 +7034,10 @@ vErrors.push(err545);
 errors++;
 }
 }
-if(data244.timeout !== undefined){
-let data251 = data244.timeout;
-if(typeof data251 === "string"){
-if(!(formats2(data251))){
-const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(data251.weight !== undefined){
+let data253 = data251.weight;
+if(!(((typeof data253 == "number") && (!(data253 % 1) && !isNaN(data253))) && (isFinite(data253)))){
+const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -7038,9 +7046,9 @@ vErrors.push(err546);
 }
 errors++;
 }
-}
-else {
-const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+if((typeof data253 == "number") && (isFinite(data253))){
+if(data253 > 4294967295 || isNaN(data253)){
+const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -7049,12 +7057,8 @@ vErrors.push(err547);
 }
 errors++;
 }
-}
-if(data244.idleTimeout !== undefined){
-let data252 = data244.idleTimeout;
-if(typeof data252 === "string"){
-if(!(formats2(data252))){
-const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data253 < 0 || isNaN(data253)){
+const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7064,8 +7068,10 @@ vErrors.push(err548);
 errors++;
 }
 }
+}
+}
 else {
-const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7075,15 +7081,9 @@ vErrors.push(err549);
 errors++;
 }
 }
-if(data244.upgrades !== undefined){
-let data253 = data244.upgrades;
-if(Array.isArray(data253)){
-const len24 = data253.length;
-for(let i24=0; i24<len24; i24++){
-let data254 = data253[i24];
-if(typeof data254 === "string"){
-if(!(formats80(data254))){
-const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/upgrades/" + i24,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+}
+else {
+const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7093,8 +7093,11 @@ vErrors.push(err550);
 errors++;
 }
 }
-else {
-const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/upgrades/" + i24,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+if(data248.clusterHeader !== undefined){
+let data254 = data248.clusterHeader;
+if(typeof data254 === "string"){
+if(!(formats124(data254))){
+const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7104,9 +7107,8 @@ vErrors.push(err551);
 errors++;
 }
 }
-}
 else {
-const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7116,12 +7118,11 @@ vErrors.push(err552);
 errors++;
 }
 }
-if(data244.rewrite !== undefined){
-let data255 = data244.rewrite;
-if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
-for(const key68 in data255){
-if(!(((((key68 === "prefix") || (key68 === "regex")) || (key68 === "path")) || (key68 === "host")) || (key68 === "hostFrom"))){
-const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68}};
+if(data248.timeout !== undefined){
+let data255 = data248.timeout;
+if(typeof data255 === "string"){
+if(!(formats2(data255))){
+const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7131,11 +7132,8 @@ vErrors.push(err553);
 errors++;
 }
 }
-if(data255.prefix !== undefined){
-let data256 = data255.prefix;
-if(typeof data256 === "string"){
-if(!(formats90(data256))){
-const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7145,8 +7143,11 @@ vErrors.push(err554);
 errors++;
 }
 }
-else {
-const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data248.idleTimeout !== undefined){
+let data256 = data248.idleTimeout;
+if(typeof data256 === "string"){
+if(!(formats2(data256))){
+const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7156,11 +7157,8 @@ vErrors.push(err555);
 errors++;
 }
 }
-if(data255.regex !== undefined){
-let data257 = data255.regex;
-if(data257 && typeof data257 == "object" && !Array.isArray(data257)){
-if(data257.pattern === undefined){
-const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7169,8 +7167,12 @@ vErrors.push(err556);
 }
 errors++;
 }
-if(data257.substitution === undefined){
-const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+if(data248.grpcTimeoutHeaderMax !== undefined){
+let data257 = data248.grpcTimeoutHeaderMax;
+if(typeof data257 === "string"){
+if(!(formats2(data257))){
+const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7179,9 +7181,9 @@ vErrors.push(err557);
 }
 errors++;
 }
-for(const key69 in data257){
-if(!((key69 === "pattern") || (key69 === "substitution"))){
-const err558 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69}};
+}
+else {
+const err558 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7191,11 +7193,15 @@ vErrors.push(err558);
 errors++;
 }
 }
-if(data257.pattern !== undefined){
-let data258 = data257.pattern;
-if(typeof data258 === "string"){
-if(!(formats30(data258))){
-const err559 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data248.upgrades !== undefined){
+let data258 = data248.upgrades;
+if(Array.isArray(data258)){
+const len25 = data258.length;
+for(let i25=0; i25<len25; i25++){
+let data259 = data258[i25];
+if(typeof data259 === "string"){
+if(!(formats80(data259))){
+const err559 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/upgrades/" + i25,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err559];
 }
@@ -7206,7 +7212,7 @@ errors++;
 }
 }
 else {
-const err560 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+const err560 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/upgrades/" + i25,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err560];
 }
@@ -7216,11 +7222,9 @@ vErrors.push(err560);
 errors++;
 }
 }
-if(data257.substitution !== undefined){
-let data259 = data257.substitution;
-if(typeof data259 === "string"){
-if(!(formats136(data259))){
-const err561 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+}
+else {
+const err561 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err561];
 }
@@ -7230,8 +7234,12 @@ vErrors.push(err561);
 errors++;
 }
 }
-else {
-const err562 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data248.rewrite !== undefined){
+let data260 = data248.rewrite;
+if(data260 && typeof data260 == "object" && !Array.isArray(data260)){
+for(const key70 in data260){
+if(!(((((key70 === "prefix") || (key70 === "regex")) || (key70 === "path")) || (key70 === "host")) || (key70 === "hostFrom"))){
+const err562 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70}};
 if(vErrors === null){
 vErrors = [err562];
 }
@@ -7241,9 +7249,11 @@ vErrors.push(err562);
 errors++;
 }
 }
-}
-else {
-const err563 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data260.prefix !== undefined){
+let data261 = data260.prefix;
+if(typeof data261 === "string"){
+if(!(formats90(data261))){
+const err563 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err563];
 }
@@ -7253,11 +7263,8 @@ vErrors.push(err563);
 errors++;
 }
 }
-if(data255.path !== undefined){
-let data260 = data255.path;
-if(typeof data260 === "string"){
-if(!(formats90(data260))){
-const err564 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+else {
+const err564 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err564];
 }
@@ -7267,8 +7274,11 @@ vErrors.push(err564);
 errors++;
 }
 }
-else {
-const err565 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data260.regex !== undefined){
+let data262 = data260.regex;
+if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
+if(data262.pattern === undefined){
+const err565 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err565];
 }
@@ -7277,12 +7287,8 @@ vErrors.push(err565);
 }
 errors++;
 }
-}
-if(data255.host !== undefined){
-let data261 = data255.host;
-if(typeof data261 === "string"){
-if(!(formats140(data261))){
-const err566 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data262.substitution === undefined){
+const err566 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err566];
 }
@@ -7291,9 +7297,9 @@ vErrors.push(err566);
 }
 errors++;
 }
-}
-else {
-const err567 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+for(const key71 in data262){
+if(!((key71 === "pattern") || (key71 === "substitution"))){
+const err567 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71}};
 if(vErrors === null){
 vErrors = [err567];
 }
@@ -7303,10 +7309,11 @@ vErrors.push(err567);
 errors++;
 }
 }
-if(data255.hostFrom !== undefined){
-let data262 = data255.hostFrom;
-if(typeof data262 !== "string"){
-const err568 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data262.pattern !== undefined){
+let data263 = data262.pattern;
+if(typeof data263 === "string"){
+if(!(formats30(data263))){
+const err568 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err568];
 }
@@ -7315,8 +7322,9 @@ vErrors.push(err568);
 }
 errors++;
 }
-if(!(data262 === "upstream")){
-const err569 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+else {
+const err569 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err569];
 }
@@ -7326,9 +7334,11 @@ vErrors.push(err569);
 errors++;
 }
 }
-}
-else {
-const err570 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data262.substitution !== undefined){
+let data264 = data262.substitution;
+if(typeof data264 === "string"){
+if(!(formats138(data264))){
+const err570 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err570];
 }
@@ -7338,12 +7348,8 @@ vErrors.push(err570);
 errors++;
 }
 }
-if(data244.requestHeaders !== undefined){
-let data263 = data244.requestHeaders;
-if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
-for(const key70 in data263){
-if(!(((key70 === "set") || (key70 === "add")) || (key70 === "remove"))){
-const err571 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70}};
+else {
+const err571 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err571];
 }
@@ -7353,14 +7359,9 @@ vErrors.push(err571);
 errors++;
 }
 }
-if(data263.set !== undefined){
-let data264 = data263.set;
-if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
-for(const key71 in data264){
-const _errs654 = errors;
-if(typeof key71 === "string"){
-if(!(formats142(key71))){
-const err572 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key71};
+}
+else {
+const err572 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -7370,8 +7371,11 @@ vErrors.push(err572);
 errors++;
 }
 }
-else {
-const err573 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key71};
+if(data260.path !== undefined){
+let data265 = data260.path;
+if(typeof data265 === "string"){
+if(!(formats90(data265))){
+const err573 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -7380,9 +7384,9 @@ vErrors.push(err573);
 }
 errors++;
 }
-var valid133 = _errs654 === errors;
-if(!valid133){
-const err574 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key71}};
+}
+else {
+const err574 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err574];
 }
@@ -7392,11 +7396,11 @@ vErrors.push(err574);
 errors++;
 }
 }
-for(const key72 in data264){
-let data265 = data264[key72];
-if(typeof data265 === "string"){
-if(!(formats144(data265))){
-const err575 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/set/" + key72.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data260.host !== undefined){
+let data266 = data260.host;
+if(typeof data266 === "string"){
+if(!(formats142(data266))){
+const err575 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err575];
 }
@@ -7407,7 +7411,7 @@ errors++;
 }
 }
 else {
-const err576 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/set/" + key72.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err576 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err576];
 }
@@ -7417,9 +7421,10 @@ vErrors.push(err576);
 errors++;
 }
 }
-}
-else {
-const err577 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data260.hostFrom !== undefined){
+let data267 = data260.hostFrom;
+if(typeof data267 !== "string"){
+const err577 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err577];
 }
@@ -7428,15 +7433,8 @@ vErrors.push(err577);
 }
 errors++;
 }
-}
-if(data263.add !== undefined){
-let data266 = data263.add;
-if(data266 && typeof data266 == "object" && !Array.isArray(data266)){
-for(const key73 in data266){
-const _errs661 = errors;
-if(typeof key73 === "string"){
-if(!(formats142(key73))){
-const err578 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
+if(!(data267 === "upstream")){
+const err578 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -7446,8 +7444,9 @@ vErrors.push(err578);
 errors++;
 }
 }
+}
 else {
-const err579 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
+const err579 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -7456,9 +7455,13 @@ vErrors.push(err579);
 }
 errors++;
 }
-var valid135 = _errs661 === errors;
-if(!valid135){
-const err580 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
+}
+if(data248.requestHeaders !== undefined){
+let data268 = data248.requestHeaders;
+if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
+for(const key72 in data268){
+if(!(((key72 === "set") || (key72 === "add")) || (key72 === "remove"))){
+const err580 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -7468,11 +7471,14 @@ vErrors.push(err580);
 errors++;
 }
 }
-for(const key74 in data266){
-let data267 = data266[key74];
-if(typeof data267 === "string"){
-if(!(formats144(data267))){
-const err581 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/add/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data268.set !== undefined){
+let data269 = data268.set;
+if(data269 && typeof data269 == "object" && !Array.isArray(data269)){
+for(const key73 in data269){
+const _errs666 = errors;
+if(typeof key73 === "string"){
+if(!(formats144(key73))){
+const err581 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -7483,7 +7489,7 @@ errors++;
 }
 }
 else {
-const err582 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/add/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err582 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -7492,10 +7498,9 @@ vErrors.push(err582);
 }
 errors++;
 }
-}
-}
-else {
-const err583 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+var valid136 = _errs666 === errors;
+if(!valid136){
+const err583 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -7505,15 +7510,11 @@ vErrors.push(err583);
 errors++;
 }
 }
-if(data263.remove !== undefined){
-let data268 = data263.remove;
-if(Array.isArray(data268)){
-const len25 = data268.length;
-for(let i25=0; i25<len25; i25++){
-let data269 = data268[i25];
-if(typeof data269 === "string"){
-if(!(formats142(data269))){
-const err584 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/remove/" + i25,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+for(const key74 in data269){
+let data270 = data269[key74];
+if(typeof data270 === "string"){
+if(!(formats146(data270))){
+const err584 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -7524,7 +7525,7 @@ errors++;
 }
 }
 else {
-const err585 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/remove/" + i25,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err585 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -7536,7 +7537,7 @@ errors++;
 }
 }
 else {
-const err586 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err586 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -7546,9 +7547,14 @@ vErrors.push(err586);
 errors++;
 }
 }
-}
-else {
-const err587 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+if(data268.add !== undefined){
+let data271 = data268.add;
+if(data271 && typeof data271 == "object" && !Array.isArray(data271)){
+for(const key75 in data271){
+const _errs673 = errors;
+if(typeof key75 === "string"){
+if(!(formats144(key75))){
+const err587 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key75};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -7558,12 +7564,8 @@ vErrors.push(err587);
 errors++;
 }
 }
-if(data244.responseHeaders !== undefined){
-let data270 = data244.responseHeaders;
-if(data270 && typeof data270 == "object" && !Array.isArray(data270)){
-for(const key75 in data270){
-if(!(((key75 === "set") || (key75 === "add")) || (key75 === "remove"))){
-const err588 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75}};
+else {
+const err588 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key75};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -7572,15 +7574,9 @@ vErrors.push(err588);
 }
 errors++;
 }
-}
-if(data270.set !== undefined){
-let data271 = data270.set;
-if(data271 && typeof data271 == "object" && !Array.isArray(data271)){
-for(const key76 in data271){
-const _errs675 = errors;
-if(typeof key76 === "string"){
-if(!(formats142(key76))){
-const err589 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key76};
+var valid138 = _errs673 === errors;
+if(!valid138){
+const err589 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key75}};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -7590,8 +7586,11 @@ vErrors.push(err589);
 errors++;
 }
 }
-else {
-const err590 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key76};
+for(const key76 in data271){
+let data272 = data271[key76];
+if(typeof data272 === "string"){
+if(!(formats146(data272))){
+const err590 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add/" + key76.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -7600,9 +7599,9 @@ vErrors.push(err590);
 }
 errors++;
 }
-var valid140 = _errs675 === errors;
-if(!valid140){
-const err591 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key76}};
+}
+else {
+const err591 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add/" + key76.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -7612,11 +7611,9 @@ vErrors.push(err591);
 errors++;
 }
 }
-for(const key77 in data271){
-let data272 = data271[key77];
-if(typeof data272 === "string"){
-if(!(formats144(data272))){
-const err592 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/set/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err592 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -7626,8 +7623,15 @@ vErrors.push(err592);
 errors++;
 }
 }
-else {
-const err593 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/set/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data268.remove !== undefined){
+let data273 = data268.remove;
+if(Array.isArray(data273)){
+const len26 = data273.length;
+for(let i26=0; i26<len26; i26++){
+let data274 = data273[i26];
+if(typeof data274 === "string"){
+if(!(formats144(data274))){
+const err593 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/remove/" + i26,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -7637,9 +7641,8 @@ vErrors.push(err593);
 errors++;
 }
 }
-}
 else {
-const err594 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+const err594 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/remove/" + i26,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -7649,14 +7652,9 @@ vErrors.push(err594);
 errors++;
 }
 }
-if(data270.add !== undefined){
-let data273 = data270.add;
-if(data273 && typeof data273 == "object" && !Array.isArray(data273)){
-for(const key78 in data273){
-const _errs682 = errors;
-if(typeof key78 === "string"){
-if(!(formats142(key78))){
-const err595 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key78};
+}
+else {
+const err595 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err595];
 }
@@ -7666,8 +7664,9 @@ vErrors.push(err595);
 errors++;
 }
 }
+}
 else {
-const err596 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key78};
+const err596 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err596];
 }
@@ -7676,9 +7675,13 @@ vErrors.push(err596);
 }
 errors++;
 }
-var valid142 = _errs682 === errors;
-if(!valid142){
-const err597 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key78}};
+}
+if(data248.responseHeaders !== undefined){
+let data275 = data248.responseHeaders;
+if(data275 && typeof data275 == "object" && !Array.isArray(data275)){
+for(const key77 in data275){
+if(!(((key77 === "set") || (key77 === "add")) || (key77 === "remove"))){
+const err597 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
 if(vErrors === null){
 vErrors = [err597];
 }
@@ -7688,11 +7691,14 @@ vErrors.push(err597);
 errors++;
 }
 }
-for(const key79 in data273){
-let data274 = data273[key79];
-if(typeof data274 === "string"){
-if(!(formats144(data274))){
-const err598 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/add/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(data275.set !== undefined){
+let data276 = data275.set;
+if(data276 && typeof data276 == "object" && !Array.isArray(data276)){
+for(const key78 in data276){
+const _errs687 = errors;
+if(typeof key78 === "string"){
+if(!(formats144(key78))){
+const err598 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key78};
 if(vErrors === null){
 vErrors = [err598];
 }
@@ -7703,7 +7709,7 @@ errors++;
 }
 }
 else {
-const err599 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/add/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err599 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key78};
 if(vErrors === null){
 vErrors = [err599];
 }
@@ -7712,10 +7718,9 @@ vErrors.push(err599);
 }
 errors++;
 }
-}
-}
-else {
-const err600 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+var valid143 = _errs687 === errors;
+if(!valid143){
+const err600 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key78}};
 if(vErrors === null){
 vErrors = [err600];
 }
@@ -7725,15 +7730,11 @@ vErrors.push(err600);
 errors++;
 }
 }
-if(data270.remove !== undefined){
-let data275 = data270.remove;
-if(Array.isArray(data275)){
-const len26 = data275.length;
-for(let i26=0; i26<len26; i26++){
-let data276 = data275[i26];
-if(typeof data276 === "string"){
-if(!(formats142(data276))){
-const err601 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/remove/" + i26,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+for(const key79 in data276){
+let data277 = data276[key79];
+if(typeof data277 === "string"){
+if(!(formats146(data277))){
+const err601 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err601];
 }
@@ -7744,7 +7745,7 @@ errors++;
 }
 }
 else {
-const err602 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/remove/" + i26,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+const err602 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err602];
 }
@@ -7756,7 +7757,7 @@ errors++;
 }
 }
 else {
-const err603 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+const err603 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err603];
 }
@@ -7766,9 +7767,14 @@ vErrors.push(err603);
 errors++;
 }
 }
-}
-else {
-const err604 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+if(data275.add !== undefined){
+let data278 = data275.add;
+if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
+for(const key80 in data278){
+const _errs694 = errors;
+if(typeof key80 === "string"){
+if(!(formats144(key80))){
+const err604 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key80};
 if(vErrors === null){
 vErrors = [err604];
 }
@@ -7778,9 +7784,8 @@ vErrors.push(err604);
 errors++;
 }
 }
-}
 else {
-const err605 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err605 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key80};
 if(vErrors === null){
 vErrors = [err605];
 }
@@ -7789,13 +7794,9 @@ vErrors.push(err605);
 }
 errors++;
 }
-}
-if(data205.redirect !== undefined){
-let data277 = data205.redirect;
-if(data277 && typeof data277 == "object" && !Array.isArray(data277)){
-for(const key80 in data277){
-if(!(((((((key80 === "scheme") || (key80 === "host")) || (key80 === "port")) || (key80 === "path")) || (key80 === "prefix")) || (key80 === "status")) || (key80 === "stripQuery"))){
-const err606 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80}};
+var valid145 = _errs694 === errors;
+if(!valid145){
+const err606 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key80}};
 if(vErrors === null){
 vErrors = [err606];
 }
@@ -7805,10 +7806,11 @@ vErrors.push(err606);
 errors++;
 }
 }
-if(data277.scheme !== undefined){
-let data278 = data277.scheme;
-if(typeof data278 !== "string"){
-const err607 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+for(const key81 in data278){
+let data279 = data278[key81];
+if(typeof data279 === "string"){
+if(!(formats146(data279))){
+const err607 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err607];
 }
@@ -7817,8 +7819,9 @@ vErrors.push(err607);
 }
 errors++;
 }
-if(!((data278 === "http") || (data278 === "https"))){
-const err608 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+else {
+const err608 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err608];
 }
@@ -7828,11 +7831,9 @@ vErrors.push(err608);
 errors++;
 }
 }
-if(data277.host !== undefined){
-let data279 = data277.host;
-if(typeof data279 === "string"){
-if(!(formats162(data279))){
-const err609 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+}
+else {
+const err609 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err609];
 }
@@ -7842,8 +7843,15 @@ vErrors.push(err609);
 errors++;
 }
 }
-else {
-const err610 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data275.remove !== undefined){
+let data280 = data275.remove;
+if(Array.isArray(data280)){
+const len27 = data280.length;
+for(let i27=0; i27<len27; i27++){
+let data281 = data280[i27];
+if(typeof data281 === "string"){
+if(!(formats144(data281))){
+const err610 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/remove/" + i27,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err610];
 }
@@ -7853,10 +7861,8 @@ vErrors.push(err610);
 errors++;
 }
 }
-if(data277.port !== undefined){
-let data280 = data277.port;
-if(!(((typeof data280 == "number") && (!(data280 % 1) && !isNaN(data280))) && (isFinite(data280)))){
-const err611 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+else {
+const err611 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/remove/" + i27,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err611];
 }
@@ -7865,9 +7871,10 @@ vErrors.push(err611);
 }
 errors++;
 }
-if((typeof data280 == "number") && (isFinite(data280))){
-if(data280 > 65535 || isNaN(data280)){
-const err612 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+}
+else {
+const err612 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err612];
 }
@@ -7876,8 +7883,10 @@ vErrors.push(err612);
 }
 errors++;
 }
-if(data280 < 0 || isNaN(data280)){
-const err613 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+else {
+const err613 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err613];
 }
@@ -7888,11 +7897,8 @@ errors++;
 }
 }
 }
-if(data277.path !== undefined){
-let data281 = data277.path;
-if(typeof data281 === "string"){
-if(!(formats164(data281))){
-const err614 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+else {
+const err614 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err614];
 }
@@ -7902,8 +7908,12 @@ vErrors.push(err614);
 errors++;
 }
 }
-else {
-const err615 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data209.redirect !== undefined){
+let data282 = data209.redirect;
+if(data282 && typeof data282 == "object" && !Array.isArray(data282)){
+for(const key82 in data282){
+if(!(((((((key82 === "scheme") || (key82 === "host")) || (key82 === "port")) || (key82 === "path")) || (key82 === "prefix")) || (key82 === "status")) || (key82 === "stripQuery"))){
+const err615 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82}};
 if(vErrors === null){
 vErrors = [err615];
 }
@@ -7913,11 +7923,10 @@ vErrors.push(err615);
 errors++;
 }
 }
-if(data277.prefix !== undefined){
-let data282 = data277.prefix;
-if(typeof data282 === "string"){
-if(!(formats90(data282))){
-const err616 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data282.scheme !== undefined){
+let data283 = data282.scheme;
+if(typeof data283 !== "string"){
+const err616 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err616];
 }
@@ -7926,9 +7935,8 @@ vErrors.push(err616);
 }
 errors++;
 }
-}
-else {
-const err617 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(!((data283 === "http") || (data283 === "https"))){
+const err617 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err617];
 }
@@ -7938,10 +7946,11 @@ vErrors.push(err617);
 errors++;
 }
 }
-if(data277.status !== undefined){
-let data283 = data277.status;
-if(!(((typeof data283 == "number") && (!(data283 % 1) && !isNaN(data283))) && (isFinite(data283)))){
-const err618 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data282.host !== undefined){
+let data284 = data282.host;
+if(typeof data284 === "string"){
+if(!(formats164(data284))){
+const err618 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err618];
 }
@@ -7950,8 +7959,9 @@ vErrors.push(err618);
 }
 errors++;
 }
-if(!(((((data283 === 301) || (data283 === 302)) || (data283 === 303)) || (data283 === 307)) || (data283 === 308))){
-const err619 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+else {
+const err619 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err619];
 }
@@ -7961,9 +7971,10 @@ vErrors.push(err619);
 errors++;
 }
 }
-if(data277.stripQuery !== undefined){
-if(typeof data277.stripQuery !== "boolean"){
-const err620 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+if(data282.port !== undefined){
+let data285 = data282.port;
+if(!(((typeof data285 == "number") && (!(data285 % 1) && !isNaN(data285))) && (isFinite(data285)))){
+const err620 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err620];
 }
@@ -7972,10 +7983,9 @@ vErrors.push(err620);
 }
 errors++;
 }
-}
-}
-else {
-const err621 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if((typeof data285 == "number") && (isFinite(data285))){
+if(data285 > 65535 || isNaN(data285)){
+const err621 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err621];
 }
@@ -7984,12 +7994,8 @@ vErrors.push(err621);
 }
 errors++;
 }
-}
-if(data205.respond !== undefined){
-let data285 = data205.respond;
-if(data285 && typeof data285 == "object" && !Array.isArray(data285)){
-if(data285.status === undefined){
-const err622 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+if(data285 < 0 || isNaN(data285)){
+const err622 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err622];
 }
@@ -7998,9 +8004,13 @@ vErrors.push(err622);
 }
 errors++;
 }
-for(const key81 in data285){
-if(!(((key81 === "status") || (key81 === "headers")) || (key81 === "body"))){
-const err623 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81}};
+}
+}
+if(data282.path !== undefined){
+let data286 = data282.path;
+if(typeof data286 === "string"){
+if(!(formats166(data286))){
+const err623 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err623];
 }
@@ -8010,10 +8020,8 @@ vErrors.push(err623);
 errors++;
 }
 }
-if(data285.status !== undefined){
-let data286 = data285.status;
-if(!(((typeof data286 == "number") && (!(data286 % 1) && !isNaN(data286))) && (isFinite(data286)))){
-const err624 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+else {
+const err624 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err624];
 }
@@ -8022,9 +8030,12 @@ vErrors.push(err624);
 }
 errors++;
 }
-if((typeof data286 == "number") && (isFinite(data286))){
-if(data286 > 599 || isNaN(data286)){
-const err625 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data282.prefix !== undefined){
+let data287 = data282.prefix;
+if(typeof data287 === "string"){
+if(!(formats90(data287))){
+const err625 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err625];
 }
@@ -8033,8 +8044,9 @@ vErrors.push(err625);
 }
 errors++;
 }
-if(data286 < 200 || isNaN(data286)){
-const err626 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+else {
+const err626 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err626];
 }
@@ -8044,15 +8056,10 @@ vErrors.push(err626);
 errors++;
 }
 }
-}
-if(data285.headers !== undefined){
-let data287 = data285.headers;
-if(data287 && typeof data287 == "object" && !Array.isArray(data287)){
-for(const key82 in data287){
-const _errs715 = errors;
-if(typeof key82 === "string"){
-if(!(formats142(key82))){
-const err627 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key82};
+if(data282.status !== undefined){
+let data288 = data282.status;
+if(!(((typeof data288 == "number") && (!(data288 % 1) && !isNaN(data288))) && (isFinite(data288)))){
+const err627 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err627];
 }
@@ -8061,9 +8068,8 @@ vErrors.push(err627);
 }
 errors++;
 }
-}
-else {
-const err628 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key82};
+if(!(((((data288 === 301) || (data288 === 302)) || (data288 === 303)) || (data288 === 307)) || (data288 === 308))){
+const err628 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err628];
 }
@@ -8072,9 +8078,10 @@ vErrors.push(err628);
 }
 errors++;
 }
-var valid148 = _errs715 === errors;
-if(!valid148){
-const err629 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key82}};
+}
+if(data282.stripQuery !== undefined){
+if(typeof data282.stripQuery !== "boolean"){
+const err629 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err629];
 }
@@ -8084,11 +8091,9 @@ vErrors.push(err629);
 errors++;
 }
 }
-for(const key83 in data287){
-let data288 = data287[key83];
-if(typeof data288 === "string"){
-if(!(formats144(data288))){
-const err630 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/headers/" + key83.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err630 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err630];
 }
@@ -8098,8 +8103,11 @@ vErrors.push(err630);
 errors++;
 }
 }
-else {
-const err631 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/headers/" + key83.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data209.respond !== undefined){
+let data290 = data209.respond;
+if(data290 && typeof data290 == "object" && !Array.isArray(data290)){
+if(data290.status === undefined){
+const err631 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err631];
 }
@@ -8108,10 +8116,9 @@ vErrors.push(err631);
 }
 errors++;
 }
-}
-}
-else {
-const err632 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+for(const key83 in data290){
+if(!(((key83 === "status") || (key83 === "headers")) || (key83 === "body"))){
+const err632 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83}};
 if(vErrors === null){
 vErrors = [err632];
 }
@@ -8121,9 +8128,10 @@ vErrors.push(err632);
 errors++;
 }
 }
-if(data285.body !== undefined){
-if(typeof data285.body !== "string"){
-const err633 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+if(data290.status !== undefined){
+let data291 = data290.status;
+if(!(((typeof data291 == "number") && (!(data291 % 1) && !isNaN(data291))) && (isFinite(data291)))){
+const err633 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err633];
 }
@@ -8132,10 +8140,9 @@ vErrors.push(err633);
 }
 errors++;
 }
-}
-}
-else {
-const err634 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+if((typeof data291 == "number") && (isFinite(data291))){
+if(data291 > 599 || isNaN(data291)){
+const err634 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err634];
 }
@@ -8144,10 +8151,8 @@ vErrors.push(err634);
 }
 errors++;
 }
-}
-}
-else {
-const err635 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes/" + i21,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+if(data291 < 200 || isNaN(data291)){
+const err635 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err635];
 }
@@ -8158,8 +8163,14 @@ errors++;
 }
 }
 }
-else {
-const err636 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+if(data290.headers !== undefined){
+let data292 = data290.headers;
+if(data292 && typeof data292 == "object" && !Array.isArray(data292)){
+for(const key84 in data292){
+const _errs727 = errors;
+if(typeof key84 === "string"){
+if(!(formats144(key84))){
+const err636 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key84};
 if(vErrors === null){
 vErrors = [err636];
 }
@@ -8169,9 +8180,8 @@ vErrors.push(err636);
 errors++;
 }
 }
-}
 else {
-const err637 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i17,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+const err637 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key84};
 if(vErrors === null){
 vErrors = [err637];
 }
@@ -8180,10 +8190,9 @@ vErrors.push(err637);
 }
 errors++;
 }
-}
-}
-else {
-const err638 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+var valid151 = _errs727 === errors;
+if(!valid151){
+const err638 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key84}};
 if(vErrors === null){
 vErrors = [err638];
 }
@@ -8193,9 +8202,11 @@ vErrors.push(err638);
 errors++;
 }
 }
-}
-else {
-const err639 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+for(const key85 in data292){
+let data293 = data292[key85];
+if(typeof data293 === "string"){
+if(!(formats146(data293))){
+const err639 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers/" + key85.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err639];
 }
@@ -8205,12 +8216,8 @@ vErrors.push(err639);
 errors++;
 }
 }
-if(data10.tcp !== undefined){
-let data290 = data10.tcp;
-if(data290 && typeof data290 == "object" && !Array.isArray(data290)){
-for(const key84 in data290){
-if(!((((((key84 === "cluster") || (key84 === "clusters")) || (key84 === "sniRoutes")) || (key84 === "idleTimeout")) || (key84 === "maxConnectAttempts")) || (key84 === "accessLog"))){
-const err640 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84}};
+else {
+const err640 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers/" + key85.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err640];
 }
@@ -8220,11 +8227,9 @@ vErrors.push(err640);
 errors++;
 }
 }
-if(data290.cluster !== undefined){
-let data291 = data290.cluster;
-if(typeof data291 === "string"){
-if(!(formats4(data291))){
-const err641 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err641 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err641];
 }
@@ -8234,8 +8239,9 @@ vErrors.push(err641);
 errors++;
 }
 }
-else {
-const err642 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data290.body !== undefined){
+if(typeof data290.body !== "string"){
+const err642 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err642];
 }
@@ -8245,11 +8251,9 @@ vErrors.push(err642);
 errors++;
 }
 }
-if(data290.clusters !== undefined){
-let data292 = data290.clusters;
-if(Array.isArray(data292)){
-if(data292.length < 1){
-const err643 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err643 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err643];
 }
@@ -8258,12 +8262,10 @@ vErrors.push(err643);
 }
 errors++;
 }
-const len27 = data292.length;
-for(let i27=0; i27<len27; i27++){
-let data293 = data292[i27];
-if(data293 && typeof data293 == "object" && !Array.isArray(data293)){
-if(data293.name === undefined){
-const err644 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+}
+else {
+const err644 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err644];
 }
@@ -8272,9 +8274,10 @@ vErrors.push(err644);
 }
 errors++;
 }
-for(const key85 in data293){
-if(!((key85 === "name") || (key85 === "weight"))){
-const err645 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85}};
+}
+}
+else {
+const err645 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err645];
 }
@@ -8284,11 +8287,9 @@ vErrors.push(err645);
 errors++;
 }
 }
-if(data293.name !== undefined){
-let data294 = data293.name;
-if(typeof data294 === "string"){
-if(!(formats4(data294))){
-const err646 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err646 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err646];
 }
@@ -8298,8 +8299,9 @@ vErrors.push(err646);
 errors++;
 }
 }
+}
 else {
-const err647 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err647 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err647];
 }
@@ -8309,10 +8311,9 @@ vErrors.push(err647);
 errors++;
 }
 }
-if(data293.weight !== undefined){
-let data295 = data293.weight;
-if(!(((typeof data295 == "number") && (!(data295 % 1) && !isNaN(data295))) && (isFinite(data295)))){
-const err648 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err648 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err648];
 }
@@ -8321,9 +8322,13 @@ vErrors.push(err648);
 }
 errors++;
 }
-if((typeof data295 == "number") && (isFinite(data295))){
-if(data295 > 4294967295 || isNaN(data295)){
-const err649 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data10.tcp !== undefined){
+let data295 = data10.tcp;
+if(data295 && typeof data295 == "object" && !Array.isArray(data295)){
+for(const key86 in data295){
+if(!((((((key86 === "cluster") || (key86 === "clusters")) || (key86 === "sniRoutes")) || (key86 === "idleTimeout")) || (key86 === "maxConnectAttempts")) || (key86 === "accessLog"))){
+const err649 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86}};
 if(vErrors === null){
 vErrors = [err649];
 }
@@ -8332,8 +8337,12 @@ vErrors.push(err649);
 }
 errors++;
 }
-if(data295 < 0 || isNaN(data295)){
-const err650 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data295.cluster !== undefined){
+let data296 = data295.cluster;
+if(typeof data296 === "string"){
+if(!(formats4(data296))){
+const err650 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err650];
 }
@@ -8343,10 +8352,8 @@ vErrors.push(err650);
 errors++;
 }
 }
-}
-}
 else {
-const err651 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i27,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err651 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err651];
 }
@@ -8356,9 +8363,11 @@ vErrors.push(err651);
 errors++;
 }
 }
-}
-else {
-const err652 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data295.clusters !== undefined){
+let data297 = data295.clusters;
+if(Array.isArray(data297)){
+if(data297.length < 1){
+const err652 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err652];
 }
@@ -8367,15 +8376,12 @@ vErrors.push(err652);
 }
 errors++;
 }
-}
-if(data290.sniRoutes !== undefined){
-let data296 = data290.sniRoutes;
-if(data296 && typeof data296 == "object" && !Array.isArray(data296)){
-for(const key86 in data296){
-const _errs738 = errors;
-if(typeof key86 === "string"){
-if(!(formats286(key86))){
-const err653 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key86};
+const len28 = data297.length;
+for(let i28=0; i28<len28; i28++){
+let data298 = data297[i28];
+if(data298 && typeof data298 == "object" && !Array.isArray(data298)){
+if(data298.name === undefined){
+const err653 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err653];
 }
@@ -8384,9 +8390,9 @@ vErrors.push(err653);
 }
 errors++;
 }
-}
-else {
-const err654 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key86};
+for(const key87 in data298){
+if(!((key87 === "name") || (key87 === "weight"))){
+const err654 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87}};
 if(vErrors === null){
 vErrors = [err654];
 }
@@ -8395,9 +8401,12 @@ vErrors.push(err654);
 }
 errors++;
 }
-var valid154 = _errs738 === errors;
-if(!valid154){
-const err655 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key86}};
+}
+if(data298.name !== undefined){
+let data299 = data298.name;
+if(typeof data299 === "string"){
+if(!(formats4(data299))){
+const err655 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err655];
 }
@@ -8407,14 +8416,8 @@ vErrors.push(err655);
 errors++;
 }
 }
-for(const key87 in data296){
-let data297 = data296[key87];
-const _errs742 = errors;
-let valid156 = false;
-const _errs743 = errors;
-if(typeof data297 === "string"){
-if(!(formats4(data297))){
-const err656 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
+else {
+const err656 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err656];
 }
@@ -8424,8 +8427,10 @@ vErrors.push(err656);
 errors++;
 }
 }
-else {
-const err657 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data298.weight !== undefined){
+let data300 = data298.weight;
+if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
+const err657 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err657];
 }
@@ -8434,13 +8439,9 @@ vErrors.push(err657);
 }
 errors++;
 }
-var _valid10 = _errs743 === errors;
-valid156 = valid156 || _valid10;
-if(!valid156){
-const _errs745 = errors;
-if(Array.isArray(data297)){
-if(data297.length < 1){
-const err658 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
+if((typeof data300 == "number") && (isFinite(data300))){
+if(data300 > 4294967295 || isNaN(data300)){
+const err658 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err658];
 }
@@ -8449,12 +8450,8 @@ vErrors.push(err658);
 }
 errors++;
 }
-const len28 = data297.length;
-for(let i28=0; i28<len28; i28++){
-let data298 = data297[i28];
-if(data298 && typeof data298 == "object" && !Array.isArray(data298)){
-if(data298.name === undefined){
-const err659 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(data300 < 0 || isNaN(data300)){
+const err659 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err659];
 }
@@ -8463,9 +8460,11 @@ vErrors.push(err659);
 }
 errors++;
 }
-for(const key88 in data298){
-if(!((key88 === "name") || (key88 === "weight"))){
-const err660 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key88}};
+}
+}
+}
+else {
+const err660 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err660];
 }
@@ -8475,11 +8474,9 @@ vErrors.push(err660);
 errors++;
 }
 }
-if(data298.name !== undefined){
-let data299 = data298.name;
-if(typeof data299 === "string"){
-if(!(formats4(data299))){
-const err661 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err661 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err661];
 }
@@ -8489,8 +8486,14 @@ vErrors.push(err661);
 errors++;
 }
 }
-else {
-const err662 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data295.sniRoutes !== undefined){
+let data301 = data295.sniRoutes;
+if(data301 && typeof data301 == "object" && !Array.isArray(data301)){
+for(const key88 in data301){
+const _errs750 = errors;
+if(typeof key88 === "string"){
+if(!(formats290(key88))){
+const err662 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key88};
 if(vErrors === null){
 vErrors = [err662];
 }
@@ -8500,10 +8503,8 @@ vErrors.push(err662);
 errors++;
 }
 }
-if(data298.weight !== undefined){
-let data300 = data298.weight;
-if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
-const err663 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err663 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key88};
 if(vErrors === null){
 vErrors = [err663];
 }
@@ -8512,9 +8513,9 @@ vErrors.push(err663);
 }
 errors++;
 }
-if((typeof data300 == "number") && (isFinite(data300))){
-if(data300 > 4294967295 || isNaN(data300)){
-const err664 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+var valid157 = _errs750 === errors;
+if(!valid157){
+const err664 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key88}};
 if(vErrors === null){
 vErrors = [err664];
 }
@@ -8523,8 +8524,15 @@ vErrors.push(err664);
 }
 errors++;
 }
-if(data300 < 0 || isNaN(data300)){
-const err665 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+for(const key89 in data301){
+let data302 = data301[key89];
+const _errs754 = errors;
+let valid159 = false;
+const _errs755 = errors;
+if(typeof data302 === "string"){
+if(!(formats4(data302))){
+const err665 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err665];
 }
@@ -8534,10 +8542,8 @@ vErrors.push(err665);
 errors++;
 }
 }
-}
-}
 else {
-const err666 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/type",keyword:"type",params:{type: "object"}};
+const err666 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err666];
 }
@@ -8546,10 +8552,13 @@ vErrors.push(err666);
 }
 errors++;
 }
-}
-}
-else {
-const err667 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
+var _valid10 = _errs755 === errors;
+valid159 = valid159 || _valid10;
+if(!valid159){
+const _errs757 = errors;
+if(Array.isArray(data302)){
+if(data302.length < 1){
+const err667 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err667];
 }
@@ -8558,11 +8567,12 @@ vErrors.push(err667);
 }
 errors++;
 }
-var _valid10 = _errs745 === errors;
-valid156 = valid156 || _valid10;
-}
-if(!valid156){
-const err668 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key87.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+const len29 = data302.length;
+for(let i29=0; i29<len29; i29++){
+let data303 = data302[i29];
+if(data303 && typeof data303 == "object" && !Array.isArray(data303)){
+if(data303.name === undefined){
+const err668 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err668];
 }
@@ -8571,21 +8581,9 @@ vErrors.push(err668);
 }
 errors++;
 }
-else {
-errors = _errs742;
-if(vErrors !== null){
-if(_errs742){
-vErrors.length = _errs742;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err669 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+for(const key90 in data303){
+if(!((key90 === "name") || (key90 === "weight"))){
+const err669 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key90}};
 if(vErrors === null){
 vErrors = [err669];
 }
@@ -8595,11 +8593,11 @@ vErrors.push(err669);
 errors++;
 }
 }
-if(data290.idleTimeout !== undefined){
-let data301 = data290.idleTimeout;
-if(typeof data301 === "string"){
-if(!(formats2(data301))){
-const err670 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data303.name !== undefined){
+let data304 = data303.name;
+if(typeof data304 === "string"){
+if(!(formats4(data304))){
+const err670 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err670];
 }
@@ -8610,7 +8608,7 @@ errors++;
 }
 }
 else {
-const err671 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err671 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err671];
 }
@@ -8620,10 +8618,10 @@ vErrors.push(err671);
 errors++;
 }
 }
-if(data290.maxConnectAttempts !== undefined){
-let data302 = data290.maxConnectAttempts;
-if(!(((typeof data302 == "number") && (!(data302 % 1) && !isNaN(data302))) && (isFinite(data302)))){
-const err672 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
+if(data303.weight !== undefined){
+let data305 = data303.weight;
+if(!(((typeof data305 == "number") && (!(data305 % 1) && !isNaN(data305))) && (isFinite(data305)))){
+const err672 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err672];
 }
@@ -8632,9 +8630,9 @@ vErrors.push(err672);
 }
 errors++;
 }
-if((typeof data302 == "number") && (isFinite(data302))){
-if(data302 > 100 || isNaN(data302)){
-const err673 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+if((typeof data305 == "number") && (isFinite(data305))){
+if(data305 > 4294967295 || isNaN(data305)){
+const err673 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err673];
 }
@@ -8643,8 +8641,8 @@ vErrors.push(err673);
 }
 errors++;
 }
-if(data302 < 1 || isNaN(data302)){
-const err674 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(data305 < 0 || isNaN(data305)){
+const err674 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err674];
 }
@@ -8655,15 +8653,9 @@ errors++;
 }
 }
 }
-if(data290.accessLog !== undefined){
-let data303 = data290.accessLog;
-if(Array.isArray(data303)){
-const len29 = data303.length;
-for(let i29=0; i29<len29; i29++){
-let data304 = data303[i29];
-if(data304 && typeof data304 == "object" && !Array.isArray(data304)){
-if(data304.path === undefined){
-const err675 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+}
+else {
+const err675 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err675];
 }
@@ -8672,9 +8664,10 @@ vErrors.push(err675);
 }
 errors++;
 }
-for(const key89 in data304){
-if(!((((key89 === "path") || (key89 === "format")) || (key89 === "json")) || (key89 === "filter"))){
-const err676 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key89}};
+}
+}
+else {
+const err676 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err676];
 }
@@ -8683,12 +8676,11 @@ vErrors.push(err676);
 }
 errors++;
 }
+var _valid10 = _errs757 === errors;
+valid159 = valid159 || _valid10;
 }
-if(data304.path !== undefined){
-let data305 = data304.path;
-if(typeof data305 === "string"){
-if(!(formats4(data305))){
-const err677 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+if(!valid159){
+const err677 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err677];
 }
@@ -8697,9 +8689,21 @@ vErrors.push(err677);
 }
 errors++;
 }
+else {
+errors = _errs754;
+if(vErrors !== null){
+if(_errs754){
+vErrors.length = _errs754;
 }
 else {
-const err678 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err678 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err678];
 }
@@ -8709,9 +8713,11 @@ vErrors.push(err678);
 errors++;
 }
 }
-if(data304.format !== undefined){
-if(typeof data304.format !== "string"){
-const err679 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/format",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+if(data295.idleTimeout !== undefined){
+let data306 = data295.idleTimeout;
+if(typeof data306 === "string"){
+if(!(formats2(data306))){
+const err679 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err679];
 }
@@ -8721,10 +8727,8 @@ vErrors.push(err679);
 errors++;
 }
 }
-if(data304.json !== undefined){
-let data307 = data304.json;
-if(!(data307 && typeof data307 == "object" && !Array.isArray(data307))){
-const err680 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/json",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+else {
+const err680 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err680];
 }
@@ -8734,12 +8738,10 @@ vErrors.push(err680);
 errors++;
 }
 }
-if(data304.filter !== undefined){
-let data308 = data304.filter;
-if(data308 && typeof data308 == "object" && !Array.isArray(data308)){
-for(const key90 in data308){
-if(!(key90 === "status")){
-const err681 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key90}};
+if(data295.maxConnectAttempts !== undefined){
+let data307 = data295.maxConnectAttempts;
+if(!(((typeof data307 == "number") && (!(data307 % 1) && !isNaN(data307))) && (isFinite(data307)))){
+const err681 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err681];
 }
@@ -8748,12 +8750,9 @@ vErrors.push(err681);
 }
 errors++;
 }
-}
-if(data308.status !== undefined){
-let data309 = data308.status;
-if(typeof data309 === "string"){
-if(!(formats84(data309))){
-const err682 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if((typeof data307 == "number") && (isFinite(data307))){
+if(data307 > 100 || isNaN(data307)){
+const err682 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 if(vErrors === null){
 vErrors = [err682];
 }
@@ -8762,9 +8761,8 @@ vErrors.push(err682);
 }
 errors++;
 }
-}
-else {
-const err683 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+if(data307 < 1 || isNaN(data307)){
+const err683 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err683];
 }
@@ -8775,8 +8773,15 @@ errors++;
 }
 }
 }
-else {
-const err684 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+if(data295.accessLog !== undefined){
+let data308 = data295.accessLog;
+if(Array.isArray(data308)){
+const len30 = data308.length;
+for(let i30=0; i30<len30; i30++){
+let data309 = data308[i30];
+if(data309 && typeof data309 == "object" && !Array.isArray(data309)){
+if(data309.path === undefined){
+const err684 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err684];
 }
@@ -8785,10 +8790,9 @@ vErrors.push(err684);
 }
 errors++;
 }
-}
-}
-else {
-const err685 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+for(const key91 in data309){
+if(!((((key91 === "path") || (key91 === "format")) || (key91 === "json")) || (key91 === "filter"))){
+const err685 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key91}};
 if(vErrors === null){
 vErrors = [err685];
 }
@@ -8798,9 +8802,11 @@ vErrors.push(err685);
 errors++;
 }
 }
-}
-else {
-const err686 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+if(data309.path !== undefined){
+let data310 = data309.path;
+if(typeof data310 === "string"){
+if(!(formats4(data310))){
+const err686 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err686];
 }
@@ -8810,9 +8816,8 @@ vErrors.push(err686);
 errors++;
 }
 }
-}
 else {
-const err687 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+const err687 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err687];
 }
@@ -8822,9 +8827,9 @@ vErrors.push(err687);
 errors++;
 }
 }
-}
-else {
-const err688 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+if(data309.format !== undefined){
+if(typeof data309.format !== "string"){
+const err688 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/format",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err688];
 }
@@ -8834,9 +8839,10 @@ vErrors.push(err688);
 errors++;
 }
 }
-}
-else {
-const err689 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+if(data309.json !== undefined){
+let data312 = data309.json;
+if(!(data312 && typeof data312 == "object" && !Array.isArray(data312))){
+const err689 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/json",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err689];
 }
@@ -8846,15 +8852,12 @@ vErrors.push(err689);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data310 = data.clusters;
-if(Array.isArray(data310)){
-const len30 = data310.length;
-for(let i30=0; i30<len30; i30++){
-let data311 = data310[i30];
-if(data311 && typeof data311 == "object" && !Array.isArray(data311)){
-if(data311.name === undefined){
-const err690 = {instancePath:instancePath+"/clusters/" + i30,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+if(data309.filter !== undefined){
+let data313 = data309.filter;
+if(data313 && typeof data313 == "object" && !Array.isArray(data313)){
+for(const key92 in data313){
+if(!(key92 === "status")){
+const err690 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key92}};
 if(vErrors === null){
 vErrors = [err690];
 }
@@ -8863,9 +8866,12 @@ vErrors.push(err690);
 }
 errors++;
 }
-for(const key91 in data311){
-if(!(func2.call(schema11.properties.clusters.items.properties, key91))){
-const err691 = {instancePath:instancePath+"/clusters/" + i30,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key91}};
+}
+if(data313.status !== undefined){
+let data314 = data313.status;
+if(typeof data314 === "string"){
+if(!(formats84(data314))){
+const err691 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err691];
 }
@@ -8875,11 +8881,8 @@ vErrors.push(err691);
 errors++;
 }
 }
-if(data311.name !== undefined){
-let data312 = data311.name;
-if(typeof data312 === "string"){
-if(!(formats4(data312))){
-const err692 = {instancePath:instancePath+"/clusters/" + i30+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err692 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err692];
 }
@@ -8889,8 +8892,9 @@ vErrors.push(err692);
 errors++;
 }
 }
+}
 else {
-const err693 = {instancePath:instancePath+"/clusters/" + i30+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err693 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err693];
 }
@@ -8900,10 +8904,9 @@ vErrors.push(err693);
 errors++;
 }
 }
-if(data311.type !== undefined){
-let data313 = data311.type;
-if(typeof data313 !== "string"){
-const err694 = {instancePath:instancePath+"/clusters/" + i30+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err694 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err694];
 }
@@ -8912,8 +8915,10 @@ vErrors.push(err694);
 }
 errors++;
 }
-if(!((data313 === "static") || (data313 === "originalDst"))){
-const err695 = {instancePath:instancePath+"/clusters/" + i30+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+}
+}
+else {
+const err695 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err695];
 }
@@ -8923,18 +8928,9 @@ vErrors.push(err695);
 errors++;
 }
 }
-if(data311.endpoints !== undefined){
-let data314 = data311.endpoints;
-if(Array.isArray(data314)){
-const len31 = data314.length;
-for(let i31=0; i31<len31; i31++){
-let data315 = data314[i31];
-const _errs786 = errors;
-let valid169 = false;
-const _errs787 = errors;
-if(typeof data315 === "string"){
-if(!(formats300(data315))){
-const err696 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+}
+else {
+const err696 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err696];
 }
@@ -8944,8 +8940,9 @@ vErrors.push(err696);
 errors++;
 }
 }
+}
 else {
-const err697 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err697 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err697];
 }
@@ -8954,13 +8951,10 @@ vErrors.push(err697);
 }
 errors++;
 }
-var _valid11 = _errs787 === errors;
-valid169 = valid169 || _valid11;
-if(!valid169){
-const _errs789 = errors;
-if(data315 && typeof data315 == "object" && !Array.isArray(data315)){
-if(data315.address === undefined){
-const err698 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+}
+}
+else {
+const err698 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err698];
 }
@@ -8969,9 +8963,16 @@ vErrors.push(err698);
 }
 errors++;
 }
-for(const key92 in data315){
-if(!((key92 === "address") || (key92 === "weight"))){
-const err699 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key92}};
+}
+if(data.clusters !== undefined){
+let data315 = data.clusters;
+if(Array.isArray(data315)){
+const len31 = data315.length;
+for(let i31=0; i31<len31; i31++){
+let data316 = data315[i31];
+if(data316 && typeof data316 == "object" && !Array.isArray(data316)){
+if(data316.name === undefined){
+const err699 = {instancePath:instancePath+"/clusters/" + i31,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err699];
 }
@@ -8980,12 +8981,9 @@ vErrors.push(err699);
 }
 errors++;
 }
-}
-if(data315.address !== undefined){
-let data316 = data315.address;
-if(typeof data316 === "string"){
-if(!(formats300(data316))){
-const err700 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+for(const key93 in data316){
+if(!(func2.call(schema11.properties.clusters.items.properties, key93))){
+const err700 = {instancePath:instancePath+"/clusters/" + i31,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key93}};
 if(vErrors === null){
 vErrors = [err700];
 }
@@ -8995,8 +8993,11 @@ vErrors.push(err700);
 errors++;
 }
 }
-else {
-const err701 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(data316.name !== undefined){
+let data317 = data316.name;
+if(typeof data317 === "string"){
+if(!(formats4(data317))){
+const err701 = {instancePath:instancePath+"/clusters/" + i31+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err701];
 }
@@ -9006,10 +9007,8 @@ vErrors.push(err701);
 errors++;
 }
 }
-if(data315.weight !== undefined){
-let data317 = data315.weight;
-if(!(((typeof data317 == "number") && (!(data317 % 1) && !isNaN(data317))) && (isFinite(data317)))){
-const err702 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err702 = {instancePath:instancePath+"/clusters/" + i31+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err702];
 }
@@ -9018,9 +9017,11 @@ vErrors.push(err702);
 }
 errors++;
 }
-if((typeof data317 == "number") && (isFinite(data317))){
-if(data317 > 4294967295 || isNaN(data317)){
-const err703 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+}
+if(data316.type !== undefined){
+let data318 = data316.type;
+if(typeof data318 !== "string"){
+const err703 = {instancePath:instancePath+"/clusters/" + i31+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err703];
 }
@@ -9029,8 +9030,8 @@ vErrors.push(err703);
 }
 errors++;
 }
-if(data317 < 1 || isNaN(data317)){
-const err704 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(!((data318 === "static") || (data318 === "originalDst"))){
+const err704 = {instancePath:instancePath+"/clusters/" + i31+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
 if(vErrors === null){
 vErrors = [err704];
 }
@@ -9040,10 +9041,18 @@ vErrors.push(err704);
 errors++;
 }
 }
-}
-}
-else {
-const err705 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data316.endpoints !== undefined){
+let data319 = data316.endpoints;
+if(Array.isArray(data319)){
+const len32 = data319.length;
+for(let i32=0; i32<len32; i32++){
+let data320 = data319[i32];
+const _errs798 = errors;
+let valid172 = false;
+const _errs799 = errors;
+if(typeof data320 === "string"){
+if(!(formats304(data320))){
+const err705 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err705];
 }
@@ -9052,11 +9061,9 @@ vErrors.push(err705);
 }
 errors++;
 }
-var _valid11 = _errs789 === errors;
-valid169 = valid169 || _valid11;
 }
-if(!valid169){
-const err706 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints/" + i31,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+else {
+const err706 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err706];
 }
@@ -9065,21 +9072,13 @@ vErrors.push(err706);
 }
 errors++;
 }
-else {
-errors = _errs786;
-if(vErrors !== null){
-if(_errs786){
-vErrors.length = _errs786;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err707 = {instancePath:instancePath+"/clusters/" + i30+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+var _valid11 = _errs799 === errors;
+valid172 = valid172 || _valid11;
+if(!valid172){
+const _errs801 = errors;
+if(data320 && typeof data320 == "object" && !Array.isArray(data320)){
+if(data320.address === undefined){
+const err707 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
 if(vErrors === null){
 vErrors = [err707];
 }
@@ -9088,11 +9087,9 @@ vErrors.push(err707);
 }
 errors++;
 }
-}
-if(data311.protocol !== undefined){
-let data318 = data311.protocol;
-if(typeof data318 !== "string"){
-const err708 = {instancePath:instancePath+"/clusters/" + i30+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+for(const key94 in data320){
+if(!((key94 === "address") || (key94 === "weight"))){
+const err708 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key94}};
 if(vErrors === null){
 vErrors = [err708];
 }
@@ -9101,8 +9098,12 @@ vErrors.push(err708);
 }
 errors++;
 }
-if(!(data318 === "http1")){
-const err709 = {instancePath:instancePath+"/clusters/" + i30+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+}
+if(data320.address !== undefined){
+let data321 = data320.address;
+if(typeof data321 === "string"){
+if(!(formats304(data321))){
+const err709 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err709];
 }
@@ -9112,10 +9113,8 @@ vErrors.push(err709);
 errors++;
 }
 }
-if(data311.proxyProtocol !== undefined){
-let data319 = data311.proxyProtocol;
-if(typeof data319 !== "string"){
-const err710 = {instancePath:instancePath+"/clusters/" + i30+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+else {
+const err710 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err710];
 }
@@ -9124,8 +9123,11 @@ vErrors.push(err710);
 }
 errors++;
 }
-if(!((data319 === "v1") || (data319 === "v2"))){
-const err711 = {instancePath:instancePath+"/clusters/" + i30+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.proxyProtocol.enum}};
+}
+if(data320.weight !== undefined){
+let data322 = data320.weight;
+if(!(((typeof data322 == "number") && (!(data322 % 1) && !isNaN(data322))) && (isFinite(data322)))){
+const err711 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err711];
 }
@@ -9134,13 +9136,9 @@ vErrors.push(err711);
 }
 errors++;
 }
-}
-if(data311.tls !== undefined){
-let data320 = data311.tls;
-if(data320 && typeof data320 == "object" && !Array.isArray(data320)){
-for(const key93 in data320){
-if(!((((((key93 === "ca") || (key93 === "serverName")) || (key93 === "subjectAltNames")) || (key93 === "cert")) || (key93 === "key")) || (key93 === "insecureSkipVerify"))){
-const err712 = {instancePath:instancePath+"/clusters/" + i30+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key93}};
+if((typeof data322 == "number") && (isFinite(data322))){
+if(data322 > 4294967295 || isNaN(data322)){
+const err712 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err712];
 }
@@ -9149,12 +9147,8 @@ vErrors.push(err712);
 }
 errors++;
 }
-}
-if(data320.ca !== undefined){
-let data321 = data320.ca;
-if(typeof data321 === "string"){
-if(!(formats4(data321))){
-const err713 = {instancePath:instancePath+"/clusters/" + i30+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/format",keyword:"format",params:{format: "name"}};
+if(data322 < 1 || isNaN(data322)){
+const err713 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err713];
 }
@@ -9164,8 +9158,10 @@ vErrors.push(err713);
 errors++;
 }
 }
+}
+}
 else {
-const err714 = {instancePath:instancePath+"/clusters/" + i30+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/type",keyword:"type",params:{type: "string"}};
+const err714 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err714];
 }
@@ -9174,12 +9170,11 @@ vErrors.push(err714);
 }
 errors++;
 }
+var _valid11 = _errs801 === errors;
+valid172 = valid172 || _valid11;
 }
-if(data320.serverName !== undefined){
-let data322 = data320.serverName;
-if(typeof data322 === "string"){
-if(!(formats140(data322))){
-const err715 = {instancePath:instancePath+"/clusters/" + i30+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/format",keyword:"format",params:{format: "authority"}};
+if(!valid172){
+const err715 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err715];
 }
@@ -9188,9 +9183,21 @@ vErrors.push(err715);
 }
 errors++;
 }
+else {
+errors = _errs798;
+if(vErrors !== null){
+if(_errs798){
+vErrors.length = _errs798;
 }
 else {
-const err716 = {instancePath:instancePath+"/clusters/" + i30+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err716 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err716];
 }
@@ -9200,16 +9207,10 @@ vErrors.push(err716);
 errors++;
 }
 }
-if(data320.subjectAltNames !== undefined){
-let data323 = data320.subjectAltNames;
-if(Array.isArray(data323)){
-const len32 = data323.length;
-for(let i32=0; i32<len32; i32++){
-let data324 = data323[i32];
-if(data324 && typeof data324 == "object" && !Array.isArray(data324)){
-for(const key94 in data324){
-if(!(((key94 === "dns") || (key94 === "uri")) || (key94 === "ip"))){
-const err717 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key94}};
+if(data316.protocol !== undefined){
+let data323 = data316.protocol;
+if(typeof data323 !== "string"){
+const err717 = {instancePath:instancePath+"/clusters/" + i31+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err717];
 }
@@ -9218,15 +9219,8 @@ vErrors.push(err717);
 }
 errors++;
 }
-}
-if(data324.dns !== undefined){
-let data325 = data324.dns;
-const _errs813 = errors;
-let valid175 = false;
-const _errs814 = errors;
-if(typeof data325 === "string"){
-if(!(formats4(data325))){
-const err718 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(!((data323 === "http1") || (data323 === "http2"))){
+const err718 = {instancePath:instancePath+"/clusters/" + i31+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
 if(vErrors === null){
 vErrors = [err718];
 }
@@ -9236,8 +9230,10 @@ vErrors.push(err718);
 errors++;
 }
 }
-else {
-const err719 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data316.proxyProtocol !== undefined){
+let data324 = data316.proxyProtocol;
+if(typeof data324 !== "string"){
+const err719 = {instancePath:instancePath+"/clusters/" + i31+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err719];
 }
@@ -9246,14 +9242,8 @@ vErrors.push(err719);
 }
 errors++;
 }
-var _valid12 = _errs814 === errors;
-valid175 = valid175 || _valid12;
-if(!valid175){
-const _errs816 = errors;
-if(data325 && typeof data325 == "object" && !Array.isArray(data325)){
-for(const key95 in data325){
-if(!(((((key95 === "exact") || (key95 === "prefix")) || (key95 === "suffix")) || (key95 === "contains")) || (key95 === "regex"))){
-const err720 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key95}};
+if(!((data324 === "v1") || (data324 === "v2"))){
+const err720 = {instancePath:instancePath+"/clusters/" + i31+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.proxyProtocol.enum}};
 if(vErrors === null){
 vErrors = [err720];
 }
@@ -9263,11 +9253,12 @@ vErrors.push(err720);
 errors++;
 }
 }
-if(data325.exact !== undefined){
-let data326 = data325.exact;
-if(typeof data326 === "string"){
-if(!(formats4(data326))){
-const err721 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+if(data316.tls !== undefined){
+let data325 = data316.tls;
+if(data325 && typeof data325 == "object" && !Array.isArray(data325)){
+for(const key95 in data325){
+if(!((((((key95 === "ca") || (key95 === "serverName")) || (key95 === "subjectAltNames")) || (key95 === "cert")) || (key95 === "key")) || (key95 === "insecureSkipVerify"))){
+const err721 = {instancePath:instancePath+"/clusters/" + i31+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key95}};
 if(vErrors === null){
 vErrors = [err721];
 }
@@ -9277,8 +9268,11 @@ vErrors.push(err721);
 errors++;
 }
 }
-else {
-const err722 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data325.ca !== undefined){
+let data326 = data325.ca;
+if(typeof data326 === "string"){
+if(!(formats4(data326))){
+const err722 = {instancePath:instancePath+"/clusters/" + i31+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err722];
 }
@@ -9288,11 +9282,8 @@ vErrors.push(err722);
 errors++;
 }
 }
-if(data325.prefix !== undefined){
-let data327 = data325.prefix;
-if(typeof data327 === "string"){
-if(!(formats4(data327))){
-const err723 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+const err723 = {instancePath:instancePath+"/clusters/" + i31+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err723];
 }
@@ -9302,8 +9293,11 @@ vErrors.push(err723);
 errors++;
 }
 }
-else {
-const err724 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data325.serverName !== undefined){
+let data327 = data325.serverName;
+if(typeof data327 === "string"){
+if(!(formats142(data327))){
+const err724 = {instancePath:instancePath+"/clusters/" + i31+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err724];
 }
@@ -9313,11 +9307,8 @@ vErrors.push(err724);
 errors++;
 }
 }
-if(data325.suffix !== undefined){
-let data328 = data325.suffix;
-if(typeof data328 === "string"){
-if(!(formats4(data328))){
-const err725 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+else {
+const err725 = {instancePath:instancePath+"/clusters/" + i31+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err725];
 }
@@ -9327,8 +9318,16 @@ vErrors.push(err725);
 errors++;
 }
 }
-else {
-const err726 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data325.subjectAltNames !== undefined){
+let data328 = data325.subjectAltNames;
+if(Array.isArray(data328)){
+const len33 = data328.length;
+for(let i33=0; i33<len33; i33++){
+let data329 = data328[i33];
+if(data329 && typeof data329 == "object" && !Array.isArray(data329)){
+for(const key96 in data329){
+if(!(((key96 === "dns") || (key96 === "uri")) || (key96 === "ip"))){
+const err726 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key96}};
 if(vErrors === null){
 vErrors = [err726];
 }
@@ -9338,11 +9337,14 @@ vErrors.push(err726);
 errors++;
 }
 }
-if(data325.contains !== undefined){
-let data329 = data325.contains;
-if(typeof data329 === "string"){
-if(!(formats4(data329))){
-const err727 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data329.dns !== undefined){
+let data330 = data329.dns;
+const _errs825 = errors;
+let valid178 = false;
+const _errs826 = errors;
+if(typeof data330 === "string"){
+if(!(formats4(data330))){
+const err727 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err727];
 }
@@ -9353,7 +9355,7 @@ errors++;
 }
 }
 else {
-const err728 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err728 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err728];
 }
@@ -9362,12 +9364,14 @@ vErrors.push(err728);
 }
 errors++;
 }
-}
-if(data325.regex !== undefined){
-let data330 = data325.regex;
-if(typeof data330 === "string"){
-if(!(formats30(data330))){
-const err729 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+var _valid12 = _errs826 === errors;
+valid178 = valid178 || _valid12;
+if(!valid178){
+const _errs828 = errors;
+if(data330 && typeof data330 == "object" && !Array.isArray(data330)){
+for(const key97 in data330){
+if(!(((((key97 === "exact") || (key97 === "prefix")) || (key97 === "suffix")) || (key97 === "contains")) || (key97 === "regex"))){
+const err729 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key97}};
 if(vErrors === null){
 vErrors = [err729];
 }
@@ -9377,8 +9381,11 @@ vErrors.push(err729);
 errors++;
 }
 }
-else {
-const err730 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data330.exact !== undefined){
+let data331 = data330.exact;
+if(typeof data331 === "string"){
+if(!(formats4(data331))){
+const err730 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err730];
 }
@@ -9388,9 +9395,8 @@ vErrors.push(err730);
 errors++;
 }
 }
-}
 else {
-const err731 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err731 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err731];
 }
@@ -9399,11 +9405,12 @@ vErrors.push(err731);
 }
 errors++;
 }
-var _valid12 = _errs816 === errors;
-valid175 = valid175 || _valid12;
 }
-if(!valid175){
-const err732 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf",keyword:"anyOf",params:{}};
+if(data330.prefix !== undefined){
+let data332 = data330.prefix;
+if(typeof data332 === "string"){
+if(!(formats4(data332))){
+const err732 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err732];
 }
@@ -9412,26 +9419,9 @@ vErrors.push(err732);
 }
 errors++;
 }
-else {
-errors = _errs813;
-if(vErrors !== null){
-if(_errs813){
-vErrors.length = _errs813;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-if(data324.uri !== undefined){
-let data331 = data324.uri;
-const _errs830 = errors;
-let valid177 = false;
-const _errs831 = errors;
-if(typeof data331 === "string"){
-if(!(formats4(data331))){
-const err733 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/format",keyword:"format",params:{format: "name"}};
+const err733 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err733];
 }
@@ -9441,8 +9431,11 @@ vErrors.push(err733);
 errors++;
 }
 }
-else {
-const err734 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data330.suffix !== undefined){
+let data333 = data330.suffix;
+if(typeof data333 === "string"){
+if(!(formats4(data333))){
+const err734 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err734];
 }
@@ -9451,14 +9444,9 @@ vErrors.push(err734);
 }
 errors++;
 }
-var _valid13 = _errs831 === errors;
-valid177 = valid177 || _valid13;
-if(!valid177){
-const _errs833 = errors;
-if(data331 && typeof data331 == "object" && !Array.isArray(data331)){
-for(const key96 in data331){
-if(!(((((key96 === "exact") || (key96 === "prefix")) || (key96 === "suffix")) || (key96 === "contains")) || (key96 === "regex"))){
-const err735 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key96}};
+}
+else {
+const err735 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err735];
 }
@@ -9468,11 +9456,11 @@ vErrors.push(err735);
 errors++;
 }
 }
-if(data331.exact !== undefined){
-let data332 = data331.exact;
-if(typeof data332 === "string"){
-if(!(formats4(data332))){
-const err736 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+if(data330.contains !== undefined){
+let data334 = data330.contains;
+if(typeof data334 === "string"){
+if(!(formats4(data334))){
+const err736 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err736];
 }
@@ -9483,7 +9471,7 @@ errors++;
 }
 }
 else {
-const err737 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+const err737 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err737];
 }
@@ -9493,11 +9481,11 @@ vErrors.push(err737);
 errors++;
 }
 }
-if(data331.prefix !== undefined){
-let data333 = data331.prefix;
-if(typeof data333 === "string"){
-if(!(formats4(data333))){
-const err738 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data330.regex !== undefined){
+let data335 = data330.regex;
+if(typeof data335 === "string"){
+if(!(formats30(data335))){
+const err738 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err738];
 }
@@ -9508,7 +9496,7 @@ errors++;
 }
 }
 else {
-const err739 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err739 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err739];
 }
@@ -9518,11 +9506,9 @@ vErrors.push(err739);
 errors++;
 }
 }
-if(data331.suffix !== undefined){
-let data334 = data331.suffix;
-if(typeof data334 === "string"){
-if(!(formats4(data334))){
-const err740 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err740 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err740];
 }
@@ -9531,9 +9517,11 @@ vErrors.push(err740);
 }
 errors++;
 }
+var _valid12 = _errs828 === errors;
+valid178 = valid178 || _valid12;
 }
-else {
-const err741 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(!valid178){
+const err741 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err741];
 }
@@ -9542,12 +9530,26 @@ vErrors.push(err741);
 }
 errors++;
 }
+else {
+errors = _errs825;
+if(vErrors !== null){
+if(_errs825){
+vErrors.length = _errs825;
 }
-if(data331.contains !== undefined){
-let data335 = data331.contains;
-if(typeof data335 === "string"){
-if(!(formats4(data335))){
-const err742 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data329.uri !== undefined){
+let data336 = data329.uri;
+const _errs842 = errors;
+let valid180 = false;
+const _errs843 = errors;
+if(typeof data336 === "string"){
+if(!(formats4(data336))){
+const err742 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err742];
 }
@@ -9558,7 +9560,7 @@ errors++;
 }
 }
 else {
-const err743 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err743 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err743];
 }
@@ -9567,12 +9569,14 @@ vErrors.push(err743);
 }
 errors++;
 }
-}
-if(data331.regex !== undefined){
-let data336 = data331.regex;
-if(typeof data336 === "string"){
-if(!(formats30(data336))){
-const err744 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+var _valid13 = _errs843 === errors;
+valid180 = valid180 || _valid13;
+if(!valid180){
+const _errs845 = errors;
+if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
+for(const key98 in data336){
+if(!(((((key98 === "exact") || (key98 === "prefix")) || (key98 === "suffix")) || (key98 === "contains")) || (key98 === "regex"))){
+const err744 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key98}};
 if(vErrors === null){
 vErrors = [err744];
 }
@@ -9582,8 +9586,11 @@ vErrors.push(err744);
 errors++;
 }
 }
-else {
-const err745 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data336.exact !== undefined){
+let data337 = data336.exact;
+if(typeof data337 === "string"){
+if(!(formats4(data337))){
+const err745 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err745];
 }
@@ -9593,9 +9600,8 @@ vErrors.push(err745);
 errors++;
 }
 }
-}
 else {
-const err746 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err746 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err746];
 }
@@ -9604,11 +9610,12 @@ vErrors.push(err746);
 }
 errors++;
 }
-var _valid13 = _errs833 === errors;
-valid177 = valid177 || _valid13;
 }
-if(!valid177){
-const err747 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf",keyword:"anyOf",params:{}};
+if(data336.prefix !== undefined){
+let data338 = data336.prefix;
+if(typeof data338 === "string"){
+if(!(formats4(data338))){
+const err747 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err747];
 }
@@ -9617,26 +9624,9 @@ vErrors.push(err747);
 }
 errors++;
 }
-else {
-errors = _errs830;
-if(vErrors !== null){
-if(_errs830){
-vErrors.length = _errs830;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-if(data324.ip !== undefined){
-let data337 = data324.ip;
-const _errs847 = errors;
-let valid179 = false;
-const _errs848 = errors;
-if(typeof data337 === "string"){
-if(!(formats4(data337))){
-const err748 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/format",keyword:"format",params:{format: "name"}};
+const err748 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err748];
 }
@@ -9646,8 +9636,11 @@ vErrors.push(err748);
 errors++;
 }
 }
-else {
-const err749 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data336.suffix !== undefined){
+let data339 = data336.suffix;
+if(typeof data339 === "string"){
+if(!(formats4(data339))){
+const err749 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err749];
 }
@@ -9656,14 +9649,9 @@ vErrors.push(err749);
 }
 errors++;
 }
-var _valid14 = _errs848 === errors;
-valid179 = valid179 || _valid14;
-if(!valid179){
-const _errs850 = errors;
-if(data337 && typeof data337 == "object" && !Array.isArray(data337)){
-for(const key97 in data337){
-if(!(((((key97 === "exact") || (key97 === "prefix")) || (key97 === "suffix")) || (key97 === "contains")) || (key97 === "regex"))){
-const err750 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key97}};
+}
+else {
+const err750 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err750];
 }
@@ -9673,11 +9661,11 @@ vErrors.push(err750);
 errors++;
 }
 }
-if(data337.exact !== undefined){
-let data338 = data337.exact;
-if(typeof data338 === "string"){
-if(!(formats4(data338))){
-const err751 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+if(data336.contains !== undefined){
+let data340 = data336.contains;
+if(typeof data340 === "string"){
+if(!(formats4(data340))){
+const err751 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err751];
 }
@@ -9688,7 +9676,7 @@ errors++;
 }
 }
 else {
-const err752 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+const err752 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err752];
 }
@@ -9698,11 +9686,11 @@ vErrors.push(err752);
 errors++;
 }
 }
-if(data337.prefix !== undefined){
-let data339 = data337.prefix;
-if(typeof data339 === "string"){
-if(!(formats4(data339))){
-const err753 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data336.regex !== undefined){
+let data341 = data336.regex;
+if(typeof data341 === "string"){
+if(!(formats30(data341))){
+const err753 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err753];
 }
@@ -9713,7 +9701,7 @@ errors++;
 }
 }
 else {
-const err754 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err754 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err754];
 }
@@ -9723,11 +9711,9 @@ vErrors.push(err754);
 errors++;
 }
 }
-if(data337.suffix !== undefined){
-let data340 = data337.suffix;
-if(typeof data340 === "string"){
-if(!(formats4(data340))){
-const err755 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err755 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err755];
 }
@@ -9736,9 +9722,11 @@ vErrors.push(err755);
 }
 errors++;
 }
+var _valid13 = _errs845 === errors;
+valid180 = valid180 || _valid13;
 }
-else {
-const err756 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(!valid180){
+const err756 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err756];
 }
@@ -9747,12 +9735,26 @@ vErrors.push(err756);
 }
 errors++;
 }
+else {
+errors = _errs842;
+if(vErrors !== null){
+if(_errs842){
+vErrors.length = _errs842;
 }
-if(data337.contains !== undefined){
-let data341 = data337.contains;
-if(typeof data341 === "string"){
-if(!(formats4(data341))){
-const err757 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data329.ip !== undefined){
+let data342 = data329.ip;
+const _errs859 = errors;
+let valid182 = false;
+const _errs860 = errors;
+if(typeof data342 === "string"){
+if(!(formats4(data342))){
+const err757 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err757];
 }
@@ -9763,7 +9765,7 @@ errors++;
 }
 }
 else {
-const err758 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+const err758 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err758];
 }
@@ -9772,12 +9774,14 @@ vErrors.push(err758);
 }
 errors++;
 }
-}
-if(data337.regex !== undefined){
-let data342 = data337.regex;
-if(typeof data342 === "string"){
-if(!(formats30(data342))){
-const err759 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+var _valid14 = _errs860 === errors;
+valid182 = valid182 || _valid14;
+if(!valid182){
+const _errs862 = errors;
+if(data342 && typeof data342 == "object" && !Array.isArray(data342)){
+for(const key99 in data342){
+if(!(((((key99 === "exact") || (key99 === "prefix")) || (key99 === "suffix")) || (key99 === "contains")) || (key99 === "regex"))){
+const err759 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key99}};
 if(vErrors === null){
 vErrors = [err759];
 }
@@ -9787,8 +9791,11 @@ vErrors.push(err759);
 errors++;
 }
 }
-else {
-const err760 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data342.exact !== undefined){
+let data343 = data342.exact;
+if(typeof data343 === "string"){
+if(!(formats4(data343))){
+const err760 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err760];
 }
@@ -9798,9 +9805,8 @@ vErrors.push(err760);
 errors++;
 }
 }
-}
 else {
-const err761 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err761 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err761];
 }
@@ -9809,11 +9815,12 @@ vErrors.push(err761);
 }
 errors++;
 }
-var _valid14 = _errs850 === errors;
-valid179 = valid179 || _valid14;
 }
-if(!valid179){
-const err762 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf",keyword:"anyOf",params:{}};
+if(data342.prefix !== undefined){
+let data344 = data342.prefix;
+if(typeof data344 === "string"){
+if(!(formats4(data344))){
+const err762 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err762];
 }
@@ -9822,21 +9829,9 @@ vErrors.push(err762);
 }
 errors++;
 }
-else {
-errors = _errs847;
-if(vErrors !== null){
-if(_errs847){
-vErrors.length = _errs847;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err763 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames/" + i32,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/type",keyword:"type",params:{type: "object"}};
+const err763 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err763];
 }
@@ -9846,9 +9841,11 @@ vErrors.push(err763);
 errors++;
 }
 }
-}
-else {
-const err764 = {instancePath:instancePath+"/clusters/" + i30+"/tls/subjectAltNames",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/type",keyword:"type",params:{type: "array"}};
+if(data342.suffix !== undefined){
+let data345 = data342.suffix;
+if(typeof data345 === "string"){
+if(!(formats4(data345))){
+const err764 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err764];
 }
@@ -9858,11 +9855,8 @@ vErrors.push(err764);
 errors++;
 }
 }
-if(data320.cert !== undefined){
-let data343 = data320.cert;
-if(typeof data343 === "string"){
-if(!(formats4(data343))){
-const err765 = {instancePath:instancePath+"/clusters/" + i30+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/format",keyword:"format",params:{format: "name"}};
+else {
+const err765 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err765];
 }
@@ -9872,8 +9866,11 @@ vErrors.push(err765);
 errors++;
 }
 }
-else {
-const err766 = {instancePath:instancePath+"/clusters/" + i30+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/type",keyword:"type",params:{type: "string"}};
+if(data342.contains !== undefined){
+let data346 = data342.contains;
+if(typeof data346 === "string"){
+if(!(formats4(data346))){
+const err766 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err766];
 }
@@ -9883,11 +9880,8 @@ vErrors.push(err766);
 errors++;
 }
 }
-if(data320.key !== undefined){
-let data344 = data320.key;
-if(typeof data344 === "string"){
-if(!(formats4(data344))){
-const err767 = {instancePath:instancePath+"/clusters/" + i30+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/format",keyword:"format",params:{format: "name"}};
+else {
+const err767 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err767];
 }
@@ -9897,8 +9891,11 @@ vErrors.push(err767);
 errors++;
 }
 }
-else {
-const err768 = {instancePath:instancePath+"/clusters/" + i30+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/type",keyword:"type",params:{type: "string"}};
+if(data342.regex !== undefined){
+let data347 = data342.regex;
+if(typeof data347 === "string"){
+if(!(formats30(data347))){
+const err768 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err768];
 }
@@ -9908,9 +9905,8 @@ vErrors.push(err768);
 errors++;
 }
 }
-if(data320.insecureSkipVerify !== undefined){
-if(typeof data320.insecureSkipVerify !== "boolean"){
-const err769 = {instancePath:instancePath+"/clusters/" + i30+"/tls/insecureSkipVerify",schemaPath:"#/properties/clusters/items/properties/tls/properties/insecureSkipVerify/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err769 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err769];
 }
@@ -9922,7 +9918,7 @@ errors++;
 }
 }
 else {
-const err770 = {instancePath:instancePath+"/clusters/" + i30+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+const err770 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err770];
 }
@@ -9931,12 +9927,11 @@ vErrors.push(err770);
 }
 errors++;
 }
+var _valid14 = _errs862 === errors;
+valid182 = valid182 || _valid14;
 }
-if(data311.connectTimeout !== undefined){
-let data346 = data311.connectTimeout;
-if(typeof data346 === "string"){
-if(!(formats2(data346))){
-const err771 = {instancePath:instancePath+"/clusters/" + i30+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+if(!valid182){
+const err771 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err771];
 }
@@ -9945,9 +9940,21 @@ vErrors.push(err771);
 }
 errors++;
 }
+else {
+errors = _errs859;
+if(vErrors !== null){
+if(_errs859){
+vErrors.length = _errs859;
 }
 else {
-const err772 = {instancePath:instancePath+"/clusters/" + i30+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err772 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err772];
 }
@@ -9957,12 +9964,9 @@ vErrors.push(err772);
 errors++;
 }
 }
-if(data311.loadBalancing !== undefined){
-let data347 = data311.loadBalancing;
-if(data347 && typeof data347 == "object" && !Array.isArray(data347)){
-for(const key98 in data347){
-if(!(key98 === "policy")){
-const err773 = {instancePath:instancePath+"/clusters/" + i30+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key98}};
+}
+else {
+const err773 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err773];
 }
@@ -9972,10 +9976,11 @@ vErrors.push(err773);
 errors++;
 }
 }
-if(data347.policy !== undefined){
-let data348 = data347.policy;
-if(typeof data348 !== "string"){
-const err774 = {instancePath:instancePath+"/clusters/" + i30+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(data325.cert !== undefined){
+let data348 = data325.cert;
+if(typeof data348 === "string"){
+if(!(formats4(data348))){
+const err774 = {instancePath:instancePath+"/clusters/" + i31+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err774];
 }
@@ -9984,8 +9989,9 @@ vErrors.push(err774);
 }
 errors++;
 }
-if(!((data348 === "roundRobin") || (data348 === "random"))){
-const err775 = {instancePath:instancePath+"/clusters/" + i30+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+else {
+const err775 = {instancePath:instancePath+"/clusters/" + i31+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err775];
 }
@@ -9995,9 +10001,11 @@ vErrors.push(err775);
 errors++;
 }
 }
-}
-else {
-const err776 = {instancePath:instancePath+"/clusters/" + i30+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(data325.key !== undefined){
+let data349 = data325.key;
+if(typeof data349 === "string"){
+if(!(formats4(data349))){
+const err776 = {instancePath:instancePath+"/clusters/" + i31+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err776];
 }
@@ -10007,12 +10015,8 @@ vErrors.push(err776);
 errors++;
 }
 }
-if(data311.connections !== undefined){
-let data349 = data311.connections;
-if(data349 && typeof data349 == "object" && !Array.isArray(data349)){
-for(const key99 in data349){
-if(!((key99 === "idleTimeout") || (key99 === "maxRequests"))){
-const err777 = {instancePath:instancePath+"/clusters/" + i30+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key99}};
+else {
+const err777 = {instancePath:instancePath+"/clusters/" + i31+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err777];
 }
@@ -10022,11 +10026,9 @@ vErrors.push(err777);
 errors++;
 }
 }
-if(data349.idleTimeout !== undefined){
-let data350 = data349.idleTimeout;
-if(typeof data350 === "string"){
-if(!(formats2(data350))){
-const err778 = {instancePath:instancePath+"/clusters/" + i30+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data325.insecureSkipVerify !== undefined){
+if(typeof data325.insecureSkipVerify !== "boolean"){
+const err778 = {instancePath:instancePath+"/clusters/" + i31+"/tls/insecureSkipVerify",schemaPath:"#/properties/clusters/items/properties/tls/properties/insecureSkipVerify/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err778];
 }
@@ -10036,8 +10038,9 @@ vErrors.push(err778);
 errors++;
 }
 }
+}
 else {
-const err779 = {instancePath:instancePath+"/clusters/" + i30+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err779 = {instancePath:instancePath+"/clusters/" + i31+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err779];
 }
@@ -10047,10 +10050,11 @@ vErrors.push(err779);
 errors++;
 }
 }
-if(data349.maxRequests !== undefined){
-let data351 = data349.maxRequests;
-if(!(((typeof data351 == "number") && (!(data351 % 1) && !isNaN(data351))) && (isFinite(data351)))){
-const err780 = {instancePath:instancePath+"/clusters/" + i30+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data316.connectTimeout !== undefined){
+let data351 = data316.connectTimeout;
+if(typeof data351 === "string"){
+if(!(formats2(data351))){
+const err780 = {instancePath:instancePath+"/clusters/" + i31+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err780];
 }
@@ -10059,9 +10063,9 @@ vErrors.push(err780);
 }
 errors++;
 }
-if((typeof data351 == "number") && (isFinite(data351))){
-if(data351 > 2147483647 || isNaN(data351)){
-const err781 = {instancePath:instancePath+"/clusters/" + i30+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+else {
+const err781 = {instancePath:instancePath+"/clusters/" + i31+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err781];
 }
@@ -10070,8 +10074,13 @@ vErrors.push(err781);
 }
 errors++;
 }
-if(data351 < 0 || isNaN(data351)){
-const err782 = {instancePath:instancePath+"/clusters/" + i30+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data316.loadBalancing !== undefined){
+let data352 = data316.loadBalancing;
+if(data352 && typeof data352 == "object" && !Array.isArray(data352)){
+for(const key100 in data352){
+if(!(key100 === "policy")){
+const err782 = {instancePath:instancePath+"/clusters/" + i31+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key100}};
 if(vErrors === null){
 vErrors = [err782];
 }
@@ -10081,10 +10090,10 @@ vErrors.push(err782);
 errors++;
 }
 }
-}
-}
-else {
-const err783 = {instancePath:instancePath+"/clusters/" + i30+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(data352.policy !== undefined){
+let data353 = data352.policy;
+if(typeof data353 !== "string"){
+const err783 = {instancePath:instancePath+"/clusters/" + i31+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err783];
 }
@@ -10093,13 +10102,8 @@ vErrors.push(err783);
 }
 errors++;
 }
-}
-if(data311.circuitBreakers !== undefined){
-let data352 = data311.circuitBreakers;
-if(data352 && typeof data352 == "object" && !Array.isArray(data352)){
-for(const key100 in data352){
-if(!((((key100 === "maxConnections") || (key100 === "maxPendingRequests")) || (key100 === "maxRequests")) || (key100 === "maxRetries"))){
-const err784 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key100}};
+if(!((data353 === "roundRobin") || (data353 === "random"))){
+const err784 = {instancePath:instancePath+"/clusters/" + i31+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 if(vErrors === null){
 vErrors = [err784];
 }
@@ -10109,10 +10113,9 @@ vErrors.push(err784);
 errors++;
 }
 }
-if(data352.maxConnections !== undefined){
-let data353 = data352.maxConnections;
-if(!(((typeof data353 == "number") && (!(data353 % 1) && !isNaN(data353))) && (isFinite(data353)))){
-const err785 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err785 = {instancePath:instancePath+"/clusters/" + i31+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err785];
 }
@@ -10121,9 +10124,13 @@ vErrors.push(err785);
 }
 errors++;
 }
-if((typeof data353 == "number") && (isFinite(data353))){
-if(data353 > 2147483647 || isNaN(data353)){
-const err786 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data316.connections !== undefined){
+let data354 = data316.connections;
+if(data354 && typeof data354 == "object" && !Array.isArray(data354)){
+for(const key101 in data354){
+if(!((key101 === "idleTimeout") || (key101 === "maxRequests"))){
+const err786 = {instancePath:instancePath+"/clusters/" + i31+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key101}};
 if(vErrors === null){
 vErrors = [err786];
 }
@@ -10132,8 +10139,12 @@ vErrors.push(err786);
 }
 errors++;
 }
-if(data353 < 0 || isNaN(data353)){
-const err787 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data354.idleTimeout !== undefined){
+let data355 = data354.idleTimeout;
+if(typeof data355 === "string"){
+if(!(formats2(data355))){
+const err787 = {instancePath:instancePath+"/clusters/" + i31+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err787];
 }
@@ -10143,11 +10154,8 @@ vErrors.push(err787);
 errors++;
 }
 }
-}
-if(data352.maxPendingRequests !== undefined){
-let data354 = data352.maxPendingRequests;
-if(!(((typeof data354 == "number") && (!(data354 % 1) && !isNaN(data354))) && (isFinite(data354)))){
-const err788 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+else {
+const err788 = {instancePath:instancePath+"/clusters/" + i31+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err788];
 }
@@ -10156,9 +10164,11 @@ vErrors.push(err788);
 }
 errors++;
 }
-if((typeof data354 == "number") && (isFinite(data354))){
-if(data354 > 2147483647 || isNaN(data354)){
-const err789 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data354.maxRequests !== undefined){
+let data356 = data354.maxRequests;
+if(!(((typeof data356 == "number") && (!(data356 % 1) && !isNaN(data356))) && (isFinite(data356)))){
+const err789 = {instancePath:instancePath+"/clusters/" + i31+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err789];
 }
@@ -10167,8 +10177,9 @@ vErrors.push(err789);
 }
 errors++;
 }
-if(data354 < 0 || isNaN(data354)){
-const err790 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if((typeof data356 == "number") && (isFinite(data356))){
+if(data356 > 2147483647 || isNaN(data356)){
+const err790 = {instancePath:instancePath+"/clusters/" + i31+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err790];
 }
@@ -10177,12 +10188,8 @@ vErrors.push(err790);
 }
 errors++;
 }
-}
-}
-if(data352.maxRequests !== undefined){
-let data355 = data352.maxRequests;
-if(!(((typeof data355 == "number") && (!(data355 % 1) && !isNaN(data355))) && (isFinite(data355)))){
-const err791 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(data356 < 0 || isNaN(data356)){
+const err791 = {instancePath:instancePath+"/clusters/" + i31+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err791];
 }
@@ -10191,9 +10198,11 @@ vErrors.push(err791);
 }
 errors++;
 }
-if((typeof data355 == "number") && (isFinite(data355))){
-if(data355 > 2147483647 || isNaN(data355)){
-const err792 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+}
+else {
+const err792 = {instancePath:instancePath+"/clusters/" + i31+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err792];
 }
@@ -10202,8 +10211,13 @@ vErrors.push(err792);
 }
 errors++;
 }
-if(data355 < 0 || isNaN(data355)){
-const err793 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data316.circuitBreakers !== undefined){
+let data357 = data316.circuitBreakers;
+if(data357 && typeof data357 == "object" && !Array.isArray(data357)){
+for(const key102 in data357){
+if(!((((key102 === "maxConnections") || (key102 === "maxPendingRequests")) || (key102 === "maxRequests")) || (key102 === "maxRetries"))){
+const err793 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key102}};
 if(vErrors === null){
 vErrors = [err793];
 }
@@ -10213,11 +10227,10 @@ vErrors.push(err793);
 errors++;
 }
 }
-}
-if(data352.maxRetries !== undefined){
-let data356 = data352.maxRetries;
-if(!(((typeof data356 == "number") && (!(data356 % 1) && !isNaN(data356))) && (isFinite(data356)))){
-const err794 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(data357.maxConnections !== undefined){
+let data358 = data357.maxConnections;
+if(!(((typeof data358 == "number") && (!(data358 % 1) && !isNaN(data358))) && (isFinite(data358)))){
+const err794 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err794];
 }
@@ -10226,9 +10239,9 @@ vErrors.push(err794);
 }
 errors++;
 }
-if((typeof data356 == "number") && (isFinite(data356))){
-if(data356 > 2147483647 || isNaN(data356)){
-const err795 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if((typeof data358 == "number") && (isFinite(data358))){
+if(data358 > 2147483647 || isNaN(data358)){
+const err795 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err795];
 }
@@ -10237,8 +10250,8 @@ vErrors.push(err795);
 }
 errors++;
 }
-if(data356 < 0 || isNaN(data356)){
-const err796 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(data358 < 0 || isNaN(data358)){
+const err796 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err796];
 }
@@ -10249,9 +10262,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err797 = {instancePath:instancePath+"/clusters/" + i30+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(data357.maxPendingRequests !== undefined){
+let data359 = data357.maxPendingRequests;
+if(!(((typeof data359 == "number") && (!(data359 % 1) && !isNaN(data359))) && (isFinite(data359)))){
+const err797 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err797];
 }
@@ -10260,10 +10274,9 @@ vErrors.push(err797);
 }
 errors++;
 }
-}
-}
-else {
-const err798 = {instancePath:instancePath+"/clusters/" + i30,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if((typeof data359 == "number") && (isFinite(data359))){
+if(data359 > 2147483647 || isNaN(data359)){
+const err798 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err798];
 }
@@ -10272,10 +10285,8 @@ vErrors.push(err798);
 }
 errors++;
 }
-}
-}
-else {
-const err799 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data359 < 0 || isNaN(data359)){
+const err799 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err799];
 }
@@ -10286,13 +10297,120 @@ errors++;
 }
 }
 }
-else {
-const err800 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(data357.maxRequests !== undefined){
+let data360 = data357.maxRequests;
+if(!(((typeof data360 == "number") && (!(data360 % 1) && !isNaN(data360))) && (isFinite(data360)))){
+const err800 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err800];
 }
 else {
 vErrors.push(err800);
+}
+errors++;
+}
+if((typeof data360 == "number") && (isFinite(data360))){
+if(data360 > 2147483647 || isNaN(data360)){
+const err801 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err801];
+}
+else {
+vErrors.push(err801);
+}
+errors++;
+}
+if(data360 < 0 || isNaN(data360)){
+const err802 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err802];
+}
+else {
+vErrors.push(err802);
+}
+errors++;
+}
+}
+}
+if(data357.maxRetries !== undefined){
+let data361 = data357.maxRetries;
+if(!(((typeof data361 == "number") && (!(data361 % 1) && !isNaN(data361))) && (isFinite(data361)))){
+const err803 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err803];
+}
+else {
+vErrors.push(err803);
+}
+errors++;
+}
+if((typeof data361 == "number") && (isFinite(data361))){
+if(data361 > 2147483647 || isNaN(data361)){
+const err804 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(vErrors === null){
+vErrors = [err804];
+}
+else {
+vErrors.push(err804);
+}
+errors++;
+}
+if(data361 < 0 || isNaN(data361)){
+const err805 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err805];
+}
+else {
+vErrors.push(err805);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err806 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err806];
+}
+else {
+vErrors.push(err806);
+}
+errors++;
+}
+}
+}
+else {
+const err807 = {instancePath:instancePath+"/clusters/" + i31,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err807];
+}
+else {
+vErrors.push(err807);
+}
+errors++;
+}
+}
+}
+else {
+const err808 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err808];
+}
+else {
+vErrors.push(err808);
+}
+errors++;
+}
+}
+}
+else {
+const err809 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err809];
+}
+else {
+vErrors.push(err809);
 }
 errors++;
 }

@@ -98,6 +98,7 @@ function compileForward(route: CompiledRoute, config: ForwardConfig, place: Plac
   route.timeoutMs = config.timeoutMs;
   if (route.timeoutMs > 0) route.timeoutBlock = new FieldBlock(['x-envoy-expected-rq-timeout-ms', String(route.timeoutMs)]);
   route.idleTimeoutMs = config.idleTimeoutMs ?? -1;
+  route.grpcTimeoutMaxMs = config.grpcTimeoutHeaderMaxMs ?? -1;
   route.upgrades = config.upgrades;
   route.clusterHeader = config.clusterHeader;
   route.clusterNames = config.clusters.map((cluster) => cluster.name);

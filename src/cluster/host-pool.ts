@@ -1,0 +1,177 @@
+// @hot
+// What the pools of one worker to one host have in common, whatever protocol they speak: who waits, what is taken from the
+// breaker table and given back, and what is counted. Worker thread; owned by its Host.
+// Every connection, waiting and running request is first taken from the breaker table.
+
+import { fault, type Fault } from '../core/fault.ts';
+import { RingQueue } from '../core/ring-queue.ts';
+import type { Stream } from '../core/stream.ts';
+import type { Conn, ConnOwner } from '../io/conn.ts';
+import { record } from '../observe/histogram.ts';
+import * as S from '../observe/stat-names.ts';
+import { RES_CX, RES_PENDING, RES_RQ } from '../shared/breaker-table.ts';
+import type { Cluster } from './cluster.ts';
+import type { Host } from './host.ts';
+import type { Pool } from './pool.ts';
+
+const OVERFLOW = fault('overflow', 'local', 'never', 'overflow');
+
+export abstract class HostPool implements Pool {
+  readonly cluster: Cluster;
+  host: Host;
+  /** What TLS asks for (SNI); '': as the cluster's settings say. */
+  readonly serverName: string;
+  protected connecting = 0;
+  protected readonly waiting: RingQueue<Stream> = new RingQueue();
+  protected draining = false;
+
+  constructor(cluster: Cluster, host: Host, serverName = '') {
+    this.cluster = cluster;
+    this.host = host;
+    this.serverName = serverName;
+  }
+
+  abstract acquire(stream: Stream): void;
+  /** Requests that wait here have a connection on its way to them, as far as is known. */
+  abstract get needsConnection(): boolean;
+  /** Something is under way here: a request, or a connection for one. */
+  abstract get isBusy(): boolean;
+  abstract drain(): void;
+  abstract closeOldestIdle(): boolean;
+  /** Begins a connection that has been counted. */
+  protected abstract open(): void;
+
+  /** The stream no longer wants the connection it waits for. */
+  cancel(stream: Stream): void {
+    if (!this.waiting.remove(stream)) return;
+    this.leftQueue();
+    this.cluster.tools.cells[this.cluster.stats + S.UP_RQ_CANCELLED]!++;
+    this.fewerWait();
+  }
+
+  /** Opens one connection if one is needed; false when the limit does not allow it. */
+  connectOne(): boolean {
+    if (!this.needsConnection) return true;
+    if (!this.cluster.scarcity.take()) return false;
+    const { cells } = this.cluster.tools;
+    this.connecting++;
+    cells[this.cluster.stats + S.UP_CX_TOTAL]!++;
+    cells[this.cluster.stats + S.UP_CX_ACTIVE]!++;
+    cells[this.host.cells + S.HOST_CX_TOTAL]!++;
+    cells[this.host.cells + S.HOST_CX_ACTIVE]!++;
+    this.open();
+    return true;
+  }
+
+  /** A connection to the host, as every pool of it makes them. */
+  dial(owner: ConnOwner): Conn {
+    const { tls, tools } = this.cluster;
+    return tls === null ? tools.loop.connect(this.host.address, owner) : tools.loop.connect(this.host.address, owner, tls, this.serverName);
+  }
+
+  /** A connection attempt failed: as in Envoy, every request that waits for this host learns it at once. */
+  connectFailed(cause: Fault): void {
+    const { cells } = this.cluster.tools;
+    this.connecting--;
+    cells[this.cluster.stats + S.UP_CX_CONNECT_FAIL]!++;
+    cells[this.host.cells + S.HOST_CX_CONNECT_FAIL]!++;
+    for (let left = this.waiting.length; left > 0; left--) {
+      const stream = this.waiting.shift()!;
+      this.leftQueue();
+      cells[this.cluster.stats + S.UP_RQ_PENDING_FAILURE_EJECT]!++;
+      stream.upFailed(cause);
+    }
+    this.fewerWait();
+  }
+
+  /** The request was given up, or broke with its connection, or is over. */
+  detached(): void {
+    const { breakers, cells } = this.cluster.tools;
+    breakers.release(this.cluster.breakerRow, RES_RQ);
+    cells[this.cluster.stats + S.UP_RQ_ACTIVE]!--;
+    cells[this.host.cells + S.HOST_RQ_ACTIVE]!--;
+  }
+
+  // ---- for the pools ----
+
+  /** The stream joins those who wait, and a connection is begun where one is needed. */
+  protected wait(stream: Stream): void {
+    const { cells, breakers } = this.cluster.tools;
+    if (!breakers.tryAcquire(this.cluster.breakerRow, RES_PENDING)) {
+      this.overflow(stream);
+      return;
+    }
+    cells[this.cluster.stats + S.UP_RQ_PENDING_TOTAL]!++;
+    cells[this.cluster.stats + S.UP_RQ_PENDING_ACTIVE]!++;
+    cells[this.host.cells + S.HOST_RQ_PENDING]!++;
+    this.waiting.push(stream);
+    if (this.connectOne()) return;
+    cells[this.cluster.stats + S.UP_CX_OVERFLOW]!++;
+    this.cluster.scarcity.enter(this);
+  }
+
+  /** One of the cluster's requests; when there is none to be had, the stream has been told. */
+  protected takeRequest(stream: Stream): boolean {
+    if (this.cluster.tools.breakers.tryAcquire(this.cluster.breakerRow, RES_RQ)) return true;
+    this.overflow(stream);
+    return false;
+  }
+
+  /** The longest waiting request that may run, or undefined. */
+  protected next(): Stream | undefined {
+    for (let stream = this.waiting.shift(); stream !== undefined; stream = this.waiting.shift()) {
+      this.leftQueue();
+      if (!this.takeRequest(stream)) continue;
+      this.fewerWait();
+      return stream;
+    }
+    return undefined;
+  }
+
+  protected countRequest(): void {
+    const { cells } = this.cluster.tools;
+    cells[this.cluster.stats + S.UP_RQ_TOTAL]!++;
+    cells[this.cluster.stats + S.UP_RQ_ACTIVE]!++;
+    cells[this.host.cells + S.HOST_RQ_TOTAL]!++;
+    cells[this.host.cells + S.HOST_RQ_ACTIVE]!++;
+  }
+
+  /** A connection begun at `since` is up. */
+  protected countConnected(since: number): void {
+    const { tools } = this.cluster;
+    this.connecting--;
+    record(tools.buckets, this.cluster.histograms + S.UP_CX_CONNECT_MS, (tools.clock.now - since) * 1000);
+  }
+
+  /** `local`: we ended it, without being asked to by the other side. */
+  protected countClosed(since: number, local: boolean, hadRequest: boolean): void {
+    const { tools, stats } = this.cluster;
+    const { cells } = tools;
+    cells[stats + S.UP_CX_ACTIVE]!--;
+    cells[this.host.cells + S.HOST_CX_ACTIVE]!--;
+    cells[stats + S.UP_CX_DESTROY]!++;
+    cells[stats + (local ? S.UP_CX_DESTROY_LOCAL : S.UP_CX_DESTROY_REMOTE)]!++;
+    if (hadRequest) {
+      cells[stats + S.UP_CX_DESTROY_WITH_ACTIVE_RQ]!++;
+      cells[stats + (local ? S.UP_CX_DESTROY_LOCAL_WITH_ACTIVE_RQ : S.UP_CX_DESTROY_REMOTE_WITH_ACTIVE_RQ)]!++;
+    }
+    record(tools.buckets, this.cluster.histograms + S.UP_CX_LENGTH_MS, (tools.clock.now - since) * 1000);
+    tools.breakers.release(this.cluster.breakerRow, RES_CX);
+  }
+
+  overflow(stream: Stream): void {
+    this.cluster.tools.cells[this.cluster.stats + S.UP_RQ_PENDING_OVERFLOW]!++;
+    stream.upFailed(OVERFLOW);
+  }
+
+  protected fewerWait(): void {
+    if (!this.needsConnection) this.cluster.scarcity.leave(this);
+  }
+
+  private leftQueue(): void {
+    const { breakers, cells } = this.cluster.tools;
+    breakers.release(this.cluster.breakerRow, RES_PENDING);
+    cells[this.cluster.stats + S.UP_RQ_PENDING_ACTIVE]!--;
+    cells[this.host.cells + S.HOST_RQ_PENDING]!--;
+  }
+}

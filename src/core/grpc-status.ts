@@ -1,0 +1,48 @@
+// The status codes of gRPC, and what an HTTP status is called there (Envoy's table, which is that of the gRPC project).
+// Any thread; constants and pure functions.
+
+export const GRPC_OK = 0;
+export const GRPC_UNKNOWN = 2;
+export const GRPC_DEADLINE_EXCEEDED = 4;
+
+/** As Envoy's `%GRPC_STATUS%` writes them, and as `SNAKE_STRING`. */
+export const GRPC_NAMES: readonly (readonly [camel: string, snake: string])[] = [
+  ['OK', 'OK'],
+  ['Canceled', 'CANCELLED'],
+  ['Unknown', 'UNKNOWN'],
+  ['InvalidArgument', 'INVALID_ARGUMENT'],
+  ['DeadlineExceeded', 'DEADLINE_EXCEEDED'],
+  ['NotFound', 'NOT_FOUND'],
+  ['AlreadyExists', 'ALREADY_EXISTS'],
+  ['PermissionDenied', 'PERMISSION_DENIED'],
+  ['ResourceExhausted', 'RESOURCE_EXHAUSTED'],
+  ['FailedPrecondition', 'FAILED_PRECONDITION'],
+  ['Aborted', 'ABORTED'],
+  ['OutOfRange', 'OUT_OF_RANGE'],
+  ['Unimplemented', 'UNIMPLEMENTED'],
+  ['Internal', 'INTERNAL'],
+  ['Unavailable', 'UNAVAILABLE'],
+  ['DataLoss', 'DATA_LOSS'],
+  ['Unauthenticated', 'UNAUTHENTICATED'],
+];
+
+/** The gRPC status that stands for an HTTP status without one of its own. */
+export function grpcStatusOf(httpStatus: number): number {
+  switch (httpStatus) {
+    case 400:
+      return 13;
+    case 401:
+      return 16;
+    case 403:
+      return 7;
+    case 404:
+      return 12;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return 14;
+    default:
+      return GRPC_UNKNOWN;
+  }
+}
