@@ -12,17 +12,17 @@ import type { ClientTls } from '../security/tls-settings.ts';
 import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
 import { drainHost, Host } from './host.ts';
+import { AutoPool } from './auto-pool.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
-import type { HostPool } from './host-pool.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import { makePicker, type Picker } from './pick.ts';
-import { NamedPools } from './named-pools.ts';
 import type { Pool } from './pool.ts';
+import { type NamedPool, NamedPools } from './named-pools.ts';
 import { Scarcity } from './scarcity.ts';
 
 /** What TLS offers, by the cluster's protocol. */
-const ALPN = { http1: ['http/1.1'], http2: ['h2'] } as const;
+const ALPN = { http1: ['http/1.1'], http2: ['h2'], auto: ['h2', 'http/1.1'] } as const;
 
 /** What a worker lends to its clusters. */
 export interface ClusterTools {
@@ -68,7 +68,8 @@ export class Cluster {
 
   /** Takes a changed configuration over; hosts that stayed keep their pools, unless connections must be made otherwise now. */
   update(config: ClusterConfig, plan: ClusterPlan): void {
-    const sameWay = this.takeTls(config) && config.protocol === this.config.protocol && config.proxyProtocol === this.config.proxyProtocol;
+    const sameTls = this.takeTls(config);
+    const sameWay = sameTls && config.protocol === this.config.protocol && config.proxyProtocol === this.config.proxyProtocol;
     const before = new Map(this.hosts.map((host) => [host.text, host]));
     const hosts: Host[] = [];
     config.endpoints.forEach((endpoint, i) => {
@@ -107,7 +108,7 @@ export class Cluster {
     const { loop } = this.tools;
     const old = this.tls;
     // Before the first configuration there is nothing to compare with.
-    if (this.hosts.length > 0 && config.tls?.hash === this.config.tls?.hash) return true;
+    if (this.hosts.length > 0 && config.tls?.hash === this.config.tls?.hash && config.protocol === this.config.protocol) return true;
     const next = config.tls === null ? null : compileClientTls(config.tls, ALPN[config.protocol]);
     if (next !== null) loop.prepareTls(next);
     this.tls = next;
@@ -120,14 +121,17 @@ export class Cluster {
     return (host.tunnels ??= new H1Pool(this, host, true));
   }
 
-  /** The connections for requests, as the cluster's protocol asks for. */
+  /** The connections for requests to one host. */
   makePool(config: ClusterConfig, host: Host): Pool {
-    if (this.tls !== null && this.tls.serverName === '') return new NamedPools(host, (current, name) => this.makeHostPool(config, current, name));
-    return this.makeHostPool(config, host, '');
+    if (this.tls !== null && this.tls.serverName === '') return new NamedPools(this, host, (at, name) => this.makeNamedPool(config, at, name));
+    return this.makeNamedPool(config, host, '');
   }
 
-  private makeHostPool(config: ClusterConfig, host: Host, serverName: string): HostPool {
-    return config.protocol === 'http2' ? new H2Pool(this, host, serverName) : new H1Pool(this, host, false, serverName);
+  /** Those whose TLS asks for this name; '': for the one in the settings. */
+  private makeNamedPool(config: ClusterConfig, host: Host, serverName: string): NamedPool {
+    if (config.protocol === 'http2') return new H2Pool(this, host, serverName);
+    if (config.protocol === 'auto' && this.tls !== null) return new AutoPool(this, host, serverName);
+    return new H1Pool(this, host, false, serverName);
   }
 
   openConnections(): number {

@@ -16,8 +16,6 @@ export class H1Pool extends HostPool {
   /** Newest idle connection; `older` leads on. */
   private idle: H1Up | null = null;
   private oldest: H1Up | null = null;
-  /** Connections of any state, and those of them that are idle. */
-  private made = 0;
   private resting = 0;
 
   constructor(cluster: Cluster, host: Host, raw = false, serverName = '') {
@@ -41,7 +39,6 @@ export class H1Pool extends HostPool {
 
   protected open(): void {
     if (!this.raw) this.cluster.tools.cells[this.cluster.stats + S.UP_CX_HTTP1_TOTAL]!++;
-    this.made++;
     new H1Up(this).connect();
   }
 
@@ -50,9 +47,8 @@ export class H1Pool extends HostPool {
     while (this.closeOldestIdle());
   }
 
-  /** Something is under way here: a request, or a connection for one. */
   get isBusy(): boolean {
-    return this.made > this.resting || this.waiting.length > 0;
+    return this.opened > this.resting || this.waiting.length > 0;
   }
 
   closeOldestIdle(): boolean {
@@ -94,7 +90,6 @@ export class H1Pool extends HostPool {
   closed(up: H1Up, local: boolean, hadRequest: boolean): void {
     this.unlink(up);
     this.countClosed(up.since, local, hadRequest);
-    this.made--;
   }
 
   // ---- inside ----

@@ -19,10 +19,8 @@ import { passUpgrade, switchesTo } from '../http/upgrade.ts';
 import { acceptOf, askForUpgrade } from '../http/websocket.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
-import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
 import { CONNECT_TIMEOUT, connectFault } from './connect-fault.ts';
-import { handshakeFailure } from '../security/peer-check.ts';
 import { proxyHeader } from './proxy-header.ts';
 import type { H1Pool } from './h1-pool.ts';
 
@@ -97,6 +95,14 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     this.since = tools.clock.now;
     this.conn = this.pool.dial(this);
     if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
+  }
+
+  /** Takes over a connection that somebody else has brought up. */
+  adopt(conn: Conn, since: number): void {
+    this.since = since;
+    this.conn = conn;
+    conn.owner = this;
+    this.ready();
   }
 
   /** Carries one request: the pool has done its accounting. */
@@ -211,7 +217,11 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   // ---- ConnOwner ----
 
   onConnect(): void {
-    if (this.conn.tls !== null) countHandshake(this.pool.cluster.tools.cells, this.pool.cluster.ssl, this.conn.tls);
+    this.pool.handshaken(this.conn);
+    this.ready();
+  }
+
+  private ready(): void {
     this.pool.cluster.tools.loop.timers.disarm(this.timer);
     this.localAddress = formatHostPort(this.conn.localAddress, this.conn.localPort);
     this.state = IDLE;
@@ -268,7 +278,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     pool.cluster.tools.loop.timers.disarm(this.timer);
     pool.closed(this, why === CLOSED_LOCAL && !this.remoteEnded, this.cutRequest || stream !== null);
     if (wasConnecting) {
-      countFailedHandshake(pool.cluster.tools.cells, pool.cluster.ssl, handshakeFailure(conn.error));
+      pool.handshakeFailed(conn);
       pool.connectFailed(this.timedOut ? CONNECT_TIMEOUT : connectFault(conn.error));
     } else if (stream !== null) {
       this.stream = null;

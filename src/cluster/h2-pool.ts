@@ -31,12 +31,13 @@ export class H2Pool extends HostPool {
     return this.connecting * this.expected < this.waiting.length;
   }
 
-  get isBusy(): boolean {
-    return this.connecting > 0 || this.waiting.length > 0 || this.ups.some((up) => !up.isIdle);
-  }
-
   protected open(): void {
     new H2Up(this).connect();
+  }
+
+  get isBusy(): boolean {
+    for (let i = 0; i < this.ups.length; i++) if (!this.ups[i]!.isIdle) return true;
+    return this.opened > this.ups.length || this.waiting.length > 0;
   }
 
   drain(): void {

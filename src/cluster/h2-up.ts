@@ -15,9 +15,7 @@ import { LARGEST_ID, NO_ERROR } from '../http/h2-frames.ts';
 import { DEFAULT_H2_LIMITS, type H2Limits } from '../http/h2-limits.ts';
 import type { H2Stream } from '../http/h2-stream.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
-import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
-import { handshakeFailure } from '../security/peer-check.ts';
 import { CONNECT_TIMEOUT, connectFault } from './connect-fault.ts';
 import type { H2Pool } from './h2-pool.ts';
 import { takeUpStream } from './h2-up-stream.ts';
@@ -81,14 +79,14 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
     if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
   }
 
-  /** Takes over a connection that another owner has brought up. */
+  /** Takes over a connection that somebody else has brought up. */
   adopt(conn: Conn, since: number): void {
     const { tools, config } = this.pool.cluster;
     this.since = since;
     this.conn = conn;
     conn.owner = this;
     if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
-    this.onConnect();
+    this.greet();
   }
 
   /** How many more requests may begin here now. */
@@ -139,15 +137,19 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
 
   onConnect(): void {
     const { conn, pool } = this;
-    const { tools, stats, ssl } = pool.cluster;
-    if (conn.tls !== null) {
-      countHandshake(tools.cells, ssl, conn.tls);
-      if (conn.tls.alpn !== 'h2') {
-        this.isOther = true;
-        conn.reset();
-        return;
-      }
+    pool.handshaken(conn);
+    if (conn.tls === null || conn.tls.alpn === 'h2') {
+      this.greet();
+      return;
     }
+    this.isOther = true;
+    conn.reset();
+  }
+
+  /** Our preface goes out; the host's settings are awaited. */
+  private greet(): void {
+    const { conn, pool } = this;
+    const { tools, stats } = pool.cluster;
     tools.cells[stats + S.UP_CX_HTTP2_TOTAL]!++;
     this.localAddress = formatHostPort(conn.localAddress, conn.localPort);
     this.h2 = new H2Connection(this, { isServer: false, limits: LIMITS, connectProtocol: false, clock: tools.clock });
@@ -185,7 +187,7 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
     this.leave(why === CLOSED_LOCAL ? LOCAL_RESET : RESET);
     pool.closed(this, local, this.cutRequest);
     if (wasConnecting) {
-      if (conn.tls === null) countFailedHandshake(pool.cluster.tools.cells, pool.cluster.ssl, handshakeFailure(conn.error));
+      pool.handshakeFailed(conn);
       pool.connectFailed(this.connectCause(conn, why));
     }
     pool.cluster.scarcity.freed();

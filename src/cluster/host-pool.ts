@@ -8,7 +8,9 @@ import { RingQueue } from '../core/ring-queue.ts';
 import type { Stream } from '../core/stream.ts';
 import type { Conn, ConnOwner } from '../io/conn.ts';
 import { record } from '../observe/histogram.ts';
+import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
+import { handshakeFailure } from '../security/peer-check.ts';
 import { RES_CX, RES_PENDING, RES_RQ } from '../shared/breaker-table.ts';
 import type { Cluster } from './cluster.ts';
 import type { Host } from './host.ts';
@@ -22,6 +24,8 @@ export abstract class HostPool implements Pool {
   /** What TLS asks for (SNI); '': as the cluster's settings say. */
   readonly serverName: string;
   protected connecting = 0;
+  /** Connections of any state. */
+  protected opened = 0;
   protected readonly waiting: RingQueue<Stream> = new RingQueue();
   protected draining = false;
 
@@ -55,6 +59,7 @@ export abstract class HostPool implements Pool {
     if (!this.cluster.scarcity.take()) return false;
     const { cells } = this.cluster.tools;
     this.connecting++;
+    this.opened++;
     cells[this.cluster.stats + S.UP_CX_TOTAL]!++;
     cells[this.cluster.stats + S.UP_CX_ACTIVE]!++;
     cells[this.host.cells + S.HOST_CX_TOTAL]!++;
@@ -65,8 +70,32 @@ export abstract class HostPool implements Pool {
 
   /** A connection to the host, as every pool of it makes them. */
   dial(owner: ConnOwner): Conn {
-    const { tls, tools } = this.cluster;
-    return tls === null ? tools.loop.connect(this.host.address, owner) : tools.loop.connect(this.host.address, owner, tls, this.serverName);
+    return this.cluster.tools.loop.connect(this.host.address, owner, this.cluster.tls, this.serverName);
+  }
+
+  /** A connection is up, and so is its TLS. */
+  handshaken(conn: Conn): void {
+    if (conn.tls !== null) countHandshake(this.cluster.tools.cells, this.cluster.ssl, conn.tls);
+  }
+
+  /** A connection never came to be, perhaps because of its TLS. */
+  handshakeFailed(conn: Conn): void {
+    countFailedHandshake(this.cluster.tools.cells, this.cluster.ssl, handshakeFailure(conn.error));
+  }
+
+  /** The connection being made turned out to speak another protocol: it and all who wait are the other pool's. */
+  handOver(to: HostPool): void {
+    this.connecting--;
+    this.opened--;
+    to.connecting++;
+    to.opened++;
+    for (let stream = this.waiting.shift(); stream !== undefined; stream = this.waiting.shift()) to.waiting.push(stream);
+    this.fewerWait();
+    while (to.needsConnection) {
+      if (to.connectOne()) continue;
+      to.cluster.scarcity.enter(to);
+      return;
+    }
   }
 
   /** A connection attempt failed: as in Envoy, every request that waits for this host learns it at once. */
@@ -144,9 +173,10 @@ export abstract class HostPool implements Pool {
   }
 
   /** `local`: we ended it, without being asked to by the other side. */
-  protected countClosed(since: number, local: boolean, hadRequest: boolean): void {
+  countClosed(since: number, local: boolean, hadRequest: boolean): void {
     const { tools, stats } = this.cluster;
     const { cells } = tools;
+    this.opened--;
     cells[stats + S.UP_CX_ACTIVE]!--;
     cells[this.host.cells + S.HOST_CX_ACTIVE]!--;
     cells[stats + S.UP_CX_DESTROY]!++;
@@ -159,7 +189,7 @@ export abstract class HostPool implements Pool {
     tools.breakers.release(this.cluster.breakerRow, RES_CX);
   }
 
-  overflow(stream: Stream): void {
+  protected overflow(stream: Stream): void {
     this.cluster.tools.cells[this.cluster.stats + S.UP_RQ_PENDING_OVERFLOW]!++;
     stream.upFailed(OVERFLOW);
   }

@@ -3,21 +3,31 @@
 
 import { isIP } from 'node:net';
 
+import { fault } from '../core/fault.ts';
 import type { Stream } from '../core/stream.ts';
+import * as S from '../observe/stat-names.ts';
+import type { Cluster } from './cluster.ts';
 import type { Host } from './host.ts';
-import type { HostPool } from './host-pool.ts';
 import type { Pool } from './pool.ts';
 
 /** Names come from callers. Beyond this many at one time requests for others are turned away. */
 const NAMES_MOST = 1000;
+const OVERFLOW = fault('overflow', 'local', 'never', 'overflow');
+
+export interface NamedPool extends Pool {
+  /** Something is under way here: a request, or a connection for one. */
+  readonly isBusy: boolean;
+}
 
 export class NamedPools implements Pool {
+  private readonly cluster: Cluster;
   private current: Host;
-  private readonly make: (host: Host, serverName: string) => HostPool;
-  private readonly pools = new Map<string, HostPool>();
+  private readonly pools = new Map<string, NamedPool>();
+  private readonly make: (host: Host, name: string) => NamedPool;
   private draining = false;
 
-  constructor(host: Host, make: (host: Host, serverName: string) => HostPool) {
+  constructor(cluster: Cluster, host: Host, make: (host: Host, name: string) => NamedPool) {
+    this.cluster = cluster;
     this.current = host;
     this.make = make;
   }
@@ -35,11 +45,12 @@ export class NamedPools implements Pool {
     const name = serverNameOf(stream);
     let pool = this.pools.get(name);
     if (pool === undefined) {
-      pool = this.make(this.current, name);
       if (this.pools.size >= NAMES_MOST && !this.forgetOne()) {
-        pool.overflow(stream);
+        this.cluster.tools.cells[this.cluster.stats + S.UP_RQ_PENDING_OVERFLOW]!++;
+        stream.upFailed(OVERFLOW);
         return;
       }
+      pool = this.make(this.current, name);
       this.pools.set(name, pool);
       if (this.draining) pool.drain();
     }

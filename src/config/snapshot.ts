@@ -287,7 +287,7 @@ export interface HeaderEdits {
 }
 
 /** `auto`: what ALPN chooses; HTTP/1.1 where there is no TLS. */
-export type UpstreamProtocol = 'http1' | 'http2';
+export type UpstreamProtocol = 'http1' | 'http2' | 'auto';
 
 export interface ClusterConfig {
   readonly name: string;

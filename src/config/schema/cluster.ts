@@ -41,7 +41,7 @@ export function clusterSchema(): Schema {
     name: text('What routes call it; shown in logs, stats and admin pages.', 'name'),
     type: choice('How its endpoints are found: listed here, or where the caller wanted to go before it was redirected (originalDst).', ['static', 'originalDst'], { default: DEFAULTS.cluster.type }),
     endpoints: list('The servers of this cluster; all types but originalDst need them. Default: none.', endpoint()),
-    protocol: choice('The protocol to speak with the endpoints.', ['http1', 'http2'], { default: DEFAULTS.cluster.protocol }),
+    protocol: choice('The protocol to speak with the endpoints; "auto": what TLS agrees on by ALPN.', ['http1', 'http2', 'auto'], { default: DEFAULTS.cluster.protocol }),
     proxyProtocol: choice('Tell the endpoints who called, by a PROXY protocol header. Each caller then gets connections of its own. Default: none.', ['v1', 'v2']),
     tls: described('Speaks TLS with the endpoints. Default: plaintext.', clientTlsSchema()),
     connectTimeout: text('How long a connection may take to come up, TLS included; "0s": no limit.', 'duration', { default: DEFAULTS.cluster.connectTimeout }),
