@@ -19,9 +19,6 @@ export function checkClusters(clusters: Place, scope: CheckScope): void {
     checkType(cluster, problems);
     checkEndpoints(cluster.at('endpoints'), problems);
     checkClientTls(cluster.at('tls'), scope);
-    if (cluster.has('tls') && cluster.has('proxyProtocol')) {
-      problems.push({ code: 'conflict', pointer: cluster.at('proxyProtocol').pointer, atKey: true, message: 'a PROXY protocol header comes before TLS, and such connections cannot be made: leave one of the two out' });
-    }
   }
 }
 
