@@ -97,7 +97,7 @@ refuses(t, '', [
   ['/clusters/0/type', 'dns', 'wrong-value: "dns" is not one of "static", "originalDst"'],
   ['/clusters/0/type', 'originalDst', 'conflict ^/clusters/0/endpoints: a cluster of the type originalDst lists none: callers bring the address'],
   ['/clusters/0', { name: 'app', type: 'originalDst' }],
-  ['/clusters/0', { name: 'app', endpoints: ['127.0.0.1:1'], protocol: 'http2', proxyProtocol: 'v1' }, 'conflict /protocol: a PROXY protocol header speaks for one caller, and HTTP/2 connections are shared by all'],
+  ['/clusters/0', { name: 'app', endpoints: ['127.0.0.1:1'], protocol: 'http2', proxyProtocol: 'v1' }, 'conflict /proxyProtocol: a connection that tells of one caller cannot carry several: "http2" shares connections'],
   ['/clusters/0/proxyProtocol', 'v3', 'wrong-value: "v3" is not one of "v1", "v2"; did you mean v1?'],
   ['/clusters/0/endpoints', undefined, 'missing-key ^/clusters/0: cluster needs the key "endpoints"'],
   ['/clusters/0/endpoints', '127.0.0.1:1', 'wrong-type: must be a list, not "127.0.0.1:1"'],

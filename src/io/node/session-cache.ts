@@ -1,5 +1,5 @@
 // Resumption by session id, for clients of TLS 1.2 that take no tickets: the sessions of one listener in one worker.
-// Worker thread. Only this file knows `tls-session-cache`; without it those clients make a full handshake each time.
+// Worker thread. Only this file knows `tls-session-cache`, which has no types; without it those clients make a full handshake each time.
 
 import { createRequire } from 'node:module';
 import type { Server } from 'node:tls';
