@@ -125,9 +125,7 @@ class AutoDial implements ConnOwner, TimerTarget {
   }
 
   connect(): void {
-    const { tools, config } = this.pool.cluster;
-    this.conn = this.pool.dial(this);
-    if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
+    this.conn = this.pool.dial(this, this.timer);
   }
 
   onConnect(conn: Conn): void {

@@ -91,10 +91,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   }
 
   connect(): void {
-    const { tools, config } = this.pool.cluster;
-    this.since = tools.clock.now;
-    this.conn = this.pool.dial(this);
-    if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
+    this.since = this.pool.cluster.tools.clock.now;
+    this.conn = this.pool.dial(this, this.timer);
   }
 
   /** Takes over a connection that somebody else has brought up. */

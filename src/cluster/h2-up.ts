@@ -58,9 +58,9 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
   private refusing = false;
   private idleSince = 0;
   private timedOut = false;
-  // How it ended, for the streams and the counters.
   /** By ALPN the host does not speak HTTP/2. */
   private isOther = false;
+  // How it ended, for the streams and the counters.
   private remoteEnded = false;
   private cutRequest = false;
   /** Why streams that are still there end with the connection. */
@@ -73,10 +73,8 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
   }
 
   connect(): void {
-    const { tools, config } = this.pool.cluster;
-    this.since = tools.clock.now;
-    this.conn = this.pool.dial(this);
-    if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
+    this.since = this.pool.cluster.tools.clock.now;
+    this.conn = this.pool.dial(this, this.timer);
   }
 
   /** Takes over a connection that somebody else has brought up. */

@@ -6,6 +6,7 @@
 import { fault, type Fault } from '../core/fault.ts';
 import { RingQueue } from '../core/ring-queue.ts';
 import type { Stream } from '../core/stream.ts';
+import type { Timer } from '../core/timer.ts';
 import type { Conn, ConnOwner } from '../io/conn.ts';
 import { record } from '../observe/histogram.ts';
 import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
@@ -68,9 +69,11 @@ export abstract class HostPool implements Pool {
     return true;
   }
 
-  /** A connection to the host, as every pool of it makes them. */
-  dial(owner: ConnOwner): Conn {
-    return this.cluster.tools.loop.connect(this.host.address, owner, this.cluster.tls, this.serverName);
+  /** A connection to the host, as every pool of it makes them; `timeout` goes off when it takes too long. */
+  dial(owner: ConnOwner, timeout: Timer): Conn {
+    const { config, tools } = this.cluster;
+    if (config.connectTimeoutMs > 0) tools.loop.timers.arm(timeout, config.connectTimeoutMs);
+    return tools.loop.connect(this.host.address, owner, this.cluster.tls, this.serverName);
   }
 
   /** A connection is up, and so is its TLS. */

@@ -1,11 +1,46 @@
-// The connections of one listener, newest first. Worker thread; owned by its listener. Linked through the connections
-// themselves, so that coming and going costs no search.
+// The connections of one listener, newest first, with what is counted and limited for each whatever it speaks. Worker
+// thread; owned by its listener. Linked through the connections themselves, so that coming and going costs no search.
 
+import { record } from '../observe/histogram.ts';
+import * as S from '../observe/stat-names.ts';
+import { RES_CX } from '../shared/breaker-table.ts';
+import type { ListenerPlan } from '../shared/plan.ts';
 import type { DownConn } from './down-conn.ts';
+import type { ListenTools } from './http-door.ts';
 
 export class ConnList {
   length = 0;
   private first: DownConn | null = null;
+  private readonly tools: ListenTools;
+  private readonly plan: ListenerPlan;
+
+  constructor(tools: ListenTools, plan: ListenerPlan) {
+    this.tools = tools;
+    this.plan = plan;
+  }
+
+  /** One more has been accepted; false when it must not stay. `counted`: it takes one of the listener's `maxConnections`. */
+  admit(draining: boolean, counted: boolean): boolean {
+    const { cells, breakers } = this.tools;
+    const { listener } = this.plan;
+    cells[listener + S.LISTENER_CX_TOTAL]!++;
+    if (draining || (counted && !breakers.tryAcquire(this.plan.breakers, RES_CX))) {
+      cells[listener + S.LISTENER_CX_OVERFLOW]!++;
+      return false;
+    }
+    cells[listener + S.LISTENER_CX_ACTIVE]!++;
+    return true;
+  }
+
+  /** A connection that was admitted is gone. */
+  leave(down: DownConn): void {
+    const { cells, breakers, buckets, clock } = this.tools;
+    this.remove(down);
+    if (down.counted) breakers.release(this.plan.breakers, RES_CX);
+    cells[this.plan.listener + S.LISTENER_CX_ACTIVE]!--;
+    cells[this.plan.listener + S.LISTENER_CX_DESTROY]!++;
+    record(buckets, this.plan.histograms + S.DOWN_CX_LENGTH_MS, (clock.now - down.since) * 1000);
+  }
 
   add(down: DownConn): void {
     down.next = this.first;

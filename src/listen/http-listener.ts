@@ -6,10 +6,8 @@ import type { HttpConfig, HttpListenerConfig, RouteConfig } from '../config/snap
 import type { HeadLimits } from '../http/h1-state.ts';
 import { DEFAULT_H2_LIMITS, type H2Limits } from '../http/h2-limits.ts';
 import type { Conn, ConnOwner } from '../io/conn.ts';
-import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
 import { SSL_CX_ACTIVE } from '../observe/ssl-stats.ts';
-import { RES_CX } from '../shared/breaker-table.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
 import { ConnList } from './conn-list.ts';
 import type { DownConn } from './down-conn.ts';
@@ -35,13 +33,14 @@ export class HttpListener implements HttpDoor {
   private maxConnections = 0;
   /** PROXY protocol and TLS of the connections to come. */
   readonly opening = new ListenOpening();
-  private readonly list = new ConnList();
+  private readonly list: ConnList;
 
   constructor(config: HttpListenerConfig, plan: ListenerPlan, road: Road, tools: ListenTools) {
     this.name = config.name;
     this.plan = plan;
     this.road = road;
     this.tools = tools;
+    this.list = new ConnList(tools, plan);
     this.update(config);
   }
 
@@ -56,16 +55,11 @@ export class HttpListener implements HttpDoor {
   }
 
   readonly accept = (conn: Conn): ConnOwner | null => {
-    const { cells, breakers } = this.tools;
-    cells[this.plan.listener + S.LISTENER_CX_TOTAL]!++;
-    if (this.draining || (this.maxConnections > 0 && !breakers.tryAcquire(this.plan.breakers, RES_CX))) {
-      cells[this.plan.listener + S.LISTENER_CX_OVERFLOW]!++;
-      return null;
-    }
-    cells[this.plan.listener + S.LISTENER_CX_ACTIVE]!++;
+    const { cells } = this.tools;
+    const counted = this.maxConnections > 0;
+    if (!this.list.admit(this.draining, counted)) return null;
     cells[this.plan.http + S.DOWN_CX_TOTAL]!++;
     cells[this.plan.http + S.DOWN_CX_ACTIVE]!++;
-    const counted = this.maxConnections > 0;
     const { protocols } = this.config;
     // With one protocol and nothing to wait for, it is clear from the start.
     if (this.opening.isNone && protocols.length === 1) return this.welcome(conn, counted, protocols[0] === 'http2', null);
@@ -91,15 +85,11 @@ export class HttpListener implements HttpDoor {
 
   /** A connection of this listener is gone. */
   forget(down: DownConn): void {
-    const { cells, breakers, buckets, clock } = this.tools;
-    this.list.remove(down);
+    const { cells } = this.tools;
+    this.list.leave(down);
     if (down.secure) cells[this.plan.ssl + SSL_CX_ACTIVE]!--;
-    if (down.counted) breakers.release(this.plan.breakers, RES_CX);
-    cells[this.plan.listener + S.LISTENER_CX_ACTIVE]!--;
-    cells[this.plan.listener + S.LISTENER_CX_DESTROY]!++;
     cells[this.plan.http + S.DOWN_CX_ACTIVE]!--;
     cells[this.plan.http + S.DOWN_CX_DESTROY]!++;
-    record(buckets, this.plan.histograms + S.DOWN_CX_LENGTH_MS, (clock.now - down.since) * 1000);
   }
 
   get connections(): number {

@@ -4,9 +4,6 @@
 import type { TcpListenerConfig } from '../config/snapshot.ts';
 import type { PassageRoad } from '../core/passage.ts';
 import type { Conn, ConnOwner } from '../io/conn.ts';
-import { record } from '../observe/histogram.ts';
-import * as S from '../observe/stat-names.ts';
-import { RES_CX } from '../shared/breaker-table.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
 import { ConnList } from './conn-list.ts';
 import type { DownConn, ListenDoor } from './down-conn.ts';
@@ -21,12 +18,13 @@ export class TcpListener implements ListenDoor {
   readonly opening = new ListenOpening();
   private draining = false;
   private maxConnections = 0;
-  private readonly list = new ConnList();
+  private readonly list: ConnList;
 
   constructor(config: TcpListenerConfig, plan: ListenerPlan, road: PassageRoad, tools: ListenTools) {
     this.plan = plan;
     this.road = road;
     this.tools = tools;
+    this.list = new ConnList(tools, plan);
     this.update(config);
   }
 
@@ -37,15 +35,9 @@ export class TcpListener implements ListenDoor {
   }
 
   readonly accept = (conn: Conn): ConnOwner | null => {
-    const { cells, breakers } = this.tools;
-    const { listener } = this.plan;
-    cells[listener + S.LISTENER_CX_TOTAL]!++;
-    if (this.draining || (this.maxConnections > 0 && !breakers.tryAcquire(this.plan.breakers, RES_CX))) {
-      cells[listener + S.LISTENER_CX_OVERFLOW]!++;
-      return null;
-    }
-    cells[listener + S.LISTENER_CX_ACTIVE]!++;
-    const down = new TcpDown(this, conn, this.maxConnections > 0);
+    const counted = this.maxConnections > 0;
+    if (!this.list.admit(this.draining, counted)) return null;
+    const down = new TcpDown(this, conn, counted);
     this.list.add(down);
     down.open(!this.opening.isNone);
     return down;
@@ -53,12 +45,7 @@ export class TcpListener implements ListenDoor {
 
   /** A connection of this listener is gone. */
   forget(down: DownConn): void {
-    const { cells, breakers, buckets, clock } = this.tools;
-    this.list.remove(down);
-    if (down.counted) breakers.release(this.plan.breakers, RES_CX);
-    cells[this.plan.listener + S.LISTENER_CX_ACTIVE]!--;
-    cells[this.plan.listener + S.LISTENER_CX_DESTROY]!++;
-    record(buckets, this.plan.histograms + S.DOWN_CX_LENGTH_MS, (clock.now - down.since) * 1000);
+    this.list.leave(down);
   }
 
   get connections(): number {
