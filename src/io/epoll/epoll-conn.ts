@@ -16,6 +16,7 @@ import type { KeptBytes } from './kept-bytes.ts';
 import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './poller.ts';
 import { originalDestination } from './original-destination.ts';
 import { nextReadBytes, READ_LEAST_BYTES } from './read-size.ts';
+import { SLOT_BYTES } from './read-batch.ts';
 import { ipv4Text, isMappedIpv4, readSockaddr } from './sockaddr.ts';
 import { AF_INET, AF_INET6, EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName, MSG_MORE, MSG_PEEK } from './system.ts';
 
@@ -43,6 +44,10 @@ export const ABORTED = 4096;
 const END_WAITS = 8192;
 /** The connection's first bytes are looked at and left where they are: the first part of the opening. */
 const PREAMBLE = 16384;
+/** Much comes in: it is read into the loop's large buffer. */
+const BULKY = 32768;
+
+const NOT_AHEAD = CONNECTING | OPENING | PAUSED | ENDED | CLOSING | LINGERING | CLOSED | BULKY;
 
 const NOT_UP = CONNECTING | OPENING;
 
@@ -63,8 +68,12 @@ export class EpollConn implements Conn {
   protected readonly loop: EpollLoop;
   protected flags: number;
   private why: CloseReason = CLOSED_LOCAL;
+  /** Bytes of ours stand in the loop's batch. */
+  queued = false;
   private readBytes = READ_LEAST_BYTES;
   protected kept: KeptBytes | null = null;
+  /** Read ahead, and then the owner paused. */
+  private ahead: KeptBytes | null = null;
   private ending: Ending | null = null;
   private opening: Opening | null = null;
   tls: TlsInfo | null = null;
@@ -154,19 +163,30 @@ export class EpollConn implements Conn {
       return false;
     }
     if (start === end) return true;
-    let sent = 0;
-    if ((this.flags & NOT_UP) === 0) {
-      sent = this.transmit(buf, start, end, more);
-      if (sent === end - start) return true;
-      if (sent < 0) {
-        if (!this.mayRetry()) return true;
-        sent = 0;
-      }
+    if ((this.flags & NOT_UP) !== 0) {
+      this.keep(buf, start, end);
+      return false;
     }
-    this.kept = this.loop.keptPool.take();
-    this.kept.append(buf, start + sent, end);
-    if ((this.flags & NOT_UP) === 0) this.arm(this.armed === NOT_ARMED ? EPOLLOUT : this.armed | EPOLLOUT);
+    if (this.enqueue(buf, start, end, more)) return true;
+    if (this.queued) {
+      this.loop.sends.flush();
+      return this.write(buf, start, end, more);
+    }
+    const sent = this.transmit(buf, start, end, more);
+    return sent === end - start || this.sentLess(buf, start, end, sent < 0 ? -this.failure() : sent);
+  }
+
+  /** A send took fewer bytes than it was given, or failed with `-errno`: false when the rest waits for its turn. */
+  sentLess(buf: Buffer, start: number, end: number, sent: number): boolean {
+    if (sent < 0 && !this.mayRetry(-sent)) return true;
+    this.keep(buf, sent < 0 ? start : start + sent, end);
+    this.arm(this.armed === NOT_ARMED ? EPOLLOUT : this.armed | EPOLLOUT);
     return false;
+  }
+
+  private keep(buf: Buffer, start: number, end: number): void {
+    this.kept = this.loop.keptPool.take();
+    this.kept.append(buf, start, end);
   }
 
   pauseRead(): void {
@@ -176,16 +196,23 @@ export class EpollConn implements Conn {
   resumeRead(): void {
     if ((this.flags & PAUSED) === 0) return;
     this.flags &= ~PAUSED;
+    if (this.ahead !== null) this.loop.deferred.push(this);
     if ((this.flags & (NOT_UP | CLOSED)) === 0) this.arm(this.wantedEvents());
   }
 
   shutdownWrite(): void {
     if ((this.flags & NO_WRITES) !== 0) return;
+    this.sendQueued();
     this.flags |= SHUT_WANTED;
-    if (this.kept === null && (this.flags & NOT_UP) === 0) this.sendEnd();
+    if (this.kept === null && (this.flags & (NOT_UP | CLOSED)) === 0) this.sendEnd();
+  }
+
+  private sendQueued(): void {
+    if (this.queued) this.loop.sends.flush();
   }
 
   close(): void {
+    this.sendQueued();
     if ((this.flags & (CLOSED | CLOSING)) !== 0) return;
     if (this.kept === null || (this.flags & (NOT_UP | WRITE_FAILED)) !== 0) {
       this.closeLater(CLOSED_LOCAL);
@@ -198,6 +225,7 @@ export class EpollConn implements Conn {
   }
 
   closeLingering(ms: number): void {
+    this.sendQueued();
     if ((this.flags & (CLOSED | CLOSING | LINGERING)) !== 0) return;
     if ((this.flags & (ENDED | NOT_UP | WRITE_FAILED)) !== 0) {
       this.close();
@@ -211,6 +239,7 @@ export class EpollConn implements Conn {
   }
 
   reset(): void {
+    this.sendQueued();
     if ((this.flags & CLOSED) !== 0) return;
     this.flags |= ABORTED;
     if (this.fd >= 0) this.loop.system.setLingerZero(this.fd);
@@ -288,6 +317,8 @@ export class EpollConn implements Conn {
     } else if ((this.flags & CONNECTED_AT_ONCE) !== 0) {
       this.flags &= ~CONNECTED_AT_ONCE;
       this.onConnected();
+    } else if (this.ahead !== null && (this.flags & PAUSED) === 0) {
+      this.onHeld(this.ahead);
     }
   }
 
@@ -347,13 +378,53 @@ export class EpollConn implements Conn {
 
   // ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Whether the loop may read for it, in the batch of the turn. */
+  get readsAhead(): boolean {
+    return (this.flags & NOT_AHEAD) === 0 && this.ahead === null;
+  }
+
+  /** What the loop has read for it: bytes of `buf` from `start`, 0 at the peer's end, or `-errno`. */
+  onReadAhead(buf: Buffer, start: number, got: number, events: number): void {
+    if ((this.flags & CLOSING) !== 0) return;
+    if (got < 0) {
+      if (got !== -EAGAIN && got !== -EINTR) this.fail(-got);
+      return;
+    }
+    // Since it was read, what came before it in the turn may have paused this one.
+    if ((this.flags & PAUSED) !== 0) {
+      if (got === 0) this.onPausedEvents(events);
+      else this.hold(buf, start, start + got);
+    } else if (got === 0) {
+      this.onEnded(events);
+    } else if ((this.flags & LINGERING) === 0) {
+      if (got === SLOT_BYTES) this.flags |= BULKY;
+      this.owner.onData(this, buf, start, start + got);
+    }
+  }
+
+  private hold(buf: Buffer, start: number, end: number): void {
+    this.ahead = this.loop.keptPool.take();
+    this.ahead.append(buf, start, end);
+  }
+
+  private onHeld(held: KeptBytes): void {
+    this.ahead = null;
+    if ((this.flags & (CLOSING | LINGERING)) === 0) this.owner.onData(this, held.buf, held.start, held.end);
+    this.loop.keptPool.give(held);
+  }
+
   protected onReadable(events: number): void {
+    if (this.ahead !== null) {
+      this.onHeld(this.ahead);
+      return;
+    }
     const loop = this.loop;
     const asked = this.readBytes;
     const got = this.receive(asked);
     if (got > 0) {
       if ((this.flags & LINGERING) !== 0) return;
       this.owner.onData(this, loop.readBuffer, 0, got);
+      if (got < SLOT_BYTES) this.flags &= ~BULKY;
       if (got === asked) this.readBytes = nextReadBytes(asked, got, (this.flags & PAUSED) !== 0);
     } else if (got === 0) {
       this.onEnded(events);
@@ -377,7 +448,7 @@ export class EpollConn implements Conn {
       this.arm((this.armed & EPOLLOUT) | EPOLLRDHUP);
       return;
     }
-    const waiting = this.peek();
+    const waiting = this.ahead === null ? this.peek() : this.ahead.length;
     if (waiting === 0) {
       this.onEnded(events);
     } else if (waiting < 0) {
@@ -418,8 +489,7 @@ export class EpollConn implements Conn {
   // ── writing ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** After a send that failed: true when the bytes are to be kept for later. */
-  private mayRetry(): boolean {
-    const errno = this.failure();
+  private mayRetry(errno: number): boolean {
     if (errno === EAGAIN || errno === EINTR) return true;
     if (this.error === '') this.error = errnoName(errno);
     this.flags |= WRITE_FAILED;
@@ -437,7 +507,7 @@ export class EpollConn implements Conn {
     if (kept !== null) {
       const sent = this.transmit(kept.buf, kept.start, kept.end, false);
       if (sent < 0) {
-        this.mayRetry();
+        this.mayRetry(this.failure());
         return;
       }
       kept.start += sent;
@@ -508,10 +578,15 @@ export class EpollConn implements Conn {
   }
 
   private release(why: CloseReason): void {
+    if (this.queued) this.loop.sends.withdraw(this);
     this.flags |= CLOSED;
     this.why = why;
     this.leave();
     this.dropKept();
+    if (this.ahead !== null) {
+      this.loop.keptPool.give(this.ahead);
+      this.ahead = null;
+    }
     if (this.ending !== null) {
       this.ending.stop();
       this.ending = null;
@@ -546,6 +621,11 @@ export class EpollConn implements Conn {
   /** The same, but of one byte that stays to be read. */
   protected peek(): number {
     return this.loop.system.recv(this.fd, this.loop.readBuffer, 1, MSG_PEEK);
+  }
+
+  /** Leaves the bytes to the batch of this turn; false when they must be sent at once. */
+  protected enqueue(buf: Buffer, start: number, end: number, more: boolean): boolean {
+    return this.loop.sends.add(this, buf, start, end, more);
   }
 
   /** How many bytes were taken, or -1 with `failure()`. */

@@ -18,8 +18,11 @@ import { KeptPool } from './kept-bytes.ts';
 import { openListenSocket } from './listen-fd.ts';
 import { loadOpenSsl, type OpenSsl } from './openssl.ts';
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, Poller } from './poller.ts';
+import { AHEAD_MOST, NOT_READ, ReadBatch, SLOT_BYTES } from './read-batch.ts';
 import { READ_MOST_BYTES } from './read-size.ts';
+import { Ring } from './ring.ts';
 import { familyOf, readSockaddr, writeSockaddr } from './sockaddr.ts';
+import { SendBatch } from './send-batch.ts';
 import { AF_UNIX, EINPROGRESS, errnoName, requireSystem, systemError } from './system.ts';
 import type { System } from './system.ts';
 import { tlsCallbacks, type TlsCallbacks } from './tls-callbacks.ts';
@@ -49,6 +52,8 @@ export class EpollLoop implements Loop {
   /** Shared by all connections: what is read lies here during `onData`. */
   readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(READ_MOST_BYTES);
   readonly keptPool: KeptPool = new KeptPool();
+  readonly sends: SendBatch;
+  private readonly reads: ReadBatch;
   /** Connections with something to tell at the end of the turn. */
   readonly deferred: EpollConn[] = [];
   openConns = 0;
@@ -78,6 +83,9 @@ export class EpollLoop implements Loop {
 
   constructor(options: LoopOptions = {}) {
     this.system = requireSystem();
+    const ring = process.env['NORING'] ? null : Ring.open(this.system.libc);
+    this.reads = new ReadBatch(this.system, ring);
+    this.sends = new SendBatch(this.system, ring);
     this.clock = options.clock ?? new Clock();
     this.timers = new TimerWheel(this.clock);
     this.ledger = options.ledger ?? noLedger;
@@ -303,15 +311,51 @@ export class EpollLoop implements Loop {
     const poller = this.poller;
     const count = poller.wait(this.waitMs());
     this.clock.refresh();
+    this.sends.isOpen = true;
     let worked = false;
-    for (let i = 0; i < count && this.running; i++) {
+    for (let first = 0; first < count && this.running; first += AHEAD_MOST) {
+      const last = Math.min(count, first + AHEAD_MOST);
+      if (last - first > 1) this.readAhead(first, last);
+      else this.reads.got[0] = NOT_READ;
+      if (this.handle(first, last)) worked = true;
+      this.sends.flush();
+    }
+    const firedBefore = this.timers.fired;
+    if (this.running) this.timers.advance(this.clock.now);
+    if (this.deferred.length > 0) this.settleDeferred();
+    if (this.turnEnds.length > 0) this.runTurnEnds();
+    this.sends.isOpen = false;
+    this.sends.flush();
+    return worked || this.timers.fired !== firedBefore;
+  }
+
+  private readAhead(first: number, last: number): void {
+    const { poller, reads, slots } = this;
+    for (let i = first; i < last; i++) {
+      const generation = poller.eventGeneration(i);
+      reads.got[i - first] = NOT_READ;
+      if (generation <= 0 || poller.events(i) !== EPOLLIN) continue;
+      const conn = slots[poller.eventFd(i)]!;
+      if (conn !== null && conn.generation === generation && conn.readsAhead) reads.read(i - first, conn.fd);
+    }
+    reads.finish(last - first);
+  }
+
+  /** Events `first … last` of the batch; true when there was more than node's. */
+  private handle(first: number, last: number): boolean {
+    const { poller, reads } = this;
+    let worked = false;
+    for (let i = first; i < last && this.running; i++) {
       const generation = poller.eventGeneration(i);
       const fd = poller.eventFd(i);
       if (generation > 0) {
         const conn = this.slots[fd]!;
-        // An event of a descriptor that was closed earlier in this batch, and perhaps given to another, is nobody's.
-        if (conn !== null && conn.generation === generation) conn.onEvents(poller.events(i));
         worked = true;
+        // An event of a descriptor that was closed earlier in this batch, and perhaps given to another, is nobody's.
+        if (conn === null || conn.generation !== generation) continue;
+        const got = reads.got[i - first]!;
+        if (got === NOT_READ) conn.onEvents(poller.events(i));
+        else conn.onReadAhead(reads.arena, (i - first) * SLOT_BYTES, got, EPOLLIN);
       } else if (generation === HOST) {
         this.hostReady = true;
       } else {
@@ -319,11 +363,7 @@ export class EpollLoop implements Loop {
         worked = true;
       }
     }
-    const firedBefore = this.timers.fired;
-    if (this.running) this.timers.advance(this.clock.now);
-    if (this.deferred.length > 0) this.settleDeferred();
-    if (this.turnEnds.length > 0) this.runTurnEnds();
-    return worked || this.timers.fired !== firedBefore;
+    return worked;
   }
 
   private waitMs(): number {

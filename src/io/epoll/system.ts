@@ -138,6 +138,12 @@ export class System {
     return this.libc.recv(fd, this.recentPointer(buf), end, flags);
   }
 
+  /** As `recv`, into the `length` bytes at `start`. */
+  recvAt(fd: number, buf: Uint8Array, start: number, length: number): number {
+    checkRange(buf, start, start + length);
+    return this.libc.recv(fd, this.recentPointer(buf) + start, length, 0);
+  }
+
   /** Where bytes `start … end` of a buffer begin, for OpenSSL, which makes its own system calls. */
   range(buf: Uint8Array, start: number, end: number): number {
     checkRange(buf, start, end);
