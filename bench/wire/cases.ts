@@ -26,9 +26,11 @@ export interface WireCase {
   readonly headers: 'plain' | 'browser';
   /** Bytes of a POST body or of a WebSocket message; 0 makes it a GET. */
   readonly uploadBytes: number;
+  /** The warm-up's length as a multiple of the usual: where requests are few, a JIT needs more time to see as many. */
+  readonly warmUp: number;
 }
 
-const PLAIN = { road: 'http', load: 'keep-alive', streams: 1, headers: 'plain', uploadBytes: 0 } as const;
+const PLAIN = { road: 'http', load: 'keep-alive', streams: 1, headers: 'plain', uploadBytes: 0, warmUp: 1 } as const;
 
 const small = (connections: number): WireCase => ({
   ...PLAIN, name: `small-${connections}`, path: '/small', connections,
@@ -66,7 +68,7 @@ export const CASES: readonly WireCase[] = [
   { ...PLAIN, name: 'tls-small', title: 'TLS 1.3, 68 bytes down, 64 connections', road: 'tls', connections: 64, path: '/small' },
   {
     ...PLAIN, name: 'tls-new', title: 'TLS 1.3, each request on a new connection with a full handshake, 16 at one time',
-    road: 'tls', load: 'new', connections: 16, path: '/small',
+    road: 'tls', load: 'new', connections: 16, path: '/small', warmUp: 5,
   },
   streams('h2-small', 'h2', 'HTTP/2 → HTTP/1.1, 68 bytes down'),
   { ...PLAIN, name: 'h1-to-h2', title: 'HTTP/1.1 → HTTP/2, 68 bytes down, 64 connections', road: 'h1-to-h2', connections: 64, path: '/small' },

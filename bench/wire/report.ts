@@ -68,8 +68,14 @@ const CASE_HEAD = [
   `requests/s to ${REFERENCE}`, `CPU to ${REFERENCE}`, 'errors',
 ];
 
-function failureLines(failures: Readonly<Record<string, string>>): string {
-  return Object.entries(failures).map(([name, reason]) => `\n- ${name} has no figures: ${reason.split('\n')[0]}`).join('');
+/** One line for each reason, with all who have it. */
+export function failureLines(failures: Readonly<Record<string, string>>): string {
+  const byReason = new Map<string, string[]>();
+  for (const [name, text] of Object.entries(failures)) {
+    const reason = text.split('\n', 1)[0] ?? '';
+    byReason.set(reason, [...byReason.get(reason) ?? [], name]);
+  }
+  return [...byReason].map(([reason, names]) => `\n- Without figures: ${names.join(', ')} (${reason})`).join('');
 }
 
 export function caseReport(result: CaseResult): string {

@@ -3,10 +3,10 @@
 
 import { join } from 'node:path';
 import type { WireCase } from './cases.ts';
+import type { CertificateFiles } from './certificate.ts';
 import { startContender } from './contenders.ts';
 import type { Contender, Running } from './contenders.ts';
 import { errorCount, loadLacks, loadName, runLoad } from './load.ts';
-import type { CertificateFiles } from './certificate.ts';
 import type { Target } from './load.ts';
 import { probe } from './probe.ts';
 import { readCost, resetPeak } from './process-cost.ts';
@@ -88,7 +88,7 @@ async function startAll(
       const wrong = await probe(wire, one.port);
       if (wrong === null) {
         running.push(one);
-        await runLoad(wire, target(one, bench), bench.warmUpSeconds);
+        await runLoad(wire, target(one, bench), bench.warmUpSeconds * wire.warmUp);
       } else {
         failures[contender.name] = `${wrong}; ${one.child.output}`;
         await one.child.stop();

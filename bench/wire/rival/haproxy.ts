@@ -1,10 +1,10 @@
 // HAProxy as a rival: one thread, keep-alive both ways, no log.
 
 import type { Place } from '../place.ts';
-import { isHttp2In, isHttp2Out } from '../place.ts';
+import { RIVAL_SUITE, isHttp2In, isHttp2Out } from '../place.ts';
 
 function bind({ road, port, certificate }: Place): string {
-  const tls = road === 'tls' ? ` ssl crt ${certificate.both} ssl-min-ver TLSv1.3` : '';
+  const tls = road === 'tls' ? ` ssl crt ${certificate.both} ssl-min-ver TLSv1.3 ciphersuites ${RIVAL_SUITE}` : '';
   return `bind 127.0.0.1:${port} backlog 4096${tls}${isHttp2In(road) ? ' proto h2' : ''}`;
 }
 

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Road } from '../cases.ts';
 import type { Place } from '../place.ts';
-import { isHttp2In, isHttp2Out } from '../place.ts';
+import { RIVAL_SUITE, isHttp2In, isHttp2Out } from '../place.ts';
 
 /** Started by root, nginx would give its worker to a user who may not read the run's directory. */
 export const NGINX_USER = process.getuid?.() === 0 ? 'user root;\n' : '';
@@ -58,6 +58,7 @@ function listen({ port, road, certificate }: Place): string {
   if (road !== 'tls') return `listen 127.0.0.1:${port} backlog=4096;`;
   return `listen 127.0.0.1:${port} ssl backlog=4096;
     ssl_protocols TLSv1.3;
+    ssl_conf_command Ciphersuites ${RIVAL_SUITE};
     ssl_certificate ${certificate.cert};
     ssl_certificate_key ${certificate.key};`;
 }
