@@ -82,7 +82,7 @@ export function caseReport(result: CaseResult): string {
   const reference = result.rounds[REFERENCE];
   const measured = Object.entries(result.rounds).filter(([, rounds]) => rounds.length > 0);
   const rows = measured.map(([name, rounds]) => caseRow(name, rounds, reference));
-  return `### ${result.name}: ${result.title}; load by ${result.load}\n\n${table(CASE_HEAD, rows)}\n${failureLines(result.failures)}`;
+  return `### ${result.name}: ${result.title}; load by ${result.load}\n\n${rows.length === 0 ? '' : `${table(CASE_HEAD, rows)}\n`}${failureLines(result.failures)}`;
 }
 
 /** Medians over the rounds: bytes of one connection. */
