@@ -11,7 +11,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 
 import type { Listener, Loop } from '../../src/io/conn.ts';
-import { contextCounts } from '../../src/io/epoll/tls-context.ts';
+import { aliveInOpenSsl } from '../../src/io/epoll/openssl.ts';
 import type { ServerTls } from '../../src/security/tls-settings.ts';
 import { makeCertificate } from '../support/certificates.ts';
 import { LOCALHOST, onEachEngine } from '../support/engines.ts';
@@ -369,7 +369,7 @@ t.test('epoll: settings that are replaced leave no context behind', async (t) =>
   const { createLoop } = await import('../../src/io/engine.ts');
   const loop = createLoop('epoll');
   loop.run();
-  const before = contextCounts.made - contextCounts.freed;
+  const before = aliveInOpenSsl.contexts;
   for (let i = 0; i < 50; i++) {
     const [server, outgoing] = [serverTls(), clientTls()];
     const { listener, served } = await serve(loop, server);
@@ -385,5 +385,5 @@ t.test('epoll: settings that are replaced leave no context behind', async (t) =>
     await new Promise<void>((resolve) => listener.stop(resolve));
   }
   loop.stop();
-  t.equal(contextCounts.made - contextCounts.freed, before);
+  t.equal(aliveInOpenSsl.contexts, before);
 });
