@@ -57,6 +57,7 @@ export class TunnelHost {
     stream.on('error', () => undefined);
     if (waiting !== undefined) {
       this.waiting.delete(target);
+      stream.on('readable', () => undefined); // Node's server gives a direction up that nobody listens to
       waiting({ stream, headers, session: stream.session as ServerHttp2Session });
     } else if (target.startsWith('/echo')) {
       stream.respond({ ':status': 200 });
