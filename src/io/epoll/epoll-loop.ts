@@ -83,7 +83,7 @@ export class EpollLoop implements Loop {
 
   constructor(options: LoopOptions = {}) {
     this.system = requireSystem();
-    const ring = process.env['NORING'] ? null : Ring.open(this.system.libc);
+    const ring = Ring.open(this.system.libc);
     this.reads = new ReadBatch(this.system, ring);
     this.sends = new SendBatch(this.system, ring);
     this.clock = options.clock ?? new Clock();

@@ -28,7 +28,6 @@ const PARAMS_BYTES = 120;
 const PARAM_SQ_ENTRIES = 0;
 const PARAM_CQ_ENTRIES = 4;
 const PARAM_FEATURES = 20;
-const SQ_HEAD = 40;
 const SQ_TAIL = 44;
 const SQ_ARRAY = 64;
 const CQ_HEAD = 80;
@@ -47,7 +46,6 @@ export class Ring {
   private readonly libc: Libc;
   private readonly words: Int32Array;
   private readonly entries: Int32Array;
-  private readonly sqHead: number;
   private readonly sqTail: number;
   private readonly cqHead: number;
   private readonly cqTail: number;
@@ -61,7 +59,6 @@ export class Ring {
     this.fd = fd;
     this.words = new Int32Array(rings);
     this.entries = new Int32Array(entries);
-    this.sqHead = params.readUInt32LE(SQ_HEAD) / WORD;
     this.sqTail = params.readUInt32LE(SQ_TAIL) / WORD;
     this.cqHead = params.readUInt32LE(CQ_HEAD) / WORD;
     this.cqTail = params.readUInt32LE(CQ_TAIL) / WORD;
