@@ -6,19 +6,17 @@
 // What carries the bytes (the system's own calls here, TLS in `tls-conn.ts`) is a handful of methods at the end.
 // Reading and ending are told by flags. The descriptor is closed as soon as it may be; `onClose` comes from the loop.
 
-import type { Address } from '../../core/address.ts';
 import type { TlsInfo } from '../../core/tls-info.ts';
 import type { CloseReason, Conn, ConnFacts, ConnOwner, Opening, Preamble } from '../conn.ts';
 import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET, PREAMBLE_MORE, PREAMBLE_MOST_BYTES } from '../conn.ts';
 import { Ending } from '../ending.ts';
 import type { EpollLoop } from './epoll-loop.ts';
+import { EpollSocket } from './epoll-socket.ts';
 import type { KeptBytes } from './kept-bytes.ts';
 import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './poller.ts';
-import { originalDestination } from './original-destination.ts';
-import { nextReadBytes, READ_LEAST_BYTES } from './read-size.ts';
 import { SLOT_BYTES } from './read-batch.ts';
-import { ipv4Text, isMappedIpv4, readSockaddr } from './sockaddr.ts';
-import { AF_INET, AF_INET6, EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName, MSG_MORE, MSG_PEEK } from './system.ts';
+import { nextReadBytes, READ_LEAST_BYTES } from './read-size.ts';
+import { EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName, MSG_MORE, MSG_PEEK } from './system.ts';
 
 const CONNECTING = 1;
 export const PAUSED = 2;
@@ -44,110 +42,43 @@ export const ABORTED = 4096;
 const END_WAITS = 8192;
 /** The connection's first bytes are looked at and left where they are: the first part of the opening. */
 const PREAMBLE = 16384;
-/** Much comes in: it is read into the loop's large buffer. */
+/** Much comes in: it is read into the loop's large buffer, one connection after the other. */
 const BULKY = 32768;
 
-const NOT_AHEAD = CONNECTING | OPENING | PAUSED | ENDED | CLOSING | LINGERING | CLOSED | BULKY;
-
 const NOT_UP = CONNECTING | OPENING;
-
+const NOT_AHEAD = NOT_UP | PAUSED | ENDED | CLOSING | LINGERING | CLOSED | BULKY;
 const NO_WRITES = SHUT_WANTED | CLOSING | LINGERING | CLOSED | WRITE_FAILED;
 
 /** `armed` of a descriptor that epoll does not know. */
 export const NOT_ARMED = -1;
 
-export class EpollConn implements Conn {
+export class EpollConn extends EpollSocket implements Conn {
   owner: ConnOwner;
   readonly id: number;
   error = '';
-  fd: number;
   /** Tags this connection's events; the number of a closed descriptor may already be another connection's. */
   readonly generation: number;
   /** The events that epoll watches for, or NOT_ARMED. */
   armed = NOT_ARMED;
-  protected readonly loop: EpollLoop;
   protected flags: number;
-  private why: CloseReason = CLOSED_LOCAL;
-  /** Bytes of ours stand in the loop's batch. */
+  /** Bytes of ours stand in the batch of this turn. */
   queued = false;
+  private why: CloseReason = CLOSED_LOCAL;
   private readBytes = READ_LEAST_BYTES;
   protected kept: KeptBytes | null = null;
-  /** Read ahead, and then the owner paused. */
+  /** Read ahead before the owner paused. */
   private ahead: KeptBytes | null = null;
   private ending: Ending | null = null;
   private opening: Opening | null = null;
   tls: TlsInfo | null = null;
   facts: ConnFacts | null = null;
-  private remote: string | null = null;
-  private remoteIpv4 = 0;
-  private local: Address | null = null;
-  /** `local` is not the socket's own. */
-  private restored = false;
-  remotePort = 0;
 
   constructor(loop: EpollLoop, owner: ConnOwner, fd: number, connecting: boolean) {
-    this.loop = loop;
+    super(loop, fd);
     this.owner = owner;
     this.id = loop.takeId();
-    this.fd = fd;
     this.generation = loop.takeGeneration();
     this.flags = connecting ? CONNECTING : 0;
-  }
-
-  // ── addresses ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Takes the peer from the address that `accept` left; text is made when somebody asks. */
-  setPeer(sockaddr: Buffer, length: number): void {
-    const family = length >= 16 ? sockaddr.readUInt16LE(0) : 0;
-    if (family === AF_INET || (family === AF_INET6 && isMappedIpv4(sockaddr))) {
-      this.remoteIpv4 = sockaddr.readInt32BE(family === AF_INET ? 4 : 20);
-      this.remotePort = sockaddr.readUInt16BE(2);
-    } else {
-      this.setRemote(readSockaddr(sockaddr, length));
-    }
-  }
-
-  setRemote(address: Address): void {
-    if (address.kind === 'ip') {
-      this.remote = address.host;
-      this.remotePort = address.port;
-    } else {
-      this.remote = address.path;
-    }
-  }
-
-  get remoteAddress(): string {
-    this.remote ??= ipv4Text(this.remoteIpv4);
-    return this.remote;
-  }
-
-  get localAddress(): string {
-    const local = this.localName();
-    return local === null ? '' : local.kind === 'ip' ? local.host : local.path;
-  }
-
-  get localPort(): number {
-    const local = this.localName();
-    return local !== null && local.kind === 'ip' ? local.port : 0;
-  }
-
-  readdress(remoteAddress: string, remotePort: number, localAddress: string, localPort: number): void {
-    this.remote = remoteAddress;
-    this.remotePort = remotePort;
-    this.local = { kind: 'ip', host: localAddress, port: localPort };
-    this.restored = true;
-  }
-
-  get originalDestination(): Address | null {
-    return this.restored ? this.local : originalDestination(this.loop.system, this.fd);
-  }
-
-  private localName(): Address | null {
-    if (this.local === null && this.fd >= 0) {
-      const system = this.loop.system;
-      if (system.sockName(this.fd) >= 0) this.local = readSockaddr(system.sockaddr, system.sockaddrLength);
-    }
-    return this.local;
   }
 
   // ── what the owner may do ──────────────────────────────────────────────────────────────────────────────────
@@ -169,6 +100,7 @@ export class EpollConn implements Conn {
     }
     if (this.enqueue(buf, start, end, more)) return true;
     if (this.queued) {
+      // What went into the batch goes first; the socket may turn out to be full by it.
       this.loop.sends.flush();
       return this.write(buf, start, end, more);
     }
@@ -178,10 +110,16 @@ export class EpollConn implements Conn {
 
   /** A send took fewer bytes than it was given, or failed with `-errno`: false when the rest waits for its turn. */
   sentLess(buf: Buffer, start: number, end: number, sent: number): boolean {
+    if ((this.flags & CLOSED) !== 0) return true;
     if (sent < 0 && !this.mayRetry(-sent)) return true;
     this.keep(buf, sent < 0 ? start : start + sent, end);
     this.arm(this.armed === NOT_ARMED ? EPOLLOUT : this.armed | EPOLLOUT);
     return false;
+  }
+
+  /** What stands in the batch goes before what comes now. */
+  private sendQueued(): void {
+    if (this.queued) this.loop.sends.flush();
   }
 
   private keep(buf: Buffer, start: number, end: number): void {
@@ -205,10 +143,6 @@ export class EpollConn implements Conn {
     this.sendQueued();
     this.flags |= SHUT_WANTED;
     if (this.kept === null && (this.flags & (NOT_UP | CLOSED)) === 0) this.sendEnd();
-  }
-
-  private sendQueued(): void {
-    if (this.queued) this.loop.sends.flush();
   }
 
   close(): void {
@@ -318,7 +252,7 @@ export class EpollConn implements Conn {
       this.flags &= ~CONNECTED_AT_ONCE;
       this.onConnected();
     } else if (this.ahead !== null && (this.flags & PAUSED) === 0) {
-      this.onHeld(this.ahead);
+      this.tellAhead(this.ahead);
     }
   }
 
@@ -353,7 +287,7 @@ export class EpollConn implements Conn {
 
   private onPreamble(preamble: Preamble, events: number): void {
     const { system, readBuffer } = this.loop;
-    const got = system.recv(this.fd, readBuffer, PREAMBLE_MOST_BYTES, MSG_PEEK);
+    const got = system.recv(this.fd, readBuffer, 0, PREAMBLE_MOST_BYTES, MSG_PEEK);
     if (got < 0) {
       const errno = system.errno();
       if (errno !== EAGAIN && errno !== EINTR) this.fail(errno);
@@ -367,7 +301,7 @@ export class EpollConn implements Conn {
       return;
     }
     // They are there, so one call takes them all.
-    if (length > 0 && system.recv(this.fd, readBuffer, length, 0) !== length) {
+    if (length > 0 && system.recv(this.fd, readBuffer, 0, length, 0) !== length) {
       this.fail(ECONNRESET);
       return;
     }
@@ -378,44 +312,39 @@ export class EpollConn implements Conn {
 
   // ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Whether the loop may read for it, in the batch of the turn. */
+  /** Whether the loop may read for it, together with others. */
   get readsAhead(): boolean {
     return (this.flags & NOT_AHEAD) === 0 && this.ahead === null;
   }
 
-  /** What the loop has read for it: bytes of `buf` from `start`, 0 at the peer's end, or `-errno`. */
-  onReadAhead(buf: Buffer, start: number, got: number, events: number): void {
-    if ((this.flags & CLOSING) !== 0) return;
+  /** What the loop has read for it: `got` bytes of `buf` from `start`, 0 at the peer's end, or `-errno`. */
+  onReadAhead(buf: Buffer, start: number, got: number): void {
+    // Since it was read, what came before it in the turn may have closed or paused this one.
+    if ((this.flags & (CLOSING | CLOSED)) !== 0) return;
     if (got < 0) {
       if (got !== -EAGAIN && got !== -EINTR) this.fail(-got);
-      return;
-    }
-    // Since it was read, what came before it in the turn may have paused this one.
-    if ((this.flags & PAUSED) !== 0) {
-      if (got === 0) this.onPausedEvents(events);
-      else this.hold(buf, start, start + got);
     } else if (got === 0) {
-      this.onEnded(events);
+      if ((this.flags & PAUSED) !== 0) this.onPausedEvents(EPOLLIN);
+      else this.onEnded(EPOLLIN);
+    } else if ((this.flags & PAUSED) !== 0) {
+      this.ahead = this.loop.keptPool.take();
+      this.ahead.append(buf, start, start + got);
     } else if ((this.flags & LINGERING) === 0) {
       if (got === SLOT_BYTES) this.flags |= BULKY;
       this.owner.onData(this, buf, start, start + got);
     }
   }
 
-  private hold(buf: Buffer, start: number, end: number): void {
-    this.ahead = this.loop.keptPool.take();
-    this.ahead.append(buf, start, end);
-  }
-
-  private onHeld(held: KeptBytes): void {
+  /** The owner reads on. */
+  private tellAhead(ahead: KeptBytes): void {
     this.ahead = null;
-    if ((this.flags & (CLOSING | LINGERING)) === 0) this.owner.onData(this, held.buf, held.start, held.end);
-    this.loop.keptPool.give(held);
+    if ((this.flags & (CLOSING | LINGERING)) === 0) this.owner.onData(this, ahead.buf, ahead.start, ahead.end);
+    this.loop.keptPool.give(ahead);
   }
 
   protected onReadable(events: number): void {
     if (this.ahead !== null) {
-      this.onHeld(this.ahead);
+      this.tellAhead(this.ahead);
       return;
     }
     const loop = this.loop;
@@ -578,15 +507,13 @@ export class EpollConn implements Conn {
   }
 
   private release(why: CloseReason): void {
-    if (this.queued) this.loop.sends.withdraw(this);
     this.flags |= CLOSED;
+    this.sendQueued();
     this.why = why;
     this.leave();
     this.dropKept();
-    if (this.ahead !== null) {
-      this.loop.keptPool.give(this.ahead);
-      this.ahead = null;
-    }
+    if (this.ahead !== null) this.loop.keptPool.give(this.ahead);
+    this.ahead = null;
     if (this.ending !== null) {
       this.ending.stop();
       this.ending = null;
@@ -615,12 +542,12 @@ export class EpollConn implements Conn {
 
   /** Reads into the loop's buffer: how many bytes, 0 at the peer's end, or -1 with `failure()`. */
   protected receive(most: number): number {
-    return this.loop.system.recv(this.fd, this.loop.readBuffer, most, 0);
+    return this.loop.system.recv(this.fd, this.loop.readBuffer, 0, most, 0);
   }
 
   /** The same, but of one byte that stays to be read. */
   protected peek(): number {
-    return this.loop.system.recv(this.fd, this.loop.readBuffer, 1, MSG_PEEK);
+    return this.loop.system.recv(this.fd, this.loop.readBuffer, 0, 1, MSG_PEEK);
   }
 
   /** Leaves the bytes to the batch of this turn; false when they must be sent at once. */

@@ -40,6 +40,7 @@ export interface Libc {
   /** The memory of a mapping, which must outlive every use of it. */
   view(pointer: number, length: number): ArrayBuffer;
   syscall(...numberAndArguments: number[]): number;
+  munmap(address: number, length: number): number;
   mmap(...addressLengthProtectionFlagsFdOffset: number[]): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epfd: number, op: number, fd: number, event: number): number;
@@ -89,6 +90,7 @@ function bound(koffi: Koffi): Libc {
     view: (pointer, length) => koffi.view(BigInt(pointer), length),
     syscall: lib.func('long syscall(long, long, uintptr_t, long, long, long, long)'),
     mmap: lib.func('intptr_t mmap(uintptr_t, size_t, int, int, int, int64)'),
+    munmap: lib.func('int munmap(uintptr_t, size_t)'),
     epoll_create1: lib.func('int epoll_create1(int)'),
     epoll_ctl: lib.func('int epoll_ctl(int, int, int, uintptr_t)'),
     epoll_wait: lib.func('int epoll_wait(int, uintptr_t, int, int)'),

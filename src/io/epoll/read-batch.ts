@@ -12,36 +12,42 @@ export const SLOT_BYTES = 8 * 1024;
 export const NOT_READ = -0x10000;
 
 export class ReadBatch {
+  /** Slot i lies here from `i * SLOT_BYTES`. */
   readonly arena: Buffer = Buffer.allocUnsafeSlow(AHEAD_MOST * SLOT_BYTES);
-  /** Bytes received, 0 at the peer's end, `-errno`, or NOT_READ. */
+  /** Of each slot: bytes received, 0 at the peer's end, `-errno`, or NOT_READ. */
   readonly got = new Int32Array(AHEAD_MOST);
   private readonly system: System;
-
   private readonly ring: Ring | null;
-  private readonly pointer: number;
-  private count = 0;
+  private onRing = 0;
 
   constructor(system: System, ring: Ring | null) {
     this.system = system;
     this.ring = ring;
-    this.pointer = system.libc.pointer(this.arena);
   }
 
+  skip(slot: number): void {
+    this.got[slot] = NOT_READ;
+  }
+
+  /** The result stands in `got` after `finish`. */
   read(slot: number, fd: number): void {
-    if (this.ring !== null) {
-      this.ring.recv(slot, fd, this.pointer + slot * SLOT_BYTES, SLOT_BYTES);
-      this.count++;
+    const start = slot * SLOT_BYTES;
+    if (this.ring !== null && this.ring.works) {
+      this.ring.recv(slot, fd, this.arena, start, start + SLOT_BYTES);
       this.got[slot] = 0;
+      this.onRing++;
       return;
     }
-    const got = this.system.recvAt(fd, this.arena, slot * SLOT_BYTES, SLOT_BYTES);
+    const got = this.system.recv(fd, this.arena, start, start + SLOT_BYTES, 0);
     this.got[slot] = got < 0 ? -this.system.errno() : got;
   }
 
-  finish(n: number): void {
-    if (this.count === 0 || this.ring === null) return;
-    this.ring.submit();
-    this.count = 0;
-    for (let i = 0; i < n; i++) if (this.got[i] !== NOT_READ) this.got[i] = this.ring.results[i]!;
+  /** Ends the reads of slots 0 … `slots` - 1. */
+  finish(slots: number): void {
+    const { ring, got } = this;
+    if (this.onRing === 0 || ring === null) return;
+    this.onRing = 0;
+    ring.submit();
+    for (let i = 0; i < slots; i++) if (got[i] !== NOT_READ) got[i] = ring.results[i]!;
   }
 }
