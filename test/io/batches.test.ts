@@ -12,19 +12,12 @@ import { EpollLoop } from '../../src/io/epoll/epoll-loop.ts';
 import { Ring } from '../../src/io/epoll/ring.ts';
 import { BATCHED_MOST_BYTES } from '../../src/io/epoll/send-batch.ts';
 import { requireSystem } from '../../src/io/epoll/system.ts';
-import { engines, serve, turns } from '../support/engines.ts';
+import { engines, hasRing, serve, turns } from '../support/engines.ts';
 import { Recorder } from '../support/recorder.ts';
 
 const noEpoll = !engines.includes('epoll') && 'needs system calls';
 
-/** Whether this kernel gives us a ring. */
-function hasRing(): boolean {
-  const ring = Ring.open(requireSystem());
-  ring?.close();
-  return ring !== null;
-}
-
-const noRing = noEpoll || (!hasRing() && 'no io_uring here');
+const noRing = noEpoll || (!hasRing && 'no io_uring here');
 
 type BatchTest = (t: Test, loop: EpollLoop) => Promise<void>;
 
