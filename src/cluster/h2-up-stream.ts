@@ -15,6 +15,7 @@ import { RESPONSE_HEAD } from '../http/h2-response-head.ts';
 import { H2Stream } from '../http/h2-stream.ts';
 import * as S from '../observe/stat-names.ts';
 import type { H2Up } from './h2-up.ts';
+import { SentBytes } from './sent-bytes.ts';
 
 const EMPTY = Buffer.alloc(0);
 const MAX_FREE = 1024;
@@ -34,8 +35,7 @@ export class H2UpStream extends H2Stream implements UpStream {
   /** Of the answer: any part of it has come; its final head has. */
   private answered = false;
   private headDone = false;
-  /** Something of the request beyond its head was sent. */
-  private bodySent = false;
+  private readonly sent: SentBytes = new SentBytes();
   /** Answers to HEAD, 204 and 304: no payload may follow. */
   private bodiless = false;
   /** Payload bytes that content-length still promises; -1 without one. */
@@ -66,8 +66,9 @@ export class H2UpStream extends H2Stream implements UpStream {
   writeData(buf: Buffer, start: number, end: number, last: boolean): boolean {
     const { h2 } = this.up;
     const trailers = last ? this.stream!.reqTrailers : null;
-    this.bodySent = true;
+    if (!this.answered) this.sent.add(buf, start, end);
     if (trailers === null || trailers.count + trailers.pairs.length === 0) return h2.sendData(this, buf, start, end, last);
+    this.sent.lose();
     h2.sendData(this, buf, start, end, false);
     this.trailersOut = trailers;
     if (this.queue.length > 0) {
@@ -189,7 +190,7 @@ export class H2UpStream extends H2Stream implements UpStream {
       this.letGo();
       const refused = byPeer && code === REFUSED_STREAM && !this.answered;
       if (refused) up.refused();
-      if (refused && !this.bodySent) stream.upRefused(REFUSED);
+      if (refused && !this.sent.lost) stream.upRefused(REFUSED, this.sent.copy());
       else stream.upReset(refused ? REFUSED : this.faultOf(byPeer));
     }
     this.giveBack();
@@ -228,7 +229,7 @@ export class H2UpStream extends H2Stream implements UpStream {
     this.clearWire();
     this.answered = false;
     this.headDone = false;
-    this.bodySent = false;
+    this.sent.clear();
     this.bodiless = false;
     this.contentLeft = -1;
     this.trailersOut = null;
