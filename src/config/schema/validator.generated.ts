@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate10;
 
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"type":"object","properties":{"certificates":{"type":"array","items":{"type":"object","properties":{"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"type":"string","format":"name"},"requireClientCertificate":{"type":"boolean"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"sessionTicketKeys":{"type":"array","items":{"type":"string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"type":"boolean"},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"filters":{"type":"array","items":{"type":"object","properties":{"grpcWeb":{"type":"object","properties":{},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1}]}},"idleTimeout":{"type":"string","format":"duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"type":"object","properties":{"ca":{"type":"string","format":"name"},"serverName":{"type":"string","format":"authority"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"insecureSkipVerify":{"type":"boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"$schema":{"type":"string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"type":"boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"type":"object","properties":{"address":{"type":"string","format":"listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"type":"string","format":"duration"},"watch":{"type":"boolean"},"listeners":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"address":{"type":"string","format":"listenAddress"},"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"type":"object","properties":{"certificates":{"type":"array","items":{"type":"object","properties":{"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"type":"string","format":"name"},"requireClientCertificate":{"type":"boolean"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"sessionTicketKeys":{"type":"array","items":{"type":"string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"type":"boolean"},"http":{"type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"type":"boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"type":"boolean"},"mergeSlashes":{"type":"boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"type":["integer","string"],"minimum":0,"format":"size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"type":["integer","string"],"minimum":0,"format":"size"},"acceptHttp10":{"type":"boolean"},"timeouts":{"type":"object","properties":{"idle":{"type":"string","format":"duration"},"requestHeaders":{"type":"string","format":"duration"},"request":{"type":"string","format":"duration"},"streamIdle":{"type":"string","format":"duration"}},"required":[],"additionalProperties":false},"http2":{"type":"object","properties":{"maxConcurrentStreams":{"type":"integer","minimum":1,"maximum":2147483647},"initialStreamWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"initialConnectionWindow":{"type":["integer","string"],"minimum":0,"format":"size"},"keepAliveInterval":{"type":"string","format":"duration"},"keepAliveTimeout":{"type":"string","format":"duration"},"maxOutboundFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxOutboundControlFrames":{"type":"integer","minimum":1,"maximum":2147483647},"maxConsecutiveEmptyFrames":{"type":"integer","minimum":0,"maximum":2147483647},"maxPriorityFramesPerStream":{"type":"integer","minimum":0,"maximum":2147483647},"maxWindowUpdatesPerDataFrame":{"type":"integer","minimum":1,"maximum":2147483647},"maxContinuationFrames":{"type":"integer","minimum":0,"maximum":2147483647},"prematureResetStreams":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"requestId":{"type":"object","properties":{"generate":{"type":"boolean"},"preserveExternal":{"type":"boolean"}},"required":[],"additionalProperties":false},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"filters":{"type":"array","items":{"type":"object","properties":{"grpcWeb":{"type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}},"virtualHosts":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"routes":{"type":"array","items":{"$ref":"#/definitions/route"}}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1}]}},"idleTimeout":{"type":"string","format":"duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"type":"array","items":{"type":"object","properties":{"path":{"type":"string","format":"name"},"format":{"type":"string"},"json":{"type":"object"},"filter":{"type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"type":"object","properties":{"ca":{"type":"string","format":"name"},"serverName":{"type":"string","format":"authority"},"subjectAltNames":{"type":"array","items":{"type":"object","properties":{"dns":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"uri":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]},"ip":{"anyOf":[{"type":"string","format":"name"},{"type":"object","properties":{"exact":{"type":"string","format":"name"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"}},"required":[],"additionalProperties":false}]}},"required":[],"additionalProperties":false}},"cert":{"type":"string","format":"name"},"key":{"type":"string","format":"name"},"insecureSkipVerify":{"type":"boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"type":"string","format":"duration"},"loadBalancing":{"type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"type":"object","properties":{"idleTimeout":{"type":"string","format":"duration"},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false},"circuitBreakers":{"type":"object","properties":{"maxConnections":{"type":"integer","minimum":0,"maximum":2147483647},"maxPendingRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRequests":{"type":"integer","minimum":0,"maximum":2147483647},"maxRetries":{"type":"integer","minimum":0,"maximum":2147483647}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false,"definitions":{"route":{"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false}}};
 const schema12 = {"type":"object","properties":{"name":{"type":"string","format":"name"},"match":{"type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"type":"string","format":"path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"type":"string","format":"regex"},"template":{"type":"string","format":"template"},"connect":{"type":"boolean"},"caseSensitive":{"type":"boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"anyOf":[{"type":"string"},{"type":"object","properties":{"exact":{"type":"string"},"prefix":{"type":"string","format":"name"},"suffix":{"type":"string","format":"name"},"contains":{"type":"string","format":"name"},"regex":{"type":"string","format":"regex"},"range":{"type":"object","properties":{"start":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991},"end":{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}},"required":["start","end"],"additionalProperties":false},"present":{"type":"boolean"},"invert":{"type":"boolean"}},"required":[],"additionalProperties":false}]}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"type":"object","properties":{"clientCertificate":{"type":"boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"type":"object","properties":{"cluster":{"type":"string","format":"name"},"clusters":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string","format":"name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false},"minItems":1},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"type":"string","format":"duration"},"idleTimeout":{"type":"string","format":"duration"},"grpcTimeoutHeaderMax":{"type":"string","format":"duration"},"upgrades":{"type":"array","items":{"type":"string","format":"upgrade"}},"rewrite":{"type":"object","properties":{"prefix":{"type":"string","format":"path"},"regex":{"type":"object","properties":{"pattern":{"type":"string","format":"regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"type":"string","format":"path"},"host":{"type":"string","format":"authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false},"responseHeaders":{"type":"object","properties":{"set":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"add":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"redirect":{"type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"type":"string","format":"path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"type":"boolean"}},"required":[],"additionalProperties":false},"respond":{"type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}},"body":{"type":"string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const formats0 = FORMATS.listenAddress;
@@ -17,23 +17,24 @@ const formats56 = FORMATS.serverName;
 const formats58 = FORMATS.cidr;
 const formats60 = FORMATS.size;
 const formats80 = FORMATS.upgrade;
-const formats84 = FORMATS.statusFilter;
-const formats88 = FORMATS.exactPath;
-const formats90 = FORMATS.path;
-const formats92 = FORMATS.separatedPrefix;
-const formats96 = FORMATS.template;
-const formats98 = FORMATS.method;
-const formats100 = FORMATS.matchedHeader;
-const formats124 = FORMATS.headerName;
-const formats138 = FORMATS.substitution;
-const formats142 = FORMATS.authority;
-const formats144 = FORMATS.editedHeader;
-const formats146 = FORMATS.headerValue;
-const formats164 = FORMATS.optionalAuthority;
-const formats166 = FORMATS.target;
-const formats176 = FORMATS.domain;
-const formats290 = FORMATS.serverNamePattern;
-const formats304 = FORMATS.endpointAddress;
+const formats82 = FORMATS.grpcMethod;
+const formats86 = FORMATS.statusFilter;
+const formats90 = FORMATS.exactPath;
+const formats92 = FORMATS.path;
+const formats94 = FORMATS.separatedPrefix;
+const formats98 = FORMATS.template;
+const formats100 = FORMATS.method;
+const formats102 = FORMATS.matchedHeader;
+const formats126 = FORMATS.headerName;
+const formats140 = FORMATS.substitution;
+const formats144 = FORMATS.authority;
+const formats146 = FORMATS.editedHeader;
+const formats148 = FORMATS.headerValue;
+const formats166 = FORMATS.optionalAuthority;
+const formats168 = FORMATS.target;
+const formats178 = FORMATS.domain;
+const formats292 = FORMATS.serverNamePattern;
+const formats306 = FORMATS.endpointAddress;
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2615,7 +2616,7 @@ for(let i10=0; i10<len10; i10++){
 let data93 = data92[i10];
 if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
 for(const key13 in data93){
-if(!(key13 === "grpcWeb")){
+if(!((key13 === "grpcWeb") || (key13 === "grpcStats"))){
 const err199 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 if(vErrors === null){
 vErrors = [err199];
@@ -2651,9 +2652,12 @@ vErrors.push(err201);
 errors++;
 }
 }
-}
-else {
-const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
+if(data93.grpcStats !== undefined){
+let data95 = data93.grpcStats;
+if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
+for(const key15 in data95){
+if(!(key15 === "methods")){
+const err202 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2663,9 +2667,15 @@ vErrors.push(err202);
 errors++;
 }
 }
-}
-else {
-const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
+if(data95.methods !== undefined){
+let data96 = data95.methods;
+if(Array.isArray(data96)){
+const len11 = data96.length;
+for(let i11=0; i11<len11; i11++){
+let data97 = data96[i11];
+if(typeof data97 === "string"){
+if(!(formats82(data97))){
+const err203 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10+"/grpcStats/methods/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2675,15 +2685,8 @@ vErrors.push(err203);
 errors++;
 }
 }
-if(data53.accessLog !== undefined){
-let data95 = data53.accessLog;
-if(Array.isArray(data95)){
-const len11 = data95.length;
-for(let i11=0; i11<len11; i11++){
-let data96 = data95[i11];
-if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
-if(data96.path === undefined){
-const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+else {
+const err204 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10+"/grpcStats/methods/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2692,9 +2695,10 @@ vErrors.push(err204);
 }
 errors++;
 }
-for(const key15 in data96){
-if(!((((key15 === "path") || (key15 === "format")) || (key15 === "json")) || (key15 === "filter"))){
-const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
+}
+}
+else {
+const err205 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2704,11 +2708,9 @@ vErrors.push(err205);
 errors++;
 }
 }
-if(data96.path !== undefined){
-let data97 = data96.path;
-if(typeof data97 === "string"){
-if(!(formats4(data97))){
-const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err206 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2718,8 +2720,9 @@ vErrors.push(err206);
 errors++;
 }
 }
+}
 else {
-const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+const err207 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2729,9 +2732,9 @@ vErrors.push(err207);
 errors++;
 }
 }
-if(data96.format !== undefined){
-if(typeof data96.format !== "string"){
-const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err208 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2741,10 +2744,15 @@ vErrors.push(err208);
 errors++;
 }
 }
-if(data96.json !== undefined){
-let data99 = data96.json;
-if(!(data99 && typeof data99 == "object" && !Array.isArray(data99))){
-const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+if(data53.accessLog !== undefined){
+let data98 = data53.accessLog;
+if(Array.isArray(data98)){
+const len12 = data98.length;
+for(let i12=0; i12<len12; i12++){
+let data99 = data98[i12];
+if(data99 && typeof data99 == "object" && !Array.isArray(data99)){
+if(data99.path === undefined){
+const err209 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2753,13 +2761,9 @@ vErrors.push(err209);
 }
 errors++;
 }
-}
-if(data96.filter !== undefined){
-let data100 = data96.filter;
-if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
-for(const key16 in data100){
-if(!(key16 === "status")){
-const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+for(const key16 in data99){
+if(!((((key16 === "path") || (key16 === "format")) || (key16 === "json")) || (key16 === "filter"))){
+const err210 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2769,11 +2773,11 @@ vErrors.push(err210);
 errors++;
 }
 }
-if(data100.status !== undefined){
-let data101 = data100.status;
-if(typeof data101 === "string"){
-if(!(formats84(data101))){
-const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(data99.path !== undefined){
+let data100 = data99.path;
+if(typeof data100 === "string"){
+if(!(formats4(data100))){
+const err211 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i12+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2784,7 +2788,7 @@ errors++;
 }
 }
 else {
-const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+const err212 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i12+"/path",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2794,9 +2798,9 @@ vErrors.push(err212);
 errors++;
 }
 }
-}
-else {
-const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+if(data99.format !== undefined){
+if(typeof data99.format !== "string"){
+const err213 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i12+"/format",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2806,9 +2810,10 @@ vErrors.push(err213);
 errors++;
 }
 }
-}
-else {
-const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+if(data99.json !== undefined){
+let data102 = data99.json;
+if(!(data102 && typeof data102 == "object" && !Array.isArray(data102))){
+const err214 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i12+"/json",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2818,9 +2823,12 @@ vErrors.push(err214);
 errors++;
 }
 }
-}
-else {
-const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+if(data99.filter !== undefined){
+let data103 = data99.filter;
+if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
+for(const key17 in data103){
+if(!(key17 === "status")){
+const err215 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i12+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2830,15 +2838,11 @@ vErrors.push(err215);
 errors++;
 }
 }
-if(data53.routes !== undefined){
-let data102 = data53.routes;
-if(Array.isArray(data102)){
-const len12 = data102.length;
-for(let i12=0; i12<len12; i12++){
-let data103 = data102[i12];
-if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
-if(data103.match === undefined){
-const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+if(data103.status !== undefined){
+let data104 = data103.status;
+if(typeof data104 === "string"){
+if(!(formats86(data104))){
+const err216 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i12+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2847,9 +2851,9 @@ vErrors.push(err216);
 }
 errors++;
 }
-for(const key17 in data103){
-if(!(((((key17 === "name") || (key17 === "match")) || (key17 === "forward")) || (key17 === "redirect")) || (key17 === "respond"))){
-const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+}
+else {
+const err217 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i12+"/filter/status",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2859,11 +2863,9 @@ vErrors.push(err217);
 errors++;
 }
 }
-if(data103.name !== undefined){
-let data104 = data103.name;
-if(typeof data104 === "string"){
-if(!(formats4(data104))){
-const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err218 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i12+"/filter",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2873,8 +2875,9 @@ vErrors.push(err218);
 errors++;
 }
 }
+}
 else {
-const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+const err219 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog/" + i12,schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2884,12 +2887,9 @@ vErrors.push(err219);
 errors++;
 }
 }
-if(data103.match !== undefined){
-let data105 = data103.match;
-if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
-for(const key18 in data105){
-if(!(func2.call(schema12.properties.match.properties, key18))){
-const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+}
+else {
+const err220 = {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",schemaPath:"#/properties/listeners/items/properties/http/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2899,11 +2899,15 @@ vErrors.push(err220);
 errors++;
 }
 }
-if(data105.path !== undefined){
-let data106 = data105.path;
-if(typeof data106 === "string"){
-if(!(formats88(data106))){
-const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(data53.routes !== undefined){
+let data105 = data53.routes;
+if(Array.isArray(data105)){
+const len13 = data105.length;
+for(let i13=0; i13<len13; i13++){
+let data106 = data105[i13];
+if(data106 && typeof data106 == "object" && !Array.isArray(data106)){
+if(data106.match === undefined){
+const err221 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2912,9 +2916,9 @@ vErrors.push(err221);
 }
 errors++;
 }
-}
-else {
-const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+for(const key18 in data106){
+if(!(((((key18 === "name") || (key18 === "match")) || (key18 === "forward")) || (key18 === "redirect")) || (key18 === "respond"))){
+const err222 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2924,11 +2928,11 @@ vErrors.push(err222);
 errors++;
 }
 }
-if(data105.prefix !== undefined){
-let data107 = data105.prefix;
+if(data106.name !== undefined){
+let data107 = data106.name;
 if(typeof data107 === "string"){
-if(!(formats90(data107))){
-const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(!(formats4(data107))){
+const err223 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2939,7 +2943,7 @@ errors++;
 }
 }
 else {
-const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err224 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2949,11 +2953,12 @@ vErrors.push(err224);
 errors++;
 }
 }
-if(data105.pathSeparatedPrefix !== undefined){
-let data108 = data105.pathSeparatedPrefix;
-if(typeof data108 === "string"){
-if(!(formats92(data108))){
-const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(data106.match !== undefined){
+let data108 = data106.match;
+if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
+for(const key19 in data108){
+if(!(func2.call(schema12.properties.match.properties, key19))){
+const err225 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2963,8 +2968,11 @@ vErrors.push(err225);
 errors++;
 }
 }
-else {
-const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data108.path !== undefined){
+let data109 = data108.path;
+if(typeof data109 === "string"){
+if(!(formats90(data109))){
+const err226 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2974,11 +2982,8 @@ vErrors.push(err226);
 errors++;
 }
 }
-if(data105.regex !== undefined){
-let data109 = data105.regex;
-if(typeof data109 === "string"){
-if(!(formats30(data109))){
-const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err227 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2988,8 +2993,11 @@ vErrors.push(err227);
 errors++;
 }
 }
-else {
-const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data108.prefix !== undefined){
+let data110 = data108.prefix;
+if(typeof data110 === "string"){
+if(!(formats92(data110))){
+const err228 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2999,11 +3007,8 @@ vErrors.push(err228);
 errors++;
 }
 }
-if(data105.template !== undefined){
-let data110 = data105.template;
-if(typeof data110 === "string"){
-if(!(formats96(data110))){
-const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err229 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -3013,8 +3018,11 @@ vErrors.push(err229);
 errors++;
 }
 }
-else {
-const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data108.pathSeparatedPrefix !== undefined){
+let data111 = data108.pathSeparatedPrefix;
+if(typeof data111 === "string"){
+if(!(formats94(data111))){
+const err230 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -3024,9 +3032,8 @@ vErrors.push(err230);
 errors++;
 }
 }
-if(data105.connect !== undefined){
-if(typeof data105.connect !== "boolean"){
-const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err231 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -3036,9 +3043,11 @@ vErrors.push(err231);
 errors++;
 }
 }
-if(data105.caseSensitive !== undefined){
-if(typeof data105.caseSensitive !== "boolean"){
-const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data108.regex !== undefined){
+let data112 = data108.regex;
+if(typeof data112 === "string"){
+if(!(formats30(data112))){
+const err232 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3048,15 +3057,8 @@ vErrors.push(err232);
 errors++;
 }
 }
-if(data105.methods !== undefined){
-let data113 = data105.methods;
-if(Array.isArray(data113)){
-const len13 = data113.length;
-for(let i13=0; i13<len13; i13++){
-let data114 = data113[i13];
-if(typeof data114 === "string"){
-if(!(formats98(data114))){
-const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/methods/" + i13,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+else {
+const err233 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3066,8 +3068,11 @@ vErrors.push(err233);
 errors++;
 }
 }
-else {
-const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/methods/" + i13,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data108.template !== undefined){
+let data113 = data108.template;
+if(typeof data113 === "string"){
+if(!(formats98(data113))){
+const err234 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3077,9 +3082,8 @@ vErrors.push(err234);
 errors++;
 }
 }
-}
 else {
-const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err235 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3089,14 +3093,9 @@ vErrors.push(err235);
 errors++;
 }
 }
-if(data105.headers !== undefined){
-let data115 = data105.headers;
-if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
-for(const key19 in data115){
-const _errs274 = errors;
-if(typeof key19 === "string"){
-if(!(formats100(key19))){
-const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key19};
+if(data108.connect !== undefined){
+if(typeof data108.connect !== "boolean"){
+const err236 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3106,8 +3105,9 @@ vErrors.push(err236);
 errors++;
 }
 }
-else {
-const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key19};
+if(data108.caseSensitive !== undefined){
+if(typeof data108.caseSensitive !== "boolean"){
+const err237 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3116,9 +3116,16 @@ vErrors.push(err237);
 }
 errors++;
 }
-var valid53 = _errs274 === errors;
-if(!valid53){
-const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key19}};
+}
+if(data108.methods !== undefined){
+let data116 = data108.methods;
+if(Array.isArray(data116)){
+const len14 = data116.length;
+for(let i14=0; i14<len14; i14++){
+let data117 = data116[i14];
+if(typeof data117 === "string"){
+if(!(formats100(data117))){
+const err238 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3128,13 +3135,8 @@ vErrors.push(err238);
 errors++;
 }
 }
-for(const key20 in data115){
-let data116 = data115[key20];
-const _errs278 = errors;
-let valid55 = false;
-const _errs279 = errors;
-if(typeof data116 !== "string"){
-const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+else {
+const err239 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/methods/" + i14,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3143,14 +3145,10 @@ vErrors.push(err239);
 }
 errors++;
 }
-var _valid6 = _errs279 === errors;
-valid55 = valid55 || _valid6;
-if(!valid55){
-const _errs281 = errors;
-if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
-for(const key21 in data116){
-if(!((((((((key21 === "exact") || (key21 === "prefix")) || (key21 === "suffix")) || (key21 === "contains")) || (key21 === "regex")) || (key21 === "range")) || (key21 === "present")) || (key21 === "invert"))){
-const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+}
+}
+else {
+const err240 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3160,9 +3158,14 @@ vErrors.push(err240);
 errors++;
 }
 }
-if(data116.exact !== undefined){
-if(typeof data116.exact !== "string"){
-const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data108.headers !== undefined){
+let data118 = data108.headers;
+if(data118 && typeof data118 == "object" && !Array.isArray(data118)){
+for(const key20 in data118){
+const _errs281 = errors;
+if(typeof key20 === "string"){
+if(!(formats102(key20))){
+const err241 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key20};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3172,11 +3175,8 @@ vErrors.push(err241);
 errors++;
 }
 }
-if(data116.prefix !== undefined){
-let data118 = data116.prefix;
-if(typeof data118 === "string"){
-if(!(formats4(data118))){
-const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+const err242 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key20};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3185,9 +3185,9 @@ vErrors.push(err242);
 }
 errors++;
 }
-}
-else {
-const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+var valid56 = _errs281 === errors;
+if(!valid56){
+const err243 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key20}};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3197,11 +3197,13 @@ vErrors.push(err243);
 errors++;
 }
 }
-if(data116.suffix !== undefined){
-let data119 = data116.suffix;
-if(typeof data119 === "string"){
-if(!(formats4(data119))){
-const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+for(const key21 in data118){
+let data119 = data118[key21];
+const _errs285 = errors;
+let valid58 = false;
+const _errs286 = errors;
+if(typeof data119 !== "string"){
+const err244 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3210,9 +3212,14 @@ vErrors.push(err244);
 }
 errors++;
 }
-}
-else {
-const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+var _valid6 = _errs286 === errors;
+valid58 = valid58 || _valid6;
+if(!valid58){
+const _errs288 = errors;
+if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
+for(const key22 in data119){
+if(!((((((((key22 === "exact") || (key22 === "prefix")) || (key22 === "suffix")) || (key22 === "contains")) || (key22 === "regex")) || (key22 === "range")) || (key22 === "present")) || (key22 === "invert"))){
+const err245 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3222,11 +3229,9 @@ vErrors.push(err245);
 errors++;
 }
 }
-if(data116.contains !== undefined){
-let data120 = data116.contains;
-if(typeof data120 === "string"){
-if(!(formats4(data120))){
-const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data119.exact !== undefined){
+if(typeof data119.exact !== "string"){
+const err246 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3236,8 +3241,11 @@ vErrors.push(err246);
 errors++;
 }
 }
-else {
-const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data119.prefix !== undefined){
+let data121 = data119.prefix;
+if(typeof data121 === "string"){
+if(!(formats4(data121))){
+const err247 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3247,11 +3255,8 @@ vErrors.push(err247);
 errors++;
 }
 }
-if(data116.regex !== undefined){
-let data121 = data116.regex;
-if(typeof data121 === "string"){
-if(!(formats30(data121))){
-const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err248 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3261,8 +3266,11 @@ vErrors.push(err248);
 errors++;
 }
 }
-else {
-const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data119.suffix !== undefined){
+let data122 = data119.suffix;
+if(typeof data122 === "string"){
+if(!(formats4(data122))){
+const err249 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3272,11 +3280,8 @@ vErrors.push(err249);
 errors++;
 }
 }
-if(data116.range !== undefined){
-let data122 = data116.range;
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-if(data122.start === undefined){
-const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err250 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3285,8 +3290,12 @@ vErrors.push(err250);
 }
 errors++;
 }
-if(data122.end === undefined){
-const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data119.contains !== undefined){
+let data123 = data119.contains;
+if(typeof data123 === "string"){
+if(!(formats4(data123))){
+const err251 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3295,9 +3304,9 @@ vErrors.push(err251);
 }
 errors++;
 }
-for(const key22 in data122){
-if(!((key22 === "start") || (key22 === "end"))){
-const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+}
+else {
+const err252 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3307,10 +3316,11 @@ vErrors.push(err252);
 errors++;
 }
 }
-if(data122.start !== undefined){
-let data123 = data122.start;
-if(!(((typeof data123 == "number") && (!(data123 % 1) && !isNaN(data123))) && (isFinite(data123)))){
-const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data119.regex !== undefined){
+let data124 = data119.regex;
+if(typeof data124 === "string"){
+if(!(formats30(data124))){
+const err253 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3319,9 +3329,9 @@ vErrors.push(err253);
 }
 errors++;
 }
-if((typeof data123 == "number") && (isFinite(data123))){
-if(data123 > 9007199254740991 || isNaN(data123)){
-const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err254 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3330,8 +3340,12 @@ vErrors.push(err254);
 }
 errors++;
 }
-if(data123 < -9007199254740991 || isNaN(data123)){
-const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data119.range !== undefined){
+let data125 = data119.range;
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+if(data125.start === undefined){
+const err255 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3340,12 +3354,8 @@ vErrors.push(err255);
 }
 errors++;
 }
-}
-}
-if(data122.end !== undefined){
-let data124 = data122.end;
-if(!(((typeof data124 == "number") && (!(data124 % 1) && !isNaN(data124))) && (isFinite(data124)))){
-const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data125.end === undefined){
+const err256 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3354,9 +3364,9 @@ vErrors.push(err256);
 }
 errors++;
 }
-if((typeof data124 == "number") && (isFinite(data124))){
-if(data124 > 9007199254740991 || isNaN(data124)){
-const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+for(const key23 in data125){
+if(!((key23 === "start") || (key23 === "end"))){
+const err257 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3365,8 +3375,11 @@ vErrors.push(err257);
 }
 errors++;
 }
-if(data124 < -9007199254740991 || isNaN(data124)){
-const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data125.start !== undefined){
+let data126 = data125.start;
+if(!(((typeof data126 == "number") && (!(data126 % 1) && !isNaN(data126))) && (isFinite(data126)))){
+const err258 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3375,11 +3388,9 @@ vErrors.push(err258);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if((typeof data126 == "number") && (isFinite(data126))){
+if(data126 > 9007199254740991 || isNaN(data126)){
+const err259 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3388,10 +3399,8 @@ vErrors.push(err259);
 }
 errors++;
 }
-}
-if(data116.present !== undefined){
-if(typeof data116.present !== "boolean"){
-const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data126 < -9007199254740991 || isNaN(data126)){
+const err260 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3401,9 +3410,11 @@ vErrors.push(err260);
 errors++;
 }
 }
-if(data116.invert !== undefined){
-if(typeof data116.invert !== "boolean"){
-const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+}
+if(data125.end !== undefined){
+let data127 = data125.end;
+if(!(((typeof data127 == "number") && (!(data127 % 1) && !isNaN(data127))) && (isFinite(data127)))){
+const err261 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3412,10 +3423,9 @@ vErrors.push(err261);
 }
 errors++;
 }
-}
-}
-else {
-const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data127 == "number") && (isFinite(data127))){
+if(data127 > 9007199254740991 || isNaN(data127)){
+const err262 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3424,11 +3434,8 @@ vErrors.push(err262);
 }
 errors++;
 }
-var _valid6 = _errs281 === errors;
-valid55 = valid55 || _valid6;
-}
-if(!valid55){
-const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data127 < -9007199254740991 || isNaN(data127)){
+const err263 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3437,21 +3444,11 @@ vErrors.push(err263);
 }
 errors++;
 }
-else {
-errors = _errs278;
-if(vErrors !== null){
-if(_errs278){
-vErrors.length = _errs278;
-}
-else {
-vErrors = null;
-}
-}
 }
 }
 }
 else {
-const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err264 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3461,14 +3458,9 @@ vErrors.push(err264);
 errors++;
 }
 }
-if(data105.query !== undefined){
-let data127 = data105.query;
-if(data127 && typeof data127 == "object" && !Array.isArray(data127)){
-for(const key23 in data127){
-const _errs307 = errors;
-if(typeof key23 === "string"){
-if(!(formats4(key23))){
-const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key23};
+if(data119.present !== undefined){
+if(typeof data119.present !== "boolean"){
+const err265 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3478,8 +3470,9 @@ vErrors.push(err265);
 errors++;
 }
 }
-else {
-const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key23};
+if(data119.invert !== undefined){
+if(typeof data119.invert !== "boolean"){
+const err266 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3488,9 +3481,10 @@ vErrors.push(err266);
 }
 errors++;
 }
-var valid58 = _errs307 === errors;
-if(!valid58){
-const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key23}};
+}
+}
+else {
+const err267 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3499,14 +3493,11 @@ vErrors.push(err267);
 }
 errors++;
 }
+var _valid6 = _errs288 === errors;
+valid58 = valid58 || _valid6;
 }
-for(const key24 in data127){
-let data128 = data127[key24];
-const _errs311 = errors;
-let valid60 = false;
-const _errs312 = errors;
-if(typeof data128 !== "string"){
-const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(!valid58){
+const err268 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3515,305 +3506,11 @@ vErrors.push(err268);
 }
 errors++;
 }
-var _valid7 = _errs312 === errors;
-valid60 = valid60 || _valid7;
-if(!valid60){
-const _errs314 = errors;
-if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
-for(const key25 in data128){
-if(!((((((((key25 === "exact") || (key25 === "prefix")) || (key25 === "suffix")) || (key25 === "contains")) || (key25 === "regex")) || (key25 === "range")) || (key25 === "present")) || (key25 === "invert"))){
-const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
-if(vErrors === null){
-vErrors = [err269];
-}
 else {
-vErrors.push(err269);
-}
-errors++;
-}
-}
-if(data128.exact !== undefined){
-if(typeof data128.exact !== "string"){
-const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err270];
-}
-else {
-vErrors.push(err270);
-}
-errors++;
-}
-}
-if(data128.prefix !== undefined){
-let data130 = data128.prefix;
-if(typeof data130 === "string"){
-if(!(formats4(data130))){
-const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err271];
-}
-else {
-vErrors.push(err271);
-}
-errors++;
-}
-}
-else {
-const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err272];
-}
-else {
-vErrors.push(err272);
-}
-errors++;
-}
-}
-if(data128.suffix !== undefined){
-let data131 = data128.suffix;
-if(typeof data131 === "string"){
-if(!(formats4(data131))){
-const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err273];
-}
-else {
-vErrors.push(err273);
-}
-errors++;
-}
-}
-else {
-const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err274];
-}
-else {
-vErrors.push(err274);
-}
-errors++;
-}
-}
-if(data128.contains !== undefined){
-let data132 = data128.contains;
-if(typeof data132 === "string"){
-if(!(formats4(data132))){
-const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err275];
-}
-else {
-vErrors.push(err275);
-}
-errors++;
-}
-}
-else {
-const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err276];
-}
-else {
-vErrors.push(err276);
-}
-errors++;
-}
-}
-if(data128.regex !== undefined){
-let data133 = data128.regex;
-if(typeof data133 === "string"){
-if(!(formats30(data133))){
-const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
-if(vErrors === null){
-vErrors = [err277];
-}
-else {
-vErrors.push(err277);
-}
-errors++;
-}
-}
-else {
-const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err278];
-}
-else {
-vErrors.push(err278);
-}
-errors++;
-}
-}
-if(data128.range !== undefined){
-let data134 = data128.range;
-if(data134 && typeof data134 == "object" && !Array.isArray(data134)){
-if(data134.start === undefined){
-const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
-if(vErrors === null){
-vErrors = [err279];
-}
-else {
-vErrors.push(err279);
-}
-errors++;
-}
-if(data134.end === undefined){
-const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
-if(vErrors === null){
-vErrors = [err280];
-}
-else {
-vErrors.push(err280);
-}
-errors++;
-}
-for(const key26 in data134){
-if(!((key26 === "start") || (key26 === "end"))){
-const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
-if(vErrors === null){
-vErrors = [err281];
-}
-else {
-vErrors.push(err281);
-}
-errors++;
-}
-}
-if(data134.start !== undefined){
-let data135 = data134.start;
-if(!(((typeof data135 == "number") && (!(data135 % 1) && !isNaN(data135))) && (isFinite(data135)))){
-const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err282];
-}
-else {
-vErrors.push(err282);
-}
-errors++;
-}
-if((typeof data135 == "number") && (isFinite(data135))){
-if(data135 > 9007199254740991 || isNaN(data135)){
-const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err283];
-}
-else {
-vErrors.push(err283);
-}
-errors++;
-}
-if(data135 < -9007199254740991 || isNaN(data135)){
-const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err284];
-}
-else {
-vErrors.push(err284);
-}
-errors++;
-}
-}
-}
-if(data134.end !== undefined){
-let data136 = data134.end;
-if(!(((typeof data136 == "number") && (!(data136 % 1) && !isNaN(data136))) && (isFinite(data136)))){
-const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err285];
-}
-else {
-vErrors.push(err285);
-}
-errors++;
-}
-if((typeof data136 == "number") && (isFinite(data136))){
-if(data136 > 9007199254740991 || isNaN(data136)){
-const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err286];
-}
-else {
-vErrors.push(err286);
-}
-errors++;
-}
-if(data136 < -9007199254740991 || isNaN(data136)){
-const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err287];
-}
-else {
-vErrors.push(err287);
-}
-errors++;
-}
-}
-}
-}
-else {
-const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err288];
-}
-else {
-vErrors.push(err288);
-}
-errors++;
-}
-}
-if(data128.present !== undefined){
-if(typeof data128.present !== "boolean"){
-const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err289];
-}
-else {
-vErrors.push(err289);
-}
-errors++;
-}
-}
-if(data128.invert !== undefined){
-if(typeof data128.invert !== "boolean"){
-const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err290];
-}
-else {
-vErrors.push(err290);
-}
-errors++;
-}
-}
-}
-else {
-const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err291];
-}
-else {
-vErrors.push(err291);
-}
-errors++;
-}
-var _valid7 = _errs314 === errors;
-valid60 = valid60 || _valid7;
-}
-if(!valid60){
-const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-if(vErrors === null){
-vErrors = [err292];
-}
-else {
-vErrors.push(err292);
-}
-errors++;
-}
-else {
-errors = _errs311;
+errors = _errs285;
 if(vErrors !== null){
-if(_errs311){
-vErrors.length = _errs311;
+if(_errs285){
+vErrors.length = _errs285;
 }
 else {
 vErrors = null;
@@ -3823,7 +3520,307 @@ vErrors = null;
 }
 }
 else {
-const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+const err269 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err269];
+}
+else {
+vErrors.push(err269);
+}
+errors++;
+}
+}
+if(data108.query !== undefined){
+let data130 = data108.query;
+if(data130 && typeof data130 == "object" && !Array.isArray(data130)){
+for(const key24 in data130){
+const _errs314 = errors;
+if(typeof key24 === "string"){
+if(!(formats4(key24))){
+const err270 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key24};
+if(vErrors === null){
+vErrors = [err270];
+}
+else {
+vErrors.push(err270);
+}
+errors++;
+}
+}
+else {
+const err271 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key24};
+if(vErrors === null){
+vErrors = [err271];
+}
+else {
+vErrors.push(err271);
+}
+errors++;
+}
+var valid61 = _errs314 === errors;
+if(!valid61){
+const err272 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key24}};
+if(vErrors === null){
+vErrors = [err272];
+}
+else {
+vErrors.push(err272);
+}
+errors++;
+}
+}
+for(const key25 in data130){
+let data131 = data130[key25];
+const _errs318 = errors;
+let valid63 = false;
+const _errs319 = errors;
+if(typeof data131 !== "string"){
+const err273 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err273];
+}
+else {
+vErrors.push(err273);
+}
+errors++;
+}
+var _valid7 = _errs319 === errors;
+valid63 = valid63 || _valid7;
+if(!valid63){
+const _errs321 = errors;
+if(data131 && typeof data131 == "object" && !Array.isArray(data131)){
+for(const key26 in data131){
+if(!((((((((key26 === "exact") || (key26 === "prefix")) || (key26 === "suffix")) || (key26 === "contains")) || (key26 === "regex")) || (key26 === "range")) || (key26 === "present")) || (key26 === "invert"))){
+const err274 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
+if(vErrors === null){
+vErrors = [err274];
+}
+else {
+vErrors.push(err274);
+}
+errors++;
+}
+}
+if(data131.exact !== undefined){
+if(typeof data131.exact !== "string"){
+const err275 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err275];
+}
+else {
+vErrors.push(err275);
+}
+errors++;
+}
+}
+if(data131.prefix !== undefined){
+let data133 = data131.prefix;
+if(typeof data133 === "string"){
+if(!(formats4(data133))){
+const err276 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err276];
+}
+else {
+vErrors.push(err276);
+}
+errors++;
+}
+}
+else {
+const err277 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err277];
+}
+else {
+vErrors.push(err277);
+}
+errors++;
+}
+}
+if(data131.suffix !== undefined){
+let data134 = data131.suffix;
+if(typeof data134 === "string"){
+if(!(formats4(data134))){
+const err278 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err278];
+}
+else {
+vErrors.push(err278);
+}
+errors++;
+}
+}
+else {
+const err279 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err279];
+}
+else {
+vErrors.push(err279);
+}
+errors++;
+}
+}
+if(data131.contains !== undefined){
+let data135 = data131.contains;
+if(typeof data135 === "string"){
+if(!(formats4(data135))){
+const err280 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err280];
+}
+else {
+vErrors.push(err280);
+}
+errors++;
+}
+}
+else {
+const err281 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err281];
+}
+else {
+vErrors.push(err281);
+}
+errors++;
+}
+}
+if(data131.regex !== undefined){
+let data136 = data131.regex;
+if(typeof data136 === "string"){
+if(!(formats30(data136))){
+const err282 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err282];
+}
+else {
+vErrors.push(err282);
+}
+errors++;
+}
+}
+else {
+const err283 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err283];
+}
+else {
+vErrors.push(err283);
+}
+errors++;
+}
+}
+if(data131.range !== undefined){
+let data137 = data131.range;
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+if(data137.start === undefined){
+const err284 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(vErrors === null){
+vErrors = [err284];
+}
+else {
+vErrors.push(err284);
+}
+errors++;
+}
+if(data137.end === undefined){
+const err285 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+if(vErrors === null){
+vErrors = [err285];
+}
+else {
+vErrors.push(err285);
+}
+errors++;
+}
+for(const key27 in data137){
+if(!((key27 === "start") || (key27 === "end"))){
+const err286 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+if(vErrors === null){
+vErrors = [err286];
+}
+else {
+vErrors.push(err286);
+}
+errors++;
+}
+}
+if(data137.start !== undefined){
+let data138 = data137.start;
+if(!(((typeof data138 == "number") && (!(data138 % 1) && !isNaN(data138))) && (isFinite(data138)))){
+const err287 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err287];
+}
+else {
+vErrors.push(err287);
+}
+errors++;
+}
+if((typeof data138 == "number") && (isFinite(data138))){
+if(data138 > 9007199254740991 || isNaN(data138)){
+const err288 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err288];
+}
+else {
+vErrors.push(err288);
+}
+errors++;
+}
+if(data138 < -9007199254740991 || isNaN(data138)){
+const err289 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err289];
+}
+else {
+vErrors.push(err289);
+}
+errors++;
+}
+}
+}
+if(data137.end !== undefined){
+let data139 = data137.end;
+if(!(((typeof data139 == "number") && (!(data139 % 1) && !isNaN(data139))) && (isFinite(data139)))){
+const err290 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err290];
+}
+else {
+vErrors.push(err290);
+}
+errors++;
+}
+if((typeof data139 == "number") && (isFinite(data139))){
+if(data139 > 9007199254740991 || isNaN(data139)){
+const err291 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err291];
+}
+else {
+vErrors.push(err291);
+}
+errors++;
+}
+if(data139 < -9007199254740991 || isNaN(data139)){
+const err292 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err292];
+}
+else {
+vErrors.push(err292);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err293 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3833,11 +3830,9 @@ vErrors.push(err293);
 errors++;
 }
 }
-if(data105.fraction !== undefined){
-let data139 = data105.fraction;
-if((typeof data139 == "number") && (isFinite(data139))){
-if(data139 > 1 || isNaN(data139)){
-const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data131.present !== undefined){
+if(typeof data131.present !== "boolean"){
+const err294 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3846,8 +3841,10 @@ vErrors.push(err294);
 }
 errors++;
 }
-if(data139 < 0 || isNaN(data139)){
-const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data131.invert !== undefined){
+if(typeof data131.invert !== "boolean"){
+const err295 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3857,8 +3854,9 @@ vErrors.push(err295);
 errors++;
 }
 }
+}
 else {
-const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+const err296 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3867,13 +3865,11 @@ vErrors.push(err296);
 }
 errors++;
 }
+var _valid7 = _errs321 === errors;
+valid63 = valid63 || _valid7;
 }
-if(data105.tls !== undefined){
-let data140 = data105.tls;
-if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
-for(const key27 in data140){
-if(!(key27 === "clientCertificate")){
-const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+if(!valid63){
+const err297 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query/" + key25.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3882,10 +3878,21 @@ vErrors.push(err297);
 }
 errors++;
 }
+else {
+errors = _errs318;
+if(vErrors !== null){
+if(_errs318){
+vErrors.length = _errs318;
 }
-if(data140.clientCertificate !== undefined){
-if(typeof data140.clientCertificate !== "boolean"){
-const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err298 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3895,9 +3902,11 @@ vErrors.push(err298);
 errors++;
 }
 }
-}
-else {
-const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
+if(data108.fraction !== undefined){
+let data142 = data108.fraction;
+if((typeof data142 == "number") && (isFinite(data142))){
+if(data142 > 1 || isNaN(data142)){
+const err299 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3906,10 +3915,8 @@ vErrors.push(err299);
 }
 errors++;
 }
-}
-}
-else {
-const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(data142 < 0 || isNaN(data142)){
+const err300 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3919,12 +3926,8 @@ vErrors.push(err300);
 errors++;
 }
 }
-if(data103.forward !== undefined){
-let data142 = data103.forward;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-for(const key28 in data142){
-if(!(func2.call(schema12.properties.forward.properties, key28))){
-const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
+else {
+const err301 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3934,11 +3937,12 @@ vErrors.push(err301);
 errors++;
 }
 }
-if(data142.cluster !== undefined){
-let data143 = data142.cluster;
-if(typeof data143 === "string"){
-if(!(formats4(data143))){
-const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data108.tls !== undefined){
+let data143 = data108.tls;
+if(data143 && typeof data143 == "object" && !Array.isArray(data143)){
+for(const key28 in data143){
+if(!(key28 === "clientCertificate")){
+const err302 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3948,8 +3952,9 @@ vErrors.push(err302);
 errors++;
 }
 }
-else {
-const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data143.clientCertificate !== undefined){
+if(typeof data143.clientCertificate !== "boolean"){
+const err303 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3959,11 +3964,9 @@ vErrors.push(err303);
 errors++;
 }
 }
-if(data142.clusters !== undefined){
-let data144 = data142.clusters;
-if(Array.isArray(data144)){
-if(data144.length < 1){
-const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err304 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3972,12 +3975,10 @@ vErrors.push(err304);
 }
 errors++;
 }
-const len14 = data144.length;
-for(let i14=0; i14<len14; i14++){
-let data145 = data144[i14];
-if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
-if(data145.name === undefined){
-const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+}
+else {
+const err305 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3986,9 +3987,13 @@ vErrors.push(err305);
 }
 errors++;
 }
+}
+if(data106.forward !== undefined){
+let data145 = data106.forward;
+if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
 for(const key29 in data145){
-if(!((key29 === "name") || (key29 === "weight"))){
-const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29}};
+if(!(func2.call(schema12.properties.forward.properties, key29))){
+const err306 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29}};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3998,11 +4003,11 @@ vErrors.push(err306);
 errors++;
 }
 }
-if(data145.name !== undefined){
-let data146 = data145.name;
+if(data145.cluster !== undefined){
+let data146 = data145.cluster;
 if(typeof data146 === "string"){
 if(!(formats4(data146))){
-const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+const err307 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -4013,7 +4018,7 @@ errors++;
 }
 }
 else {
-const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err308 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -4023,10 +4028,11 @@ vErrors.push(err308);
 errors++;
 }
 }
-if(data145.weight !== undefined){
-let data147 = data145.weight;
-if(!(((typeof data147 == "number") && (!(data147 % 1) && !isNaN(data147))) && (isFinite(data147)))){
-const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data145.clusters !== undefined){
+let data147 = data145.clusters;
+if(Array.isArray(data147)){
+if(data147.length < 1){
+const err309 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -4035,9 +4041,12 @@ vErrors.push(err309);
 }
 errors++;
 }
-if((typeof data147 == "number") && (isFinite(data147))){
-if(data147 > 4294967295 || isNaN(data147)){
-const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+const len15 = data147.length;
+for(let i15=0; i15<len15; i15++){
+let data148 = data147[i15];
+if(data148 && typeof data148 == "object" && !Array.isArray(data148)){
+if(data148.name === undefined){
+const err310 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -4046,8 +4055,9 @@ vErrors.push(err310);
 }
 errors++;
 }
-if(data147 < 0 || isNaN(data147)){
-const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+for(const key30 in data148){
+if(!((key30 === "name") || (key30 === "weight"))){
+const err311 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30}};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4057,10 +4067,11 @@ vErrors.push(err311);
 errors++;
 }
 }
-}
-}
-else {
-const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters/" + i14,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data148.name !== undefined){
+let data149 = data148.name;
+if(typeof data149 === "string"){
+if(!(formats4(data149))){
+const err312 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4070,9 +4081,8 @@ vErrors.push(err312);
 errors++;
 }
 }
-}
 else {
-const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err313 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/clusters/" + i15+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4082,11 +4092,10 @@ vErrors.push(err313);
 errors++;
 }
 }
-if(data142.clusterHeader !== undefined){
-let data148 = data142.clusterHeader;
-if(typeof data148 === "string"){
-if(!(formats124(data148))){
-const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(data148.weight !== undefined){
+let data150 = data148.weight;
+if(!(((typeof data150 == "number") && (!(data150 % 1) && !isNaN(data150))) && (isFinite(data150)))){
+const err314 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4095,9 +4104,9 @@ vErrors.push(err314);
 }
 errors++;
 }
-}
-else {
-const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if((typeof data150 == "number") && (isFinite(data150))){
+if(data150 > 4294967295 || isNaN(data150)){
+const err315 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4106,12 +4115,8 @@ vErrors.push(err315);
 }
 errors++;
 }
-}
-if(data142.timeout !== undefined){
-let data149 = data142.timeout;
-if(typeof data149 === "string"){
-if(!(formats2(data149))){
-const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(data150 < 0 || isNaN(data150)){
+const err316 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/clusters/" + i15+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4121,8 +4126,10 @@ vErrors.push(err316);
 errors++;
 }
 }
+}
+}
 else {
-const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err317 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/clusters/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4132,11 +4139,9 @@ vErrors.push(err317);
 errors++;
 }
 }
-if(data142.idleTimeout !== undefined){
-let data150 = data142.idleTimeout;
-if(typeof data150 === "string"){
-if(!(formats2(data150))){
-const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+}
+else {
+const err318 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4146,8 +4151,11 @@ vErrors.push(err318);
 errors++;
 }
 }
-else {
-const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data145.clusterHeader !== undefined){
+let data151 = data145.clusterHeader;
+if(typeof data151 === "string"){
+if(!(formats126(data151))){
+const err319 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4157,11 +4165,8 @@ vErrors.push(err319);
 errors++;
 }
 }
-if(data142.grpcTimeoutHeaderMax !== undefined){
-let data151 = data142.grpcTimeoutHeaderMax;
-if(typeof data151 === "string"){
-if(!(formats2(data151))){
-const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
+else {
+const err320 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4171,8 +4176,11 @@ vErrors.push(err320);
 errors++;
 }
 }
-else {
-const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
+if(data145.timeout !== undefined){
+let data152 = data145.timeout;
+if(typeof data152 === "string"){
+if(!(formats2(data152))){
+const err321 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4182,15 +4190,8 @@ vErrors.push(err321);
 errors++;
 }
 }
-if(data142.upgrades !== undefined){
-let data152 = data142.upgrades;
-if(Array.isArray(data152)){
-const len15 = data152.length;
-for(let i15=0; i15<len15; i15++){
-let data153 = data152[i15];
-if(typeof data153 === "string"){
-if(!(formats80(data153))){
-const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/upgrades/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+else {
+const err322 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4200,8 +4201,11 @@ vErrors.push(err322);
 errors++;
 }
 }
-else {
-const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/upgrades/" + i15,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+if(data145.idleTimeout !== undefined){
+let data153 = data145.idleTimeout;
+if(typeof data153 === "string"){
+if(!(formats2(data153))){
+const err323 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4211,9 +4215,8 @@ vErrors.push(err323);
 errors++;
 }
 }
-}
 else {
-const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+const err324 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4223,12 +4226,11 @@ vErrors.push(err324);
 errors++;
 }
 }
-if(data142.rewrite !== undefined){
-let data154 = data142.rewrite;
-if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
-for(const key30 in data154){
-if(!(((((key30 === "prefix") || (key30 === "regex")) || (key30 === "path")) || (key30 === "host")) || (key30 === "hostFrom"))){
-const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30}};
+if(data145.grpcTimeoutHeaderMax !== undefined){
+let data154 = data145.grpcTimeoutHeaderMax;
+if(typeof data154 === "string"){
+if(!(formats2(data154))){
+const err325 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4238,11 +4240,8 @@ vErrors.push(err325);
 errors++;
 }
 }
-if(data154.prefix !== undefined){
-let data155 = data154.prefix;
-if(typeof data155 === "string"){
-if(!(formats90(data155))){
-const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err326 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4252,8 +4251,15 @@ vErrors.push(err326);
 errors++;
 }
 }
-else {
-const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data145.upgrades !== undefined){
+let data155 = data145.upgrades;
+if(Array.isArray(data155)){
+const len16 = data155.length;
+for(let i16=0; i16<len16; i16++){
+let data156 = data155[i16];
+if(typeof data156 === "string"){
+if(!(formats80(data156))){
+const err327 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/upgrades/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4263,11 +4269,8 @@ vErrors.push(err327);
 errors++;
 }
 }
-if(data154.regex !== undefined){
-let data156 = data154.regex;
-if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
-if(data156.pattern === undefined){
-const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err328 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/upgrades/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4276,8 +4279,10 @@ vErrors.push(err328);
 }
 errors++;
 }
-if(data156.substitution === undefined){
-const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+}
+else {
+const err329 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4286,9 +4291,13 @@ vErrors.push(err329);
 }
 errors++;
 }
-for(const key31 in data156){
-if(!((key31 === "pattern") || (key31 === "substitution"))){
-const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31}};
+}
+if(data145.rewrite !== undefined){
+let data157 = data145.rewrite;
+if(data157 && typeof data157 == "object" && !Array.isArray(data157)){
+for(const key31 in data157){
+if(!(((((key31 === "prefix") || (key31 === "regex")) || (key31 === "path")) || (key31 === "host")) || (key31 === "hostFrom"))){
+const err330 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31}};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4298,11 +4307,11 @@ vErrors.push(err330);
 errors++;
 }
 }
-if(data156.pattern !== undefined){
-let data157 = data156.pattern;
-if(typeof data157 === "string"){
-if(!(formats30(data157))){
-const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data157.prefix !== undefined){
+let data158 = data157.prefix;
+if(typeof data158 === "string"){
+if(!(formats92(data158))){
+const err331 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4313,7 +4322,7 @@ errors++;
 }
 }
 else {
-const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+const err332 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4323,11 +4332,11 @@ vErrors.push(err332);
 errors++;
 }
 }
-if(data156.substitution !== undefined){
-let data158 = data156.substitution;
-if(typeof data158 === "string"){
-if(!(formats138(data158))){
-const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data157.regex !== undefined){
+let data159 = data157.regex;
+if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
+if(data159.pattern === undefined){
+const err333 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4336,9 +4345,8 @@ vErrors.push(err333);
 }
 errors++;
 }
-}
-else {
-const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data159.substitution === undefined){
+const err334 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4347,10 +4355,9 @@ vErrors.push(err334);
 }
 errors++;
 }
-}
-}
-else {
-const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+for(const key32 in data159){
+if(!((key32 === "pattern") || (key32 === "substitution"))){
+const err335 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4360,11 +4367,11 @@ vErrors.push(err335);
 errors++;
 }
 }
-if(data154.path !== undefined){
-let data159 = data154.path;
-if(typeof data159 === "string"){
-if(!(formats90(data159))){
-const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data159.pattern !== undefined){
+let data160 = data159.pattern;
+if(typeof data160 === "string"){
+if(!(formats30(data160))){
+const err336 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4375,7 +4382,7 @@ errors++;
 }
 }
 else {
-const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+const err337 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4385,11 +4392,11 @@ vErrors.push(err337);
 errors++;
 }
 }
-if(data154.host !== undefined){
-let data160 = data154.host;
-if(typeof data160 === "string"){
-if(!(formats142(data160))){
-const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data159.substitution !== undefined){
+let data161 = data159.substitution;
+if(typeof data161 === "string"){
+if(!(formats140(data161))){
+const err338 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4400,7 +4407,7 @@ errors++;
 }
 }
 else {
-const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+const err339 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4410,10 +4417,9 @@ vErrors.push(err339);
 errors++;
 }
 }
-if(data154.hostFrom !== undefined){
-let data161 = data154.hostFrom;
-if(typeof data161 !== "string"){
-const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err340 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4422,8 +4428,12 @@ vErrors.push(err340);
 }
 errors++;
 }
-if(!(data161 === "upstream")){
-const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+if(data157.path !== undefined){
+let data162 = data157.path;
+if(typeof data162 === "string"){
+if(!(formats92(data162))){
+const err341 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4433,9 +4443,8 @@ vErrors.push(err341);
 errors++;
 }
 }
-}
 else {
-const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+const err342 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4445,12 +4454,11 @@ vErrors.push(err342);
 errors++;
 }
 }
-if(data142.requestHeaders !== undefined){
-let data162 = data142.requestHeaders;
-if(data162 && typeof data162 == "object" && !Array.isArray(data162)){
-for(const key32 in data162){
-if(!(((key32 === "set") || (key32 === "add")) || (key32 === "remove"))){
-const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
+if(data157.host !== undefined){
+let data163 = data157.host;
+if(typeof data163 === "string"){
+if(!(formats144(data163))){
+const err343 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4460,14 +4468,8 @@ vErrors.push(err343);
 errors++;
 }
 }
-if(data162.set !== undefined){
-let data163 = data162.set;
-if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
-for(const key33 in data163){
-const _errs394 = errors;
-if(typeof key33 === "string"){
-if(!(formats144(key33))){
-const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key33};
+else {
+const err344 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4477,8 +4479,10 @@ vErrors.push(err344);
 errors++;
 }
 }
-else {
-const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key33};
+if(data157.hostFrom !== undefined){
+let data164 = data157.hostFrom;
+if(typeof data164 !== "string"){
+const err345 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4487,9 +4491,8 @@ vErrors.push(err345);
 }
 errors++;
 }
-var valid73 = _errs394 === errors;
-if(!valid73){
-const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key33}};
+if(!(data164 === "upstream")){
+const err346 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4499,11 +4502,9 @@ vErrors.push(err346);
 errors++;
 }
 }
-for(const key34 in data163){
-let data164 = data163[key34];
-if(typeof data164 === "string"){
-if(!(formats146(data164))){
-const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err347 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4513,8 +4514,12 @@ vErrors.push(err347);
 errors++;
 }
 }
-else {
-const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data145.requestHeaders !== undefined){
+let data165 = data145.requestHeaders;
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+for(const key33 in data165){
+if(!(((key33 === "set") || (key33 === "add")) || (key33 === "remove"))){
+const err348 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4524,9 +4529,14 @@ vErrors.push(err348);
 errors++;
 }
 }
-}
-else {
-const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data165.set !== undefined){
+let data166 = data165.set;
+if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
+for(const key34 in data166){
+const _errs401 = errors;
+if(typeof key34 === "string"){
+if(!(formats146(key34))){
+const err349 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key34};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4536,14 +4546,8 @@ vErrors.push(err349);
 errors++;
 }
 }
-if(data162.add !== undefined){
-let data165 = data162.add;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-for(const key35 in data165){
-const _errs401 = errors;
-if(typeof key35 === "string"){
-if(!(formats144(key35))){
-const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key35};
+else {
+const err350 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key34};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4552,9 +4556,9 @@ vErrors.push(err350);
 }
 errors++;
 }
-}
-else {
-const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key35};
+var valid76 = _errs401 === errors;
+if(!valid76){
+const err351 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key34}};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4563,9 +4567,12 @@ vErrors.push(err351);
 }
 errors++;
 }
-var valid75 = _errs401 === errors;
-if(!valid75){
-const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key35}};
+}
+for(const key35 in data166){
+let data167 = data166[key35];
+if(typeof data167 === "string"){
+if(!(formats148(data167))){
+const err352 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/set/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4575,11 +4582,8 @@ vErrors.push(err352);
 errors++;
 }
 }
-for(const key36 in data165){
-let data166 = data165[key36];
-if(typeof data166 === "string"){
-if(!(formats146(data166))){
-const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err353 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/set/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4589,8 +4593,9 @@ vErrors.push(err353);
 errors++;
 }
 }
+}
 else {
-const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err354 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4600,9 +4605,14 @@ vErrors.push(err354);
 errors++;
 }
 }
-}
-else {
-const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data165.add !== undefined){
+let data168 = data165.add;
+if(data168 && typeof data168 == "object" && !Array.isArray(data168)){
+for(const key36 in data168){
+const _errs408 = errors;
+if(typeof key36 === "string"){
+if(!(formats146(key36))){
+const err355 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key36};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4612,15 +4622,8 @@ vErrors.push(err355);
 errors++;
 }
 }
-if(data162.remove !== undefined){
-let data167 = data162.remove;
-if(Array.isArray(data167)){
-const len16 = data167.length;
-for(let i16=0; i16<len16; i16++){
-let data168 = data167[i16];
-if(typeof data168 === "string"){
-if(!(formats144(data168))){
-const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err356 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key36};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4629,9 +4632,9 @@ vErrors.push(err356);
 }
 errors++;
 }
-}
-else {
-const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/remove/" + i16,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid78 = _errs408 === errors;
+if(!valid78){
+const err357 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key36}};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4641,9 +4644,11 @@ vErrors.push(err357);
 errors++;
 }
 }
-}
-else {
-const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key37 in data168){
+let data169 = data168[key37];
+if(typeof data169 === "string"){
+if(!(formats148(data169))){
+const err358 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/add/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4653,9 +4658,8 @@ vErrors.push(err358);
 errors++;
 }
 }
-}
 else {
-const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err359 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/add/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4665,12 +4669,9 @@ vErrors.push(err359);
 errors++;
 }
 }
-if(data142.responseHeaders !== undefined){
-let data169 = data142.responseHeaders;
-if(data169 && typeof data169 == "object" && !Array.isArray(data169)){
-for(const key37 in data169){
-if(!(((key37 === "set") || (key37 === "add")) || (key37 === "remove"))){
-const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+}
+else {
+const err360 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4680,14 +4681,15 @@ vErrors.push(err360);
 errors++;
 }
 }
-if(data169.set !== undefined){
-let data170 = data169.set;
-if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
-for(const key38 in data170){
-const _errs415 = errors;
-if(typeof key38 === "string"){
-if(!(formats144(key38))){
-const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key38};
+if(data165.remove !== undefined){
+let data170 = data165.remove;
+if(Array.isArray(data170)){
+const len17 = data170.length;
+for(let i17=0; i17<len17; i17++){
+let data171 = data170[i17];
+if(typeof data171 === "string"){
+if(!(formats146(data171))){
+const err361 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4698,7 +4700,7 @@ errors++;
 }
 }
 else {
-const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key38};
+const err362 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4707,9 +4709,10 @@ vErrors.push(err362);
 }
 errors++;
 }
-var valid80 = _errs415 === errors;
-if(!valid80){
-const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key38}};
+}
+}
+else {
+const err363 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4719,11 +4722,9 @@ vErrors.push(err363);
 errors++;
 }
 }
-for(const key39 in data170){
-let data171 = data170[key39];
-if(typeof data171 === "string"){
-if(!(formats146(data171))){
-const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err364 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4733,8 +4734,12 @@ vErrors.push(err364);
 errors++;
 }
 }
-else {
-const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set/" + key39.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data145.responseHeaders !== undefined){
+let data172 = data145.responseHeaders;
+if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
+for(const key38 in data172){
+if(!(((key38 === "set") || (key38 === "add")) || (key38 === "remove"))){
+const err365 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38}};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4744,9 +4749,14 @@ vErrors.push(err365);
 errors++;
 }
 }
-}
-else {
-const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data172.set !== undefined){
+let data173 = data172.set;
+if(data173 && typeof data173 == "object" && !Array.isArray(data173)){
+for(const key39 in data173){
+const _errs422 = errors;
+if(typeof key39 === "string"){
+if(!(formats146(key39))){
+const err366 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key39};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4756,14 +4766,8 @@ vErrors.push(err366);
 errors++;
 }
 }
-if(data169.add !== undefined){
-let data172 = data169.add;
-if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
-for(const key40 in data172){
-const _errs422 = errors;
-if(typeof key40 === "string"){
-if(!(formats144(key40))){
-const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key40};
+else {
+const err367 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key39};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4772,9 +4776,9 @@ vErrors.push(err367);
 }
 errors++;
 }
-}
-else {
-const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key40};
+var valid83 = _errs422 === errors;
+if(!valid83){
+const err368 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key39}};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4783,9 +4787,12 @@ vErrors.push(err368);
 }
 errors++;
 }
-var valid82 = _errs422 === errors;
-if(!valid82){
-const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key40}};
+}
+for(const key40 in data173){
+let data174 = data173[key40];
+if(typeof data174 === "string"){
+if(!(formats148(data174))){
+const err369 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4795,11 +4802,8 @@ vErrors.push(err369);
 errors++;
 }
 }
-for(const key41 in data172){
-let data173 = data172[key41];
-if(typeof data173 === "string"){
-if(!(formats146(data173))){
-const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err370 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/set/" + key40.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4809,8 +4813,9 @@ vErrors.push(err370);
 errors++;
 }
 }
+}
 else {
-const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add/" + key41.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err371 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4820,9 +4825,14 @@ vErrors.push(err371);
 errors++;
 }
 }
-}
-else {
-const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data172.add !== undefined){
+let data175 = data172.add;
+if(data175 && typeof data175 == "object" && !Array.isArray(data175)){
+for(const key41 in data175){
+const _errs429 = errors;
+if(typeof key41 === "string"){
+if(!(formats146(key41))){
+const err372 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4832,15 +4842,8 @@ vErrors.push(err372);
 errors++;
 }
 }
-if(data169.remove !== undefined){
-let data174 = data169.remove;
-if(Array.isArray(data174)){
-const len17 = data174.length;
-for(let i17=0; i17<len17; i17++){
-let data175 = data174[i17];
-if(typeof data175 === "string"){
-if(!(formats144(data175))){
-const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err373 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key41};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4849,9 +4852,9 @@ vErrors.push(err373);
 }
 errors++;
 }
-}
-else {
-const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/remove/" + i17,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid85 = _errs429 === errors;
+if(!valid85){
+const err374 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key41}};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4861,9 +4864,11 @@ vErrors.push(err374);
 errors++;
 }
 }
-}
-else {
-const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key42 in data175){
+let data176 = data175[key42];
+if(typeof data176 === "string"){
+if(!(formats148(data176))){
+const err375 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4873,9 +4878,8 @@ vErrors.push(err375);
 errors++;
 }
 }
-}
 else {
-const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err376 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/add/" + key42.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4887,7 +4891,7 @@ errors++;
 }
 }
 else {
-const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err377 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4897,12 +4901,15 @@ vErrors.push(err377);
 errors++;
 }
 }
-if(data103.redirect !== undefined){
-let data176 = data103.redirect;
-if(data176 && typeof data176 == "object" && !Array.isArray(data176)){
-for(const key42 in data176){
-if(!(((((((key42 === "scheme") || (key42 === "host")) || (key42 === "port")) || (key42 === "path")) || (key42 === "prefix")) || (key42 === "status")) || (key42 === "stripQuery"))){
-const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
+if(data172.remove !== undefined){
+let data177 = data172.remove;
+if(Array.isArray(data177)){
+const len18 = data177.length;
+for(let i18=0; i18<len18; i18++){
+let data178 = data177[i18];
+if(typeof data178 === "string"){
+if(!(formats146(data178))){
+const err378 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/remove/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4912,10 +4919,8 @@ vErrors.push(err378);
 errors++;
 }
 }
-if(data176.scheme !== undefined){
-let data177 = data176.scheme;
-if(typeof data177 !== "string"){
-const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+else {
+const err379 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/remove/" + i18,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4924,8 +4929,10 @@ vErrors.push(err379);
 }
 errors++;
 }
-if(!((data177 === "http") || (data177 === "https"))){
-const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+}
+else {
+const err380 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4935,11 +4942,9 @@ vErrors.push(err380);
 errors++;
 }
 }
-if(data176.host !== undefined){
-let data178 = data176.host;
-if(typeof data178 === "string"){
-if(!(formats164(data178))){
-const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+}
+else {
+const err381 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4949,8 +4954,9 @@ vErrors.push(err381);
 errors++;
 }
 }
+}
 else {
-const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err382 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4960,10 +4966,12 @@ vErrors.push(err382);
 errors++;
 }
 }
-if(data176.port !== undefined){
-let data179 = data176.port;
-if(!(((typeof data179 == "number") && (!(data179 % 1) && !isNaN(data179))) && (isFinite(data179)))){
-const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(data106.redirect !== undefined){
+let data179 = data106.redirect;
+if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
+for(const key43 in data179){
+if(!(((((((key43 === "scheme") || (key43 === "host")) || (key43 === "port")) || (key43 === "path")) || (key43 === "prefix")) || (key43 === "status")) || (key43 === "stripQuery"))){
+const err383 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4972,9 +4980,11 @@ vErrors.push(err383);
 }
 errors++;
 }
-if((typeof data179 == "number") && (isFinite(data179))){
-if(data179 > 65535 || isNaN(data179)){
-const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data179.scheme !== undefined){
+let data180 = data179.scheme;
+if(typeof data180 !== "string"){
+const err384 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4983,8 +4993,8 @@ vErrors.push(err384);
 }
 errors++;
 }
-if(data179 < 0 || isNaN(data179)){
-const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(!((data180 === "http") || (data180 === "https"))){
+const err385 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4994,12 +5004,11 @@ vErrors.push(err385);
 errors++;
 }
 }
-}
-if(data176.path !== undefined){
-let data180 = data176.path;
-if(typeof data180 === "string"){
-if(!(formats166(data180))){
-const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data179.host !== undefined){
+let data181 = data179.host;
+if(typeof data181 === "string"){
+if(!(formats166(data181))){
+const err386 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -5010,7 +5019,7 @@ errors++;
 }
 }
 else {
-const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+const err387 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -5020,11 +5029,10 @@ vErrors.push(err387);
 errors++;
 }
 }
-if(data176.prefix !== undefined){
-let data181 = data176.prefix;
-if(typeof data181 === "string"){
-if(!(formats90(data181))){
-const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data179.port !== undefined){
+let data182 = data179.port;
+if(!(((typeof data182 == "number") && (!(data182 % 1) && !isNaN(data182))) && (isFinite(data182)))){
+const err388 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -5033,9 +5041,9 @@ vErrors.push(err388);
 }
 errors++;
 }
-}
-else {
-const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if((typeof data182 == "number") && (isFinite(data182))){
+if(data182 > 65535 || isNaN(data182)){
+const err389 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5044,11 +5052,8 @@ vErrors.push(err389);
 }
 errors++;
 }
-}
-if(data176.status !== undefined){
-let data182 = data176.status;
-if(!(((typeof data182 == "number") && (!(data182 % 1) && !isNaN(data182))) && (isFinite(data182)))){
-const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data182 < 0 || isNaN(data182)){
+const err390 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5057,8 +5062,13 @@ vErrors.push(err390);
 }
 errors++;
 }
-if(!(((((data182 === 301) || (data182 === 302)) || (data182 === 303)) || (data182 === 307)) || (data182 === 308))){
-const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+}
+if(data179.path !== undefined){
+let data183 = data179.path;
+if(typeof data183 === "string"){
+if(!(formats168(data183))){
+const err391 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5068,9 +5078,8 @@ vErrors.push(err391);
 errors++;
 }
 }
-if(data176.stripQuery !== undefined){
-if(typeof data176.stripQuery !== "boolean"){
-const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err392 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5080,9 +5089,11 @@ vErrors.push(err392);
 errors++;
 }
 }
-}
-else {
-const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data179.prefix !== undefined){
+let data184 = data179.prefix;
+if(typeof data184 === "string"){
+if(!(formats92(data184))){
+const err393 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5092,11 +5103,8 @@ vErrors.push(err393);
 errors++;
 }
 }
-if(data103.respond !== undefined){
-let data184 = data103.respond;
-if(data184 && typeof data184 == "object" && !Array.isArray(data184)){
-if(data184.status === undefined){
-const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+else {
+const err394 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5105,9 +5113,11 @@ vErrors.push(err394);
 }
 errors++;
 }
-for(const key43 in data184){
-if(!(((key43 === "status") || (key43 === "headers")) || (key43 === "body"))){
-const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
+}
+if(data179.status !== undefined){
+let data185 = data179.status;
+if(!(((typeof data185 == "number") && (!(data185 % 1) && !isNaN(data185))) && (isFinite(data185)))){
+const err395 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5116,11 +5126,8 @@ vErrors.push(err395);
 }
 errors++;
 }
-}
-if(data184.status !== undefined){
-let data185 = data184.status;
-if(!(((typeof data185 == "number") && (!(data185 % 1) && !isNaN(data185))) && (isFinite(data185)))){
-const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(!(((((data185 === 301) || (data185 === 302)) || (data185 === 303)) || (data185 === 307)) || (data185 === 308))){
+const err396 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5129,9 +5136,10 @@ vErrors.push(err396);
 }
 errors++;
 }
-if((typeof data185 == "number") && (isFinite(data185))){
-if(data185 > 599 || isNaN(data185)){
-const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data179.stripQuery !== undefined){
+if(typeof data179.stripQuery !== "boolean"){
+const err397 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5140,8 +5148,10 @@ vErrors.push(err397);
 }
 errors++;
 }
-if(data185 < 200 || isNaN(data185)){
-const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+}
+else {
+const err398 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5151,15 +5161,11 @@ vErrors.push(err398);
 errors++;
 }
 }
-}
-if(data184.headers !== undefined){
-let data186 = data184.headers;
-if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
-for(const key44 in data186){
-const _errs455 = errors;
-if(typeof key44 === "string"){
-if(!(formats144(key44))){
-const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key44};
+if(data106.respond !== undefined){
+let data187 = data106.respond;
+if(data187 && typeof data187 == "object" && !Array.isArray(data187)){
+if(data187.status === undefined){
+const err399 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5168,9 +5174,9 @@ vErrors.push(err399);
 }
 errors++;
 }
-}
-else {
-const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key44};
+for(const key44 in data187){
+if(!(((key44 === "status") || (key44 === "headers")) || (key44 === "body"))){
+const err400 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44}};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5179,9 +5185,11 @@ vErrors.push(err400);
 }
 errors++;
 }
-var valid88 = _errs455 === errors;
-if(!valid88){
-const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key44}};
+}
+if(data187.status !== undefined){
+let data188 = data187.status;
+if(!(((typeof data188 == "number") && (!(data188 % 1) && !isNaN(data188))) && (isFinite(data188)))){
+const err401 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5190,12 +5198,9 @@ vErrors.push(err401);
 }
 errors++;
 }
-}
-for(const key45 in data186){
-let data187 = data186[key45];
-if(typeof data187 === "string"){
-if(!(formats146(data187))){
-const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if((typeof data188 == "number") && (isFinite(data188))){
+if(data188 > 599 || isNaN(data188)){
+const err402 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5204,9 +5209,8 @@ vErrors.push(err402);
 }
 errors++;
 }
-}
-else {
-const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers/" + key45.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data188 < 200 || isNaN(data188)){
+const err403 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5217,8 +5221,14 @@ errors++;
 }
 }
 }
-else {
-const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data187.headers !== undefined){
+let data189 = data187.headers;
+if(data189 && typeof data189 == "object" && !Array.isArray(data189)){
+for(const key45 in data189){
+const _errs462 = errors;
+if(typeof key45 === "string"){
+if(!(formats146(key45))){
+const err404 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key45};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5228,9 +5238,8 @@ vErrors.push(err404);
 errors++;
 }
 }
-if(data184.body !== undefined){
-if(typeof data184.body !== "string"){
-const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+else {
+const err405 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key45};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5239,10 +5248,9 @@ vErrors.push(err405);
 }
 errors++;
 }
-}
-}
-else {
-const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+var valid91 = _errs462 === errors;
+if(!valid91){
+const err406 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key45}};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5252,9 +5260,11 @@ vErrors.push(err406);
 errors++;
 }
 }
-}
-else {
-const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i12,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+for(const key46 in data189){
+let data190 = data189[key46];
+if(typeof data190 === "string"){
+if(!(formats148(data190))){
+const err407 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/respond/headers/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5264,9 +5274,8 @@ vErrors.push(err407);
 errors++;
 }
 }
-}
 else {
-const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err408 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/respond/headers/" + key46.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5276,11 +5285,9 @@ vErrors.push(err408);
 errors++;
 }
 }
-if(data53.virtualHosts !== undefined){
-let data189 = data53.virtualHosts;
-if(Array.isArray(data189)){
-if(data189.length < 1){
-const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err409 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5289,12 +5296,10 @@ vErrors.push(err409);
 }
 errors++;
 }
-const len18 = data189.length;
-for(let i18=0; i18<len18; i18++){
-let data190 = data189[i18];
-if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
-if(data190.domains === undefined){
-const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+}
+if(data187.body !== undefined){
+if(typeof data187.body !== "string"){
+const err410 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5303,8 +5308,10 @@ vErrors.push(err410);
 }
 errors++;
 }
-if(data190.routes === undefined){
-const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+}
+}
+else {
+const err411 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5313,9 +5320,10 @@ vErrors.push(err411);
 }
 errors++;
 }
-for(const key46 in data190){
-if(!(((((key46 === "name") || (key46 === "domains")) || (key46 === "requestHeaders")) || (key46 === "responseHeaders")) || (key46 === "routes"))){
-const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46}};
+}
+}
+else {
+const err412 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes/" + i13,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5325,11 +5333,9 @@ vErrors.push(err412);
 errors++;
 }
 }
-if(data190.name !== undefined){
-let data191 = data190.name;
-if(typeof data191 === "string"){
-if(!(formats4(data191))){
-const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err413 = {instancePath:instancePath+"/listeners/" + i0+"/http/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5339,8 +5345,11 @@ vErrors.push(err413);
 errors++;
 }
 }
-else {
-const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
+if(data53.virtualHosts !== undefined){
+let data192 = data53.virtualHosts;
+if(Array.isArray(data192)){
+if(data192.length < 1){
+const err414 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5349,12 +5358,12 @@ vErrors.push(err414);
 }
 errors++;
 }
-}
-if(data190.domains !== undefined){
-let data192 = data190.domains;
-if(Array.isArray(data192)){
-if(data192.length < 1){
-const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+const len19 = data192.length;
+for(let i19=0; i19<len19; i19++){
+let data193 = data192[i19];
+if(data193 && typeof data193 == "object" && !Array.isArray(data193)){
+if(data193.domains === undefined){
+const err415 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5363,12 +5372,8 @@ vErrors.push(err415);
 }
 errors++;
 }
-const len19 = data192.length;
-for(let i19=0; i19<len19; i19++){
-let data193 = data192[i19];
-if(typeof data193 === "string"){
-if(!(formats176(data193))){
-const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/domains/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+if(data193.routes === undefined){
+const err416 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5377,9 +5382,9 @@ vErrors.push(err416);
 }
 errors++;
 }
-}
-else {
-const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/domains/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+for(const key47 in data193){
+if(!(((((key47 === "name") || (key47 === "domains")) || (key47 === "requestHeaders")) || (key47 === "responseHeaders")) || (key47 === "routes"))){
+const err417 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47}};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5389,9 +5394,11 @@ vErrors.push(err417);
 errors++;
 }
 }
-}
-else {
-const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+if(data193.name !== undefined){
+let data194 = data193.name;
+if(typeof data194 === "string"){
+if(!(formats4(data194))){
+const err418 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5401,12 +5408,8 @@ vErrors.push(err418);
 errors++;
 }
 }
-if(data190.requestHeaders !== undefined){
-let data194 = data190.requestHeaders;
-if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
-for(const key47 in data194){
-if(!(((key47 === "set") || (key47 === "add")) || (key47 === "remove"))){
-const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47}};
+else {
+const err419 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/name",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5416,14 +5419,11 @@ vErrors.push(err419);
 errors++;
 }
 }
-if(data194.set !== undefined){
-let data195 = data194.set;
-if(data195 && typeof data195 == "object" && !Array.isArray(data195)){
-for(const key48 in data195){
-const _errs478 = errors;
-if(typeof key48 === "string"){
-if(!(formats144(key48))){
-const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key48};
+if(data193.domains !== undefined){
+let data195 = data193.domains;
+if(Array.isArray(data195)){
+if(data195.length < 1){
+const err420 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5432,9 +5432,12 @@ vErrors.push(err420);
 }
 errors++;
 }
-}
-else {
-const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key48};
+const len20 = data195.length;
+for(let i20=0; i20<len20; i20++){
+let data196 = data195[i20];
+if(typeof data196 === "string"){
+if(!(formats178(data196))){
+const err421 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/domains/" + i20,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5443,9 +5446,9 @@ vErrors.push(err421);
 }
 errors++;
 }
-var valid96 = _errs478 === errors;
-if(!valid96){
-const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key48}};
+}
+else {
+const err422 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/domains/" + i20,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5455,11 +5458,9 @@ vErrors.push(err422);
 errors++;
 }
 }
-for(const key49 in data195){
-let data196 = data195[key49];
-if(typeof data196 === "string"){
-if(!(formats146(data196))){
-const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err423 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5469,8 +5470,12 @@ vErrors.push(err423);
 errors++;
 }
 }
-else {
-const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set/" + key49.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data193.requestHeaders !== undefined){
+let data197 = data193.requestHeaders;
+if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
+for(const key48 in data197){
+if(!(((key48 === "set") || (key48 === "add")) || (key48 === "remove"))){
+const err424 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48}};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5480,9 +5485,14 @@ vErrors.push(err424);
 errors++;
 }
 }
-}
-else {
-const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data197.set !== undefined){
+let data198 = data197.set;
+if(data198 && typeof data198 == "object" && !Array.isArray(data198)){
+for(const key49 in data198){
+const _errs485 = errors;
+if(typeof key49 === "string"){
+if(!(formats146(key49))){
+const err425 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key49};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5492,14 +5502,8 @@ vErrors.push(err425);
 errors++;
 }
 }
-if(data194.add !== undefined){
-let data197 = data194.add;
-if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
-for(const key50 in data197){
-const _errs485 = errors;
-if(typeof key50 === "string"){
-if(!(formats144(key50))){
-const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key50};
+else {
+const err426 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key49};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5508,9 +5512,9 @@ vErrors.push(err426);
 }
 errors++;
 }
-}
-else {
-const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key50};
+var valid99 = _errs485 === errors;
+if(!valid99){
+const err427 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key49}};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5519,9 +5523,12 @@ vErrors.push(err427);
 }
 errors++;
 }
-var valid98 = _errs485 === errors;
-if(!valid98){
-const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key50}};
+}
+for(const key50 in data198){
+let data199 = data198[key50];
+if(typeof data199 === "string"){
+if(!(formats148(data199))){
+const err428 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/set/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5531,11 +5538,8 @@ vErrors.push(err428);
 errors++;
 }
 }
-for(const key51 in data197){
-let data198 = data197[key51];
-if(typeof data198 === "string"){
-if(!(formats146(data198))){
-const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err429 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/set/" + key50.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5545,8 +5549,9 @@ vErrors.push(err429);
 errors++;
 }
 }
+}
 else {
-const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add/" + key51.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err430 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5556,9 +5561,14 @@ vErrors.push(err430);
 errors++;
 }
 }
-}
-else {
-const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data197.add !== undefined){
+let data200 = data197.add;
+if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
+for(const key51 in data200){
+const _errs492 = errors;
+if(typeof key51 === "string"){
+if(!(formats146(key51))){
+const err431 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key51};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5568,15 +5578,8 @@ vErrors.push(err431);
 errors++;
 }
 }
-if(data194.remove !== undefined){
-let data199 = data194.remove;
-if(Array.isArray(data199)){
-const len20 = data199.length;
-for(let i20=0; i20<len20; i20++){
-let data200 = data199[i20];
-if(typeof data200 === "string"){
-if(!(formats144(data200))){
-const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/remove/" + i20,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err432 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key51};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5585,9 +5588,9 @@ vErrors.push(err432);
 }
 errors++;
 }
-}
-else {
-const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/remove/" + i20,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid101 = _errs492 === errors;
+if(!valid101){
+const err433 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key51}};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5597,9 +5600,11 @@ vErrors.push(err433);
 errors++;
 }
 }
-}
-else {
-const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key52 in data200){
+let data201 = data200[key52];
+if(typeof data201 === "string"){
+if(!(formats148(data201))){
+const err434 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/add/" + key52.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5609,9 +5614,8 @@ vErrors.push(err434);
 errors++;
 }
 }
-}
 else {
-const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err435 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/add/" + key52.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5621,12 +5625,9 @@ vErrors.push(err435);
 errors++;
 }
 }
-if(data190.responseHeaders !== undefined){
-let data201 = data190.responseHeaders;
-if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
-for(const key52 in data201){
-if(!(((key52 === "set") || (key52 === "add")) || (key52 === "remove"))){
-const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52}};
+}
+else {
+const err436 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5636,14 +5637,15 @@ vErrors.push(err436);
 errors++;
 }
 }
-if(data201.set !== undefined){
-let data202 = data201.set;
-if(data202 && typeof data202 == "object" && !Array.isArray(data202)){
-for(const key53 in data202){
-const _errs499 = errors;
-if(typeof key53 === "string"){
-if(!(formats144(key53))){
-const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key53};
+if(data197.remove !== undefined){
+let data202 = data197.remove;
+if(Array.isArray(data202)){
+const len21 = data202.length;
+for(let i21=0; i21<len21; i21++){
+let data203 = data202[i21];
+if(typeof data203 === "string"){
+if(!(formats146(data203))){
+const err437 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/remove/" + i21,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5654,7 +5656,7 @@ errors++;
 }
 }
 else {
-const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key53};
+const err438 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/remove/" + i21,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -5663,9 +5665,10 @@ vErrors.push(err438);
 }
 errors++;
 }
-var valid103 = _errs499 === errors;
-if(!valid103){
-const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key53}};
+}
+}
+else {
+const err439 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5675,11 +5678,9 @@ vErrors.push(err439);
 errors++;
 }
 }
-for(const key54 in data202){
-let data203 = data202[key54];
-if(typeof data203 === "string"){
-if(!(formats146(data203))){
-const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err440 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/requestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -5689,8 +5690,12 @@ vErrors.push(err440);
 errors++;
 }
 }
-else {
-const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set/" + key54.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data193.responseHeaders !== undefined){
+let data204 = data193.responseHeaders;
+if(data204 && typeof data204 == "object" && !Array.isArray(data204)){
+for(const key53 in data204){
+if(!(((key53 === "set") || (key53 === "add")) || (key53 === "remove"))){
+const err441 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53}};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5700,9 +5705,14 @@ vErrors.push(err441);
 errors++;
 }
 }
-}
-else {
-const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data204.set !== undefined){
+let data205 = data204.set;
+if(data205 && typeof data205 == "object" && !Array.isArray(data205)){
+for(const key54 in data205){
+const _errs506 = errors;
+if(typeof key54 === "string"){
+if(!(formats146(key54))){
+const err442 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key54};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5712,14 +5722,8 @@ vErrors.push(err442);
 errors++;
 }
 }
-if(data201.add !== undefined){
-let data204 = data201.add;
-if(data204 && typeof data204 == "object" && !Array.isArray(data204)){
-for(const key55 in data204){
-const _errs506 = errors;
-if(typeof key55 === "string"){
-if(!(formats144(key55))){
-const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key55};
+else {
+const err443 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key54};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5728,9 +5732,9 @@ vErrors.push(err443);
 }
 errors++;
 }
-}
-else {
-const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key55};
+var valid106 = _errs506 === errors;
+if(!valid106){
+const err444 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key54}};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5739,9 +5743,12 @@ vErrors.push(err444);
 }
 errors++;
 }
-var valid105 = _errs506 === errors;
-if(!valid105){
-const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key55}};
+}
+for(const key55 in data205){
+let data206 = data205[key55];
+if(typeof data206 === "string"){
+if(!(formats148(data206))){
+const err445 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/set/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5751,11 +5758,8 @@ vErrors.push(err445);
 errors++;
 }
 }
-for(const key56 in data204){
-let data205 = data204[key56];
-if(typeof data205 === "string"){
-if(!(formats146(data205))){
-const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add/" + key56.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err446 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/set/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5765,8 +5769,9 @@ vErrors.push(err446);
 errors++;
 }
 }
+}
 else {
-const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add/" + key56.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err447 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/set",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5776,9 +5781,14 @@ vErrors.push(err447);
 errors++;
 }
 }
-}
-else {
-const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data204.add !== undefined){
+let data207 = data204.add;
+if(data207 && typeof data207 == "object" && !Array.isArray(data207)){
+for(const key56 in data207){
+const _errs513 = errors;
+if(typeof key56 === "string"){
+if(!(formats146(key56))){
+const err448 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key56};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5788,15 +5798,8 @@ vErrors.push(err448);
 errors++;
 }
 }
-if(data201.remove !== undefined){
-let data206 = data201.remove;
-if(Array.isArray(data206)){
-const len21 = data206.length;
-for(let i21=0; i21<len21; i21++){
-let data207 = data206[i21];
-if(typeof data207 === "string"){
-if(!(formats144(data207))){
-const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/remove/" + i21,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err449 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key56};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5805,9 +5808,9 @@ vErrors.push(err449);
 }
 errors++;
 }
-}
-else {
-const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/remove/" + i21,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid108 = _errs513 === errors;
+if(!valid108){
+const err450 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key56}};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5817,9 +5820,11 @@ vErrors.push(err450);
 errors++;
 }
 }
-}
-else {
-const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key57 in data207){
+let data208 = data207[key57];
+if(typeof data208 === "string"){
+if(!(formats148(data208))){
+const err451 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/add/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5829,9 +5834,8 @@ vErrors.push(err451);
 errors++;
 }
 }
-}
 else {
-const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err452 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/add/" + key57.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -5841,15 +5845,9 @@ vErrors.push(err452);
 errors++;
 }
 }
-if(data190.routes !== undefined){
-let data208 = data190.routes;
-if(Array.isArray(data208)){
-const len22 = data208.length;
-for(let i22=0; i22<len22; i22++){
-let data209 = data208[i22];
-if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
-if(data209.match === undefined){
-const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
+}
+else {
+const err453 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/add",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -5858,9 +5856,16 @@ vErrors.push(err453);
 }
 errors++;
 }
-for(const key57 in data209){
-if(!(((((key57 === "name") || (key57 === "match")) || (key57 === "forward")) || (key57 === "redirect")) || (key57 === "respond"))){
-const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key57}};
+}
+if(data204.remove !== undefined){
+let data209 = data204.remove;
+if(Array.isArray(data209)){
+const len22 = data209.length;
+for(let i22=0; i22<len22; i22++){
+let data210 = data209[i22];
+if(typeof data210 === "string"){
+if(!(formats146(data210))){
+const err454 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/remove/" + i22,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -5870,11 +5875,8 @@ vErrors.push(err454);
 errors++;
 }
 }
-if(data209.name !== undefined){
-let data210 = data209.name;
-if(typeof data210 === "string"){
-if(!(formats4(data210))){
-const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
+else {
+const err455 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/remove/" + i22,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5884,8 +5886,9 @@ vErrors.push(err455);
 errors++;
 }
 }
+}
 else {
-const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
+const err456 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders/remove",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5895,12 +5898,9 @@ vErrors.push(err456);
 errors++;
 }
 }
-if(data209.match !== undefined){
-let data211 = data209.match;
-if(data211 && typeof data211 == "object" && !Array.isArray(data211)){
-for(const key58 in data211){
-if(!(func2.call(schema12.properties.match.properties, key58))){
-const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
+}
+else {
+const err457 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/responseHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5910,11 +5910,15 @@ vErrors.push(err457);
 errors++;
 }
 }
-if(data211.path !== undefined){
-let data212 = data211.path;
-if(typeof data212 === "string"){
-if(!(formats88(data212))){
-const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
+if(data193.routes !== undefined){
+let data211 = data193.routes;
+if(Array.isArray(data211)){
+const len23 = data211.length;
+for(let i23=0; i23<len23; i23++){
+let data212 = data211[i23];
+if(data212 && typeof data212 == "object" && !Array.isArray(data212)){
+if(data212.match === undefined){
+const err458 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23,schemaPath:"#/definitions/route/required",keyword:"required",params:{missingProperty: "match"}};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5923,9 +5927,9 @@ vErrors.push(err458);
 }
 errors++;
 }
-}
-else {
-const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
+for(const key58 in data212){
+if(!(((((key58 === "name") || (key58 === "match")) || (key58 === "forward")) || (key58 === "redirect")) || (key58 === "respond"))){
+const err459 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key58}};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5935,11 +5939,11 @@ vErrors.push(err459);
 errors++;
 }
 }
-if(data211.prefix !== undefined){
-let data213 = data211.prefix;
+if(data212.name !== undefined){
+let data213 = data212.name;
 if(typeof data213 === "string"){
-if(!(formats90(data213))){
-const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(!(formats4(data213))){
+const err460 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/name",schemaPath:"#/definitions/route/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5950,7 +5954,7 @@ errors++;
 }
 }
 else {
-const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err461 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/name",schemaPath:"#/definitions/route/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5960,11 +5964,12 @@ vErrors.push(err461);
 errors++;
 }
 }
-if(data211.pathSeparatedPrefix !== undefined){
-let data214 = data211.pathSeparatedPrefix;
-if(typeof data214 === "string"){
-if(!(formats92(data214))){
-const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
+if(data212.match !== undefined){
+let data214 = data212.match;
+if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
+for(const key59 in data214){
+if(!(func2.call(schema12.properties.match.properties, key59))){
+const err462 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59}};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5974,8 +5979,11 @@ vErrors.push(err462);
 errors++;
 }
 }
-else {
-const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
+if(data214.path !== undefined){
+let data215 = data214.path;
+if(typeof data215 === "string"){
+if(!(formats90(data215))){
+const err463 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5985,11 +5993,8 @@ vErrors.push(err463);
 errors++;
 }
 }
-if(data211.regex !== undefined){
-let data215 = data211.regex;
-if(typeof data215 === "string"){
-if(!(formats30(data215))){
-const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err464 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5999,8 +6004,11 @@ vErrors.push(err464);
 errors++;
 }
 }
-else {
-const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data214.prefix !== undefined){
+let data216 = data214.prefix;
+if(typeof data216 === "string"){
+if(!(formats92(data216))){
+const err465 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -6010,11 +6018,8 @@ vErrors.push(err465);
 errors++;
 }
 }
-if(data211.template !== undefined){
-let data216 = data211.template;
-if(typeof data216 === "string"){
-if(!(formats96(data216))){
-const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
+else {
+const err466 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/prefix",schemaPath:"#/definitions/route/properties/match/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -6024,8 +6029,11 @@ vErrors.push(err466);
 errors++;
 }
 }
-else {
-const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
+if(data214.pathSeparatedPrefix !== undefined){
+let data217 = data214.pathSeparatedPrefix;
+if(typeof data217 === "string"){
+if(!(formats94(data217))){
+const err467 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6035,9 +6043,8 @@ vErrors.push(err467);
 errors++;
 }
 }
-if(data211.connect !== undefined){
-if(typeof data211.connect !== "boolean"){
-const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err468 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6047,9 +6054,11 @@ vErrors.push(err468);
 errors++;
 }
 }
-if(data211.caseSensitive !== undefined){
-if(typeof data211.caseSensitive !== "boolean"){
-const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
+if(data214.regex !== undefined){
+let data218 = data214.regex;
+if(typeof data218 === "string"){
+if(!(formats30(data218))){
+const err469 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6059,15 +6068,8 @@ vErrors.push(err469);
 errors++;
 }
 }
-if(data211.methods !== undefined){
-let data219 = data211.methods;
-if(Array.isArray(data219)){
-const len23 = data219.length;
-for(let i23=0; i23<len23; i23++){
-let data220 = data219[i23];
-if(typeof data220 === "string"){
-if(!(formats98(data220))){
-const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/methods/" + i23,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+else {
+const err470 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/regex",schemaPath:"#/definitions/route/properties/match/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6077,8 +6079,11 @@ vErrors.push(err470);
 errors++;
 }
 }
-else {
-const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/methods/" + i23,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data214.template !== undefined){
+let data219 = data214.template;
+if(typeof data219 === "string"){
+if(!(formats98(data219))){
+const err471 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6088,9 +6093,8 @@ vErrors.push(err471);
 errors++;
 }
 }
-}
 else {
-const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err472 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6100,14 +6104,9 @@ vErrors.push(err472);
 errors++;
 }
 }
-if(data211.headers !== undefined){
-let data221 = data211.headers;
-if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
-for(const key59 in data221){
-const _errs546 = errors;
-if(typeof key59 === "string"){
-if(!(formats100(key59))){
-const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key59};
+if(data214.connect !== undefined){
+if(typeof data214.connect !== "boolean"){
+const err473 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/connect",schemaPath:"#/definitions/route/properties/match/properties/connect/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6117,8 +6116,9 @@ vErrors.push(err473);
 errors++;
 }
 }
-else {
-const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key59};
+if(data214.caseSensitive !== undefined){
+if(typeof data214.caseSensitive !== "boolean"){
+const err474 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/caseSensitive",schemaPath:"#/definitions/route/properties/match/properties/caseSensitive/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6127,9 +6127,16 @@ vErrors.push(err474);
 }
 errors++;
 }
-var valid116 = _errs546 === errors;
-if(!valid116){
-const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key59}};
+}
+if(data214.methods !== undefined){
+let data222 = data214.methods;
+if(Array.isArray(data222)){
+const len24 = data222.length;
+for(let i24=0; i24<len24; i24++){
+let data223 = data222[i24];
+if(typeof data223 === "string"){
+if(!(formats100(data223))){
+const err475 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/methods/" + i24,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6139,13 +6146,8 @@ vErrors.push(err475);
 errors++;
 }
 }
-for(const key60 in data221){
-let data222 = data221[key60];
-const _errs550 = errors;
-let valid118 = false;
-const _errs551 = errors;
-if(typeof data222 !== "string"){
-const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+else {
+const err476 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/methods/" + i24,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6154,14 +6156,10 @@ vErrors.push(err476);
 }
 errors++;
 }
-var _valid8 = _errs551 === errors;
-valid118 = valid118 || _valid8;
-if(!valid118){
-const _errs553 = errors;
-if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
-for(const key61 in data222){
-if(!((((((((key61 === "exact") || (key61 === "prefix")) || (key61 === "suffix")) || (key61 === "contains")) || (key61 === "regex")) || (key61 === "range")) || (key61 === "present")) || (key61 === "invert"))){
-const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61}};
+}
+}
+else {
+const err477 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6171,9 +6169,14 @@ vErrors.push(err477);
 errors++;
 }
 }
-if(data222.exact !== undefined){
-if(typeof data222.exact !== "string"){
-const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data214.headers !== undefined){
+let data224 = data214.headers;
+if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
+for(const key60 in data224){
+const _errs553 = errors;
+if(typeof key60 === "string"){
+if(!(formats102(key60))){
+const err478 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key60};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6183,11 +6186,8 @@ vErrors.push(err478);
 errors++;
 }
 }
-if(data222.prefix !== undefined){
-let data224 = data222.prefix;
-if(typeof data224 === "string"){
-if(!(formats4(data224))){
-const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+const err479 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key60};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6196,9 +6196,9 @@ vErrors.push(err479);
 }
 errors++;
 }
-}
-else {
-const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+var valid119 = _errs553 === errors;
+if(!valid119){
+const err480 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key60}};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6208,11 +6208,13 @@ vErrors.push(err480);
 errors++;
 }
 }
-if(data222.suffix !== undefined){
-let data225 = data222.suffix;
-if(typeof data225 === "string"){
-if(!(formats4(data225))){
-const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+for(const key61 in data224){
+let data225 = data224[key61];
+const _errs557 = errors;
+let valid121 = false;
+const _errs558 = errors;
+if(typeof data225 !== "string"){
+const err481 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6221,9 +6223,14 @@ vErrors.push(err481);
 }
 errors++;
 }
-}
-else {
-const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+var _valid8 = _errs558 === errors;
+valid121 = valid121 || _valid8;
+if(!valid121){
+const _errs560 = errors;
+if(data225 && typeof data225 == "object" && !Array.isArray(data225)){
+for(const key62 in data225){
+if(!((((((((key62 === "exact") || (key62 === "prefix")) || (key62 === "suffix")) || (key62 === "contains")) || (key62 === "regex")) || (key62 === "range")) || (key62 === "present")) || (key62 === "invert"))){
+const err482 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6233,11 +6240,9 @@ vErrors.push(err482);
 errors++;
 }
 }
-if(data222.contains !== undefined){
-let data226 = data222.contains;
-if(typeof data226 === "string"){
-if(!(formats4(data226))){
-const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(data225.exact !== undefined){
+if(typeof data225.exact !== "string"){
+const err483 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6247,8 +6252,11 @@ vErrors.push(err483);
 errors++;
 }
 }
-else {
-const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data225.prefix !== undefined){
+let data227 = data225.prefix;
+if(typeof data227 === "string"){
+if(!(formats4(data227))){
+const err484 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6258,11 +6266,8 @@ vErrors.push(err484);
 errors++;
 }
 }
-if(data222.regex !== undefined){
-let data227 = data222.regex;
-if(typeof data227 === "string"){
-if(!(formats30(data227))){
-const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err485 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6272,8 +6277,11 @@ vErrors.push(err485);
 errors++;
 }
 }
-else {
-const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data225.suffix !== undefined){
+let data228 = data225.suffix;
+if(typeof data228 === "string"){
+if(!(formats4(data228))){
+const err486 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6283,11 +6291,8 @@ vErrors.push(err486);
 errors++;
 }
 }
-if(data222.range !== undefined){
-let data228 = data222.range;
-if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
-if(data228.start === undefined){
-const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+else {
+const err487 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6296,8 +6301,12 @@ vErrors.push(err487);
 }
 errors++;
 }
-if(data228.end === undefined){
-const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+}
+if(data225.contains !== undefined){
+let data229 = data225.contains;
+if(typeof data229 === "string"){
+if(!(formats4(data229))){
+const err488 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6306,9 +6315,9 @@ vErrors.push(err488);
 }
 errors++;
 }
-for(const key62 in data228){
-if(!((key62 === "start") || (key62 === "end"))){
-const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62}};
+}
+else {
+const err489 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6318,10 +6327,11 @@ vErrors.push(err489);
 errors++;
 }
 }
-if(data228.start !== undefined){
-let data229 = data228.start;
-if(!(((typeof data229 == "number") && (!(data229 % 1) && !isNaN(data229))) && (isFinite(data229)))){
-const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(data225.regex !== undefined){
+let data230 = data225.regex;
+if(typeof data230 === "string"){
+if(!(formats30(data230))){
+const err490 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6330,9 +6340,9 @@ vErrors.push(err490);
 }
 errors++;
 }
-if((typeof data229 == "number") && (isFinite(data229))){
-if(data229 > 9007199254740991 || isNaN(data229)){
-const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+}
+else {
+const err491 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6341,8 +6351,12 @@ vErrors.push(err491);
 }
 errors++;
 }
-if(data229 < -9007199254740991 || isNaN(data229)){
-const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data225.range !== undefined){
+let data231 = data225.range;
+if(data231 && typeof data231 == "object" && !Array.isArray(data231)){
+if(data231.start === undefined){
+const err492 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6351,12 +6365,8 @@ vErrors.push(err492);
 }
 errors++;
 }
-}
-}
-if(data228.end !== undefined){
-let data230 = data228.end;
-if(!(((typeof data230 == "number") && (!(data230 % 1) && !isNaN(data230))) && (isFinite(data230)))){
-const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(data231.end === undefined){
+const err493 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6365,9 +6375,9 @@ vErrors.push(err493);
 }
 errors++;
 }
-if((typeof data230 == "number") && (isFinite(data230))){
-if(data230 > 9007199254740991 || isNaN(data230)){
-const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+for(const key63 in data231){
+if(!((key63 === "start") || (key63 === "end"))){
+const err494 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63}};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6376,8 +6386,11 @@ vErrors.push(err494);
 }
 errors++;
 }
-if(data230 < -9007199254740991 || isNaN(data230)){
-const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+}
+if(data231.start !== undefined){
+let data232 = data231.start;
+if(!(((typeof data232 == "number") && (!(data232 % 1) && !isNaN(data232))) && (isFinite(data232)))){
+const err495 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6386,11 +6399,9 @@ vErrors.push(err495);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
+if((typeof data232 == "number") && (isFinite(data232))){
+if(data232 > 9007199254740991 || isNaN(data232)){
+const err496 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6399,10 +6410,8 @@ vErrors.push(err496);
 }
 errors++;
 }
-}
-if(data222.present !== undefined){
-if(typeof data222.present !== "boolean"){
-const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
+if(data232 < -9007199254740991 || isNaN(data232)){
+const err497 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6412,9 +6421,11 @@ vErrors.push(err497);
 errors++;
 }
 }
-if(data222.invert !== undefined){
-if(typeof data222.invert !== "boolean"){
-const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
+}
+if(data231.end !== undefined){
+let data233 = data231.end;
+if(!(((typeof data233 == "number") && (!(data233 % 1) && !isNaN(data233))) && (isFinite(data233)))){
+const err498 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6423,10 +6434,9 @@ vErrors.push(err498);
 }
 errors++;
 }
-}
-}
-else {
-const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if((typeof data233 == "number") && (isFinite(data233))){
+if(data233 > 9007199254740991 || isNaN(data233)){
+const err499 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6435,11 +6445,8 @@ vErrors.push(err499);
 }
 errors++;
 }
-var _valid8 = _errs553 === errors;
-valid118 = valid118 || _valid8;
-}
-if(!valid118){
-const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers/" + key60.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data233 < -9007199254740991 || isNaN(data233)){
+const err500 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6448,21 +6455,11 @@ vErrors.push(err500);
 }
 errors++;
 }
-else {
-errors = _errs550;
-if(vErrors !== null){
-if(_errs550){
-vErrors.length = _errs550;
-}
-else {
-vErrors = null;
-}
-}
 }
 }
 }
 else {
-const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+const err501 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6472,14 +6469,9 @@ vErrors.push(err501);
 errors++;
 }
 }
-if(data211.query !== undefined){
-let data233 = data211.query;
-if(data233 && typeof data233 == "object" && !Array.isArray(data233)){
-for(const key63 in data233){
-const _errs579 = errors;
-if(typeof key63 === "string"){
-if(!(formats4(key63))){
-const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key63};
+if(data225.present !== undefined){
+if(typeof data225.present !== "boolean"){
+const err502 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6489,8 +6481,9 @@ vErrors.push(err502);
 errors++;
 }
 }
-else {
-const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key63};
+if(data225.invert !== undefined){
+if(typeof data225.invert !== "boolean"){
+const err503 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6499,9 +6492,10 @@ vErrors.push(err503);
 }
 errors++;
 }
-var valid121 = _errs579 === errors;
-if(!valid121){
-const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key63}};
+}
+}
+else {
+const err504 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6510,14 +6504,11 @@ vErrors.push(err504);
 }
 errors++;
 }
+var _valid8 = _errs560 === errors;
+valid121 = valid121 || _valid8;
 }
-for(const key64 in data233){
-let data234 = data233[key64];
-const _errs583 = errors;
-let valid123 = false;
-const _errs584 = errors;
-if(typeof data234 !== "string"){
-const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(!valid121){
+const err505 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/headers/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6526,305 +6517,11 @@ vErrors.push(err505);
 }
 errors++;
 }
-var _valid9 = _errs584 === errors;
-valid123 = valid123 || _valid9;
-if(!valid123){
-const _errs586 = errors;
-if(data234 && typeof data234 == "object" && !Array.isArray(data234)){
-for(const key65 in data234){
-if(!((((((((key65 === "exact") || (key65 === "prefix")) || (key65 === "suffix")) || (key65 === "contains")) || (key65 === "regex")) || (key65 === "range")) || (key65 === "present")) || (key65 === "invert"))){
-const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65}};
-if(vErrors === null){
-vErrors = [err506];
-}
 else {
-vErrors.push(err506);
-}
-errors++;
-}
-}
-if(data234.exact !== undefined){
-if(typeof data234.exact !== "string"){
-const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err507];
-}
-else {
-vErrors.push(err507);
-}
-errors++;
-}
-}
-if(data234.prefix !== undefined){
-let data236 = data234.prefix;
-if(typeof data236 === "string"){
-if(!(formats4(data236))){
-const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err508];
-}
-else {
-vErrors.push(err508);
-}
-errors++;
-}
-}
-else {
-const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err509];
-}
-else {
-vErrors.push(err509);
-}
-errors++;
-}
-}
-if(data234.suffix !== undefined){
-let data237 = data234.suffix;
-if(typeof data237 === "string"){
-if(!(formats4(data237))){
-const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err510];
-}
-else {
-vErrors.push(err510);
-}
-errors++;
-}
-}
-else {
-const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err511];
-}
-else {
-vErrors.push(err511);
-}
-errors++;
-}
-}
-if(data234.contains !== undefined){
-let data238 = data234.contains;
-if(typeof data238 === "string"){
-if(!(formats4(data238))){
-const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
-if(vErrors === null){
-vErrors = [err512];
-}
-else {
-vErrors.push(err512);
-}
-errors++;
-}
-}
-else {
-const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err513];
-}
-else {
-vErrors.push(err513);
-}
-errors++;
-}
-}
-if(data234.regex !== undefined){
-let data239 = data234.regex;
-if(typeof data239 === "string"){
-if(!(formats30(data239))){
-const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
-if(vErrors === null){
-vErrors = [err514];
-}
-else {
-vErrors.push(err514);
-}
-errors++;
-}
-}
-else {
-const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
-if(vErrors === null){
-vErrors = [err515];
-}
-else {
-vErrors.push(err515);
-}
-errors++;
-}
-}
-if(data234.range !== undefined){
-let data240 = data234.range;
-if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
-if(data240.start === undefined){
-const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
-if(vErrors === null){
-vErrors = [err516];
-}
-else {
-vErrors.push(err516);
-}
-errors++;
-}
-if(data240.end === undefined){
-const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
-if(vErrors === null){
-vErrors = [err517];
-}
-else {
-vErrors.push(err517);
-}
-errors++;
-}
-for(const key66 in data240){
-if(!((key66 === "start") || (key66 === "end"))){
-const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
-if(vErrors === null){
-vErrors = [err518];
-}
-else {
-vErrors.push(err518);
-}
-errors++;
-}
-}
-if(data240.start !== undefined){
-let data241 = data240.start;
-if(!(((typeof data241 == "number") && (!(data241 % 1) && !isNaN(data241))) && (isFinite(data241)))){
-const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err519];
-}
-else {
-vErrors.push(err519);
-}
-errors++;
-}
-if((typeof data241 == "number") && (isFinite(data241))){
-if(data241 > 9007199254740991 || isNaN(data241)){
-const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err520];
-}
-else {
-vErrors.push(err520);
-}
-errors++;
-}
-if(data241 < -9007199254740991 || isNaN(data241)){
-const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err521];
-}
-else {
-vErrors.push(err521);
-}
-errors++;
-}
-}
-}
-if(data240.end !== undefined){
-let data242 = data240.end;
-if(!(((typeof data242 == "number") && (!(data242 % 1) && !isNaN(data242))) && (isFinite(data242)))){
-const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
-if(vErrors === null){
-vErrors = [err522];
-}
-else {
-vErrors.push(err522);
-}
-errors++;
-}
-if((typeof data242 == "number") && (isFinite(data242))){
-if(data242 > 9007199254740991 || isNaN(data242)){
-const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
-if(vErrors === null){
-vErrors = [err523];
-}
-else {
-vErrors.push(err523);
-}
-errors++;
-}
-if(data242 < -9007199254740991 || isNaN(data242)){
-const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
-if(vErrors === null){
-vErrors = [err524];
-}
-else {
-vErrors.push(err524);
-}
-errors++;
-}
-}
-}
-}
-else {
-const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err525];
-}
-else {
-vErrors.push(err525);
-}
-errors++;
-}
-}
-if(data234.present !== undefined){
-if(typeof data234.present !== "boolean"){
-const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err526];
-}
-else {
-vErrors.push(err526);
-}
-errors++;
-}
-}
-if(data234.invert !== undefined){
-if(typeof data234.invert !== "boolean"){
-const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
-if(vErrors === null){
-vErrors = [err527];
-}
-else {
-vErrors.push(err527);
-}
-errors++;
-}
-}
-}
-else {
-const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
-if(vErrors === null){
-vErrors = [err528];
-}
-else {
-vErrors.push(err528);
-}
-errors++;
-}
-var _valid9 = _errs586 === errors;
-valid123 = valid123 || _valid9;
-}
-if(!valid123){
-const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query/" + key64.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-if(vErrors === null){
-vErrors = [err529];
-}
-else {
-vErrors.push(err529);
-}
-errors++;
-}
-else {
-errors = _errs583;
+errors = _errs557;
 if(vErrors !== null){
-if(_errs583){
-vErrors.length = _errs583;
+if(_errs557){
+vErrors.length = _errs557;
 }
 else {
 vErrors = null;
@@ -6834,7 +6531,307 @@ vErrors = null;
 }
 }
 else {
-const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+const err506 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err506];
+}
+else {
+vErrors.push(err506);
+}
+errors++;
+}
+}
+if(data214.query !== undefined){
+let data236 = data214.query;
+if(data236 && typeof data236 == "object" && !Array.isArray(data236)){
+for(const key64 in data236){
+const _errs586 = errors;
+if(typeof key64 === "string"){
+if(!(formats4(key64))){
+const err507 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key64};
+if(vErrors === null){
+vErrors = [err507];
+}
+else {
+vErrors.push(err507);
+}
+errors++;
+}
+}
+else {
+const err508 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key64};
+if(vErrors === null){
+vErrors = [err508];
+}
+else {
+vErrors.push(err508);
+}
+errors++;
+}
+var valid124 = _errs586 === errors;
+if(!valid124){
+const err509 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key64}};
+if(vErrors === null){
+vErrors = [err509];
+}
+else {
+vErrors.push(err509);
+}
+errors++;
+}
+}
+for(const key65 in data236){
+let data237 = data236[key65];
+const _errs590 = errors;
+let valid126 = false;
+const _errs591 = errors;
+if(typeof data237 !== "string"){
+const err510 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err510];
+}
+else {
+vErrors.push(err510);
+}
+errors++;
+}
+var _valid9 = _errs591 === errors;
+valid126 = valid126 || _valid9;
+if(!valid126){
+const _errs593 = errors;
+if(data237 && typeof data237 == "object" && !Array.isArray(data237)){
+for(const key66 in data237){
+if(!((((((((key66 === "exact") || (key66 === "prefix")) || (key66 === "suffix")) || (key66 === "contains")) || (key66 === "regex")) || (key66 === "range")) || (key66 === "present")) || (key66 === "invert"))){
+const err511 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66}};
+if(vErrors === null){
+vErrors = [err511];
+}
+else {
+vErrors.push(err511);
+}
+errors++;
+}
+}
+if(data237.exact !== undefined){
+if(typeof data237.exact !== "string"){
+const err512 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/exact",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err512];
+}
+else {
+vErrors.push(err512);
+}
+errors++;
+}
+}
+if(data237.prefix !== undefined){
+let data239 = data237.prefix;
+if(typeof data239 === "string"){
+if(!(formats4(data239))){
+const err513 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err513];
+}
+else {
+vErrors.push(err513);
+}
+errors++;
+}
+}
+else {
+const err514 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err514];
+}
+else {
+vErrors.push(err514);
+}
+errors++;
+}
+}
+if(data237.suffix !== undefined){
+let data240 = data237.suffix;
+if(typeof data240 === "string"){
+if(!(formats4(data240))){
+const err515 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err515];
+}
+else {
+vErrors.push(err515);
+}
+errors++;
+}
+}
+else {
+const err516 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/suffix",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err516];
+}
+else {
+vErrors.push(err516);
+}
+errors++;
+}
+}
+if(data237.contains !== undefined){
+let data241 = data237.contains;
+if(typeof data241 === "string"){
+if(!(formats4(data241))){
+const err517 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+if(vErrors === null){
+vErrors = [err517];
+}
+else {
+vErrors.push(err517);
+}
+errors++;
+}
+}
+else {
+const err518 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/contains",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err518];
+}
+else {
+vErrors.push(err518);
+}
+errors++;
+}
+}
+if(data237.regex !== undefined){
+let data242 = data237.regex;
+if(typeof data242 === "string"){
+if(!(formats30(data242))){
+const err519 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+if(vErrors === null){
+vErrors = [err519];
+}
+else {
+vErrors.push(err519);
+}
+errors++;
+}
+}
+else {
+const err520 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/regex",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(vErrors === null){
+vErrors = [err520];
+}
+else {
+vErrors.push(err520);
+}
+errors++;
+}
+}
+if(data237.range !== undefined){
+let data243 = data237.range;
+if(data243 && typeof data243 == "object" && !Array.isArray(data243)){
+if(data243.start === undefined){
+const err521 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "start"}};
+if(vErrors === null){
+vErrors = [err521];
+}
+else {
+vErrors.push(err521);
+}
+errors++;
+}
+if(data243.end === undefined){
+const err522 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/required",keyword:"required",params:{missingProperty: "end"}};
+if(vErrors === null){
+vErrors = [err522];
+}
+else {
+vErrors.push(err522);
+}
+errors++;
+}
+for(const key67 in data243){
+if(!((key67 === "start") || (key67 === "end"))){
+const err523 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
+if(vErrors === null){
+vErrors = [err523];
+}
+else {
+vErrors.push(err523);
+}
+errors++;
+}
+}
+if(data243.start !== undefined){
+let data244 = data243.start;
+if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
+const err524 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err524];
+}
+else {
+vErrors.push(err524);
+}
+errors++;
+}
+if((typeof data244 == "number") && (isFinite(data244))){
+if(data244 > 9007199254740991 || isNaN(data244)){
+const err525 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err525];
+}
+else {
+vErrors.push(err525);
+}
+errors++;
+}
+if(data244 < -9007199254740991 || isNaN(data244)){
+const err526 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/start",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/start/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err526];
+}
+else {
+vErrors.push(err526);
+}
+errors++;
+}
+}
+}
+if(data243.end !== undefined){
+let data245 = data243.end;
+if(!(((typeof data245 == "number") && (!(data245 % 1) && !isNaN(data245))) && (isFinite(data245)))){
+const err527 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/type",keyword:"type",params:{type: "integer"}};
+if(vErrors === null){
+vErrors = [err527];
+}
+else {
+vErrors.push(err527);
+}
+errors++;
+}
+if((typeof data245 == "number") && (isFinite(data245))){
+if(data245 > 9007199254740991 || isNaN(data245)){
+const err528 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9007199254740991}};
+if(vErrors === null){
+vErrors = [err528];
+}
+else {
+vErrors.push(err528);
+}
+errors++;
+}
+if(data245 < -9007199254740991 || isNaN(data245)){
+const err529 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/range/end",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/properties/end/minimum",keyword:"minimum",params:{comparison: ">=", limit: -9007199254740991}};
+if(vErrors === null){
+vErrors = [err529];
+}
+else {
+vErrors.push(err529);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err530 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/range",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/range/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -6844,11 +6841,9 @@ vErrors.push(err530);
 errors++;
 }
 }
-if(data211.fraction !== undefined){
-let data245 = data211.fraction;
-if((typeof data245 == "number") && (isFinite(data245))){
-if(data245 > 1 || isNaN(data245)){
-const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+if(data237.present !== undefined){
+if(typeof data237.present !== "boolean"){
+const err531 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/present",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/present/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -6857,8 +6852,10 @@ vErrors.push(err531);
 }
 errors++;
 }
-if(data245 < 0 || isNaN(data245)){
-const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data237.invert !== undefined){
+if(typeof data237.invert !== "boolean"){
+const err532 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1")+"/invert",schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/properties/invert/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -6868,8 +6865,9 @@ vErrors.push(err532);
 errors++;
 }
 }
+}
 else {
-const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+const err533 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -6878,13 +6876,11 @@ vErrors.push(err533);
 }
 errors++;
 }
+var _valid9 = _errs593 === errors;
+valid126 = valid126 || _valid9;
 }
-if(data211.tls !== undefined){
-let data246 = data211.tls;
-if(data246 && typeof data246 == "object" && !Array.isArray(data246)){
-for(const key67 in data246){
-if(!(key67 === "clientCertificate")){
-const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67}};
+if(!valid126){
+const err534 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query/" + key65.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/match/properties/query/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -6893,10 +6889,21 @@ vErrors.push(err534);
 }
 errors++;
 }
+else {
+errors = _errs590;
+if(vErrors !== null){
+if(_errs590){
+vErrors.length = _errs590;
 }
-if(data246.clientCertificate !== undefined){
-if(typeof data246.clientCertificate !== "boolean"){
-const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err535 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -6906,9 +6913,11 @@ vErrors.push(err535);
 errors++;
 }
 }
-}
-else {
-const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
+if(data214.fraction !== undefined){
+let data248 = data214.fraction;
+if((typeof data248 == "number") && (isFinite(data248))){
+if(data248 > 1 || isNaN(data248)){
+const err536 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -6917,10 +6926,8 @@ vErrors.push(err536);
 }
 errors++;
 }
-}
-}
-else {
-const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+if(data248 < 0 || isNaN(data248)){
+const err537 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -6930,12 +6937,8 @@ vErrors.push(err537);
 errors++;
 }
 }
-if(data209.forward !== undefined){
-let data248 = data209.forward;
-if(data248 && typeof data248 == "object" && !Array.isArray(data248)){
-for(const key68 in data248){
-if(!(func2.call(schema12.properties.forward.properties, key68))){
-const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68}};
+else {
+const err538 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -6945,11 +6948,12 @@ vErrors.push(err538);
 errors++;
 }
 }
-if(data248.cluster !== undefined){
-let data249 = data248.cluster;
-if(typeof data249 === "string"){
-if(!(formats4(data249))){
-const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
+if(data214.tls !== undefined){
+let data249 = data214.tls;
+if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
+for(const key68 in data249){
+if(!(key68 === "clientCertificate")){
+const err539 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68}};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -6959,8 +6963,9 @@ vErrors.push(err539);
 errors++;
 }
 }
-else {
-const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
+if(data249.clientCertificate !== undefined){
+if(typeof data249.clientCertificate !== "boolean"){
+const err540 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/tls/clientCertificate",schemaPath:"#/definitions/route/properties/match/properties/tls/properties/clientCertificate/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -6970,11 +6975,9 @@ vErrors.push(err540);
 errors++;
 }
 }
-if(data248.clusters !== undefined){
-let data250 = data248.clusters;
-if(Array.isArray(data250)){
-if(data250.length < 1){
-const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err541 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -6983,12 +6986,10 @@ vErrors.push(err541);
 }
 errors++;
 }
-const len24 = data250.length;
-for(let i24=0; i24<len24; i24++){
-let data251 = data250[i24];
-if(data251 && typeof data251 == "object" && !Array.isArray(data251)){
-if(data251.name === undefined){
-const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+}
+else {
+const err542 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -6997,9 +6998,13 @@ vErrors.push(err542);
 }
 errors++;
 }
+}
+if(data212.forward !== undefined){
+let data251 = data212.forward;
+if(data251 && typeof data251 == "object" && !Array.isArray(data251)){
 for(const key69 in data251){
-if(!((key69 === "name") || (key69 === "weight"))){
-const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69}};
+if(!(func2.call(schema12.properties.forward.properties, key69))){
+const err543 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69}};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -7009,11 +7014,11 @@ vErrors.push(err543);
 errors++;
 }
 }
-if(data251.name !== undefined){
-let data252 = data251.name;
+if(data251.cluster !== undefined){
+let data252 = data251.cluster;
 if(typeof data252 === "string"){
 if(!(formats4(data252))){
-const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+const err544 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -7024,7 +7029,7 @@ errors++;
 }
 }
 else {
-const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err545 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/cluster",schemaPath:"#/definitions/route/properties/forward/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -7034,10 +7039,11 @@ vErrors.push(err545);
 errors++;
 }
 }
-if(data251.weight !== undefined){
-let data253 = data251.weight;
-if(!(((typeof data253 == "number") && (!(data253 % 1) && !isNaN(data253))) && (isFinite(data253)))){
-const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data251.clusters !== undefined){
+let data253 = data251.clusters;
+if(Array.isArray(data253)){
+if(data253.length < 1){
+const err546 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -7046,9 +7052,12 @@ vErrors.push(err546);
 }
 errors++;
 }
-if((typeof data253 == "number") && (isFinite(data253))){
-if(data253 > 4294967295 || isNaN(data253)){
-const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+const len25 = data253.length;
+for(let i25=0; i25<len25; i25++){
+let data254 = data253[i25];
+if(data254 && typeof data254 == "object" && !Array.isArray(data254)){
+if(data254.name === undefined){
+const err547 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/clusters/" + i25,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -7057,8 +7066,9 @@ vErrors.push(err547);
 }
 errors++;
 }
-if(data253 < 0 || isNaN(data253)){
-const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+for(const key70 in data254){
+if(!((key70 === "name") || (key70 === "weight"))){
+const err548 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/clusters/" + i25,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70}};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7068,10 +7078,11 @@ vErrors.push(err548);
 errors++;
 }
 }
-}
-}
-else {
-const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters/" + i24,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data254.name !== undefined){
+let data255 = data254.name;
+if(typeof data255 === "string"){
+if(!(formats4(data255))){
+const err549 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/clusters/" + i25+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7081,9 +7092,8 @@ vErrors.push(err549);
 errors++;
 }
 }
-}
 else {
-const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err550 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/clusters/" + i25+"/name",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7093,11 +7103,10 @@ vErrors.push(err550);
 errors++;
 }
 }
-if(data248.clusterHeader !== undefined){
-let data254 = data248.clusterHeader;
-if(typeof data254 === "string"){
-if(!(formats124(data254))){
-const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+if(data254.weight !== undefined){
+let data256 = data254.weight;
+if(!(((typeof data256 == "number") && (!(data256 % 1) && !isNaN(data256))) && (isFinite(data256)))){
+const err551 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/clusters/" + i25+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7106,9 +7115,9 @@ vErrors.push(err551);
 }
 errors++;
 }
-}
-else {
-const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+if((typeof data256 == "number") && (isFinite(data256))){
+if(data256 > 4294967295 || isNaN(data256)){
+const err552 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/clusters/" + i25+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7117,12 +7126,8 @@ vErrors.push(err552);
 }
 errors++;
 }
-}
-if(data248.timeout !== undefined){
-let data255 = data248.timeout;
-if(typeof data255 === "string"){
-if(!(formats2(data255))){
-const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
+if(data256 < 0 || isNaN(data256)){
+const err553 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/clusters/" + i25+"/weight",schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7132,8 +7137,10 @@ vErrors.push(err553);
 errors++;
 }
 }
+}
+}
 else {
-const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
+const err554 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/clusters/" + i25,schemaPath:"#/definitions/route/properties/forward/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7143,11 +7150,9 @@ vErrors.push(err554);
 errors++;
 }
 }
-if(data248.idleTimeout !== undefined){
-let data256 = data248.idleTimeout;
-if(typeof data256 === "string"){
-if(!(formats2(data256))){
-const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+}
+else {
+const err555 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/clusters",schemaPath:"#/definitions/route/properties/forward/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7157,8 +7162,11 @@ vErrors.push(err555);
 errors++;
 }
 }
-else {
-const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data251.clusterHeader !== undefined){
+let data257 = data251.clusterHeader;
+if(typeof data257 === "string"){
+if(!(formats126(data257))){
+const err556 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7168,11 +7176,8 @@ vErrors.push(err556);
 errors++;
 }
 }
-if(data248.grpcTimeoutHeaderMax !== undefined){
-let data257 = data248.grpcTimeoutHeaderMax;
-if(typeof data257 === "string"){
-if(!(formats2(data257))){
-const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
+else {
+const err557 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7182,8 +7187,11 @@ vErrors.push(err557);
 errors++;
 }
 }
-else {
-const err558 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
+if(data251.timeout !== undefined){
+let data258 = data251.timeout;
+if(typeof data258 === "string"){
+if(!(formats2(data258))){
+const err558 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7193,15 +7201,8 @@ vErrors.push(err558);
 errors++;
 }
 }
-if(data248.upgrades !== undefined){
-let data258 = data248.upgrades;
-if(Array.isArray(data258)){
-const len25 = data258.length;
-for(let i25=0; i25<len25; i25++){
-let data259 = data258[i25];
-if(typeof data259 === "string"){
-if(!(formats80(data259))){
-const err559 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/upgrades/" + i25,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
+else {
+const err559 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/timeout",schemaPath:"#/definitions/route/properties/forward/properties/timeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err559];
 }
@@ -7211,8 +7212,11 @@ vErrors.push(err559);
 errors++;
 }
 }
-else {
-const err560 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/upgrades/" + i25,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
+if(data251.idleTimeout !== undefined){
+let data259 = data251.idleTimeout;
+if(typeof data259 === "string"){
+if(!(formats2(data259))){
+const err560 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err560];
 }
@@ -7222,9 +7226,8 @@ vErrors.push(err560);
 errors++;
 }
 }
-}
 else {
-const err561 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
+const err561 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/idleTimeout",schemaPath:"#/definitions/route/properties/forward/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err561];
 }
@@ -7234,12 +7237,11 @@ vErrors.push(err561);
 errors++;
 }
 }
-if(data248.rewrite !== undefined){
-let data260 = data248.rewrite;
-if(data260 && typeof data260 == "object" && !Array.isArray(data260)){
-for(const key70 in data260){
-if(!(((((key70 === "prefix") || (key70 === "regex")) || (key70 === "path")) || (key70 === "host")) || (key70 === "hostFrom"))){
-const err562 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70}};
+if(data251.grpcTimeoutHeaderMax !== undefined){
+let data260 = data251.grpcTimeoutHeaderMax;
+if(typeof data260 === "string"){
+if(!(formats2(data260))){
+const err562 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err562];
 }
@@ -7249,11 +7251,8 @@ vErrors.push(err562);
 errors++;
 }
 }
-if(data260.prefix !== undefined){
-let data261 = data260.prefix;
-if(typeof data261 === "string"){
-if(!(formats90(data261))){
-const err563 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
+else {
+const err563 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/grpcTimeoutHeaderMax",schemaPath:"#/definitions/route/properties/forward/properties/grpcTimeoutHeaderMax/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err563];
 }
@@ -7263,8 +7262,15 @@ vErrors.push(err563);
 errors++;
 }
 }
-else {
-const err564 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if(data251.upgrades !== undefined){
+let data261 = data251.upgrades;
+if(Array.isArray(data261)){
+const len26 = data261.length;
+for(let i26=0; i26<len26; i26++){
+let data262 = data261[i26];
+if(typeof data262 === "string"){
+if(!(formats80(data262))){
+const err564 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/upgrades/" + i26,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/format",keyword:"format",params:{format: "upgrade"}};
 if(vErrors === null){
 vErrors = [err564];
 }
@@ -7274,11 +7280,8 @@ vErrors.push(err564);
 errors++;
 }
 }
-if(data260.regex !== undefined){
-let data262 = data260.regex;
-if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
-if(data262.pattern === undefined){
-const err565 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+else {
+const err565 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/upgrades/" + i26,schemaPath:"#/definitions/route/properties/forward/properties/upgrades/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err565];
 }
@@ -7287,8 +7290,10 @@ vErrors.push(err565);
 }
 errors++;
 }
-if(data262.substitution === undefined){
-const err566 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+}
+else {
+const err566 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/upgrades",schemaPath:"#/definitions/route/properties/forward/properties/upgrades/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err566];
 }
@@ -7297,9 +7302,13 @@ vErrors.push(err566);
 }
 errors++;
 }
-for(const key71 in data262){
-if(!((key71 === "pattern") || (key71 === "substitution"))){
-const err567 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71}};
+}
+if(data251.rewrite !== undefined){
+let data263 = data251.rewrite;
+if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
+for(const key71 in data263){
+if(!(((((key71 === "prefix") || (key71 === "regex")) || (key71 === "path")) || (key71 === "host")) || (key71 === "hostFrom"))){
+const err567 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71}};
 if(vErrors === null){
 vErrors = [err567];
 }
@@ -7309,11 +7318,11 @@ vErrors.push(err567);
 errors++;
 }
 }
-if(data262.pattern !== undefined){
-let data263 = data262.pattern;
-if(typeof data263 === "string"){
-if(!(formats30(data263))){
-const err568 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
+if(data263.prefix !== undefined){
+let data264 = data263.prefix;
+if(typeof data264 === "string"){
+if(!(formats92(data264))){
+const err568 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err568];
 }
@@ -7324,7 +7333,7 @@ errors++;
 }
 }
 else {
-const err569 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
+const err569 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/prefix",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err569];
 }
@@ -7334,11 +7343,11 @@ vErrors.push(err569);
 errors++;
 }
 }
-if(data262.substitution !== undefined){
-let data264 = data262.substitution;
-if(typeof data264 === "string"){
-if(!(formats138(data264))){
-const err570 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data263.regex !== undefined){
+let data265 = data263.regex;
+if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
+if(data265.pattern === undefined){
+const err570 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 if(vErrors === null){
 vErrors = [err570];
 }
@@ -7347,9 +7356,8 @@ vErrors.push(err570);
 }
 errors++;
 }
-}
-else {
-const err571 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(data265.substitution === undefined){
+const err571 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 if(vErrors === null){
 vErrors = [err571];
 }
@@ -7358,10 +7366,9 @@ vErrors.push(err571);
 }
 errors++;
 }
-}
-}
-else {
-const err572 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+for(const key72 in data265){
+if(!((key72 === "pattern") || (key72 === "substitution"))){
+const err572 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -7371,11 +7378,11 @@ vErrors.push(err572);
 errors++;
 }
 }
-if(data260.path !== undefined){
-let data265 = data260.path;
-if(typeof data265 === "string"){
-if(!(formats90(data265))){
-const err573 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
+if(data265.pattern !== undefined){
+let data266 = data265.pattern;
+if(typeof data266 === "string"){
+if(!(formats30(data266))){
+const err573 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -7386,7 +7393,7 @@ errors++;
 }
 }
 else {
-const err574 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
+const err574 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/regex/pattern",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/pattern/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err574];
 }
@@ -7396,11 +7403,11 @@ vErrors.push(err574);
 errors++;
 }
 }
-if(data260.host !== undefined){
-let data266 = data260.host;
-if(typeof data266 === "string"){
-if(!(formats142(data266))){
-const err575 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
+if(data265.substitution !== undefined){
+let data267 = data265.substitution;
+if(typeof data267 === "string"){
+if(!(formats140(data267))){
+const err575 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 if(vErrors === null){
 vErrors = [err575];
 }
@@ -7411,7 +7418,7 @@ errors++;
 }
 }
 else {
-const err576 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
+const err576 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err576];
 }
@@ -7421,10 +7428,9 @@ vErrors.push(err576);
 errors++;
 }
 }
-if(data260.hostFrom !== undefined){
-let data267 = data260.hostFrom;
-if(typeof data267 !== "string"){
-const err577 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err577 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err577];
 }
@@ -7433,8 +7439,12 @@ vErrors.push(err577);
 }
 errors++;
 }
-if(!(data267 === "upstream")){
-const err578 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+if(data263.path !== undefined){
+let data268 = data263.path;
+if(typeof data268 === "string"){
+if(!(formats92(data268))){
+const err578 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -7444,9 +7454,8 @@ vErrors.push(err578);
 errors++;
 }
 }
-}
 else {
-const err579 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+const err579 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/path",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -7456,12 +7465,11 @@ vErrors.push(err579);
 errors++;
 }
 }
-if(data248.requestHeaders !== undefined){
-let data268 = data248.requestHeaders;
-if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
-for(const key72 in data268){
-if(!(((key72 === "set") || (key72 === "add")) || (key72 === "remove"))){
-const err580 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72}};
+if(data263.host !== undefined){
+let data269 = data263.host;
+if(typeof data269 === "string"){
+if(!(formats144(data269))){
+const err580 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -7471,14 +7479,8 @@ vErrors.push(err580);
 errors++;
 }
 }
-if(data268.set !== undefined){
-let data269 = data268.set;
-if(data269 && typeof data269 == "object" && !Array.isArray(data269)){
-for(const key73 in data269){
-const _errs666 = errors;
-if(typeof key73 === "string"){
-if(!(formats144(key73))){
-const err581 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key73};
+else {
+const err581 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/host",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -7488,8 +7490,10 @@ vErrors.push(err581);
 errors++;
 }
 }
-else {
-const err582 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key73};
+if(data263.hostFrom !== undefined){
+let data270 = data263.hostFrom;
+if(typeof data270 !== "string"){
+const err582 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -7498,9 +7502,8 @@ vErrors.push(err582);
 }
 errors++;
 }
-var valid136 = _errs666 === errors;
-if(!valid136){
-const err583 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key73}};
+if(!(data270 === "upstream")){
+const err583 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema12.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -7510,11 +7513,9 @@ vErrors.push(err583);
 errors++;
 }
 }
-for(const key74 in data269){
-let data270 = data269[key74];
-if(typeof data270 === "string"){
-if(!(formats146(data270))){
-const err584 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err584 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -7524,8 +7525,12 @@ vErrors.push(err584);
 errors++;
 }
 }
-else {
-const err585 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set/" + key74.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data251.requestHeaders !== undefined){
+let data271 = data251.requestHeaders;
+if(data271 && typeof data271 == "object" && !Array.isArray(data271)){
+for(const key73 in data271){
+if(!(((key73 === "set") || (key73 === "add")) || (key73 === "remove"))){
+const err585 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73}};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -7535,9 +7540,14 @@ vErrors.push(err585);
 errors++;
 }
 }
-}
-else {
-const err586 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data271.set !== undefined){
+let data272 = data271.set;
+if(data272 && typeof data272 == "object" && !Array.isArray(data272)){
+for(const key74 in data272){
+const _errs673 = errors;
+if(typeof key74 === "string"){
+if(!(formats146(key74))){
+const err586 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key74};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -7547,14 +7557,8 @@ vErrors.push(err586);
 errors++;
 }
 }
-if(data268.add !== undefined){
-let data271 = data268.add;
-if(data271 && typeof data271 == "object" && !Array.isArray(data271)){
-for(const key75 in data271){
-const _errs673 = errors;
-if(typeof key75 === "string"){
-if(!(formats144(key75))){
-const err587 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key75};
+else {
+const err587 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key74};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -7563,9 +7567,9 @@ vErrors.push(err587);
 }
 errors++;
 }
-}
-else {
-const err588 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key75};
+var valid139 = _errs673 === errors;
+if(!valid139){
+const err588 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key74}};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -7574,9 +7578,12 @@ vErrors.push(err588);
 }
 errors++;
 }
-var valid138 = _errs673 === errors;
-if(!valid138){
-const err589 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key75}};
+}
+for(const key75 in data272){
+let data273 = data272[key75];
+if(typeof data273 === "string"){
+if(!(formats148(data273))){
+const err589 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/set/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -7586,11 +7593,8 @@ vErrors.push(err589);
 errors++;
 }
 }
-for(const key76 in data271){
-let data272 = data271[key76];
-if(typeof data272 === "string"){
-if(!(formats146(data272))){
-const err590 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add/" + key76.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err590 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/set/" + key75.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -7600,8 +7604,9 @@ vErrors.push(err590);
 errors++;
 }
 }
+}
 else {
-const err591 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add/" + key76.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err591 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -7611,9 +7616,14 @@ vErrors.push(err591);
 errors++;
 }
 }
-}
-else {
-const err592 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data271.add !== undefined){
+let data274 = data271.add;
+if(data274 && typeof data274 == "object" && !Array.isArray(data274)){
+for(const key76 in data274){
+const _errs680 = errors;
+if(typeof key76 === "string"){
+if(!(formats146(key76))){
+const err592 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key76};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -7623,15 +7633,8 @@ vErrors.push(err592);
 errors++;
 }
 }
-if(data268.remove !== undefined){
-let data273 = data268.remove;
-if(Array.isArray(data273)){
-const len26 = data273.length;
-for(let i26=0; i26<len26; i26++){
-let data274 = data273[i26];
-if(typeof data274 === "string"){
-if(!(formats144(data274))){
-const err593 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/remove/" + i26,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err593 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key76};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -7640,9 +7643,9 @@ vErrors.push(err593);
 }
 errors++;
 }
-}
-else {
-const err594 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/remove/" + i26,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid141 = _errs680 === errors;
+if(!valid141){
+const err594 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key76}};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -7652,9 +7655,11 @@ vErrors.push(err594);
 errors++;
 }
 }
-}
-else {
-const err595 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key77 in data274){
+let data275 = data274[key77];
+if(typeof data275 === "string"){
+if(!(formats148(data275))){
+const err595 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/add/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err595];
 }
@@ -7664,9 +7669,8 @@ vErrors.push(err595);
 errors++;
 }
 }
-}
 else {
-const err596 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
+const err596 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/add/" + key77.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err596];
 }
@@ -7676,12 +7680,9 @@ vErrors.push(err596);
 errors++;
 }
 }
-if(data248.responseHeaders !== undefined){
-let data275 = data248.responseHeaders;
-if(data275 && typeof data275 == "object" && !Array.isArray(data275)){
-for(const key77 in data275){
-if(!(((key77 === "set") || (key77 === "add")) || (key77 === "remove"))){
-const err597 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77}};
+}
+else {
+const err597 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err597];
 }
@@ -7691,14 +7692,15 @@ vErrors.push(err597);
 errors++;
 }
 }
-if(data275.set !== undefined){
-let data276 = data275.set;
-if(data276 && typeof data276 == "object" && !Array.isArray(data276)){
-for(const key78 in data276){
-const _errs687 = errors;
-if(typeof key78 === "string"){
-if(!(formats144(key78))){
-const err598 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key78};
+if(data271.remove !== undefined){
+let data276 = data271.remove;
+if(Array.isArray(data276)){
+const len27 = data276.length;
+for(let i27=0; i27<len27; i27++){
+let data277 = data276[i27];
+if(typeof data277 === "string"){
+if(!(formats146(data277))){
+const err598 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/remove/" + i27,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err598];
 }
@@ -7709,7 +7711,7 @@ errors++;
 }
 }
 else {
-const err599 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key78};
+const err599 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/remove/" + i27,schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err599];
 }
@@ -7718,9 +7720,10 @@ vErrors.push(err599);
 }
 errors++;
 }
-var valid143 = _errs687 === errors;
-if(!valid143){
-const err600 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key78}};
+}
+}
+else {
+const err600 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err600];
 }
@@ -7730,11 +7733,9 @@ vErrors.push(err600);
 errors++;
 }
 }
-for(const key79 in data276){
-let data277 = data276[key79];
-if(typeof data277 === "string"){
-if(!(formats146(data277))){
-const err601 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+}
+else {
+const err601 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/requestHeaders",schemaPath:"#/definitions/route/properties/forward/properties/requestHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err601];
 }
@@ -7744,8 +7745,12 @@ vErrors.push(err601);
 errors++;
 }
 }
-else {
-const err602 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set/" + key79.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data251.responseHeaders !== undefined){
+let data278 = data251.responseHeaders;
+if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
+for(const key78 in data278){
+if(!(((key78 === "set") || (key78 === "add")) || (key78 === "remove"))){
+const err602 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78}};
 if(vErrors === null){
 vErrors = [err602];
 }
@@ -7755,9 +7760,14 @@ vErrors.push(err602);
 errors++;
 }
 }
-}
-else {
-const err603 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
+if(data278.set !== undefined){
+let data279 = data278.set;
+if(data279 && typeof data279 == "object" && !Array.isArray(data279)){
+for(const key79 in data279){
+const _errs694 = errors;
+if(typeof key79 === "string"){
+if(!(formats146(key79))){
+const err603 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key79};
 if(vErrors === null){
 vErrors = [err603];
 }
@@ -7767,14 +7777,8 @@ vErrors.push(err603);
 errors++;
 }
 }
-if(data275.add !== undefined){
-let data278 = data275.add;
-if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
-for(const key80 in data278){
-const _errs694 = errors;
-if(typeof key80 === "string"){
-if(!(formats144(key80))){
-const err604 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key80};
+else {
+const err604 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key79};
 if(vErrors === null){
 vErrors = [err604];
 }
@@ -7783,9 +7787,9 @@ vErrors.push(err604);
 }
 errors++;
 }
-}
-else {
-const err605 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key80};
+var valid146 = _errs694 === errors;
+if(!valid146){
+const err605 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key79}};
 if(vErrors === null){
 vErrors = [err605];
 }
@@ -7794,9 +7798,12 @@ vErrors.push(err605);
 }
 errors++;
 }
-var valid145 = _errs694 === errors;
-if(!valid145){
-const err606 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key80}};
+}
+for(const key80 in data279){
+let data280 = data279[key80];
+if(typeof data280 === "string"){
+if(!(formats148(data280))){
+const err606 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/set/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err606];
 }
@@ -7806,11 +7813,8 @@ vErrors.push(err606);
 errors++;
 }
 }
-for(const key81 in data278){
-let data279 = data278[key81];
-if(typeof data279 === "string"){
-if(!(formats146(data279))){
-const err607 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+else {
+const err607 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/set/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err607];
 }
@@ -7820,8 +7824,9 @@ vErrors.push(err607);
 errors++;
 }
 }
+}
 else {
-const err608 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add/" + key81.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err608 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/set",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/set/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err608];
 }
@@ -7831,9 +7836,14 @@ vErrors.push(err608);
 errors++;
 }
 }
-}
-else {
-const err609 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
+if(data278.add !== undefined){
+let data281 = data278.add;
+if(data281 && typeof data281 == "object" && !Array.isArray(data281)){
+for(const key81 in data281){
+const _errs701 = errors;
+if(typeof key81 === "string"){
+if(!(formats146(key81))){
+const err609 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key81};
 if(vErrors === null){
 vErrors = [err609];
 }
@@ -7843,15 +7853,8 @@ vErrors.push(err609);
 errors++;
 }
 }
-if(data275.remove !== undefined){
-let data280 = data275.remove;
-if(Array.isArray(data280)){
-const len27 = data280.length;
-for(let i27=0; i27<len27; i27++){
-let data281 = data280[i27];
-if(typeof data281 === "string"){
-if(!(formats144(data281))){
-const err610 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/remove/" + i27,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
+else {
+const err610 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key81};
 if(vErrors === null){
 vErrors = [err610];
 }
@@ -7860,9 +7863,9 @@ vErrors.push(err610);
 }
 errors++;
 }
-}
-else {
-const err611 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/remove/" + i27,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
+var valid148 = _errs701 === errors;
+if(!valid148){
+const err611 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/propertyNames",keyword:"propertyNames",params:{propertyName: key81}};
 if(vErrors === null){
 vErrors = [err611];
 }
@@ -7872,9 +7875,11 @@ vErrors.push(err611);
 errors++;
 }
 }
-}
-else {
-const err612 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
+for(const key82 in data281){
+let data282 = data281[key82];
+if(typeof data282 === "string"){
+if(!(formats148(data282))){
+const err612 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/add/" + key82.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err612];
 }
@@ -7884,9 +7889,8 @@ vErrors.push(err612);
 errors++;
 }
 }
-}
 else {
-const err613 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
+const err613 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/add/" + key82.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err613];
 }
@@ -7898,7 +7902,7 @@ errors++;
 }
 }
 else {
-const err614 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+const err614 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/add",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/add/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err614];
 }
@@ -7908,12 +7912,15 @@ vErrors.push(err614);
 errors++;
 }
 }
-if(data209.redirect !== undefined){
-let data282 = data209.redirect;
-if(data282 && typeof data282 == "object" && !Array.isArray(data282)){
-for(const key82 in data282){
-if(!(((((((key82 === "scheme") || (key82 === "host")) || (key82 === "port")) || (key82 === "path")) || (key82 === "prefix")) || (key82 === "status")) || (key82 === "stripQuery"))){
-const err615 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82}};
+if(data278.remove !== undefined){
+let data283 = data278.remove;
+if(Array.isArray(data283)){
+const len28 = data283.length;
+for(let i28=0; i28<len28; i28++){
+let data284 = data283[i28];
+if(typeof data284 === "string"){
+if(!(formats146(data284))){
+const err615 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/remove/" + i28,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 if(vErrors === null){
 vErrors = [err615];
 }
@@ -7923,10 +7930,8 @@ vErrors.push(err615);
 errors++;
 }
 }
-if(data282.scheme !== undefined){
-let data283 = data282.scheme;
-if(typeof data283 !== "string"){
-const err616 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+else {
+const err616 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/remove/" + i28,schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/items/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err616];
 }
@@ -7935,8 +7940,10 @@ vErrors.push(err616);
 }
 errors++;
 }
-if(!((data283 === "http") || (data283 === "https"))){
-const err617 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
+}
+}
+else {
+const err617 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders/remove",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/properties/remove/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err617];
 }
@@ -7946,11 +7953,9 @@ vErrors.push(err617);
 errors++;
 }
 }
-if(data282.host !== undefined){
-let data284 = data282.host;
-if(typeof data284 === "string"){
-if(!(formats164(data284))){
-const err618 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+}
+else {
+const err618 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward/responseHeaders",schemaPath:"#/definitions/route/properties/forward/properties/responseHeaders/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err618];
 }
@@ -7960,8 +7965,9 @@ vErrors.push(err618);
 errors++;
 }
 }
+}
 else {
-const err619 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+const err619 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err619];
 }
@@ -7971,10 +7977,12 @@ vErrors.push(err619);
 errors++;
 }
 }
-if(data282.port !== undefined){
-let data285 = data282.port;
-if(!(((typeof data285 == "number") && (!(data285 % 1) && !isNaN(data285))) && (isFinite(data285)))){
-const err620 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(data212.redirect !== undefined){
+let data285 = data212.redirect;
+if(data285 && typeof data285 == "object" && !Array.isArray(data285)){
+for(const key83 in data285){
+if(!(((((((key83 === "scheme") || (key83 === "host")) || (key83 === "port")) || (key83 === "path")) || (key83 === "prefix")) || (key83 === "status")) || (key83 === "stripQuery"))){
+const err620 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83}};
 if(vErrors === null){
 vErrors = [err620];
 }
@@ -7983,9 +7991,11 @@ vErrors.push(err620);
 }
 errors++;
 }
-if((typeof data285 == "number") && (isFinite(data285))){
-if(data285 > 65535 || isNaN(data285)){
-const err621 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+}
+if(data285.scheme !== undefined){
+let data286 = data285.scheme;
+if(typeof data286 !== "string"){
+const err621 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err621];
 }
@@ -7994,8 +8004,8 @@ vErrors.push(err621);
 }
 errors++;
 }
-if(data285 < 0 || isNaN(data285)){
-const err622 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(!((data286 === "http") || (data286 === "https"))){
+const err622 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.scheme.enum}};
 if(vErrors === null){
 vErrors = [err622];
 }
@@ -8005,12 +8015,11 @@ vErrors.push(err622);
 errors++;
 }
 }
-}
-if(data282.path !== undefined){
-let data286 = data282.path;
-if(typeof data286 === "string"){
-if(!(formats166(data286))){
-const err623 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if(data285.host !== undefined){
+let data287 = data285.host;
+if(typeof data287 === "string"){
+if(!(formats166(data287))){
+const err623 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 if(vErrors === null){
 vErrors = [err623];
 }
@@ -8021,7 +8030,7 @@ errors++;
 }
 }
 else {
-const err624 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+const err624 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err624];
 }
@@ -8031,11 +8040,10 @@ vErrors.push(err624);
 errors++;
 }
 }
-if(data282.prefix !== undefined){
-let data287 = data282.prefix;
-if(typeof data287 === "string"){
-if(!(formats90(data287))){
-const err625 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
+if(data285.port !== undefined){
+let data288 = data285.port;
+if(!(((typeof data288 == "number") && (!(data288 % 1) && !isNaN(data288))) && (isFinite(data288)))){
+const err625 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err625];
 }
@@ -8044,9 +8052,9 @@ vErrors.push(err625);
 }
 errors++;
 }
-}
-else {
-const err626 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
+if((typeof data288 == "number") && (isFinite(data288))){
+if(data288 > 65535 || isNaN(data288)){
+const err626 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 if(vErrors === null){
 vErrors = [err626];
 }
@@ -8055,11 +8063,8 @@ vErrors.push(err626);
 }
 errors++;
 }
-}
-if(data282.status !== undefined){
-let data288 = data282.status;
-if(!(((typeof data288 == "number") && (!(data288 % 1) && !isNaN(data288))) && (isFinite(data288)))){
-const err627 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data288 < 0 || isNaN(data288)){
+const err627 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err627];
 }
@@ -8068,8 +8073,13 @@ vErrors.push(err627);
 }
 errors++;
 }
-if(!(((((data288 === 301) || (data288 === 302)) || (data288 === 303)) || (data288 === 307)) || (data288 === 308))){
-const err628 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
+}
+}
+if(data285.path !== undefined){
+let data289 = data285.path;
+if(typeof data289 === "string"){
+if(!(formats168(data289))){
+const err628 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 if(vErrors === null){
 vErrors = [err628];
 }
@@ -8079,9 +8089,8 @@ vErrors.push(err628);
 errors++;
 }
 }
-if(data282.stripQuery !== undefined){
-if(typeof data282.stripQuery !== "boolean"){
-const err629 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
+else {
+const err629 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err629];
 }
@@ -8091,9 +8100,11 @@ vErrors.push(err629);
 errors++;
 }
 }
-}
-else {
-const err630 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+if(data285.prefix !== undefined){
+let data290 = data285.prefix;
+if(typeof data290 === "string"){
+if(!(formats92(data290))){
+const err630 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/format",keyword:"format",params:{format: "path"}};
 if(vErrors === null){
 vErrors = [err630];
 }
@@ -8103,11 +8114,8 @@ vErrors.push(err630);
 errors++;
 }
 }
-if(data209.respond !== undefined){
-let data290 = data209.respond;
-if(data290 && typeof data290 == "object" && !Array.isArray(data290)){
-if(data290.status === undefined){
-const err631 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+else {
+const err631 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/prefix",schemaPath:"#/definitions/route/properties/redirect/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err631];
 }
@@ -8116,9 +8124,11 @@ vErrors.push(err631);
 }
 errors++;
 }
-for(const key83 in data290){
-if(!(((key83 === "status") || (key83 === "headers")) || (key83 === "body"))){
-const err632 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83}};
+}
+if(data285.status !== undefined){
+let data291 = data285.status;
+if(!(((typeof data291 == "number") && (!(data291 % 1) && !isNaN(data291))) && (isFinite(data291)))){
+const err632 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err632];
 }
@@ -8127,11 +8137,8 @@ vErrors.push(err632);
 }
 errors++;
 }
-}
-if(data290.status !== undefined){
-let data291 = data290.status;
-if(!(((typeof data291 == "number") && (!(data291 % 1) && !isNaN(data291))) && (isFinite(data291)))){
-const err633 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(!(((((data291 === 301) || (data291 === 302)) || (data291 === 303)) || (data291 === 307)) || (data291 === 308))){
+const err633 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema12.properties.redirect.properties.status.enum}};
 if(vErrors === null){
 vErrors = [err633];
 }
@@ -8140,9 +8147,10 @@ vErrors.push(err633);
 }
 errors++;
 }
-if((typeof data291 == "number") && (isFinite(data291))){
-if(data291 > 599 || isNaN(data291)){
-const err634 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+}
+if(data285.stripQuery !== undefined){
+if(typeof data285.stripQuery !== "boolean"){
+const err634 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect/stripQuery",schemaPath:"#/definitions/route/properties/redirect/properties/stripQuery/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err634];
 }
@@ -8151,8 +8159,10 @@ vErrors.push(err634);
 }
 errors++;
 }
-if(data291 < 200 || isNaN(data291)){
-const err635 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+}
+else {
+const err635 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err635];
 }
@@ -8162,15 +8172,11 @@ vErrors.push(err635);
 errors++;
 }
 }
-}
-if(data290.headers !== undefined){
-let data292 = data290.headers;
-if(data292 && typeof data292 == "object" && !Array.isArray(data292)){
-for(const key84 in data292){
-const _errs727 = errors;
-if(typeof key84 === "string"){
-if(!(formats144(key84))){
-const err636 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key84};
+if(data212.respond !== undefined){
+let data293 = data212.respond;
+if(data293 && typeof data293 == "object" && !Array.isArray(data293)){
+if(data293.status === undefined){
+const err636 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 if(vErrors === null){
 vErrors = [err636];
 }
@@ -8179,9 +8185,9 @@ vErrors.push(err636);
 }
 errors++;
 }
-}
-else {
-const err637 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key84};
+for(const key84 in data293){
+if(!(((key84 === "status") || (key84 === "headers")) || (key84 === "body"))){
+const err637 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84}};
 if(vErrors === null){
 vErrors = [err637];
 }
@@ -8190,9 +8196,11 @@ vErrors.push(err637);
 }
 errors++;
 }
-var valid151 = _errs727 === errors;
-if(!valid151){
-const err638 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key84}};
+}
+if(data293.status !== undefined){
+let data294 = data293.status;
+if(!(((typeof data294 == "number") && (!(data294 % 1) && !isNaN(data294))) && (isFinite(data294)))){
+const err638 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err638];
 }
@@ -8201,12 +8209,9 @@ vErrors.push(err638);
 }
 errors++;
 }
-}
-for(const key85 in data292){
-let data293 = data292[key85];
-if(typeof data293 === "string"){
-if(!(formats146(data293))){
-const err639 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers/" + key85.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if((typeof data294 == "number") && (isFinite(data294))){
+if(data294 > 599 || isNaN(data294)){
+const err639 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 if(vErrors === null){
 vErrors = [err639];
 }
@@ -8215,9 +8220,8 @@ vErrors.push(err639);
 }
 errors++;
 }
-}
-else {
-const err640 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers/" + key85.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+if(data294 < 200 || isNaN(data294)){
+const err640 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 if(vErrors === null){
 vErrors = [err640];
 }
@@ -8228,8 +8232,14 @@ errors++;
 }
 }
 }
-else {
-const err641 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
+if(data293.headers !== undefined){
+let data295 = data293.headers;
+if(data295 && typeof data295 == "object" && !Array.isArray(data295)){
+for(const key85 in data295){
+const _errs734 = errors;
+if(typeof key85 === "string"){
+if(!(formats146(key85))){
+const err641 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key85};
 if(vErrors === null){
 vErrors = [err641];
 }
@@ -8239,9 +8249,8 @@ vErrors.push(err641);
 errors++;
 }
 }
-if(data290.body !== undefined){
-if(typeof data290.body !== "string"){
-const err642 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
+else {
+const err642 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key85};
 if(vErrors === null){
 vErrors = [err642];
 }
@@ -8250,10 +8259,9 @@ vErrors.push(err642);
 }
 errors++;
 }
-}
-}
-else {
-const err643 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+var valid154 = _errs734 === errors;
+if(!valid154){
+const err643 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key85}};
 if(vErrors === null){
 vErrors = [err643];
 }
@@ -8263,9 +8271,11 @@ vErrors.push(err643);
 errors++;
 }
 }
-}
-else {
-const err644 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes/" + i22,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+for(const key86 in data295){
+let data296 = data295[key86];
+if(typeof data296 === "string"){
+if(!(formats148(data296))){
+const err644 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/respond/headers/" + key86.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 if(vErrors === null){
 vErrors = [err644];
 }
@@ -8275,9 +8285,8 @@ vErrors.push(err644);
 errors++;
 }
 }
-}
 else {
-const err645 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
+const err645 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/respond/headers/" + key86.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/route/properties/respond/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err645];
 }
@@ -8289,7 +8298,7 @@ errors++;
 }
 }
 else {
-const err646 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i18,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+const err646 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/respond/headers",schemaPath:"#/definitions/route/properties/respond/properties/headers/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err646];
 }
@@ -8299,9 +8308,9 @@ vErrors.push(err646);
 errors++;
 }
 }
-}
-else {
-const err647 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+if(data293.body !== undefined){
+if(typeof data293.body !== "string"){
+const err647 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/respond/body",schemaPath:"#/definitions/route/properties/respond/properties/body/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err647];
 }
@@ -8313,7 +8322,7 @@ errors++;
 }
 }
 else {
-const err648 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+const err648 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err648];
 }
@@ -8323,12 +8332,9 @@ vErrors.push(err648);
 errors++;
 }
 }
-if(data10.tcp !== undefined){
-let data295 = data10.tcp;
-if(data295 && typeof data295 == "object" && !Array.isArray(data295)){
-for(const key86 in data295){
-if(!((((((key86 === "cluster") || (key86 === "clusters")) || (key86 === "sniRoutes")) || (key86 === "idleTimeout")) || (key86 === "maxConnectAttempts")) || (key86 === "accessLog"))){
-const err649 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86}};
+}
+else {
+const err649 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes/" + i23,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err649];
 }
@@ -8338,11 +8344,9 @@ vErrors.push(err649);
 errors++;
 }
 }
-if(data295.cluster !== undefined){
-let data296 = data295.cluster;
-if(typeof data296 === "string"){
-if(!(formats4(data296))){
-const err650 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err650 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19+"/routes",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/routes/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err650];
 }
@@ -8352,8 +8356,9 @@ vErrors.push(err650);
 errors++;
 }
 }
+}
 else {
-const err651 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/type",keyword:"type",params:{type: "string"}};
+const err651 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i19,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err651];
 }
@@ -8363,11 +8368,9 @@ vErrors.push(err651);
 errors++;
 }
 }
-if(data295.clusters !== undefined){
-let data297 = data295.clusters;
-if(Array.isArray(data297)){
-if(data297.length < 1){
-const err652 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
+}
+else {
+const err652 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err652];
 }
@@ -8376,12 +8379,10 @@ vErrors.push(err652);
 }
 errors++;
 }
-const len28 = data297.length;
-for(let i28=0; i28<len28; i28++){
-let data298 = data297[i28];
-if(data298 && typeof data298 == "object" && !Array.isArray(data298)){
-if(data298.name === undefined){
-const err653 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+}
+else {
+const err653 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err653];
 }
@@ -8390,9 +8391,13 @@ vErrors.push(err653);
 }
 errors++;
 }
+}
+if(data10.tcp !== undefined){
+let data298 = data10.tcp;
+if(data298 && typeof data298 == "object" && !Array.isArray(data298)){
 for(const key87 in data298){
-if(!((key87 === "name") || (key87 === "weight"))){
-const err654 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87}};
+if(!((((((key87 === "cluster") || (key87 === "clusters")) || (key87 === "sniRoutes")) || (key87 === "idleTimeout")) || (key87 === "maxConnectAttempts")) || (key87 === "accessLog"))){
+const err654 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87}};
 if(vErrors === null){
 vErrors = [err654];
 }
@@ -8402,11 +8407,11 @@ vErrors.push(err654);
 errors++;
 }
 }
-if(data298.name !== undefined){
-let data299 = data298.name;
+if(data298.cluster !== undefined){
+let data299 = data298.cluster;
 if(typeof data299 === "string"){
 if(!(formats4(data299))){
-const err655 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+const err655 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err655];
 }
@@ -8417,7 +8422,7 @@ errors++;
 }
 }
 else {
-const err656 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err656 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",schemaPath:"#/properties/listeners/items/properties/tcp/properties/cluster/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err656];
 }
@@ -8427,10 +8432,11 @@ vErrors.push(err656);
 errors++;
 }
 }
-if(data298.weight !== undefined){
-let data300 = data298.weight;
-if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
-const err657 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data298.clusters !== undefined){
+let data300 = data298.clusters;
+if(Array.isArray(data300)){
+if(data300.length < 1){
+const err657 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err657];
 }
@@ -8439,9 +8445,12 @@ vErrors.push(err657);
 }
 errors++;
 }
-if((typeof data300 == "number") && (isFinite(data300))){
-if(data300 > 4294967295 || isNaN(data300)){
-const err658 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+const len29 = data300.length;
+for(let i29=0; i29<len29; i29++){
+let data301 = data300[i29];
+if(data301 && typeof data301 == "object" && !Array.isArray(data301)){
+if(data301.name === undefined){
+const err658 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err658];
 }
@@ -8450,8 +8459,9 @@ vErrors.push(err658);
 }
 errors++;
 }
-if(data300 < 0 || isNaN(data300)){
-const err659 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+for(const key88 in data301){
+if(!((key88 === "name") || (key88 === "weight"))){
+const err659 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key88}};
 if(vErrors === null){
 vErrors = [err659];
 }
@@ -8461,10 +8471,11 @@ vErrors.push(err659);
 errors++;
 }
 }
-}
-}
-else {
-const err660 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i28,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data301.name !== undefined){
+let data302 = data301.name;
+if(typeof data302 === "string"){
+if(!(formats4(data302))){
+const err660 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i29+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err660];
 }
@@ -8474,9 +8485,8 @@ vErrors.push(err660);
 errors++;
 }
 }
-}
 else {
-const err661 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err661 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i29+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err661];
 }
@@ -8486,14 +8496,10 @@ vErrors.push(err661);
 errors++;
 }
 }
-if(data295.sniRoutes !== undefined){
-let data301 = data295.sniRoutes;
-if(data301 && typeof data301 == "object" && !Array.isArray(data301)){
-for(const key88 in data301){
-const _errs750 = errors;
-if(typeof key88 === "string"){
-if(!(formats290(key88))){
-const err662 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key88};
+if(data301.weight !== undefined){
+let data303 = data301.weight;
+if(!(((typeof data303 == "number") && (!(data303 % 1) && !isNaN(data303))) && (isFinite(data303)))){
+const err662 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i29+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err662];
 }
@@ -8502,9 +8508,9 @@ vErrors.push(err662);
 }
 errors++;
 }
-}
-else {
-const err663 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key88};
+if((typeof data303 == "number") && (isFinite(data303))){
+if(data303 > 4294967295 || isNaN(data303)){
+const err663 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i29+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err663];
 }
@@ -8513,9 +8519,8 @@ vErrors.push(err663);
 }
 errors++;
 }
-var valid157 = _errs750 === errors;
-if(!valid157){
-const err664 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key88}};
+if(data303 < 0 || isNaN(data303)){
+const err664 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i29+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err664];
 }
@@ -8525,14 +8530,10 @@ vErrors.push(err664);
 errors++;
 }
 }
-for(const key89 in data301){
-let data302 = data301[key89];
-const _errs754 = errors;
-let valid159 = false;
-const _errs755 = errors;
-if(typeof data302 === "string"){
-if(!(formats4(data302))){
-const err665 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
+}
+}
+else {
+const err665 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err665];
 }
@@ -8542,8 +8543,9 @@ vErrors.push(err665);
 errors++;
 }
 }
+}
 else {
-const err666 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err666 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",schemaPath:"#/properties/listeners/items/properties/tcp/properties/clusters/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err666];
 }
@@ -8552,13 +8554,15 @@ vErrors.push(err666);
 }
 errors++;
 }
-var _valid10 = _errs755 === errors;
-valid159 = valid159 || _valid10;
-if(!valid159){
+}
+if(data298.sniRoutes !== undefined){
+let data304 = data298.sniRoutes;
+if(data304 && typeof data304 == "object" && !Array.isArray(data304)){
+for(const key89 in data304){
 const _errs757 = errors;
-if(Array.isArray(data302)){
-if(data302.length < 1){
-const err667 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
+if(typeof key89 === "string"){
+if(!(formats292(key89))){
+const err667 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key89};
 if(vErrors === null){
 vErrors = [err667];
 }
@@ -8567,12 +8571,9 @@ vErrors.push(err667);
 }
 errors++;
 }
-const len29 = data302.length;
-for(let i29=0; i29<len29; i29++){
-let data303 = data302[i29];
-if(data303 && typeof data303 == "object" && !Array.isArray(data303)){
-if(data303.name === undefined){
-const err668 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+else {
+const err668 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key89};
 if(vErrors === null){
 vErrors = [err668];
 }
@@ -8581,9 +8582,9 @@ vErrors.push(err668);
 }
 errors++;
 }
-for(const key90 in data303){
-if(!((key90 === "name") || (key90 === "weight"))){
-const err669 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key90}};
+var valid160 = _errs757 === errors;
+if(!valid160){
+const err669 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key89}};
 if(vErrors === null){
 vErrors = [err669];
 }
@@ -8593,11 +8594,14 @@ vErrors.push(err669);
 errors++;
 }
 }
-if(data303.name !== undefined){
-let data304 = data303.name;
-if(typeof data304 === "string"){
-if(!(formats4(data304))){
-const err670 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/format",keyword:"format",params:{format: "name"}};
+for(const key90 in data304){
+let data305 = data304[key90];
+const _errs761 = errors;
+let valid162 = false;
+const _errs762 = errors;
+if(typeof data305 === "string"){
+if(!(formats4(data305))){
+const err670 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key90.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err670];
 }
@@ -8608,7 +8612,7 @@ errors++;
 }
 }
 else {
-const err671 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err671 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key90.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err671];
 }
@@ -8617,11 +8621,13 @@ vErrors.push(err671);
 }
 errors++;
 }
-}
-if(data303.weight !== undefined){
-let data305 = data303.weight;
-if(!(((typeof data305 == "number") && (!(data305 % 1) && !isNaN(data305))) && (isFinite(data305)))){
-const err672 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
+var _valid10 = _errs762 === errors;
+valid162 = valid162 || _valid10;
+if(!valid162){
+const _errs764 = errors;
+if(Array.isArray(data305)){
+if(data305.length < 1){
+const err672 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key90.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
 if(vErrors === null){
 vErrors = [err672];
 }
@@ -8630,9 +8636,12 @@ vErrors.push(err672);
 }
 errors++;
 }
-if((typeof data305 == "number") && (isFinite(data305))){
-if(data305 > 4294967295 || isNaN(data305)){
-const err673 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+const len30 = data305.length;
+for(let i30=0; i30<len30; i30++){
+let data306 = data305[i30];
+if(data306 && typeof data306 == "object" && !Array.isArray(data306)){
+if(data306.name === undefined){
+const err673 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key90.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i30,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err673];
 }
@@ -8641,8 +8650,9 @@ vErrors.push(err673);
 }
 errors++;
 }
-if(data305 < 0 || isNaN(data305)){
-const err674 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+for(const key91 in data306){
+if(!((key91 === "name") || (key91 === "weight"))){
+const err674 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key90.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i30,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key91}};
 if(vErrors === null){
 vErrors = [err674];
 }
@@ -8652,10 +8662,11 @@ vErrors.push(err674);
 errors++;
 }
 }
-}
-}
-else {
-const err675 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i29,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/type",keyword:"type",params:{type: "object"}};
+if(data306.name !== undefined){
+let data307 = data306.name;
+if(typeof data307 === "string"){
+if(!(formats4(data307))){
+const err675 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key90.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i30+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err675];
 }
@@ -8665,9 +8676,8 @@ vErrors.push(err675);
 errors++;
 }
 }
-}
 else {
-const err676 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
+const err676 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key90.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i30+"/name",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err676];
 }
@@ -8676,11 +8686,11 @@ vErrors.push(err676);
 }
 errors++;
 }
-var _valid10 = _errs757 === errors;
-valid159 = valid159 || _valid10;
 }
-if(!valid159){
-const err677 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key89.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+if(data306.weight !== undefined){
+let data308 = data306.weight;
+if(!(((typeof data308 == "number") && (!(data308 % 1) && !isNaN(data308))) && (isFinite(data308)))){
+const err677 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key90.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i30+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err677];
 }
@@ -8689,21 +8699,9 @@ vErrors.push(err677);
 }
 errors++;
 }
-else {
-errors = _errs754;
-if(vErrors !== null){
-if(_errs754){
-vErrors.length = _errs754;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err678 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+if((typeof data308 == "number") && (isFinite(data308))){
+if(data308 > 4294967295 || isNaN(data308)){
+const err678 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key90.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i30+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err678];
 }
@@ -8712,12 +8710,8 @@ vErrors.push(err678);
 }
 errors++;
 }
-}
-if(data295.idleTimeout !== undefined){
-let data306 = data295.idleTimeout;
-if(typeof data306 === "string"){
-if(!(formats2(data306))){
-const err679 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data308 < 0 || isNaN(data308)){
+const err679 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key90.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i30+"/weight",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err679];
 }
@@ -8727,8 +8721,10 @@ vErrors.push(err679);
 errors++;
 }
 }
+}
+}
 else {
-const err680 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+const err680 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key90.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i30,schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err680];
 }
@@ -8738,10 +8734,9 @@ vErrors.push(err680);
 errors++;
 }
 }
-if(data295.maxConnectAttempts !== undefined){
-let data307 = data295.maxConnectAttempts;
-if(!(((typeof data307 == "number") && (!(data307 % 1) && !isNaN(data307))) && (isFinite(data307)))){
-const err681 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err681 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key90.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err681];
 }
@@ -8750,9 +8745,11 @@ vErrors.push(err681);
 }
 errors++;
 }
-if((typeof data307 == "number") && (isFinite(data307))){
-if(data307 > 100 || isNaN(data307)){
-const err682 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+var _valid10 = _errs764 === errors;
+valid162 = valid162 || _valid10;
+}
+if(!valid162){
+const err682 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key90.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err682];
 }
@@ -8761,8 +8758,21 @@ vErrors.push(err682);
 }
 errors++;
 }
-if(data307 < 1 || isNaN(data307)){
-const err683 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+else {
+errors = _errs761;
+if(vErrors !== null){
+if(_errs761){
+vErrors.length = _errs761;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err683 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err683];
 }
@@ -8772,16 +8782,11 @@ vErrors.push(err683);
 errors++;
 }
 }
-}
-if(data295.accessLog !== undefined){
-let data308 = data295.accessLog;
-if(Array.isArray(data308)){
-const len30 = data308.length;
-for(let i30=0; i30<len30; i30++){
-let data309 = data308[i30];
-if(data309 && typeof data309 == "object" && !Array.isArray(data309)){
-if(data309.path === undefined){
-const err684 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
+if(data298.idleTimeout !== undefined){
+let data309 = data298.idleTimeout;
+if(typeof data309 === "string"){
+if(!(formats2(data309))){
+const err684 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err684];
 }
@@ -8790,9 +8795,9 @@ vErrors.push(err684);
 }
 errors++;
 }
-for(const key91 in data309){
-if(!((((key91 === "path") || (key91 === "format")) || (key91 === "json")) || (key91 === "filter"))){
-const err685 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key91}};
+}
+else {
+const err685 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",schemaPath:"#/properties/listeners/items/properties/tcp/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err685];
 }
@@ -8802,11 +8807,10 @@ vErrors.push(err685);
 errors++;
 }
 }
-if(data309.path !== undefined){
-let data310 = data309.path;
-if(typeof data310 === "string"){
-if(!(formats4(data310))){
-const err686 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
+if(data298.maxConnectAttempts !== undefined){
+let data310 = data298.maxConnectAttempts;
+if(!(((typeof data310 == "number") && (!(data310 % 1) && !isNaN(data310))) && (isFinite(data310)))){
+const err686 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err686];
 }
@@ -8815,9 +8819,9 @@ vErrors.push(err686);
 }
 errors++;
 }
-}
-else {
-const err687 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
+if((typeof data310 == "number") && (isFinite(data310))){
+if(data310 > 100 || isNaN(data310)){
+const err687 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 if(vErrors === null){
 vErrors = [err687];
 }
@@ -8826,10 +8830,8 @@ vErrors.push(err687);
 }
 errors++;
 }
-}
-if(data309.format !== undefined){
-if(typeof data309.format !== "string"){
-const err688 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/format",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
+if(data310 < 1 || isNaN(data310)){
+const err688 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err688];
 }
@@ -8839,10 +8841,16 @@ vErrors.push(err688);
 errors++;
 }
 }
-if(data309.json !== undefined){
-let data312 = data309.json;
-if(!(data312 && typeof data312 == "object" && !Array.isArray(data312))){
-const err689 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/json",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
+}
+if(data298.accessLog !== undefined){
+let data311 = data298.accessLog;
+if(Array.isArray(data311)){
+const len31 = data311.length;
+for(let i31=0; i31<len31; i31++){
+let data312 = data311[i31];
+if(data312 && typeof data312 == "object" && !Array.isArray(data312)){
+if(data312.path === undefined){
+const err689 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i31,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/required",keyword:"required",params:{missingProperty: "path"}};
 if(vErrors === null){
 vErrors = [err689];
 }
@@ -8851,13 +8859,9 @@ vErrors.push(err689);
 }
 errors++;
 }
-}
-if(data309.filter !== undefined){
-let data313 = data309.filter;
-if(data313 && typeof data313 == "object" && !Array.isArray(data313)){
-for(const key92 in data313){
-if(!(key92 === "status")){
-const err690 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key92}};
+for(const key92 in data312){
+if(!((((key92 === "path") || (key92 === "format")) || (key92 === "json")) || (key92 === "filter"))){
+const err690 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i31,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key92}};
 if(vErrors === null){
 vErrors = [err690];
 }
@@ -8867,11 +8871,11 @@ vErrors.push(err690);
 errors++;
 }
 }
-if(data313.status !== undefined){
-let data314 = data313.status;
-if(typeof data314 === "string"){
-if(!(formats84(data314))){
-const err691 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(data312.path !== undefined){
+let data313 = data312.path;
+if(typeof data313 === "string"){
+if(!(formats4(data313))){
+const err691 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i31+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err691];
 }
@@ -8882,7 +8886,7 @@ errors++;
 }
 }
 else {
-const err692 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+const err692 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i31+"/path",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/path/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err692];
 }
@@ -8892,9 +8896,9 @@ vErrors.push(err692);
 errors++;
 }
 }
-}
-else {
-const err693 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+if(data312.format !== undefined){
+if(typeof data312.format !== "string"){
+const err693 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i31+"/format",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/format/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err693];
 }
@@ -8904,9 +8908,10 @@ vErrors.push(err693);
 errors++;
 }
 }
-}
-else {
-const err694 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i30,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
+if(data312.json !== undefined){
+let data315 = data312.json;
+if(!(data315 && typeof data315 == "object" && !Array.isArray(data315))){
+const err694 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i31+"/json",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/json/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err694];
 }
@@ -8916,9 +8921,12 @@ vErrors.push(err694);
 errors++;
 }
 }
-}
-else {
-const err695 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/type",keyword:"type",params:{type: "array"}};
+if(data312.filter !== undefined){
+let data316 = data312.filter;
+if(data316 && typeof data316 == "object" && !Array.isArray(data316)){
+for(const key93 in data316){
+if(!(key93 === "status")){
+const err695 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i31+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key93}};
 if(vErrors === null){
 vErrors = [err695];
 }
@@ -8928,9 +8936,11 @@ vErrors.push(err695);
 errors++;
 }
 }
-}
-else {
-const err696 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+if(data316.status !== undefined){
+let data317 = data316.status;
+if(typeof data317 === "string"){
+if(!(formats86(data317))){
+const err696 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i31+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 if(vErrors === null){
 vErrors = [err696];
 }
@@ -8940,9 +8950,8 @@ vErrors.push(err696);
 errors++;
 }
 }
-}
 else {
-const err697 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+const err697 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i31+"/filter/status",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err697];
 }
@@ -8954,7 +8963,7 @@ errors++;
 }
 }
 else {
-const err698 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+const err698 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i31+"/filter",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err698];
 }
@@ -8964,15 +8973,9 @@ vErrors.push(err698);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data315 = data.clusters;
-if(Array.isArray(data315)){
-const len31 = data315.length;
-for(let i31=0; i31<len31; i31++){
-let data316 = data315[i31];
-if(data316 && typeof data316 == "object" && !Array.isArray(data316)){
-if(data316.name === undefined){
-const err699 = {instancePath:instancePath+"/clusters/" + i31,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+}
+else {
+const err699 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog/" + i31,schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err699];
 }
@@ -8981,9 +8984,10 @@ vErrors.push(err699);
 }
 errors++;
 }
-for(const key93 in data316){
-if(!(func2.call(schema11.properties.clusters.items.properties, key93))){
-const err700 = {instancePath:instancePath+"/clusters/" + i31,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key93}};
+}
+}
+else {
+const err700 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",schemaPath:"#/properties/listeners/items/properties/tcp/properties/accessLog/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err700];
 }
@@ -8993,11 +8997,9 @@ vErrors.push(err700);
 errors++;
 }
 }
-if(data316.name !== undefined){
-let data317 = data316.name;
-if(typeof data317 === "string"){
-if(!(formats4(data317))){
-const err701 = {instancePath:instancePath+"/clusters/" + i31+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err701 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err701];
 }
@@ -9007,8 +9009,9 @@ vErrors.push(err701);
 errors++;
 }
 }
+}
 else {
-const err702 = {instancePath:instancePath+"/clusters/" + i31+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
+const err702 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err702];
 }
@@ -9018,10 +9021,9 @@ vErrors.push(err702);
 errors++;
 }
 }
-if(data316.type !== undefined){
-let data318 = data316.type;
-if(typeof data318 !== "string"){
-const err703 = {instancePath:instancePath+"/clusters/" + i31+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+}
+else {
+const err703 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err703];
 }
@@ -9030,8 +9032,16 @@ vErrors.push(err703);
 }
 errors++;
 }
-if(!((data318 === "static") || (data318 === "originalDst"))){
-const err704 = {instancePath:instancePath+"/clusters/" + i31+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
+}
+if(data.clusters !== undefined){
+let data318 = data.clusters;
+if(Array.isArray(data318)){
+const len32 = data318.length;
+for(let i32=0; i32<len32; i32++){
+let data319 = data318[i32];
+if(data319 && typeof data319 == "object" && !Array.isArray(data319)){
+if(data319.name === undefined){
+const err704 = {instancePath:instancePath+"/clusters/" + i32,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 if(vErrors === null){
 vErrors = [err704];
 }
@@ -9040,19 +9050,9 @@ vErrors.push(err704);
 }
 errors++;
 }
-}
-if(data316.endpoints !== undefined){
-let data319 = data316.endpoints;
-if(Array.isArray(data319)){
-const len32 = data319.length;
-for(let i32=0; i32<len32; i32++){
-let data320 = data319[i32];
-const _errs798 = errors;
-let valid172 = false;
-const _errs799 = errors;
-if(typeof data320 === "string"){
-if(!(formats304(data320))){
-const err705 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+for(const key94 in data319){
+if(!(func2.call(schema11.properties.clusters.items.properties, key94))){
+const err705 = {instancePath:instancePath+"/clusters/" + i32,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key94}};
 if(vErrors === null){
 vErrors = [err705];
 }
@@ -9062,8 +9062,11 @@ vErrors.push(err705);
 errors++;
 }
 }
-else {
-const err706 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data319.name !== undefined){
+let data320 = data319.name;
+if(typeof data320 === "string"){
+if(!(formats4(data320))){
+const err706 = {instancePath:instancePath+"/clusters/" + i32+"/name",schemaPath:"#/properties/clusters/items/properties/name/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err706];
 }
@@ -9072,13 +9075,9 @@ vErrors.push(err706);
 }
 errors++;
 }
-var _valid11 = _errs799 === errors;
-valid172 = valid172 || _valid11;
-if(!valid172){
-const _errs801 = errors;
-if(data320 && typeof data320 == "object" && !Array.isArray(data320)){
-if(data320.address === undefined){
-const err707 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+}
+else {
+const err707 = {instancePath:instancePath+"/clusters/" + i32+"/name",schemaPath:"#/properties/clusters/items/properties/name/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err707];
 }
@@ -9087,9 +9086,11 @@ vErrors.push(err707);
 }
 errors++;
 }
-for(const key94 in data320){
-if(!((key94 === "address") || (key94 === "weight"))){
-const err708 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key94}};
+}
+if(data319.type !== undefined){
+let data321 = data319.type;
+if(typeof data321 !== "string"){
+const err708 = {instancePath:instancePath+"/clusters/" + i32+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err708];
 }
@@ -9098,12 +9099,8 @@ vErrors.push(err708);
 }
 errors++;
 }
-}
-if(data320.address !== undefined){
-let data321 = data320.address;
-if(typeof data321 === "string"){
-if(!(formats304(data321))){
-const err709 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(!((data321 === "static") || (data321 === "originalDst"))){
+const err709 = {instancePath:instancePath+"/clusters/" + i32+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.type.enum}};
 if(vErrors === null){
 vErrors = [err709];
 }
@@ -9113,8 +9110,18 @@ vErrors.push(err709);
 errors++;
 }
 }
-else {
-const err710 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+if(data319.endpoints !== undefined){
+let data322 = data319.endpoints;
+if(Array.isArray(data322)){
+const len33 = data322.length;
+for(let i33=0; i33<len33; i33++){
+let data323 = data322[i33];
+const _errs805 = errors;
+let valid175 = false;
+const _errs806 = errors;
+if(typeof data323 === "string"){
+if(!(formats306(data323))){
+const err710 = {instancePath:instancePath+"/clusters/" + i32+"/endpoints/" + i33,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err710];
 }
@@ -9124,10 +9131,8 @@ vErrors.push(err710);
 errors++;
 }
 }
-if(data320.weight !== undefined){
-let data322 = data320.weight;
-if(!(((typeof data322 == "number") && (!(data322 % 1) && !isNaN(data322))) && (isFinite(data322)))){
-const err711 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+else {
+const err711 = {instancePath:instancePath+"/clusters/" + i32+"/endpoints/" + i33,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err711];
 }
@@ -9136,9 +9141,13 @@ vErrors.push(err711);
 }
 errors++;
 }
-if((typeof data322 == "number") && (isFinite(data322))){
-if(data322 > 4294967295 || isNaN(data322)){
-const err712 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+var _valid11 = _errs806 === errors;
+valid175 = valid175 || _valid11;
+if(!valid175){
+const _errs808 = errors;
+if(data323 && typeof data323 == "object" && !Array.isArray(data323)){
+if(data323.address === undefined){
+const err712 = {instancePath:instancePath+"/clusters/" + i32+"/endpoints/" + i33,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
 if(vErrors === null){
 vErrors = [err712];
 }
@@ -9147,8 +9156,9 @@ vErrors.push(err712);
 }
 errors++;
 }
-if(data322 < 1 || isNaN(data322)){
-const err713 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+for(const key95 in data323){
+if(!((key95 === "address") || (key95 === "weight"))){
+const err713 = {instancePath:instancePath+"/clusters/" + i32+"/endpoints/" + i33,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key95}};
 if(vErrors === null){
 vErrors = [err713];
 }
@@ -9158,10 +9168,11 @@ vErrors.push(err713);
 errors++;
 }
 }
-}
-}
-else {
-const err714 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data323.address !== undefined){
+let data324 = data323.address;
+if(typeof data324 === "string"){
+if(!(formats306(data324))){
+const err714 = {instancePath:instancePath+"/clusters/" + i32+"/endpoints/" + i33+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 if(vErrors === null){
 vErrors = [err714];
 }
@@ -9170,11 +9181,9 @@ vErrors.push(err714);
 }
 errors++;
 }
-var _valid11 = _errs801 === errors;
-valid172 = valid172 || _valid11;
 }
-if(!valid172){
-const err715 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints/" + i32,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+else {
+const err715 = {instancePath:instancePath+"/clusters/" + i32+"/endpoints/" + i33+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err715];
 }
@@ -9183,21 +9192,11 @@ vErrors.push(err715);
 }
 errors++;
 }
-else {
-errors = _errs798;
-if(vErrors !== null){
-if(_errs798){
-vErrors.length = _errs798;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err716 = {instancePath:instancePath+"/clusters/" + i31+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(data323.weight !== undefined){
+let data325 = data323.weight;
+if(!(((typeof data325 == "number") && (!(data325 % 1) && !isNaN(data325))) && (isFinite(data325)))){
+const err716 = {instancePath:instancePath+"/clusters/" + i32+"/endpoints/" + i33+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err716];
 }
@@ -9206,11 +9205,9 @@ vErrors.push(err716);
 }
 errors++;
 }
-}
-if(data316.protocol !== undefined){
-let data323 = data316.protocol;
-if(typeof data323 !== "string"){
-const err717 = {instancePath:instancePath+"/clusters/" + i31+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if((typeof data325 == "number") && (isFinite(data325))){
+if(data325 > 4294967295 || isNaN(data325)){
+const err717 = {instancePath:instancePath+"/clusters/" + i32+"/endpoints/" + i33+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 if(vErrors === null){
 vErrors = [err717];
 }
@@ -9219,8 +9216,8 @@ vErrors.push(err717);
 }
 errors++;
 }
-if(!(((data323 === "http1") || (data323 === "http2")) || (data323 === "auto"))){
-const err718 = {instancePath:instancePath+"/clusters/" + i31+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
+if(data325 < 1 || isNaN(data325)){
+const err718 = {instancePath:instancePath+"/clusters/" + i32+"/endpoints/" + i33+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 if(vErrors === null){
 vErrors = [err718];
 }
@@ -9230,10 +9227,10 @@ vErrors.push(err718);
 errors++;
 }
 }
-if(data316.proxyProtocol !== undefined){
-let data324 = data316.proxyProtocol;
-if(typeof data324 !== "string"){
-const err719 = {instancePath:instancePath+"/clusters/" + i31+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+}
+}
+else {
+const err719 = {instancePath:instancePath+"/clusters/" + i32+"/endpoints/" + i33,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err719];
 }
@@ -9242,8 +9239,11 @@ vErrors.push(err719);
 }
 errors++;
 }
-if(!((data324 === "v1") || (data324 === "v2"))){
-const err720 = {instancePath:instancePath+"/clusters/" + i31+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.proxyProtocol.enum}};
+var _valid11 = _errs808 === errors;
+valid175 = valid175 || _valid11;
+}
+if(!valid175){
+const err720 = {instancePath:instancePath+"/clusters/" + i32+"/endpoints/" + i33,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err720];
 }
@@ -9252,13 +9252,21 @@ vErrors.push(err720);
 }
 errors++;
 }
+else {
+errors = _errs805;
+if(vErrors !== null){
+if(_errs805){
+vErrors.length = _errs805;
 }
-if(data316.tls !== undefined){
-let data325 = data316.tls;
-if(data325 && typeof data325 == "object" && !Array.isArray(data325)){
-for(const key95 in data325){
-if(!((((((key95 === "ca") || (key95 === "serverName")) || (key95 === "subjectAltNames")) || (key95 === "cert")) || (key95 === "key")) || (key95 === "insecureSkipVerify"))){
-const err721 = {instancePath:instancePath+"/clusters/" + i31+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key95}};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err721 = {instancePath:instancePath+"/clusters/" + i32+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err721];
 }
@@ -9268,11 +9276,10 @@ vErrors.push(err721);
 errors++;
 }
 }
-if(data325.ca !== undefined){
-let data326 = data325.ca;
-if(typeof data326 === "string"){
-if(!(formats4(data326))){
-const err722 = {instancePath:instancePath+"/clusters/" + i31+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/format",keyword:"format",params:{format: "name"}};
+if(data319.protocol !== undefined){
+let data326 = data319.protocol;
+if(typeof data326 !== "string"){
+const err722 = {instancePath:instancePath+"/clusters/" + i32+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err722];
 }
@@ -9281,9 +9288,8 @@ vErrors.push(err722);
 }
 errors++;
 }
-}
-else {
-const err723 = {instancePath:instancePath+"/clusters/" + i31+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/type",keyword:"type",params:{type: "string"}};
+if(!(((data326 === "http1") || (data326 === "http2")) || (data326 === "auto"))){
+const err723 = {instancePath:instancePath+"/clusters/" + i32+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.protocol.enum}};
 if(vErrors === null){
 vErrors = [err723];
 }
@@ -9293,11 +9299,10 @@ vErrors.push(err723);
 errors++;
 }
 }
-if(data325.serverName !== undefined){
-let data327 = data325.serverName;
-if(typeof data327 === "string"){
-if(!(formats142(data327))){
-const err724 = {instancePath:instancePath+"/clusters/" + i31+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/format",keyword:"format",params:{format: "authority"}};
+if(data319.proxyProtocol !== undefined){
+let data327 = data319.proxyProtocol;
+if(typeof data327 !== "string"){
+const err724 = {instancePath:instancePath+"/clusters/" + i32+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err724];
 }
@@ -9306,9 +9311,8 @@ vErrors.push(err724);
 }
 errors++;
 }
-}
-else {
-const err725 = {instancePath:instancePath+"/clusters/" + i31+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/type",keyword:"type",params:{type: "string"}};
+if(!((data327 === "v1") || (data327 === "v2"))){
+const err725 = {instancePath:instancePath+"/clusters/" + i32+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.proxyProtocol.enum}};
 if(vErrors === null){
 vErrors = [err725];
 }
@@ -9318,16 +9322,12 @@ vErrors.push(err725);
 errors++;
 }
 }
-if(data325.subjectAltNames !== undefined){
-let data328 = data325.subjectAltNames;
-if(Array.isArray(data328)){
-const len33 = data328.length;
-for(let i33=0; i33<len33; i33++){
-let data329 = data328[i33];
-if(data329 && typeof data329 == "object" && !Array.isArray(data329)){
-for(const key96 in data329){
-if(!(((key96 === "dns") || (key96 === "uri")) || (key96 === "ip"))){
-const err726 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key96}};
+if(data319.tls !== undefined){
+let data328 = data319.tls;
+if(data328 && typeof data328 == "object" && !Array.isArray(data328)){
+for(const key96 in data328){
+if(!((((((key96 === "ca") || (key96 === "serverName")) || (key96 === "subjectAltNames")) || (key96 === "cert")) || (key96 === "key")) || (key96 === "insecureSkipVerify"))){
+const err726 = {instancePath:instancePath+"/clusters/" + i32+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key96}};
 if(vErrors === null){
 vErrors = [err726];
 }
@@ -9337,14 +9337,11 @@ vErrors.push(err726);
 errors++;
 }
 }
-if(data329.dns !== undefined){
-let data330 = data329.dns;
-const _errs825 = errors;
-let valid178 = false;
-const _errs826 = errors;
-if(typeof data330 === "string"){
-if(!(formats4(data330))){
-const err727 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(data328.ca !== undefined){
+let data329 = data328.ca;
+if(typeof data329 === "string"){
+if(!(formats4(data329))){
+const err727 = {instancePath:instancePath+"/clusters/" + i32+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err727];
 }
@@ -9355,7 +9352,7 @@ errors++;
 }
 }
 else {
-const err728 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err728 = {instancePath:instancePath+"/clusters/" + i32+"/tls/ca",schemaPath:"#/properties/clusters/items/properties/tls/properties/ca/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err728];
 }
@@ -9364,14 +9361,12 @@ vErrors.push(err728);
 }
 errors++;
 }
-var _valid12 = _errs826 === errors;
-valid178 = valid178 || _valid12;
-if(!valid178){
-const _errs828 = errors;
-if(data330 && typeof data330 == "object" && !Array.isArray(data330)){
-for(const key97 in data330){
-if(!(((((key97 === "exact") || (key97 === "prefix")) || (key97 === "suffix")) || (key97 === "contains")) || (key97 === "regex"))){
-const err729 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key97}};
+}
+if(data328.serverName !== undefined){
+let data330 = data328.serverName;
+if(typeof data330 === "string"){
+if(!(formats144(data330))){
+const err729 = {instancePath:instancePath+"/clusters/" + i32+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/format",keyword:"format",params:{format: "authority"}};
 if(vErrors === null){
 vErrors = [err729];
 }
@@ -9381,11 +9376,8 @@ vErrors.push(err729);
 errors++;
 }
 }
-if(data330.exact !== undefined){
-let data331 = data330.exact;
-if(typeof data331 === "string"){
-if(!(formats4(data331))){
-const err730 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+else {
+const err730 = {instancePath:instancePath+"/clusters/" + i32+"/tls/serverName",schemaPath:"#/properties/clusters/items/properties/tls/properties/serverName/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err730];
 }
@@ -9395,8 +9387,16 @@ vErrors.push(err730);
 errors++;
 }
 }
-else {
-const err731 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(data328.subjectAltNames !== undefined){
+let data331 = data328.subjectAltNames;
+if(Array.isArray(data331)){
+const len34 = data331.length;
+for(let i34=0; i34<len34; i34++){
+let data332 = data331[i34];
+if(data332 && typeof data332 == "object" && !Array.isArray(data332)){
+for(const key97 in data332){
+if(!(((key97 === "dns") || (key97 === "uri")) || (key97 === "ip"))){
+const err731 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key97}};
 if(vErrors === null){
 vErrors = [err731];
 }
@@ -9406,11 +9406,14 @@ vErrors.push(err731);
 errors++;
 }
 }
-if(data330.prefix !== undefined){
-let data332 = data330.prefix;
-if(typeof data332 === "string"){
-if(!(formats4(data332))){
-const err732 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+if(data332.dns !== undefined){
+let data333 = data332.dns;
+const _errs832 = errors;
+let valid181 = false;
+const _errs833 = errors;
+if(typeof data333 === "string"){
+if(!(formats4(data333))){
+const err732 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err732];
 }
@@ -9421,7 +9424,7 @@ errors++;
 }
 }
 else {
-const err733 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err733 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err733];
 }
@@ -9430,12 +9433,14 @@ vErrors.push(err733);
 }
 errors++;
 }
-}
-if(data330.suffix !== undefined){
-let data333 = data330.suffix;
-if(typeof data333 === "string"){
-if(!(formats4(data333))){
-const err734 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+var _valid12 = _errs833 === errors;
+valid181 = valid181 || _valid12;
+if(!valid181){
+const _errs835 = errors;
+if(data333 && typeof data333 == "object" && !Array.isArray(data333)){
+for(const key98 in data333){
+if(!(((((key98 === "exact") || (key98 === "prefix")) || (key98 === "suffix")) || (key98 === "contains")) || (key98 === "regex"))){
+const err734 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key98}};
 if(vErrors === null){
 vErrors = [err734];
 }
@@ -9445,8 +9450,11 @@ vErrors.push(err734);
 errors++;
 }
 }
-else {
-const err735 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data333.exact !== undefined){
+let data334 = data333.exact;
+if(typeof data334 === "string"){
+if(!(formats4(data334))){
+const err735 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err735];
 }
@@ -9456,11 +9464,8 @@ vErrors.push(err735);
 errors++;
 }
 }
-if(data330.contains !== undefined){
-let data334 = data330.contains;
-if(typeof data334 === "string"){
-if(!(formats4(data334))){
-const err736 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err736 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err736];
 }
@@ -9470,8 +9475,11 @@ vErrors.push(err736);
 errors++;
 }
 }
-else {
-const err737 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data333.prefix !== undefined){
+let data335 = data333.prefix;
+if(typeof data335 === "string"){
+if(!(formats4(data335))){
+const err737 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err737];
 }
@@ -9481,11 +9489,8 @@ vErrors.push(err737);
 errors++;
 }
 }
-if(data330.regex !== undefined){
-let data335 = data330.regex;
-if(typeof data335 === "string"){
-if(!(formats30(data335))){
-const err738 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err738 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err738];
 }
@@ -9495,8 +9500,11 @@ vErrors.push(err738);
 errors++;
 }
 }
-else {
-const err739 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data333.suffix !== undefined){
+let data336 = data333.suffix;
+if(typeof data336 === "string"){
+if(!(formats4(data336))){
+const err739 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err739];
 }
@@ -9506,9 +9514,8 @@ vErrors.push(err739);
 errors++;
 }
 }
-}
 else {
-const err740 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err740 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err740];
 }
@@ -9517,11 +9524,12 @@ vErrors.push(err740);
 }
 errors++;
 }
-var _valid12 = _errs828 === errors;
-valid178 = valid178 || _valid12;
 }
-if(!valid178){
-const err741 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf",keyword:"anyOf",params:{}};
+if(data333.contains !== undefined){
+let data337 = data333.contains;
+if(typeof data337 === "string"){
+if(!(formats4(data337))){
+const err741 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err741];
 }
@@ -9530,26 +9538,9 @@ vErrors.push(err741);
 }
 errors++;
 }
-else {
-errors = _errs825;
-if(vErrors !== null){
-if(_errs825){
-vErrors.length = _errs825;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-if(data329.uri !== undefined){
-let data336 = data329.uri;
-const _errs842 = errors;
-let valid180 = false;
-const _errs843 = errors;
-if(typeof data336 === "string"){
-if(!(formats4(data336))){
-const err742 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/format",keyword:"format",params:{format: "name"}};
+const err742 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err742];
 }
@@ -9559,8 +9550,11 @@ vErrors.push(err742);
 errors++;
 }
 }
-else {
-const err743 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data333.regex !== undefined){
+let data338 = data333.regex;
+if(typeof data338 === "string"){
+if(!(formats30(data338))){
+const err743 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err743];
 }
@@ -9569,14 +9563,9 @@ vErrors.push(err743);
 }
 errors++;
 }
-var _valid13 = _errs843 === errors;
-valid180 = valid180 || _valid13;
-if(!valid180){
-const _errs845 = errors;
-if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
-for(const key98 in data336){
-if(!(((((key98 === "exact") || (key98 === "prefix")) || (key98 === "suffix")) || (key98 === "contains")) || (key98 === "regex"))){
-const err744 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key98}};
+}
+else {
+const err744 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err744];
 }
@@ -9586,11 +9575,9 @@ vErrors.push(err744);
 errors++;
 }
 }
-if(data336.exact !== undefined){
-let data337 = data336.exact;
-if(typeof data337 === "string"){
-if(!(formats4(data337))){
-const err745 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err745 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err745];
 }
@@ -9599,9 +9586,11 @@ vErrors.push(err745);
 }
 errors++;
 }
+var _valid12 = _errs835 === errors;
+valid181 = valid181 || _valid12;
 }
-else {
-const err746 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(!valid181){
+const err746 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/dns",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/dns/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err746];
 }
@@ -9610,12 +9599,26 @@ vErrors.push(err746);
 }
 errors++;
 }
+else {
+errors = _errs832;
+if(vErrors !== null){
+if(_errs832){
+vErrors.length = _errs832;
 }
-if(data336.prefix !== undefined){
-let data338 = data336.prefix;
-if(typeof data338 === "string"){
-if(!(formats4(data338))){
-const err747 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data332.uri !== undefined){
+let data339 = data332.uri;
+const _errs849 = errors;
+let valid183 = false;
+const _errs850 = errors;
+if(typeof data339 === "string"){
+if(!(formats4(data339))){
+const err747 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err747];
 }
@@ -9626,7 +9629,7 @@ errors++;
 }
 }
 else {
-const err748 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err748 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err748];
 }
@@ -9635,12 +9638,14 @@ vErrors.push(err748);
 }
 errors++;
 }
-}
-if(data336.suffix !== undefined){
-let data339 = data336.suffix;
-if(typeof data339 === "string"){
-if(!(formats4(data339))){
-const err749 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+var _valid13 = _errs850 === errors;
+valid183 = valid183 || _valid13;
+if(!valid183){
+const _errs852 = errors;
+if(data339 && typeof data339 == "object" && !Array.isArray(data339)){
+for(const key99 in data339){
+if(!(((((key99 === "exact") || (key99 === "prefix")) || (key99 === "suffix")) || (key99 === "contains")) || (key99 === "regex"))){
+const err749 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key99}};
 if(vErrors === null){
 vErrors = [err749];
 }
@@ -9650,8 +9655,11 @@ vErrors.push(err749);
 errors++;
 }
 }
-else {
-const err750 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data339.exact !== undefined){
+let data340 = data339.exact;
+if(typeof data340 === "string"){
+if(!(formats4(data340))){
+const err750 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err750];
 }
@@ -9661,11 +9669,8 @@ vErrors.push(err750);
 errors++;
 }
 }
-if(data336.contains !== undefined){
-let data340 = data336.contains;
-if(typeof data340 === "string"){
-if(!(formats4(data340))){
-const err751 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err751 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err751];
 }
@@ -9675,8 +9680,11 @@ vErrors.push(err751);
 errors++;
 }
 }
-else {
-const err752 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data339.prefix !== undefined){
+let data341 = data339.prefix;
+if(typeof data341 === "string"){
+if(!(formats4(data341))){
+const err752 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err752];
 }
@@ -9686,11 +9694,8 @@ vErrors.push(err752);
 errors++;
 }
 }
-if(data336.regex !== undefined){
-let data341 = data336.regex;
-if(typeof data341 === "string"){
-if(!(formats30(data341))){
-const err753 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err753 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err753];
 }
@@ -9700,8 +9705,11 @@ vErrors.push(err753);
 errors++;
 }
 }
-else {
-const err754 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data339.suffix !== undefined){
+let data342 = data339.suffix;
+if(typeof data342 === "string"){
+if(!(formats4(data342))){
+const err754 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err754];
 }
@@ -9711,9 +9719,8 @@ vErrors.push(err754);
 errors++;
 }
 }
-}
 else {
-const err755 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err755 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err755];
 }
@@ -9722,11 +9729,12 @@ vErrors.push(err755);
 }
 errors++;
 }
-var _valid13 = _errs845 === errors;
-valid180 = valid180 || _valid13;
 }
-if(!valid180){
-const err756 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf",keyword:"anyOf",params:{}};
+if(data339.contains !== undefined){
+let data343 = data339.contains;
+if(typeof data343 === "string"){
+if(!(formats4(data343))){
+const err756 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err756];
 }
@@ -9735,26 +9743,9 @@ vErrors.push(err756);
 }
 errors++;
 }
-else {
-errors = _errs842;
-if(vErrors !== null){
-if(_errs842){
-vErrors.length = _errs842;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-if(data329.ip !== undefined){
-let data342 = data329.ip;
-const _errs859 = errors;
-let valid182 = false;
-const _errs860 = errors;
-if(typeof data342 === "string"){
-if(!(formats4(data342))){
-const err757 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/format",keyword:"format",params:{format: "name"}};
+const err757 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err757];
 }
@@ -9764,8 +9755,11 @@ vErrors.push(err757);
 errors++;
 }
 }
-else {
-const err758 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if(data339.regex !== undefined){
+let data344 = data339.regex;
+if(typeof data344 === "string"){
+if(!(formats30(data344))){
+const err758 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err758];
 }
@@ -9774,14 +9768,9 @@ vErrors.push(err758);
 }
 errors++;
 }
-var _valid14 = _errs860 === errors;
-valid182 = valid182 || _valid14;
-if(!valid182){
-const _errs862 = errors;
-if(data342 && typeof data342 == "object" && !Array.isArray(data342)){
-for(const key99 in data342){
-if(!(((((key99 === "exact") || (key99 === "prefix")) || (key99 === "suffix")) || (key99 === "contains")) || (key99 === "regex"))){
-const err759 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key99}};
+}
+else {
+const err759 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err759];
 }
@@ -9791,11 +9780,9 @@ vErrors.push(err759);
 errors++;
 }
 }
-if(data342.exact !== undefined){
-let data343 = data342.exact;
-if(typeof data343 === "string"){
-if(!(formats4(data343))){
-const err760 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
+}
+else {
+const err760 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err760];
 }
@@ -9804,9 +9791,11 @@ vErrors.push(err760);
 }
 errors++;
 }
+var _valid13 = _errs852 === errors;
+valid183 = valid183 || _valid13;
 }
-else {
-const err761 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
+if(!valid183){
+const err761 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/uri",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/uri/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err761];
 }
@@ -9815,12 +9804,26 @@ vErrors.push(err761);
 }
 errors++;
 }
+else {
+errors = _errs849;
+if(vErrors !== null){
+if(_errs849){
+vErrors.length = _errs849;
 }
-if(data342.prefix !== undefined){
-let data344 = data342.prefix;
-if(typeof data344 === "string"){
-if(!(formats4(data344))){
-const err762 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data332.ip !== undefined){
+let data345 = data332.ip;
+const _errs866 = errors;
+let valid185 = false;
+const _errs867 = errors;
+if(typeof data345 === "string"){
+if(!(formats4(data345))){
+const err762 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err762];
 }
@@ -9831,7 +9834,7 @@ errors++;
 }
 }
 else {
-const err763 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
+const err763 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/0/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err763];
 }
@@ -9840,12 +9843,14 @@ vErrors.push(err763);
 }
 errors++;
 }
-}
-if(data342.suffix !== undefined){
-let data345 = data342.suffix;
-if(typeof data345 === "string"){
-if(!(formats4(data345))){
-const err764 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
+var _valid14 = _errs867 === errors;
+valid185 = valid185 || _valid14;
+if(!valid185){
+const _errs869 = errors;
+if(data345 && typeof data345 == "object" && !Array.isArray(data345)){
+for(const key100 in data345){
+if(!(((((key100 === "exact") || (key100 === "prefix")) || (key100 === "suffix")) || (key100 === "contains")) || (key100 === "regex"))){
+const err764 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key100}};
 if(vErrors === null){
 vErrors = [err764];
 }
@@ -9855,8 +9860,11 @@ vErrors.push(err764);
 errors++;
 }
 }
-else {
-const err765 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
+if(data345.exact !== undefined){
+let data346 = data345.exact;
+if(typeof data346 === "string"){
+if(!(formats4(data346))){
+const err765 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err765];
 }
@@ -9866,11 +9874,8 @@ vErrors.push(err765);
 errors++;
 }
 }
-if(data342.contains !== undefined){
-let data346 = data342.contains;
-if(typeof data346 === "string"){
-if(!(formats4(data346))){
-const err766 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
+else {
+const err766 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip/exact",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/exact/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err766];
 }
@@ -9880,8 +9885,11 @@ vErrors.push(err766);
 errors++;
 }
 }
-else {
-const err767 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
+if(data345.prefix !== undefined){
+let data347 = data345.prefix;
+if(typeof data347 === "string"){
+if(!(formats4(data347))){
+const err767 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err767];
 }
@@ -9891,11 +9899,8 @@ vErrors.push(err767);
 errors++;
 }
 }
-if(data342.regex !== undefined){
-let data347 = data342.regex;
-if(typeof data347 === "string"){
-if(!(formats30(data347))){
-const err768 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
+else {
+const err768 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip/prefix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/prefix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err768];
 }
@@ -9905,8 +9910,11 @@ vErrors.push(err768);
 errors++;
 }
 }
-else {
-const err769 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
+if(data345.suffix !== undefined){
+let data348 = data345.suffix;
+if(typeof data348 === "string"){
+if(!(formats4(data348))){
+const err769 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err769];
 }
@@ -9916,9 +9924,8 @@ vErrors.push(err769);
 errors++;
 }
 }
-}
 else {
-const err770 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err770 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip/suffix",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/suffix/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err770];
 }
@@ -9927,11 +9934,12 @@ vErrors.push(err770);
 }
 errors++;
 }
-var _valid14 = _errs862 === errors;
-valid182 = valid182 || _valid14;
 }
-if(!valid182){
-const err771 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf",keyword:"anyOf",params:{}};
+if(data345.contains !== undefined){
+let data349 = data345.contains;
+if(typeof data349 === "string"){
+if(!(formats4(data349))){
+const err771 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err771];
 }
@@ -9940,21 +9948,9 @@ vErrors.push(err771);
 }
 errors++;
 }
-else {
-errors = _errs859;
-if(vErrors !== null){
-if(_errs859){
-vErrors.length = _errs859;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err772 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames/" + i33,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/type",keyword:"type",params:{type: "object"}};
+const err772 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip/contains",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/contains/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err772];
 }
@@ -9964,9 +9960,11 @@ vErrors.push(err772);
 errors++;
 }
 }
-}
-else {
-const err773 = {instancePath:instancePath+"/clusters/" + i31+"/tls/subjectAltNames",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/type",keyword:"type",params:{type: "array"}};
+if(data345.regex !== undefined){
+let data350 = data345.regex;
+if(typeof data350 === "string"){
+if(!(formats30(data350))){
+const err773 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/format",keyword:"format",params:{format: "regex"}};
 if(vErrors === null){
 vErrors = [err773];
 }
@@ -9976,11 +9974,8 @@ vErrors.push(err773);
 errors++;
 }
 }
-if(data325.cert !== undefined){
-let data348 = data325.cert;
-if(typeof data348 === "string"){
-if(!(formats4(data348))){
-const err774 = {instancePath:instancePath+"/clusters/" + i31+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/format",keyword:"format",params:{format: "name"}};
+else {
+const err774 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip/regex",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/properties/regex/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err774];
 }
@@ -9990,8 +9985,9 @@ vErrors.push(err774);
 errors++;
 }
 }
+}
 else {
-const err775 = {instancePath:instancePath+"/clusters/" + i31+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/type",keyword:"type",params:{type: "string"}};
+const err775 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf/1/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err775];
 }
@@ -10000,12 +9996,11 @@ vErrors.push(err775);
 }
 errors++;
 }
+var _valid14 = _errs869 === errors;
+valid185 = valid185 || _valid14;
 }
-if(data325.key !== undefined){
-let data349 = data325.key;
-if(typeof data349 === "string"){
-if(!(formats4(data349))){
-const err776 = {instancePath:instancePath+"/clusters/" + i31+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/format",keyword:"format",params:{format: "name"}};
+if(!valid185){
+const err776 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34+"/ip",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/properties/ip/anyOf",keyword:"anyOf",params:{}};
 if(vErrors === null){
 vErrors = [err776];
 }
@@ -10014,9 +10009,21 @@ vErrors.push(err776);
 }
 errors++;
 }
+else {
+errors = _errs866;
+if(vErrors !== null){
+if(_errs866){
+vErrors.length = _errs866;
 }
 else {
-const err777 = {instancePath:instancePath+"/clusters/" + i31+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/type",keyword:"type",params:{type: "string"}};
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err777 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames/" + i34,schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/items/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err777];
 }
@@ -10026,9 +10033,9 @@ vErrors.push(err777);
 errors++;
 }
 }
-if(data325.insecureSkipVerify !== undefined){
-if(typeof data325.insecureSkipVerify !== "boolean"){
-const err778 = {instancePath:instancePath+"/clusters/" + i31+"/tls/insecureSkipVerify",schemaPath:"#/properties/clusters/items/properties/tls/properties/insecureSkipVerify/type",keyword:"type",params:{type: "boolean"}};
+}
+else {
+const err778 = {instancePath:instancePath+"/clusters/" + i32+"/tls/subjectAltNames",schemaPath:"#/properties/clusters/items/properties/tls/properties/subjectAltNames/type",keyword:"type",params:{type: "array"}};
 if(vErrors === null){
 vErrors = [err778];
 }
@@ -10038,9 +10045,11 @@ vErrors.push(err778);
 errors++;
 }
 }
-}
-else {
-const err779 = {instancePath:instancePath+"/clusters/" + i31+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+if(data328.cert !== undefined){
+let data351 = data328.cert;
+if(typeof data351 === "string"){
+if(!(formats4(data351))){
+const err779 = {instancePath:instancePath+"/clusters/" + i32+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err779];
 }
@@ -10050,11 +10059,8 @@ vErrors.push(err779);
 errors++;
 }
 }
-if(data316.connectTimeout !== undefined){
-let data351 = data316.connectTimeout;
-if(typeof data351 === "string"){
-if(!(formats2(data351))){
-const err780 = {instancePath:instancePath+"/clusters/" + i31+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
+else {
+const err780 = {instancePath:instancePath+"/clusters/" + i32+"/tls/cert",schemaPath:"#/properties/clusters/items/properties/tls/properties/cert/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err780];
 }
@@ -10064,8 +10070,11 @@ vErrors.push(err780);
 errors++;
 }
 }
-else {
-const err781 = {instancePath:instancePath+"/clusters/" + i31+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
+if(data328.key !== undefined){
+let data352 = data328.key;
+if(typeof data352 === "string"){
+if(!(formats4(data352))){
+const err781 = {instancePath:instancePath+"/clusters/" + i32+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/format",keyword:"format",params:{format: "name"}};
 if(vErrors === null){
 vErrors = [err781];
 }
@@ -10075,12 +10084,8 @@ vErrors.push(err781);
 errors++;
 }
 }
-if(data316.loadBalancing !== undefined){
-let data352 = data316.loadBalancing;
-if(data352 && typeof data352 == "object" && !Array.isArray(data352)){
-for(const key100 in data352){
-if(!(key100 === "policy")){
-const err782 = {instancePath:instancePath+"/clusters/" + i31+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key100}};
+else {
+const err782 = {instancePath:instancePath+"/clusters/" + i32+"/tls/key",schemaPath:"#/properties/clusters/items/properties/tls/properties/key/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err782];
 }
@@ -10090,10 +10095,9 @@ vErrors.push(err782);
 errors++;
 }
 }
-if(data352.policy !== undefined){
-let data353 = data352.policy;
-if(typeof data353 !== "string"){
-const err783 = {instancePath:instancePath+"/clusters/" + i31+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(data328.insecureSkipVerify !== undefined){
+if(typeof data328.insecureSkipVerify !== "boolean"){
+const err783 = {instancePath:instancePath+"/clusters/" + i32+"/tls/insecureSkipVerify",schemaPath:"#/properties/clusters/items/properties/tls/properties/insecureSkipVerify/type",keyword:"type",params:{type: "boolean"}};
 if(vErrors === null){
 vErrors = [err783];
 }
@@ -10102,8 +10106,10 @@ vErrors.push(err783);
 }
 errors++;
 }
-if(!((data353 === "roundRobin") || (data353 === "random"))){
-const err784 = {instancePath:instancePath+"/clusters/" + i31+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+}
+else {
+const err784 = {instancePath:instancePath+"/clusters/" + i32+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err784];
 }
@@ -10113,9 +10119,11 @@ vErrors.push(err784);
 errors++;
 }
 }
-}
-else {
-const err785 = {instancePath:instancePath+"/clusters/" + i31+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(data319.connectTimeout !== undefined){
+let data354 = data319.connectTimeout;
+if(typeof data354 === "string"){
+if(!(formats2(data354))){
+const err785 = {instancePath:instancePath+"/clusters/" + i32+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err785];
 }
@@ -10125,12 +10133,8 @@ vErrors.push(err785);
 errors++;
 }
 }
-if(data316.connections !== undefined){
-let data354 = data316.connections;
-if(data354 && typeof data354 == "object" && !Array.isArray(data354)){
-for(const key101 in data354){
-if(!((key101 === "idleTimeout") || (key101 === "maxRequests"))){
-const err786 = {instancePath:instancePath+"/clusters/" + i31+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key101}};
+else {
+const err786 = {instancePath:instancePath+"/clusters/" + i32+"/connectTimeout",schemaPath:"#/properties/clusters/items/properties/connectTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err786];
 }
@@ -10140,11 +10144,12 @@ vErrors.push(err786);
 errors++;
 }
 }
-if(data354.idleTimeout !== undefined){
-let data355 = data354.idleTimeout;
-if(typeof data355 === "string"){
-if(!(formats2(data355))){
-const err787 = {instancePath:instancePath+"/clusters/" + i31+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
+if(data319.loadBalancing !== undefined){
+let data355 = data319.loadBalancing;
+if(data355 && typeof data355 == "object" && !Array.isArray(data355)){
+for(const key101 in data355){
+if(!(key101 === "policy")){
+const err787 = {instancePath:instancePath+"/clusters/" + i32+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key101}};
 if(vErrors === null){
 vErrors = [err787];
 }
@@ -10154,8 +10159,10 @@ vErrors.push(err787);
 errors++;
 }
 }
-else {
-const err788 = {instancePath:instancePath+"/clusters/" + i31+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
+if(data355.policy !== undefined){
+let data356 = data355.policy;
+if(typeof data356 !== "string"){
+const err788 = {instancePath:instancePath+"/clusters/" + i32+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err788];
 }
@@ -10164,11 +10171,8 @@ vErrors.push(err788);
 }
 errors++;
 }
-}
-if(data354.maxRequests !== undefined){
-let data356 = data354.maxRequests;
-if(!(((typeof data356 == "number") && (!(data356 % 1) && !isNaN(data356))) && (isFinite(data356)))){
-const err789 = {instancePath:instancePath+"/clusters/" + i31+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if(!((data356 === "roundRobin") || (data356 === "random"))){
+const err789 = {instancePath:instancePath+"/clusters/" + i32+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema11.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 if(vErrors === null){
 vErrors = [err789];
 }
@@ -10177,9 +10181,10 @@ vErrors.push(err789);
 }
 errors++;
 }
-if((typeof data356 == "number") && (isFinite(data356))){
-if(data356 > 2147483647 || isNaN(data356)){
-const err790 = {instancePath:instancePath+"/clusters/" + i31+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+}
+else {
+const err790 = {instancePath:instancePath+"/clusters/" + i32+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err790];
 }
@@ -10188,8 +10193,13 @@ vErrors.push(err790);
 }
 errors++;
 }
-if(data356 < 0 || isNaN(data356)){
-const err791 = {instancePath:instancePath+"/clusters/" + i31+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data319.connections !== undefined){
+let data357 = data319.connections;
+if(data357 && typeof data357 == "object" && !Array.isArray(data357)){
+for(const key102 in data357){
+if(!((key102 === "idleTimeout") || (key102 === "maxRequests"))){
+const err791 = {instancePath:instancePath+"/clusters/" + i32+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key102}};
 if(vErrors === null){
 vErrors = [err791];
 }
@@ -10199,10 +10209,11 @@ vErrors.push(err791);
 errors++;
 }
 }
-}
-}
-else {
-const err792 = {instancePath:instancePath+"/clusters/" + i31+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(data357.idleTimeout !== undefined){
+let data358 = data357.idleTimeout;
+if(typeof data358 === "string"){
+if(!(formats2(data358))){
+const err792 = {instancePath:instancePath+"/clusters/" + i32+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/format",keyword:"format",params:{format: "duration"}};
 if(vErrors === null){
 vErrors = [err792];
 }
@@ -10212,12 +10223,8 @@ vErrors.push(err792);
 errors++;
 }
 }
-if(data316.circuitBreakers !== undefined){
-let data357 = data316.circuitBreakers;
-if(data357 && typeof data357 == "object" && !Array.isArray(data357)){
-for(const key102 in data357){
-if(!((((key102 === "maxConnections") || (key102 === "maxPendingRequests")) || (key102 === "maxRequests")) || (key102 === "maxRetries"))){
-const err793 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key102}};
+else {
+const err793 = {instancePath:instancePath+"/clusters/" + i32+"/connections/idleTimeout",schemaPath:"#/properties/clusters/items/properties/connections/properties/idleTimeout/type",keyword:"type",params:{type: "string"}};
 if(vErrors === null){
 vErrors = [err793];
 }
@@ -10227,10 +10234,10 @@ vErrors.push(err793);
 errors++;
 }
 }
-if(data357.maxConnections !== undefined){
-let data358 = data357.maxConnections;
-if(!(((typeof data358 == "number") && (!(data358 % 1) && !isNaN(data358))) && (isFinite(data358)))){
-const err794 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
+if(data357.maxRequests !== undefined){
+let data359 = data357.maxRequests;
+if(!(((typeof data359 == "number") && (!(data359 % 1) && !isNaN(data359))) && (isFinite(data359)))){
+const err794 = {instancePath:instancePath+"/clusters/" + i32+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err794];
 }
@@ -10239,9 +10246,9 @@ vErrors.push(err794);
 }
 errors++;
 }
-if((typeof data358 == "number") && (isFinite(data358))){
-if(data358 > 2147483647 || isNaN(data358)){
-const err795 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if((typeof data359 == "number") && (isFinite(data359))){
+if(data359 > 2147483647 || isNaN(data359)){
+const err795 = {instancePath:instancePath+"/clusters/" + i32+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err795];
 }
@@ -10250,8 +10257,8 @@ vErrors.push(err795);
 }
 errors++;
 }
-if(data358 < 0 || isNaN(data358)){
-const err796 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(data359 < 0 || isNaN(data359)){
+const err796 = {instancePath:instancePath+"/clusters/" + i32+"/connections/maxRequests",schemaPath:"#/properties/clusters/items/properties/connections/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err796];
 }
@@ -10262,10 +10269,9 @@ errors++;
 }
 }
 }
-if(data357.maxPendingRequests !== undefined){
-let data359 = data357.maxPendingRequests;
-if(!(((typeof data359 == "number") && (!(data359 % 1) && !isNaN(data359))) && (isFinite(data359)))){
-const err797 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
+}
+else {
+const err797 = {instancePath:instancePath+"/clusters/" + i32+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
 if(vErrors === null){
 vErrors = [err797];
 }
@@ -10274,9 +10280,13 @@ vErrors.push(err797);
 }
 errors++;
 }
-if((typeof data359 == "number") && (isFinite(data359))){
-if(data359 > 2147483647 || isNaN(data359)){
-const err798 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+}
+if(data319.circuitBreakers !== undefined){
+let data360 = data319.circuitBreakers;
+if(data360 && typeof data360 == "object" && !Array.isArray(data360)){
+for(const key103 in data360){
+if(!((((key103 === "maxConnections") || (key103 === "maxPendingRequests")) || (key103 === "maxRequests")) || (key103 === "maxRetries"))){
+const err798 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key103}};
 if(vErrors === null){
 vErrors = [err798];
 }
@@ -10285,8 +10295,11 @@ vErrors.push(err798);
 }
 errors++;
 }
-if(data359 < 0 || isNaN(data359)){
-const err799 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data360.maxConnections !== undefined){
+let data361 = data360.maxConnections;
+if(!(((typeof data361 == "number") && (!(data361 % 1) && !isNaN(data361))) && (isFinite(data361)))){
+const err799 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err799];
 }
@@ -10295,12 +10308,9 @@ vErrors.push(err799);
 }
 errors++;
 }
-}
-}
-if(data357.maxRequests !== undefined){
-let data360 = data357.maxRequests;
-if(!(((typeof data360 == "number") && (!(data360 % 1) && !isNaN(data360))) && (isFinite(data360)))){
-const err800 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
+if((typeof data361 == "number") && (isFinite(data361))){
+if(data361 > 2147483647 || isNaN(data361)){
+const err800 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err800];
 }
@@ -10309,9 +10319,8 @@ vErrors.push(err800);
 }
 errors++;
 }
-if((typeof data360 == "number") && (isFinite(data360))){
-if(data360 > 2147483647 || isNaN(data360)){
-const err801 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(data361 < 0 || isNaN(data361)){
+const err801 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers/maxConnections",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxConnections/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err801];
 }
@@ -10320,8 +10329,12 @@ vErrors.push(err801);
 }
 errors++;
 }
-if(data360 < 0 || isNaN(data360)){
-const err802 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+if(data360.maxPendingRequests !== undefined){
+let data362 = data360.maxPendingRequests;
+if(!(((typeof data362 == "number") && (!(data362 % 1) && !isNaN(data362))) && (isFinite(data362)))){
+const err802 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err802];
 }
@@ -10330,12 +10343,9 @@ vErrors.push(err802);
 }
 errors++;
 }
-}
-}
-if(data357.maxRetries !== undefined){
-let data361 = data357.maxRetries;
-if(!(((typeof data361 == "number") && (!(data361 % 1) && !isNaN(data361))) && (isFinite(data361)))){
-const err803 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
+if((typeof data362 == "number") && (isFinite(data362))){
+if(data362 > 2147483647 || isNaN(data362)){
+const err803 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err803];
 }
@@ -10344,9 +10354,8 @@ vErrors.push(err803);
 }
 errors++;
 }
-if((typeof data361 == "number") && (isFinite(data361))){
-if(data361 > 2147483647 || isNaN(data361)){
-const err804 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(data362 < 0 || isNaN(data362)){
+const err804 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers/maxPendingRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxPendingRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err804];
 }
@@ -10355,8 +10364,12 @@ vErrors.push(err804);
 }
 errors++;
 }
-if(data361 < 0 || isNaN(data361)){
-const err805 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+if(data360.maxRequests !== undefined){
+let data363 = data360.maxRequests;
+if(!(((typeof data363 == "number") && (!(data363 % 1) && !isNaN(data363))) && (isFinite(data363)))){
+const err805 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err805];
 }
@@ -10365,11 +10378,9 @@ vErrors.push(err805);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err806 = {instancePath:instancePath+"/clusters/" + i31+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if((typeof data363 == "number") && (isFinite(data363))){
+if(data363 > 2147483647 || isNaN(data363)){
+const err806 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err806];
 }
@@ -10378,10 +10389,8 @@ vErrors.push(err806);
 }
 errors++;
 }
-}
-}
-else {
-const err807 = {instancePath:instancePath+"/clusters/" + i31,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data363 < 0 || isNaN(data363)){
+const err807 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers/maxRequests",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRequests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 if(vErrors === null){
 vErrors = [err807];
 }
@@ -10392,8 +10401,10 @@ errors++;
 }
 }
 }
-else {
-const err808 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data360.maxRetries !== undefined){
+let data364 = data360.maxRetries;
+if(!(((typeof data364 == "number") && (!(data364 % 1) && !isNaN(data364))) && (isFinite(data364)))){
+const err808 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/type",keyword:"type",params:{type: "integer"}};
 if(vErrors === null){
 vErrors = [err808];
 }
@@ -10402,15 +10413,73 @@ vErrors.push(err808);
 }
 errors++;
 }
-}
-}
-else {
-const err809 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if((typeof data364 == "number") && (isFinite(data364))){
+if(data364 > 2147483647 || isNaN(data364)){
+const err809 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 if(vErrors === null){
 vErrors = [err809];
 }
 else {
 vErrors.push(err809);
+}
+errors++;
+}
+if(data364 < 0 || isNaN(data364)){
+const err810 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers/maxRetries",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/maxRetries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+if(vErrors === null){
+vErrors = [err810];
+}
+else {
+vErrors.push(err810);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err811 = {instancePath:instancePath+"/clusters/" + i32+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err811];
+}
+else {
+vErrors.push(err811);
+}
+errors++;
+}
+}
+}
+else {
+const err812 = {instancePath:instancePath+"/clusters/" + i32,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err812];
+}
+else {
+vErrors.push(err812);
+}
+errors++;
+}
+}
+}
+else {
+const err813 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(vErrors === null){
+vErrors = [err813];
+}
+else {
+vErrors.push(err813);
+}
+errors++;
+}
+}
+}
+else {
+const err814 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+if(vErrors === null){
+vErrors = [err814];
+}
+else {
+vErrors.push(err814);
 }
 errors++;
 }
