@@ -84,12 +84,8 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
   writeData(buf: Buffer, start: number, end: number, last: boolean): boolean {
     const { h2 } = this.up;
     const trailers = last ? this.stream!.reqTrailers : null;
-<<<<<<< HEAD
     if (!this.answered) this.sent.add(buf, start, end);
-=======
-    this.bodySent = true;
     if (this.isTunnel && last) return this.endTunnel(buf, start, end);
->>>>>>> main
     if (trailers === null || trailers.count + trailers.pairs.length === 0) return h2.sendData(this, buf, start, end, last);
     this.sent.lose();
     h2.sendData(this, buf, start, end, false);
