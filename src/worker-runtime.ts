@@ -297,6 +297,7 @@ export class WorkerRuntime implements TimerTarget {
       stats: places.http,
       histograms: places.histograms,
       ...compiled,
+      filters: compiled.filters({ cells: this.roadTools.cells, clusters: plan.clusters }),
       clusters,
       tools: this.roadTools,
     };

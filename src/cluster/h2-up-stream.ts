@@ -19,6 +19,7 @@ import { H2Stream } from '../http/h2-stream.ts';
 import { becomeUpgrade } from '../http/websocket.ts';
 import * as S from '../observe/stat-names.ts';
 import type { H2Up } from './h2-up.ts';
+import { SentBytes } from './sent-bytes.ts';
 
 const EMPTY = Buffer.alloc(0);
 const MAX_FREE = 1024;
@@ -40,8 +41,7 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
   /** Of the answer: any part of it has come; its final head has. */
   private answered = false;
   private headDone = false;
-  /** Something of the request beyond its head was sent. */
-  private bodySent = false;
+  private readonly sent: SentBytes = new SentBytes();
   /** Answers to HEAD, 204 and 304: no payload may follow. */
   private bodiless = false;
   /** Payload bytes that content-length still promises; -1 without one. */
@@ -84,9 +84,10 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
   writeData(buf: Buffer, start: number, end: number, last: boolean): boolean {
     const { h2 } = this.up;
     const trailers = last ? this.stream!.reqTrailers : null;
-    this.bodySent = true;
+    if (!this.answered) this.sent.add(buf, start, end);
     if (this.isTunnel && last) return this.endTunnel(buf, start, end);
     if (trailers === null || trailers.count + trailers.pairs.length === 0) return h2.sendData(this, buf, start, end, last);
+    this.sent.lose();
     h2.sendData(this, buf, start, end, false);
     this.trailersOut = trailers;
     if (this.queue.length > 0) {
@@ -233,7 +234,7 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
       this.letGo();
       const refused = byPeer && code === REFUSED_STREAM && !this.answered;
       if (refused) up.refused();
-      if (refused && !this.bodySent) stream.upRefused(REFUSED);
+      if (refused && !this.sent.lost) stream.upRefused(REFUSED, this.sent.copy());
       else stream.upReset(refused ? REFUSED : this.faultOf(byPeer));
     }
     this.giveBack();
@@ -302,7 +303,7 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
     this.clearWire();
     this.answered = false;
     this.headDone = false;
-    this.bodySent = false;
+    this.sent.clear();
     this.bodiless = false;
     this.contentLeft = -1;
     this.trailersOut = null;

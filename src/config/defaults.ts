@@ -85,6 +85,8 @@ export const DEFAULTS = {
     /** Envoy: overload.premature_reset_total_stream_count 500. */
     prematureResetStreams: 500,
   },
+  /** Envoy: without an allow-list no method is counted by itself. */
+  grpcStats: { methods: [] },
   timeouts: {
     /** Envoy: common_http_protocol_options.idle_timeout 1 h. */
     idle: '1h',

@@ -119,6 +119,7 @@ export interface Http2Document {
 /** Exactly one key: the filter's name. */
 export interface FilterDocument {
   grpcWeb?: Record<string, never>;
+  grpcStats?: { methods?: string[] };
 }
 
 export interface AccessLogDocument {

@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   'bad-template': 'Not a path template such as `/users/{id}`.',
   'bad-regex': 'Not a regular expression that a linear-time engine (RE2) can run.',
   'bad-upgrade': 'Not the name of a protocol that an HTTP/1.1 connection can change to.',
+  'bad-grpc-method': 'Not a gRPC method such as `helloworld.Greeter/SayHello`.',
   'bad-method': 'Not an HTTP method; methods are case-sensitive.',
   'bad-header-name': 'Not the name of a header.',
   'bad-header-value': 'Not the value of a header: printable ASCII, no line breaks.',

@@ -18,6 +18,8 @@ export interface Snapshot {
   readonly watch: boolean;
   readonly listeners: readonly ListenerConfig[];
   readonly clusters: readonly ClusterConfig[];
+  /** By cluster: the gRPC methods (`pkg.Service/Method`) that are counted by themselves there. Follows from the filters. */
+  readonly grpcMethods: Readonly<Record<string, readonly string[]>>;
   /** Other files whose content is in here: certificates, keys. */
   readonly files: readonly string[];
 }
@@ -164,9 +166,10 @@ export interface Http2Config {
   readonly prematureResetStreams: number;
 }
 
-export interface FilterConfig {
-  readonly kind: 'grpcWeb';
-}
+export type FilterConfig =
+  | { readonly kind: 'grpcWeb' }
+  /** `methods`: `pkg.Service/Method`; the others are counted together. */
+  | { readonly kind: 'grpcStats'; readonly methods: readonly string[] };
 
 export interface AccessLogConfig {
   readonly path: string;

@@ -234,8 +234,8 @@ export abstract class Stream extends StreamRecord {
   /** `status`, `resHead`, `resBody` are set. `more` as in `begin`. */
   abstract responseHead(more: boolean): void;
   abstract responseData(buf: Buffer, start: number, end: number, last: boolean): void;
-  /** The upstream has not looked at the attempt, of which nothing but the head had been sent: it can be made again, unseen. */
-  abstract upRefused(fault: Fault): void;
+  /** The upstream has not looked at the attempt: it can be made again. `sent`: what it has taken of the body, of which no more is known here. */
+  abstract upRefused(fault: Fault, sent: Buffer | null): void;
   /** The attempt is over before its answer was complete. */
   abstract upReset(fault: Fault): void;
 }

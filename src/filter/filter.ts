@@ -3,6 +3,14 @@
 // Worker thread; one object per filter and stream, made when the stream begins. What a filter does not need it leaves out.
 
 import type { Stream } from '../core/stream.ts';
+import type { ClusterPlan } from '../shared/plan.ts';
+
+/** What a worker lends to the filters of a listener. */
+export interface FilterTools {
+  readonly cells: Float64Array;
+  /** Where the stats of each cluster are. */
+  readonly clusters: Readonly<Record<string, ClusterPlan>>;
+}
 
 export abstract class Filter {
   /** The request's head, before a route is looked for. */

@@ -13,6 +13,8 @@ interface Family {
 type Label = readonly [name: string, value: string];
 
 const CODE = /^(.*_rq)_(\d{3})$/;
+/** `grpc.SERVICE.METHOD.total`; services have dots in them, methods have none. */
+const GRPC_METHOD = /^grpc\.(.+)\.([^.]+)\.([^.]+)$/;
 const CODE_CLASS = /^(.*_rq)_(\d)xx$/;
 
 export function prometheusText(input: StatsInput, query: StatsQuery, reader: HistogramReader): string {
@@ -64,6 +66,8 @@ function tag(name: string, labels: readonly Label[]): { family: string; labels: 
   if (code !== null) return { family: code[1]!, labels: [['envoy_response_code', code[2]!], ...labels] };
   const codeClass = CODE_CLASS.exec(name);
   if (codeClass !== null) return { family: `${codeClass[1]!}_xx`, labels: [['envoy_response_code_class', codeClass[2]!], ...labels] };
+  const grpc = GRPC_METHOD.exec(name);
+  if (grpc !== null) return { family: `grpc.${grpc[3]!}`, labels: [['envoy_grpc_bridge_method', grpc[2]!], ['envoy_grpc_bridge_service', grpc[1]!], ...labels] };
   return { family: name, labels };
 }
 

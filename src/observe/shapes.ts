@@ -2,6 +2,7 @@
 
 import type { BlockShape, Shapes } from '../shared/registry.ts';
 import { CLUSTER_CELLS } from './code-slots.ts';
+import { GRPC_STATS } from './grpc-stats.ts';
 import { HISTOGRAM_WORDS } from './histogram.ts';
 import { CLUSTER_HISTOGRAMS, CLUSTER_STATS, HOST_STATS, HTTP1_STATS, HTTP2_STATS, HTTP_HISTOGRAMS, HTTP_STATS, LISTENER_STATS, PROXY_PROTO_STATS, TCP_STATS, TLS_INSPECTOR_STATS, type StatKind } from './stat-names.ts';
 import { SSL_STATS } from './ssl-stats.ts';
@@ -13,6 +14,7 @@ export const SHAPES: Shapes = {
   http: shape([...HTTP_STATS, ...HTTP1_STATS, ...HTTP2_STATS], HTTP_STATS.length + HTTP1_STATS.length + HTTP2_STATS.length),
   tcp: shape(TCP_STATS, TCP_STATS.length),
   ssl: shape(SSL_STATS, SSL_STATS.length),
+  grpc: shape(GRPC_STATS, GRPC_STATS.length),
   clusterHistograms: CLUSTER_HISTOGRAMS.length,
   httpHistograms: HTTP_HISTOGRAMS.length,
   histogramWords: HISTOGRAM_WORDS,

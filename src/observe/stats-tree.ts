@@ -7,6 +7,7 @@ import { RES_CX, RES_PENDING, RES_RETRY, RES_RQ, type Resource } from '../shared
 import type { ClusterPlan, ListenerPlan, Plan } from '../shared/plan.ts';
 import type { SharedState } from '../shared/registry.ts';
 import { CODE_NAMES } from './code-slots.ts';
+import { GRPC_STATS } from './grpc-stats.ts';
 import { LAZY_SSL, SSL_CX_ACTIVE, SSL_STATS } from './ssl-stats.ts';
 import * as S from './stat-names.ts';
 
@@ -127,6 +128,7 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
     for (const stat of readAll(S.HTTP2_STATS, blockReader(shared, places.stats + S.CLUSTER_HTTP2_AT))) stats.push({ ...stat, name: `http2.${stat.name}` });
   }
   if (cluster.tls !== null) stats.push(...sslStats(places.ssl, shared));
+  for (const [method, block] of Object.entries(places.grpc)) stats.push(...grpcStats(method, block, shared));
   stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, shared));
   const label = sanitize(cluster.name);
   return {
@@ -240,6 +242,13 @@ function listenerScope({ listener, places, label }: Entrance, shared: SharedStat
 /** `ssl.*` of a listener or a cluster. */
 function sslStats(block: number, shared: SharedState): Stat[] {
   return readAll(SSL_STATS, blockReader(shared, block)).filter(({ name, used }) => name.startsWith('ssl.') && (used || !LAZY_SSL.test(name)));
+}
+
+/** `method`: `SERVICE/METHOD`, or '' for all others. As in Envoy, each is there from its first use on. */
+function grpcStats(method: string, block: number, shared: SharedState): Stat[] {
+  const prefix = method === '' ? 'grpc.' : `grpc.${method.replace('/', '.')}.`;
+  const stats = readAll(GRPC_STATS, (slot) => shared.counter(block, slot)).filter(({ used }) => used);
+  return stats.map((stat) => ({ ...stat, name: prefix + stat.name }));
 }
 
 const LISTENER_HTTP = /^downstream_rq_(?:[1-5]xx|completed)$/;

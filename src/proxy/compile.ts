@@ -6,14 +6,14 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { HttpConfig } from '../config/snapshot.ts';
 import { FieldBlock } from '../core/field-block.ts';
 import { compileAccessLog, compileFormat, type AccessLog, type Environment } from '../observe/access-log.ts';
-import { compileFilters, type ChainMaker } from '../filter/registry.ts';
+import { compileFilters, type FilterSetup } from '../filter/registry.ts';
 import { compileRoutes, type RouteProblem } from '../route/compile.ts';
 import type { RouteTable } from '../route/match.ts';
 
 export interface CompiledHttp {
   readonly routes: RouteTable;
   readonly logs: readonly AccessLog[];
-  readonly filters: ChainMaker;
+  readonly filters: FilterSetup;
   /** Something asks for fields of the request, or of the answer, after the callback they came in. */
   readonly keepsRequestHead: boolean;
   readonly keepsResponseHead: boolean;

@@ -251,13 +251,14 @@ export class Journey extends Flow implements TimerTarget {
     if (!this.down!.writeData(buf, start, end, false)) this.pauseUp();
   }
 
-  upRefused(why: Fault): void {
+  upRefused(why: Fault, sent: Buffer | null): void {
     if (this.repeated || this.phase !== SENT) {
       this.upReset(why);
       return;
     }
     this.repeated = true;
     this.up = null;
+    if (sent !== null) this.early = sent;
     this.phase = WAITING;
     this.waitsIn = this.host!.pool!;
     this.waitsIn.acquire(this); // may end the journey before it returns

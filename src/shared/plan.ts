@@ -6,6 +6,8 @@ export interface ClusterPlan {
   readonly stats: number;
   /** First cell of `cluster.NAME.ssl.*`. */
   readonly ssl: number;
+  /** First cell of `cluster.NAME.grpc.SERVICE.METHOD.*` by `SERVICE/METHOD`, and under '' of `cluster.NAME.grpc.*`; empty: not counted. */
+  readonly grpc: Readonly<Record<string, number>>;
   /** Number of the first histogram of the cluster: `record(buckets, histograms + UP_RQ_TIME, micros)`. */
   readonly histograms: number;
   /** Row in the breaker table. */

@@ -24,6 +24,7 @@ export interface Shapes {
   readonly http: BlockShape;
   readonly tcp: BlockShape;
   readonly ssl: BlockShape;
+  readonly grpc: BlockShape;
   readonly clusterHistograms: number;
   readonly httpHistograms: number;
   /** Words of one histogram in a stripe's `buckets`. */
@@ -39,6 +40,8 @@ export interface PlanSource {
     readonly endpoints: readonly { readonly text: string }[];
     readonly circuitBreakers: RowLimits;
   }[];
+  /** By cluster: the gRPC methods that are counted by themselves; clusters that are not named here count none. */
+  readonly grpcMethods?: Readonly<Record<string, readonly string[]>>;
   readonly listeners: readonly { readonly name: string; readonly maxConnections: number; readonly tcp?: object | null }[];
 }
 
@@ -187,7 +190,7 @@ export class SharedState {
     this.tenancies.set(epoch, tenancy);
     try {
       const clusters: Record<string, ClusterPlan> = Object.create(null) as Record<string, ClusterPlan>;
-      for (const cluster of source.clusters) clusters[cluster.name] = this.planCluster(cluster, tenancy);
+      for (const cluster of source.clusters) clusters[cluster.name] = this.planCluster(cluster, methodsOf(source, cluster.name), tenancy);
       const listeners: Record<string, ListenerPlan> = Object.create(null) as Record<string, ListenerPlan>;
       for (const listener of source.listeners) listeners[listener.name] = this.planListener(listener, tenancy);
       return { epoch, clusters, listeners };
@@ -245,7 +248,7 @@ export class SharedState {
 
   // ---- inside ----
 
-  private planCluster(cluster: PlanSource['clusters'][number], tenancy: Tenancy): ClusterPlan {
+  private planCluster(cluster: PlanSource['clusters'][number], grpcMethods: readonly string[] | null, tenancy: Tenancy): ClusterPlan {
     const { shapes } = this;
     const key = `cluster\0${cluster.name}`;
     const place = this.occupy(key, tenancy, () => this.make([shapes.cluster, shapes.ssl], shapes.clusterHistograms, cluster.circuitBreakers));
@@ -256,7 +259,15 @@ export class SharedState {
       const host = this.occupy(`host\0${cluster.name}\0${text}`, tenancy, () => this.make([shapes.host], 0, null));
       return host.blocks[0]!.cell;
     });
-    return { stats: place.blocks[0]!.cell, ssl: place.blocks[1]!.cell, histograms: place.histograms, breakers: place.row, hosts };
+    return { stats: place.blocks[0]!.cell, ssl: place.blocks[1]!.cell, grpc: this.planGrpc(cluster.name, grpcMethods, tenancy), histograms: place.histograms, breakers: place.row, hosts };
+  }
+
+  private planGrpc(cluster: string, methods: readonly string[] | null, tenancy: Tenancy): Record<string, number> {
+    const cells: Record<string, number> = {};
+    for (const method of methods === null ? [] : ['', ...methods]) {
+      cells[method] = this.occupy(`grpc\0${cluster}\0${method}`, tenancy, () => this.make([this.shapes.grpc], 0, null)).blocks[0]!.cell;
+    }
+    return cells;
   }
 
   private planListener(listener: PlanSource['listeners'][number], tenancy: Tenancy): ListenerPlan {
@@ -340,3 +351,7 @@ export class SharedState {
   }
 }
 
+/** Clusters may be called like what every object has. */
+function methodsOf({ grpcMethods }: PlanSource, cluster: string): readonly string[] | null {
+  return grpcMethods !== undefined && Object.hasOwn(grpcMethods, cluster) ? grpcMethods[cluster]! : null;
+}

@@ -71,3 +71,22 @@ t.test('relative log paths are relative to the file', (t) => {
   t.equal(logPath('/etc/a.json', '/dev/stdout'), '/dev/stdout');
   t.end();
 });
+
+t.test('gRPC methods are counted at the clusters that their listener leads to', (t) => {
+  const route = (prefix: string, forward: unknown): unknown => ({ match: { prefix }, forward });
+  const listener = (port: number, methods: string[] | null, routes: unknown[]): unknown => ({
+    address: `127.0.0.1:${port}`, http: { routes, ...(methods === null ? {} : { filters: [{ grpcStats: { methods } }] }) },
+  });
+  const clusters = ['a', 'b', 'c', 'constructor'].map((name) => ({ name, endpoints: ['127.0.0.1:1'] }));
+  const methodsOf = (...listeners: unknown[]): unknown => snapshotOf({ listeners, clusters }).grpcMethods;
+  const a = route('/', { cluster: 'a' });
+  t.same(methodsOf(listener(1, null, [a])), {});
+  t.same(methodsOf(listener(1, [], [a]), listener(2, null, [route('/', { cluster: 'b' })])), { a: [] });
+  const split = route('/', { clusters: [{ name: 'b', weight: 1 }, { name: 'c', weight: 1 }] });
+  t.same(methodsOf(listener(1, ['p.S/N', 'p.S/M'], [a]), listener(2, ['p.S/M', 'p.S/O'], [a, split])), {
+    a: ['p.S/M', 'p.S/N', 'p.S/O'], b: ['p.S/M', 'p.S/O'], c: ['p.S/M', 'p.S/O'],
+  });
+  t.same(methodsOf(listener(1, ['p.S/M'], [route('/', { clusterHeader: 'x-cluster' })])), { a: ['p.S/M'], b: ['p.S/M'], c: ['p.S/M'], constructor: ['p.S/M'] });
+  t.same(methodsOf(listener(1, ['p.S/M'], [{ match: { prefix: '/' }, respond: { status: 204 } }])), {});
+  t.end();
+});

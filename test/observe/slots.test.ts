@@ -1,6 +1,7 @@
 import t from 'tap';
 import { H2_PENDING_SEND_BYTES, H2_STREAMS_ACTIVE } from '../../src/http/h2-limits.ts';
 import { CLUSTER_CELLS, CODE_NAMES, codeSlot } from '../../src/observe/code-slots.ts';
+import * as G from '../../src/observe/grpc-stats.ts';
 import { HISTOGRAM_SLOTS, HISTOGRAM_WORDS, record, slotMiddle, slotOf, slotStart } from '../../src/observe/histogram.ts';
 import { BUCKET_BOUNDS, HistogramReader, QUANTILES } from '../../src/observe/quantiles.ts';
 import { SHAPES } from '../../src/observe/shapes.ts';
@@ -55,6 +56,14 @@ t.test('shapes: blocks are as large as what is written to them', async (t) => {
   t.same(SHAPES.listener.gauges, [S.LISTENER_CX_ACTIVE]);
   const http2Gauges = [H2_STREAMS_ACTIVE, H2_PENDING_SEND_BYTES].map((stat) => S.HTTP2_AT + stat);
   t.same(SHAPES.http.gauges, [S.DOWN_CX_ACTIVE, S.DOWN_CX_HTTP1_ACTIVE, S.DOWN_RQ_ACTIVE, S.DOWN_CX_HTTP2_ACTIVE, S.DOWN_CX_UPGRADES_ACTIVE, ...http2Gauges]);
+});
+
+t.test('gRPC: constants and names agree', async (t) => {
+  const slots = [G.GRPC_SUCCESS, G.GRPC_FAILURE, G.GRPC_TOTAL, G.GRPC_REQUEST_MESSAGES, G.GRPC_RESPONSE_MESSAGES];
+  t.same(slots.map((slot) => G.GRPC_STATS[slot]![0]), ['success', 'failure', 'total', 'request_message_count', 'response_message_count']);
+  const cells = new Float64Array(SHAPES.grpc.size + 2);
+  for (let status = -2; status < 200; status++) G.countGrpcStatus(cells, 1, status);
+  t.same([...cells], [0, 1, 201, 202, 0, 0, ...Array.from({ length: 17 }, () => 1), 0], 'each code in its own slot, nothing beside the block');
 });
 
 t.test('codes: each known one has a slot of its own, all others share one', async (t) => {

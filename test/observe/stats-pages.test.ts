@@ -3,6 +3,7 @@ import t from 'tap';
 import type { Snapshot } from '../../src/config/snapshot.ts';
 import type { Address } from '../../src/core/address.ts';
 import { codeSlot } from '../../src/observe/code-slots.ts';
+import { countGrpcStatus, GRPC_REQUEST_MESSAGES, GRPC_RESPONSE_MESSAGES } from '../../src/observe/grpc-stats.ts';
 import { record } from '../../src/observe/histogram.ts';
 import { SHAPES } from '../../src/observe/shapes.ts';
 import * as S from '../../src/observe/stat-names.ts';
@@ -310,4 +311,33 @@ t.test('before there is a configuration: what the primary knows itself', async (
   t.equal(pages.text(ALL), [
     'cluster_manager.cluster_added: 1', 'cluster_manager.cluster_removed: 0', 'listener_manager.listener_added: 1', 'server.live: 1', 'server.uptime: 190', '',
   ].join('\n'));
+});
+
+t.test('gRPC: per method and for the rest, from the first use on, under Envoy\'s names', async (t) => {
+  const { pages, stripes, plan } = house(snapshot({ grpcMethods: { app: ['p.q.S/M'] } }));
+  const { grpc } = plan.clusters['app']!;
+  t.notMatch(pages.text(ALL), 'grpc');
+  for (const status of [0, 5, 16, 17, 99, -1]) countGrpcStatus(stripes[0]!.cells, grpc['p.q.S/M']!, status);
+  countGrpcStatus(stripes[1]!.cells, grpc['p.q.S/M']!, 0);
+  countGrpcStatus(stripes[1]!.cells, grpc['']!, 0);
+  stripes[0]!.cells[grpc['p.q.S/M']! + GRPC_REQUEST_MESSAGES] = 3;
+  stripes[0]!.cells[grpc['']! + GRPC_RESPONSE_MESSAGES] = 4;
+  t.same(pages.text(filter('grpc')).trimEnd().split('\n'), [
+    'cluster.app.grpc.0: 1',
+    'cluster.app.grpc.p.q.S.M.0: 2',
+    'cluster.app.grpc.p.q.S.M.16: 1',
+    'cluster.app.grpc.p.q.S.M.5: 1',
+    'cluster.app.grpc.p.q.S.M.failure: 5',
+    'cluster.app.grpc.p.q.S.M.request_message_count: 3',
+    'cluster.app.grpc.p.q.S.M.success: 2',
+    'cluster.app.grpc.p.q.S.M.total: 7',
+    'cluster.app.grpc.response_message_count: 4',
+    'cluster.app.grpc.success: 1',
+    'cluster.app.grpc.total: 1',
+  ]);
+  const prometheus = pages.prometheus(filter('grpc'));
+  t.match(prometheus, /^envoy_cluster_grpc_total\{envoy_grpc_bridge_method="M",envoy_grpc_bridge_service="p\.q\.S",envoy_cluster_name="app"\} 7$/m);
+  t.match(prometheus, /^envoy_cluster_grpc_total\{envoy_cluster_name="app"\} 1$/m);
+  t.match(prometheus, /^envoy_cluster_grpc_5\{envoy_grpc_bridge_method="M",/m);
+  t.equal(prometheus.match(/# TYPE envoy_cluster_grpc_total/g)!.length, 1);
 });

@@ -13,6 +13,7 @@ const shapes: Shapes = {
   listener: { size: 2, gauges: [0] },
   http: { size: 3, gauges: [0] },
   ssl: { size: 2, gauges: [0] },
+  grpc: { size: 2, gauges: [] },
   tcp: { size: 3, gauges: [0] },
   clusterHistograms: 2,
   httpHistograms: 1,
@@ -290,4 +291,26 @@ t.test('slots come back per size', async (t) => {
   t.same(space.take(2), { start: 8, reused: false });
   t.same(space.take(4), { start: 0, reused: true });
   t.equal(space.used, 10);
+});
+
+t.test('gRPC methods have places where they are counted, kept over reloads and let go when no longer listed', async (t) => {
+  const { shared, stripes } = state();
+  const counted = (methods: Record<string, readonly string[]>): PlanSource => ({ ...source({ a: ['h'], b: ['h'] }), grpcMethods: methods });
+  const first = shared.plan(counted({ a: ['p.S/M', 'p.S/N'] }), 1).clusters;
+  shared.commit(1);
+  t.same(Object.keys(first['a']!.grpc), ['', 'p.S/M', 'p.S/N']);
+  t.same(first['b']!.grpc, {}, 'nobody counts here');
+  t.same(shared.plan({ ...source({ constructor: [] }), grpcMethods: {} }, 9).clusters['constructor']!.grpc, {});
+  shared.abandon(9);
+  t.equal(new Set(Object.values(first['a']!.grpc).flatMap((cell) => [cell, cell + 1])).size, 6, 'they do not meet');
+  const used = shared.usage().cells;
+  stripes[0]!.cells[first['a']!.grpc['p.S/N']!] = 7;
+  const second = shared.plan(counted({ a: ['p.S/N'], b: ['p.S/N'] }), 2).clusters;
+  shared.commit(2);
+  t.equal(second['a']!.grpc['p.S/N'], first['a']!.grpc['p.S/N']);
+  t.equal(shared.counter(second['a']!.grpc['p.S/N']!, 0), 7);
+  t.not(second['b']!.grpc['p.S/N'], first['a']!.grpc['p.S/N'], 'the same method of another cluster is another one');
+  shared.sweep();
+  shared.sweep();
+  t.equal(shared.usage().cells, used + 2, 'one gone, two come');
 });

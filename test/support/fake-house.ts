@@ -97,6 +97,7 @@ export class FakeHouse {
     return {
       stats: known?.stats ?? this.takeCells(`cluster.${config.name}`, CLUSTER_STATS, SHAPES.cluster.size),
       ssl: known?.ssl ?? this.takeCells(`cluster.${config.name}`, SSL_STATS, SHAPES.ssl.size),
+      grpc: {},
       histograms: known?.histograms ?? this.takeHistograms(SHAPES.clusterHistograms),
       breakers,
       hosts: config.endpoints.map(({ text }) => this.hostPlan(config.name, text)),
@@ -142,6 +143,7 @@ export class FakeHouse {
       stats: plan.http,
       histograms: plan.histograms,
       ...compiled,
+      filters: compiled.filters({ cells: this.cells, clusters: {} }),
       clusters: this.clusters,
       tools: this.roadTools,
     };

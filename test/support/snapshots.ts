@@ -80,6 +80,7 @@ export function snapshot(part: Partial<Snapshot> = {}): Snapshot {
     drainTimeoutMs: 1000,
     watch: false,
     files: [],
+    grpcMethods: {},
     listeners: [listenerConfig('edge', 18080)],
     clusters: [clusterConfig('app', [13000])],
     ...part,

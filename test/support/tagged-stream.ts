@@ -19,6 +19,8 @@ export class TaggedStream extends Stream {
   fault: Fault | null = null;
   /** Bytes of a body to send, and whether more will follow. Empty: none, or as the head says. */
   upload: readonly string[];
+  /** What has been sent of it. */
+  private uploaded = '';
   over = false;
   writable = 0;
   onEvent: (event: string) => void = () => undefined;
@@ -63,6 +65,7 @@ export class TaggedStream extends Stream {
   }
 
   send(text: string, last: boolean): boolean {
+    this.uploaded += text;
     const bytes = Buffer.from(text, 'latin1');
     return this.up!.writeData(bytes, 0, bytes.length, last);
   }
@@ -95,8 +98,10 @@ export class TaggedStream extends Stream {
     this.note('end');
   }
 
-  upRefused(fault: Fault): void {
+  upRefused(fault: Fault, sent: Buffer | null): void {
+    assert.equal(sent === null ? '' : sent.latin1Slice(), this.uploaded, `${this.tag} is given back what it sent`);
     this.fault = fault;
+    this.uploaded = '';
     this.up = null;
     this.note('refused');
   }

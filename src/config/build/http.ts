@@ -1,9 +1,9 @@
 // The HTTP settings of a listener → snapshot form. Primary thread; pure.
 
 import { DEFAULTS } from '../defaults.ts';
-import type { Http2Document, HttpDocument, VirtualHostDocument } from '../document.ts';
+import type { FilterDocument, Http2Document, HttpDocument, VirtualHostDocument } from '../document.ts';
 import { formatCidr, parseCidr } from '../ip.ts';
-import type { Http2Config, HttpConfig, VirtualHostConfig } from '../snapshot.ts';
+import type { FilterConfig, Http2Config, HttpConfig, VirtualHostConfig } from '../snapshot.ts';
 import { parseDuration, parseSize } from '../units.ts';
 import { buildAccessLog } from './access-log.ts';
 import { buildHeaderEdits, buildRoute, buildUpgrades } from './route.ts';
@@ -29,10 +29,14 @@ export function buildHttp(http: HttpDocument, file: string): HttpConfig {
     http2: buildHttp2(http.http2 ?? {}),
     requestId: { ...DEFAULTS.requestId, ...http.requestId },
     upgrades: buildUpgrades(http.upgrades ?? defaults.upgrades),
-    filters: (http.filters ?? defaults.filters).map(() => ({ kind: 'grpcWeb' })),
+    filters: (http.filters ?? defaults.filters).map(buildFilter),
     accessLog: (http.accessLog ?? defaults.accessLog).map((log) => buildAccessLog(log, file)),
     virtualHosts: (http.virtualHosts ?? [sole]).map(buildVirtualHost),
   };
+}
+
+function buildFilter({ grpcStats }: FilterDocument): FilterConfig {
+  return grpcStats === undefined ? { kind: 'grpcWeb' } : { kind: 'grpcStats', methods: grpcStats.methods ?? [...DEFAULTS.grpcStats.methods] };
 }
 
 function canonicalCidr(text: string): string {

@@ -9,6 +9,7 @@ import type { SecretFiles } from '../secrets.ts';
 import { parseDuration } from '../units.ts';
 import { buildCluster } from './cluster.ts';
 import { contentHash, freezeDeep } from './content.ts';
+import { grpcMethodsOf } from './grpc-methods.ts';
 import { buildHttp } from './http.ts';
 import { buildTcp } from './tcp.ts';
 import { buildServerTls } from './tls.ts';
@@ -30,7 +31,7 @@ export function buildSnapshot(document: ConfigDocument, file: string, secrets: S
   };
   const { listeners, clusters, ...top } = body;
   const version = contentHash({ top, parts: [listeners.map(({ hash }) => hash), clusters.map(({ hash }) => hash)] });
-  return freezeDeep({ version, ...body, files: secrets.paths });
+  return freezeDeep({ version, ...body, grpcMethods: grpcMethodsOf(listeners, clusters), files: secrets.paths });
 }
 
 function buildListener(listener: ListenerDocument, engine: EngineName | 'auto', { file, secrets }: { file: string; secrets: SecretFiles }): ListenerConfig {

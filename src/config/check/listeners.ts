@@ -5,11 +5,12 @@ import { explainListenAddress, parseAddress } from '../address.ts';
 import { DEFAULTS } from '../defaults.ts';
 import { MAX_HEADERS_BYTES, MAX_WINDOW_BYTES, MIN_HEADERS_BYTES } from '../limits.ts';
 import type { Place } from '../place.ts';
-import { FILTERS, LISTENER_PROTOCOLS, ROUTE_SOURCES } from '../schema/listener.ts';
+import { LISTENER_PROTOCOLS, ROUTE_SOURCES } from '../schema/listener.ts';
 import { explainSize, parseSize } from '../units.ts';
 import { checkAccessLog } from './access-log.ts';
 import type { CheckScope } from './check.ts';
 import { exactlyOne, Register } from './choices.ts';
+import { checkFilters } from './filters.ts';
 import { checkRoutes } from './routes.ts';
 import { checkNoTunnels } from './tunnels.ts';
 import { checkHeaderEdits } from './headers.ts';
@@ -75,7 +76,7 @@ function checkHttp(http: Place, scope: CheckScope): void {
     problems.push({ code: 'conflict', pointer: http.at('trustedCidrs').pointer, atKey: true, message: 'trusted proxies are either counted (xffNumTrustedHops) or known by address (trustedCidrs), not both' });
   }
   for (const log of http.at('accessLog').items()) checkAccessLog(log, scope);
-  for (const filter of http.at('filters').items()) exactlyOne(filter, 'a filter', FILTERS, problems);
+  checkFilters(http.at('filters'), scope);
   exactlyOne(http, 'http', ROUTE_SOURCES, problems);
   checkRoutes(http.at('routes'), scope);
   checkVirtualHosts(http.at('virtualHosts'), scope);

@@ -50,6 +50,7 @@ export const FORMS = {
   template: { expects: 'a path template such as "/users/{id}"', code: 'bad-template', explain: (text) => explainPath(text) ?? explainTemplate(text) },
   regex: { expects: 'a regular expression', code: 'bad-regex', explain: explainRegex },
   method: { expects: 'a method such as "GET"', code: 'bad-method', explain: explainMethod },
+  grpcMethod: { expects: 'a gRPC method such as "helloworld.Greeter/SayHello"', code: 'bad-grpc-method', explain: explainGrpcMethod },
   upgrade: { expects: 'the name of a protocol such as "websocket"', code: 'bad-upgrade', explain: explainUpgrade },
   headerName: { expects: 'the name of a header', code: 'bad-header-name', explain: explainHeaderName },
   editedHeader: { expects: 'the name of a header', code: 'bad-edited-header', explain: explainEditedHeader },
@@ -75,6 +76,12 @@ function explainCidr(text: string): string | null {
   if (parseCidr(text) !== null) return null;
   const bytes = parseIp(text);
   return bytes === null ? 'must be an address range such as "10.0.0.0/8"' : `has no prefix length: write "${text}/${bytes.length * 8}"`;
+}
+
+/** The path of a call without its first slash. The names are part of names of stats. */
+function explainGrpcMethod(text: string): string | null {
+  if (/^\w+(?:\.\w+)*\/\w+$/.test(text)) return null;
+  return text.startsWith('/') ? 'has no slash in front' : 'is not a service, a slash and a method';
 }
 
 /** RFC 9110 section 7.8: a name, perhaps with a version. */

@@ -13,7 +13,7 @@ export const ENGINES = ['auto', 'epoll', 'node', 'uws'] as const;
 /** Keys of which a listener takes exactly one. */
 export const LISTENER_PROTOCOLS = ['http', 'tcp'] as const;
 /** Keys of which a filter takes exactly one. */
-export const FILTERS = ['grpcWeb'] as const;
+export const FILTERS = ['grpcWeb', 'grpcStats'] as const;
 /** Keys of which `http` takes exactly one. */
 export const ROUTE_SOURCES = ['routes', 'virtualHosts'] as const;
 
@@ -50,6 +50,9 @@ function filter(): Schema {
   const one = `Exactly one of ${FILTERS.join(', ')}.`;
   return object('filter', {
     grpcWeb: described(`${one} Translates gRPC-Web, binary and text, into gRPC and back.`, object('grpcWeb', {})),
+    grpcStats: described(`${one} Counts gRPC calls, messages and statuses of each cluster: cluster.NAME.grpc.*. Stands behind grpcWeb.`, object('grpcStats', {
+      methods: list('At most 200 methods that are counted by themselves: cluster.NAME.grpc.SERVICE.METHOD.*. All others are counted together.', text('A method.', 'grpcMethod', { examples: ['helloworld.Greeter/SayHello'] }), { default: DEFAULTS.grpcStats.methods }),
+    })),
   });
 }
 

@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate21;
 
-const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer3"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer3"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer3"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer3"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
+const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer3"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer3"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer3"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer3"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const schema7 = {"type":"string"};
 
@@ -367,7 +367,7 @@ return errors === 0;
 }
 
 const schema19 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
-const formats24 = FORMATS.statusFilter;
+const formats26 = FORMATS.statusFilter;
 
 function validate82(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -422,7 +422,7 @@ errors++;
 if(data4.status !== undefined){
 let data5 = data4.status;
 if(typeof data5 === "string"){
-if(!(formats24(data5))){
+if(!(formats26(data5))){
 const err4 = {instancePath:instancePath+"/" + i0+"/filter/status",schemaPath:"#/definitions/array3/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 (vErrors ??= []).push(err4);
 errors++;
@@ -457,13 +457,13 @@ return errors === 0;
 const schema20 = {"type":"array","items":{"$ref":"#/definitions/route"}};
 const schema21 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const schema22 = {"type":"string","format":"path"};
-const formats28 = FORMATS.path;
+const formats30 = FORMATS.path;
 
 function validate89(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
-if(!(formats28(data))){
+if(!(formats30(data))){
 const err0 = {instancePath,schemaPath:"#/definitions/path/format",keyword:"format",params:{format: "path"}};
 (vErrors ??= []).push(err0);
 errors++;
@@ -715,13 +715,13 @@ return errors === 0;
 }
 
 const schema27 = {"type":"string","format":"authority"};
-const formats44 = FORMATS.authority;
+const formats46 = FORMATS.authority;
 
 function validate121(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
-if(!(formats44(data))){
+if(!(formats46(data))){
 const err0 = {instancePath,schemaPath:"#/definitions/authority/format",keyword:"format",params:{format: "authority"}};
 (vErrors ??= []).push(err0);
 errors++;
@@ -737,8 +737,8 @@ return errors === 0;
 
 const schema28 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object"},"add":{"$ref":"#/definitions/object"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
 const schema29 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}};
-const formats46 = FORMATS.editedHeader;
-const formats48 = FORMATS.headerValue;
+const formats48 = FORMATS.editedHeader;
+const formats50 = FORMATS.headerValue;
 
 function validate124(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -747,7 +747,7 @@ if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 const _errs1 = errors;
 if(typeof key0 === "string"){
-if(!(formats46(key0))){
+if(!(formats48(key0))){
 const err0 = {instancePath,schemaPath:"#/definitions/object/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key0};
 (vErrors ??= []).push(err0);
 errors++;
@@ -767,7 +767,7 @@ errors++;
 for(const key1 in data){
 let data0 = data[key1];
 if(typeof data0 === "string"){
-if(!(formats48(data0))){
+if(!(formats50(data0))){
 const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 (vErrors ??= []).push(err3);
 errors++;
@@ -818,7 +818,7 @@ const len0 = data2.length;
 for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(typeof data3 === "string"){
-if(!(formats46(data3))){
+if(!(formats48(data3))){
 const err1 = {instancePath:instancePath+"/remove/" + i0,schemaPath:"#/definitions/headerEdits/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 (vErrors ??= []).push(err1);
 errors++;
@@ -844,15 +844,15 @@ validate123.errors = vErrors;
 return errors === 0;
 }
 
-const formats26 = FORMATS.exactPath;
-const formats30 = FORMATS.separatedPrefix;
-const formats32 = FORMATS.template;
-const formats34 = FORMATS.method;
-const formats36 = FORMATS.matchedHeader;
-const formats40 = FORMATS.headerName;
-const formats42 = FORMATS.substitution;
-const formats52 = FORMATS.optionalAuthority;
-const formats54 = FORMATS.target;
+const formats28 = FORMATS.exactPath;
+const formats32 = FORMATS.separatedPrefix;
+const formats34 = FORMATS.template;
+const formats36 = FORMATS.method;
+const formats38 = FORMATS.matchedHeader;
+const formats42 = FORMATS.headerName;
+const formats44 = FORMATS.substitution;
+const formats54 = FORMATS.optionalAuthority;
+const formats56 = FORMATS.target;
 
 function validate87(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -889,7 +889,7 @@ errors++;
 if(data1.path !== undefined){
 let data2 = data1.path;
 if(typeof data2 === "string"){
-if(!(formats26(data2))){
+if(!(formats28(data2))){
 const err3 = {instancePath:instancePath+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 (vErrors ??= []).push(err3);
 errors++;
@@ -909,7 +909,7 @@ errors = vErrors.length;
 if(data1.pathSeparatedPrefix !== undefined){
 let data4 = data1.pathSeparatedPrefix;
 if(typeof data4 === "string"){
-if(!(formats30(data4))){
+if(!(formats32(data4))){
 const err5 = {instancePath:instancePath+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 (vErrors ??= []).push(err5);
 errors++;
@@ -929,7 +929,7 @@ errors = vErrors.length;
 if(data1.template !== undefined){
 let data6 = data1.template;
 if(typeof data6 === "string"){
-if(!(formats32(data6))){
+if(!(formats34(data6))){
 const err7 = {instancePath:instancePath+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 (vErrors ??= []).push(err7);
 errors++;
@@ -959,7 +959,7 @@ const len0 = data9.length;
 for(let i0=0; i0<len0; i0++){
 let data10 = data9[i0];
 if(typeof data10 === "string"){
-if(!(formats34(data10))){
+if(!(formats36(data10))){
 const err9 = {instancePath:instancePath+"/match/methods/" + i0,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
 (vErrors ??= []).push(err9);
 errors++;
@@ -982,7 +982,7 @@ if(data11 && typeof data11 == "object" && !Array.isArray(data11)){
 for(const key2 in data11){
 const _errs22 = errors;
 if(typeof key2 === "string"){
-if(!(formats36(key2))){
+if(!(formats38(key2))){
 const err12 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key2};
 (vErrors ??= []).push(err12);
 errors++;
@@ -1118,7 +1118,7 @@ errors = vErrors.length;
 if(data18.clusterHeader !== undefined){
 let data21 = data18.clusterHeader;
 if(typeof data21 === "string"){
-if(!(formats40(data21))){
+if(!(formats42(data21))){
 const err27 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
 (vErrors ??= []).push(err27);
 errors++;
@@ -1198,7 +1198,7 @@ errors = vErrors.length;
 if(data28.substitution !== undefined){
 let data30 = data28.substitution;
 if(typeof data30 === "string"){
-if(!(formats42(data30))){
+if(!(formats44(data30))){
 const err33 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 (vErrors ??= []).push(err33);
 errors++;
@@ -1290,7 +1290,7 @@ errors++;
 if(data36.host !== undefined){
 let data38 = data36.host;
 if(typeof data38 === "string"){
-if(!(formats52(data38))){
+if(!(formats54(data38))){
 const err43 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 (vErrors ??= []).push(err43);
 errors++;
@@ -1324,7 +1324,7 @@ errors++;
 if(data36.path !== undefined){
 let data40 = data36.path;
 if(typeof data40 === "string"){
-if(!(formats54(data40))){
+if(!(formats56(data40))){
 const err48 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 (vErrors ??= []).push(err48);
 errors++;
@@ -1454,9 +1454,10 @@ const formats8 = FORMATS.cipherName;
 const formats10 = FORMATS.alpnName;
 const formats16 = FORMATS.serverName;
 const formats18 = FORMATS.cidr;
-const formats56 = FORMATS.domain;
-const formats58 = FORMATS.serverNamePattern;
-const formats62 = FORMATS.endpointAddress;
+const formats24 = FORMATS.grpcMethod;
+const formats58 = FORMATS.domain;
+const formats60 = FORMATS.serverNamePattern;
+const formats64 = FORMATS.endpointAddress;
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2268,7 +2269,7 @@ for(let i8=0; i8<len8; i8++){
 let data73 = data72[i8];
 if(data73 && typeof data73 == "object" && !Array.isArray(data73)){
 for(const key9 in data73){
-if(!(key9 === "grpcWeb")){
+if(!((key9 === "grpcWeb") || (key9 === "grpcStats"))){
 const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 (vErrors ??= []).push(err71);
 errors++;
@@ -2288,15 +2289,55 @@ const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i
 errors++;
 }
 }
-} else {
-const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
+if(data73.grpcStats !== undefined){
+let data75 = data73.grpcStats;
+if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
+for(const key11 in data75){
+if(!(key11 === "methods")){
+const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 (vErrors ??= []).push(err74);
 errors++;
 }
 }
-} else {
-const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
+if(data75.methods !== undefined){
+let data76 = data75.methods;
+if(Array.isArray(data76)){
+const len9 = data76.length;
+for(let i9=0; i9<len9; i9++){
+let data77 = data76[i9];
+if(typeof data77 === "string"){
+if(!(formats24(data77))){
+const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
 (vErrors ??= []).push(err75);
+errors++;
+}
+} else {
+const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err76);
+errors++;
+}
+}
+} else {
+const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err77);
+errors++;
+}
+}
+} else {
+const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err78);
+errors++;
+}
+}
+} else {
+const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err79);
+errors++;
+}
+}
+} else {
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err80);
 errors++;
 }
 }
@@ -2313,200 +2354,200 @@ errors = vErrors.length;
 }
 }
 if(data34.virtualHosts !== undefined){
-let data77 = data34.virtualHosts;
-if(Array.isArray(data77)){
-if(data77.length < 1){
-const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err76);
-errors++;
-}
-const len9 = data77.length;
-for(let i9=0; i9<len9; i9++){
-let data78 = data77[i9];
-if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
-if(data78.domains === undefined){
-const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
-(vErrors ??= []).push(err77);
-errors++;
-}
-if(data78.routes === undefined){
-const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
-(vErrors ??= []).push(err78);
-errors++;
-}
-for(const key11 in data78){
-if(!(((((key11 === "name") || (key11 === "domains")) || (key11 === "requestHeaders")) || (key11 === "responseHeaders")) || (key11 === "routes"))){
-const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
-(vErrors ??= []).push(err79);
-errors++;
-}
-}
-if(data78.name !== undefined){
-if(!(validate31(data78.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",parentData:data78,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data78.domains !== undefined){
-let data80 = data78.domains;
+let data80 = data34.virtualHosts;
 if(Array.isArray(data80)){
 if(data80.length < 1){
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err80);
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err81);
 errors++;
 }
 const len10 = data80.length;
 for(let i10=0; i10<len10; i10++){
 let data81 = data80[i10];
-if(typeof data81 === "string"){
-if(!(formats56(data81))){
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
-(vErrors ??= []).push(err81);
-errors++;
-}
-} else {
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
+if(data81.domains === undefined){
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 (vErrors ??= []).push(err82);
 errors++;
 }
-}
-} else {
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+if(data81.routes === undefined){
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 (vErrors ??= []).push(err83);
 errors++;
 }
+for(const key12 in data81){
+if(!(((((key12 === "name") || (key12 === "domains")) || (key12 === "requestHeaders")) || (key12 === "responseHeaders")) || (key12 === "routes"))){
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+(vErrors ??= []).push(err84);
+errors++;
 }
-if(data78.requestHeaders !== undefined){
-if(!(validate123(data78.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",parentData:data78,parentDataProperty:"requestHeaders",rootData}))){
+}
+if(data81.name !== undefined){
+if(!(validate31(data81.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/name",parentData:data81,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data81.domains !== undefined){
+let data83 = data81.domains;
+if(Array.isArray(data83)){
+if(data83.length < 1){
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err85);
+errors++;
+}
+const len11 = data83.length;
+for(let i11=0; i11<len11; i11++){
+let data84 = data83[i11];
+if(typeof data84 === "string"){
+if(!(formats58(data84))){
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+(vErrors ??= []).push(err86);
+errors++;
+}
+} else {
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err87);
+errors++;
+}
+}
+} else {
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err88);
+errors++;
+}
+}
+if(data81.requestHeaders !== undefined){
+if(!(validate123(data81.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/requestHeaders",parentData:data81,parentDataProperty:"requestHeaders",rootData}))){
 vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
 errors = vErrors.length;
 }
 }
-if(data78.responseHeaders !== undefined){
-if(!(validate123(data78.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",parentData:data78,parentDataProperty:"responseHeaders",rootData}))){
+if(data81.responseHeaders !== undefined){
+if(!(validate123(data81.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/responseHeaders",parentData:data81,parentDataProperty:"responseHeaders",rootData}))){
 vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
 errors = vErrors.length;
 }
 }
-if(data78.routes !== undefined){
-if(!(validate86(data78.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",parentData:data78,parentDataProperty:"routes",rootData}))){
+if(data81.routes !== undefined){
+if(!(validate86(data81.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/routes",parentData:data81,parentDataProperty:"routes",rootData}))){
 vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err84);
-errors++;
-}
-}
-} else {
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err85);
-errors++;
-}
-}
-} else {
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err86);
-errors++;
-}
-}
-if(data10.tcp !== undefined){
-let data85 = data10.tcp;
-if(data85 && typeof data85 == "object" && !Array.isArray(data85)){
-for(const key12 in data85){
-if(!((((((key12 === "cluster") || (key12 === "clusters")) || (key12 === "sniRoutes")) || (key12 === "idleTimeout")) || (key12 === "maxConnectAttempts")) || (key12 === "accessLog"))){
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
-(vErrors ??= []).push(err87);
-errors++;
-}
-}
-if(data85.cluster !== undefined){
-if(!(validate31(data85.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data85,parentDataProperty:"cluster",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data85.clusters !== undefined){
-if(!(validate109(data85.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data85,parentDataProperty:"clusters",rootData}))){
-vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
-errors = vErrors.length;
-}
-}
-if(data85.sniRoutes !== undefined){
-let data88 = data85.sniRoutes;
-if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
-for(const key13 in data88){
-const _errs153 = errors;
-if(typeof key13 === "string"){
-if(!(formats58(key13))){
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key13};
-(vErrors ??= []).push(err88);
-errors++;
-}
-} else {
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key13};
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err89);
 errors++;
 }
-var valid37 = _errs153 === errors;
-if(!valid37){
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key13}};
+}
+} else {
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err90);
 errors++;
 }
 }
-for(const key14 in data88){
-let data89 = data88[key14];
-const _errs157 = errors;
-let valid39 = false;
-const _errs158 = errors;
-if(typeof data89 === "string"){
-if(!(formats4(data89))){
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
+} else {
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err91);
 errors++;
 }
-} else {
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+}
+if(data10.tcp !== undefined){
+let data88 = data10.tcp;
+if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
+for(const key13 in data88){
+if(!((((((key13 === "cluster") || (key13 === "clusters")) || (key13 === "sniRoutes")) || (key13 === "idleTimeout")) || (key13 === "maxConnectAttempts")) || (key13 === "accessLog"))){
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 (vErrors ??= []).push(err92);
 errors++;
 }
-var _valid3 = _errs158 === errors;
-valid39 = valid39 || _valid3;
-if(!valid39){
+}
+if(data88.cluster !== undefined){
+if(!(validate31(data88.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data88,parentDataProperty:"cluster",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data88.clusters !== undefined){
+if(!(validate109(data88.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data88,parentDataProperty:"clusters",rootData}))){
+vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+errors = vErrors.length;
+}
+}
+if(data88.sniRoutes !== undefined){
+let data91 = data88.sniRoutes;
+if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
+for(const key14 in data91){
 const _errs160 = errors;
-if(Array.isArray(data89)){
-if(data89.length < 1){
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
+if(typeof key14 === "string"){
+if(!(formats60(key14))){
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key14};
 (vErrors ??= []).push(err93);
 errors++;
 }
-const len11 = data89.length;
-for(let i11=0; i11<len11; i11++){
-if(!(validate110(data89[i11], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key14.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i11,parentData:data89,parentDataProperty:i11,rootData}))){
+} else {
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
+(vErrors ??= []).push(err94);
+errors++;
+}
+var valid40 = _errs160 === errors;
+if(!valid40){
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
+(vErrors ??= []).push(err95);
+errors++;
+}
+}
+for(const key15 in data91){
+let data92 = data91[key15];
+const _errs164 = errors;
+let valid42 = false;
+const _errs165 = errors;
+if(typeof data92 === "string"){
+if(!(formats4(data92))){
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
+(vErrors ??= []).push(err96);
+errors++;
+}
+} else {
+const err97 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err97);
+errors++;
+}
+var _valid3 = _errs165 === errors;
+valid42 = valid42 || _valid3;
+if(!valid42){
+const _errs167 = errors;
+if(Array.isArray(data92)){
+if(data92.length < 1){
+const err98 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err98);
+errors++;
+}
+const len12 = data92.length;
+for(let i12=0; i12<len12; i12++){
+if(!(validate110(data92[i12], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i12,parentData:data92,parentDataProperty:i12,rootData}))){
 vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err94);
+const err99 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err99);
 errors++;
 }
-var _valid3 = _errs160 === errors;
-valid39 = valid39 || _valid3;
+var _valid3 = _errs167 === errors;
+valid42 = valid42 || _valid3;
 }
-if(!valid39){
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err95);
+if(!valid42){
+const err100 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err100);
 errors++;
 } else {
-errors = _errs157;
+errors = _errs164;
 if(vErrors !== null){
-if(_errs157){
-vErrors.length = _errs157;
+if(_errs164){
+vErrors.length = _errs164;
 } else {
 vErrors = null;
 }
@@ -2514,187 +2555,187 @@ vErrors = null;
 }
 }
 } else {
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err96);
+const err101 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err101);
 errors++;
 }
 }
-if(data85.idleTimeout !== undefined){
-if(!(validate28(data85.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data85,parentDataProperty:"idleTimeout",rootData}))){
+if(data88.idleTimeout !== undefined){
+if(!(validate28(data88.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data88,parentDataProperty:"idleTimeout",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data85.maxConnectAttempts !== undefined){
-let data92 = data85.maxConnectAttempts;
-if(!(((typeof data92 == "number") && (!(data92 % 1) && !isNaN(data92))) && (isFinite(data92)))){
-const err97 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err97);
+if(data88.maxConnectAttempts !== undefined){
+let data95 = data88.maxConnectAttempts;
+if(!(((typeof data95 == "number") && (!(data95 % 1) && !isNaN(data95))) && (isFinite(data95)))){
+const err102 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err102);
 errors++;
 }
-if((typeof data92 == "number") && (isFinite(data92))){
-if(data92 > 100 || isNaN(data92)){
-const err98 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
-(vErrors ??= []).push(err98);
+if((typeof data95 == "number") && (isFinite(data95))){
+if(data95 > 100 || isNaN(data95)){
+const err103 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err103);
 errors++;
 }
-if(data92 < 1 || isNaN(data92)){
-const err99 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err99);
+if(data95 < 1 || isNaN(data95)){
+const err104 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err104);
 errors++;
 }
 }
 }
-if(data85.accessLog !== undefined){
-if(!(validate82(data85.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data85,parentDataProperty:"accessLog",rootData}))){
+if(data88.accessLog !== undefined){
+if(!(validate82(data88.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data88,parentDataProperty:"accessLog",rootData}))){
 vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err100 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err100);
-errors++;
-}
-}
-} else {
-const err101 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err101);
-errors++;
-}
-}
-} else {
-const err102 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err102);
-errors++;
-}
-}
-if(data.clusters !== undefined){
-let data94 = data.clusters;
-if(Array.isArray(data94)){
-const len12 = data94.length;
-for(let i12=0; i12<len12; i12++){
-let data95 = data94[i12];
-if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
-if(data95.name === undefined){
-const err103 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
-(vErrors ??= []).push(err103);
-errors++;
-}
-for(const key15 in data95){
-if(!(func2.call(schema6.properties.clusters.items.properties, key15))){
-const err104 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
-(vErrors ??= []).push(err104);
-errors++;
-}
-}
-if(data95.name !== undefined){
-if(!(validate31(data95.name, {instancePath:instancePath+"/clusters/" + i12+"/name",parentData:data95,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data95.type !== undefined){
-let data97 = data95.type;
-if(typeof data97 !== "string"){
-const err105 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+const err105 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err105);
 errors++;
 }
-if(!((data97 === "static") || (data97 === "originalDst"))){
-const err106 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
+}
+} else {
+const err106 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err106);
 errors++;
 }
 }
-if(data95.endpoints !== undefined){
-let data98 = data95.endpoints;
-if(Array.isArray(data98)){
-const len13 = data98.length;
-for(let i13=0; i13<len13; i13++){
-let data99 = data98[i13];
-const _errs178 = errors;
-let valid47 = false;
-const _errs179 = errors;
-if(typeof data99 === "string"){
-if(!(formats62(data99))){
-const err107 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+} else {
+const err107 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err107);
 errors++;
 }
-} else {
-const err108 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+}
+if(data.clusters !== undefined){
+let data97 = data.clusters;
+if(Array.isArray(data97)){
+const len13 = data97.length;
+for(let i13=0; i13<len13; i13++){
+let data98 = data97[i13];
+if(data98 && typeof data98 == "object" && !Array.isArray(data98)){
+if(data98.name === undefined){
+const err108 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 (vErrors ??= []).push(err108);
 errors++;
 }
-var _valid4 = _errs179 === errors;
-valid47 = valid47 || _valid4;
-if(!valid47){
-const _errs181 = errors;
-if(data99 && typeof data99 == "object" && !Array.isArray(data99)){
-if(data99.address === undefined){
-const err109 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+for(const key16 in data98){
+if(!(func2.call(schema6.properties.clusters.items.properties, key16))){
+const err109 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 (vErrors ??= []).push(err109);
 errors++;
 }
-for(const key16 in data99){
-if(!((key16 === "address") || (key16 === "weight"))){
-const err110 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+}
+if(data98.name !== undefined){
+if(!(validate31(data98.name, {instancePath:instancePath+"/clusters/" + i13+"/name",parentData:data98,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data98.type !== undefined){
+let data100 = data98.type;
+if(typeof data100 !== "string"){
+const err110 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err110);
 errors++;
 }
-}
-if(data99.address !== undefined){
-let data100 = data99.address;
-if(typeof data100 === "string"){
-if(!(formats62(data100))){
-const err111 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(!((data100 === "static") || (data100 === "originalDst"))){
+const err111 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
 (vErrors ??= []).push(err111);
 errors++;
 }
-} else {
-const err112 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+}
+if(data98.endpoints !== undefined){
+let data101 = data98.endpoints;
+if(Array.isArray(data101)){
+const len14 = data101.length;
+for(let i14=0; i14<len14; i14++){
+let data102 = data101[i14];
+const _errs185 = errors;
+let valid50 = false;
+const _errs186 = errors;
+if(typeof data102 === "string"){
+if(!(formats64(data102))){
+const err112 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 (vErrors ??= []).push(err112);
 errors++;
 }
-}
-if(data99.weight !== undefined){
-let data101 = data99.weight;
-if(!(((typeof data101 == "number") && (!(data101 % 1) && !isNaN(data101))) && (isFinite(data101)))){
-const err113 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+} else {
+const err113 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err113);
 errors++;
 }
-if((typeof data101 == "number") && (isFinite(data101))){
-if(data101 > 4294967295 || isNaN(data101)){
-const err114 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+var _valid4 = _errs186 === errors;
+valid50 = valid50 || _valid4;
+if(!valid50){
+const _errs188 = errors;
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+if(data102.address === undefined){
+const err114 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
 (vErrors ??= []).push(err114);
 errors++;
 }
-if(data101 < 1 || isNaN(data101)){
-const err115 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+for(const key17 in data102){
+if(!((key17 === "address") || (key17 === "weight"))){
+const err115 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
 (vErrors ??= []).push(err115);
 errors++;
 }
 }
-}
-} else {
-const err116 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data102.address !== undefined){
+let data103 = data102.address;
+if(typeof data103 === "string"){
+if(!(formats64(data103))){
+const err116 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 (vErrors ??= []).push(err116);
 errors++;
 }
-var _valid4 = _errs181 === errors;
-valid47 = valid47 || _valid4;
-}
-if(!valid47){
-const err117 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+} else {
+const err117 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err117);
 errors++;
+}
+}
+if(data102.weight !== undefined){
+let data104 = data102.weight;
+if(!(((typeof data104 == "number") && (!(data104 % 1) && !isNaN(data104))) && (isFinite(data104)))){
+const err118 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err118);
+errors++;
+}
+if((typeof data104 == "number") && (isFinite(data104))){
+if(data104 > 4294967295 || isNaN(data104)){
+const err119 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+(vErrors ??= []).push(err119);
+errors++;
+}
+if(data104 < 1 || isNaN(data104)){
+const err120 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err120);
+errors++;
+}
+}
+}
 } else {
-errors = _errs178;
+const err121 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err121);
+errors++;
+}
+var _valid4 = _errs188 === errors;
+valid50 = valid50 || _valid4;
+}
+if(!valid50){
+const err122 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err122);
+errors++;
+} else {
+errors = _errs185;
 if(vErrors !== null){
-if(_errs178){
-vErrors.length = _errs178;
+if(_errs185){
+vErrors.length = _errs185;
 } else {
 vErrors = null;
 }
@@ -2702,207 +2743,207 @@ vErrors = null;
 }
 }
 } else {
-const err118 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err118);
-errors++;
-}
-}
-if(data95.protocol !== undefined){
-let data102 = data95.protocol;
-if(typeof data102 !== "string"){
-const err119 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err119);
-errors++;
-}
-if(!(((data102 === "http1") || (data102 === "http2")) || (data102 === "auto"))){
-const err120 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
-(vErrors ??= []).push(err120);
-errors++;
-}
-}
-if(data95.proxyProtocol !== undefined){
-let data103 = data95.proxyProtocol;
-if(typeof data103 !== "string"){
-const err121 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err121);
-errors++;
-}
-if(!((data103 === "v1") || (data103 === "v2"))){
-const err122 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
-(vErrors ??= []).push(err122);
-errors++;
-}
-}
-if(data95.tls !== undefined){
-let data104 = data95.tls;
-if(data104 && typeof data104 == "object" && !Array.isArray(data104)){
-for(const key17 in data104){
-if(!((((((key17 === "ca") || (key17 === "serverName")) || (key17 === "subjectAltNames")) || (key17 === "cert")) || (key17 === "key")) || (key17 === "insecureSkipVerify"))){
-const err123 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+const err123 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err123);
 errors++;
 }
 }
-if(data104.ca !== undefined){
-if(!(validate31(data104.ca, {instancePath:instancePath+"/clusters/" + i12+"/tls/ca",parentData:data104,parentDataProperty:"ca",rootData}))){
+if(data98.protocol !== undefined){
+let data105 = data98.protocol;
+if(typeof data105 !== "string"){
+const err124 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err124);
+errors++;
+}
+if(!(((data105 === "http1") || (data105 === "http2")) || (data105 === "auto"))){
+const err125 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
+(vErrors ??= []).push(err125);
+errors++;
+}
+}
+if(data98.proxyProtocol !== undefined){
+let data106 = data98.proxyProtocol;
+if(typeof data106 !== "string"){
+const err126 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err126);
+errors++;
+}
+if(!((data106 === "v1") || (data106 === "v2"))){
+const err127 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
+(vErrors ??= []).push(err127);
+errors++;
+}
+}
+if(data98.tls !== undefined){
+let data107 = data98.tls;
+if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
+for(const key18 in data107){
+if(!((((((key18 === "ca") || (key18 === "serverName")) || (key18 === "subjectAltNames")) || (key18 === "cert")) || (key18 === "key")) || (key18 === "insecureSkipVerify"))){
+const err128 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+(vErrors ??= []).push(err128);
+errors++;
+}
+}
+if(data107.ca !== undefined){
+if(!(validate31(data107.ca, {instancePath:instancePath+"/clusters/" + i13+"/tls/ca",parentData:data107,parentDataProperty:"ca",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data104.serverName !== undefined){
-if(!(validate121(data104.serverName, {instancePath:instancePath+"/clusters/" + i12+"/tls/serverName",parentData:data104,parentDataProperty:"serverName",rootData}))){
+if(data107.serverName !== undefined){
+if(!(validate121(data107.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data107,parentDataProperty:"serverName",rootData}))){
 vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
 errors = vErrors.length;
 }
 }
-if(data104.subjectAltNames !== undefined){
-if(!(validate40(data104.subjectAltNames, {instancePath:instancePath+"/clusters/" + i12+"/tls/subjectAltNames",parentData:data104,parentDataProperty:"subjectAltNames",rootData}))){
+if(data107.subjectAltNames !== undefined){
+if(!(validate40(data107.subjectAltNames, {instancePath:instancePath+"/clusters/" + i13+"/tls/subjectAltNames",parentData:data107,parentDataProperty:"subjectAltNames",rootData}))){
 vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
 errors = vErrors.length;
 }
 }
-if(data104.cert !== undefined){
-if(!(validate31(data104.cert, {instancePath:instancePath+"/clusters/" + i12+"/tls/cert",parentData:data104,parentDataProperty:"cert",rootData}))){
+if(data107.cert !== undefined){
+if(!(validate31(data107.cert, {instancePath:instancePath+"/clusters/" + i13+"/tls/cert",parentData:data107,parentDataProperty:"cert",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data104.key !== undefined){
-if(!(validate31(data104.key, {instancePath:instancePath+"/clusters/" + i12+"/tls/key",parentData:data104,parentDataProperty:"key",rootData}))){
+if(data107.key !== undefined){
+if(!(validate31(data107.key, {instancePath:instancePath+"/clusters/" + i13+"/tls/key",parentData:data107,parentDataProperty:"key",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data104.insecureSkipVerify !== undefined){
-if(!(validate24(data104.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i12+"/tls/insecureSkipVerify",parentData:data104,parentDataProperty:"insecureSkipVerify",rootData}))){
+if(data107.insecureSkipVerify !== undefined){
+if(!(validate24(data107.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i13+"/tls/insecureSkipVerify",parentData:data107,parentDataProperty:"insecureSkipVerify",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err124 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err124);
-errors++;
-}
-}
-if(data95.connectTimeout !== undefined){
-if(!(validate28(data95.connectTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connectTimeout",parentData:data95,parentDataProperty:"connectTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data95.loadBalancing !== undefined){
-let data112 = data95.loadBalancing;
-if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
-for(const key18 in data112){
-if(!(key18 === "policy")){
-const err125 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
-(vErrors ??= []).push(err125);
-errors++;
-}
-}
-if(data112.policy !== undefined){
-let data113 = data112.policy;
-if(typeof data113 !== "string"){
-const err126 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err126);
-errors++;
-}
-if(!((data113 === "roundRobin") || (data113 === "random"))){
-const err127 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
-(vErrors ??= []).push(err127);
-errors++;
-}
-}
-} else {
-const err128 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err128);
-errors++;
-}
-}
-if(data95.connections !== undefined){
-let data114 = data95.connections;
-if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
-for(const key19 in data114){
-if(!((key19 === "idleTimeout") || (key19 === "maxRequests"))){
-const err129 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+const err129 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err129);
 errors++;
 }
 }
-if(data114.idleTimeout !== undefined){
-if(!(validate28(data114.idleTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connections/idleTimeout",parentData:data114,parentDataProperty:"idleTimeout",rootData}))){
+if(data98.connectTimeout !== undefined){
+if(!(validate28(data98.connectTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connectTimeout",parentData:data98,parentDataProperty:"connectTimeout",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data114.maxRequests !== undefined){
-if(!(validate34(data114.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/connections/maxRequests",parentData:data114,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err130 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(data98.loadBalancing !== undefined){
+let data115 = data98.loadBalancing;
+if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
+for(const key19 in data115){
+if(!(key19 === "policy")){
+const err130 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 (vErrors ??= []).push(err130);
 errors++;
 }
 }
-if(data95.circuitBreakers !== undefined){
-let data117 = data95.circuitBreakers;
-if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
-for(const key20 in data117){
-if(!((((key20 === "maxConnections") || (key20 === "maxPendingRequests")) || (key20 === "maxRequests")) || (key20 === "maxRetries"))){
-const err131 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+if(data115.policy !== undefined){
+let data116 = data115.policy;
+if(typeof data116 !== "string"){
+const err131 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err131);
 errors++;
 }
-}
-if(data117.maxConnections !== undefined){
-if(!(validate34(data117.maxConnections, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxConnections",parentData:data117,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data117.maxPendingRequests !== undefined){
-if(!(validate34(data117.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxPendingRequests",parentData:data117,parentDataProperty:"maxPendingRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data117.maxRequests !== undefined){
-if(!(validate34(data117.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRequests",parentData:data117,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data117.maxRetries !== undefined){
-if(!(validate34(data117.maxRetries, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRetries",parentData:data117,parentDataProperty:"maxRetries",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err132 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(!((data116 === "roundRobin") || (data116 === "random"))){
+const err132 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 (vErrors ??= []).push(err132);
 errors++;
 }
 }
 } else {
-const err133 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err133 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err133);
 errors++;
 }
 }
-} else {
-const err134 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data98.connections !== undefined){
+let data117 = data98.connections;
+if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
+for(const key20 in data117){
+if(!((key20 === "idleTimeout") || (key20 === "maxRequests"))){
+const err134 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
 (vErrors ??= []).push(err134);
 errors++;
 }
 }
+if(data117.idleTimeout !== undefined){
+if(!(validate28(data117.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data117,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data117.maxRequests !== undefined){
+if(!(validate34(data117.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data117,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
 } else {
-const err135 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+const err135 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err135);
+errors++;
+}
+}
+if(data98.circuitBreakers !== undefined){
+let data120 = data98.circuitBreakers;
+if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
+for(const key21 in data120){
+if(!((((key21 === "maxConnections") || (key21 === "maxPendingRequests")) || (key21 === "maxRequests")) || (key21 === "maxRetries"))){
+const err136 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+(vErrors ??= []).push(err136);
+errors++;
+}
+}
+if(data120.maxConnections !== undefined){
+if(!(validate34(data120.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data120,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data120.maxPendingRequests !== undefined){
+if(!(validate34(data120.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data120,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data120.maxRequests !== undefined){
+if(!(validate34(data120.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data120,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data120.maxRetries !== undefined){
+if(!(validate34(data120.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data120,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err137 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err137);
+errors++;
+}
+}
+} else {
+const err138 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err138);
+errors++;
+}
+}
+} else {
+const err139 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err139);
+errors++;
+}
+}
+} else {
+const err140 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err140);
 errors++;
 }
 validate21.errors = vErrors;
