@@ -136,8 +136,9 @@ export class Cluster {
     if (this.opaque !== null) loop.forgetTls(this.opaque);
   }
 
-  /** Connections that carry a tunnel's bytes from the first on, whatever protocol the cluster speaks otherwise. */
+  /** Where CONNECT goes: on, to hosts that speak HTTP/2; to others by connections that carry the tunnel's bytes from the first on. */
   tunnelsTo(host: Host): Pool {
+    if (this.config.protocol === 'http2') return host.pool!;
     return (host.tunnels ??= new H1Pool(this, host, true));
   }
 

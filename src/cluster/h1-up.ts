@@ -353,6 +353,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   /** From here on bytes are bytes. */
   private openTunnel(stream: Stream, next: number, end: number): number {
     if (this.webSocketKey !== '' && stream.resHead.get('sec-websocket-accept') !== acceptOf(this.webSocketKey)) return this.protocolError(stream, 'http1.unexpected_upgrade', end);
+    if (this.webSocketKey !== '') stream.resHead.remove('sec-websocket-accept'); // it proves something to us, and to nobody else
     passUpgrade(stream.resHead);
     stream.status = stream.resHead.status;
     stream.resBody = BODY_TUNNEL;

@@ -4,12 +4,13 @@
 // until a stream ends or a connection comes up.
 
 import { fault } from '../core/fault.ts';
-import { BODY_TUNNEL, type Stream } from '../core/stream.ts';
+import { BODY_TUNNEL, UPGRADE_CONNECT, type Stream } from '../core/stream.ts';
+import { RES_RQ } from '../shared/breaker-table.ts';
 import { H2Up, MAX_STREAMS } from './h2-up.ts';
 import { HostPool } from './host-pool.ts';
 
-/** An upgrade is of HTTP/1.1; nothing is sent for one here. */
-const NO_TUNNEL = fault('upstreamProtocol', 'local', 'never', 'protocol_error');
+/** The host's SETTINGS do not allow `:protocol` (RFC 8441 section 3). */
+const NO_EXTENDED_CONNECT = fault('noExtendedConnect', 'up', 'never', 'extended_connect_not_enabled');
 
 export class H2Pool extends HostPool {
   /** Connections that take new streams, oldest first. */
@@ -18,10 +19,6 @@ export class H2Pool extends HostPool {
   private expected = MAX_STREAMS;
 
   acquire(stream: Stream): void {
-    if (stream.reqBody === BODY_TUNNEL) {
-      stream.upFailed(NO_TUNNEL);
-      return;
-    }
     const up = this.roomy();
     if (up === null) this.wait(stream);
     else if (this.takeRequest(stream)) this.attach(up, stream);
@@ -104,6 +101,11 @@ export class H2Pool extends HostPool {
   }
 
   private attach(up: H2Up, stream: Stream): void {
+    if (stream.reqBody === BODY_TUNNEL && stream.upgrade !== UPGRADE_CONNECT && !up.h2.peer.connectProtocol) {
+      this.cluster.tools.breakers.release(this.cluster.breakerRow, RES_RQ);
+      stream.upFailed(NO_EXTENDED_CONNECT);
+      return;
+    }
     this.countRequest();
     up.take(stream);
   }

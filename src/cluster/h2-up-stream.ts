@@ -1,18 +1,22 @@
 // @hot
 // One attempt on an HTTP/2 connection to a host: a Stream on one side, frames on the other. Worker thread; pooled.
-// It lets its Stream go with the last byte of the answer, or when either side gives up; the connection may need it longer.
+// It lets its Stream go with the last byte of the answer (of a tunnel: of both directions), or when either side gives up; the
+// connection may need it longer.
 
+import { FIELD_CONTENT_LENGTH } from '../core/fields.ts';
 import { fault, type Fault } from '../core/fault.ts';
 import { Head } from '../core/head.ts';
-import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, type Stream, type UpStream } from '../core/stream.ts';
+import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_TUNNEL, UPGRADE_CONNECT, type Stream, type UpStream } from '../core/stream.ts';
+import { Timer, type TimerTarget } from '../core/timer.ts';
 import { SECTION_TRAILERS } from '../http/h1-framing.ts';
 import { DEFAULT_HEAD_LIMITS } from '../http/h1-state.ts';
 import { LINES } from '../http/h2-fields.ts';
 import { CANCEL, PROTOCOL_ERROR, REFUSED_STREAM } from '../http/h2-frames.ts';
-import { blockRoom, type RequestLine, requestBlockRoom, writeRequestBlock, writeTrailerBlock } from '../http/h2-head-writer.ts';
+import { blockRoom, type RequestLine, requestBlockRoom, writeConnectBlock, writeRequestBlock, writeTrailerBlock } from '../http/h2-head-writer.ts';
 import { H2_TRAILERS } from '../http/h2-limits.ts';
 import { RESPONSE_HEAD } from '../http/h2-response-head.ts';
 import { H2Stream } from '../http/h2-stream.ts';
+import { becomeUpgrade } from '../http/websocket.ts';
 import * as S from '../observe/stat-names.ts';
 import type { H2Up } from './h2-up.ts';
 
@@ -20,13 +24,15 @@ const EMPTY = Buffer.alloc(0);
 const MAX_FREE = 1024;
 const free: H2UpStream[] = [];
 /** Filled anew for each head. */
-const line: { -readonly [K in keyof RequestLine]: RequestLine[K] } = { method: '', scheme: 'http', authority: '', path: '' };
+const line: { -readonly [K in keyof RequestLine]: RequestLine[K] } = { method: '', scheme: 'http', authority: '', path: '', protocol: '' };
+/** How long the last bytes of a tunnel that both sides have ended may make no progress. */
+const LINGER_MS = 60_000;
 
 const PROTOCOL = fault('upstreamProtocol', 'up', 'never', 'protocol_error');
 const REFUSED = fault('refusedStream', 'up', 'always', 'remote_refused_stream_reset');
 const RESET = fault('remoteReset', 'up', 'never', 'remote_reset');
 
-export class H2UpStream extends H2Stream implements UpStream {
+export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
   readonly protocol = 'HTTP/2';
   readonly mayRefuse = true;
   private up!: H2Up;
@@ -42,6 +48,13 @@ export class H2UpStream extends H2Stream implements UpStream {
   private contentLeft = -1;
   private readonly trailers: Head = new Head();
   private trailersOut: Head | null = null;
+  // Of a tunnel: the host's end has come, the caller's has been passed on; the key of the caller's WebSocket handshake.
+  private answerDone = false;
+  private requestDone = false;
+  private webSocketKey = '';
+  /** Watches what is still queued when nobody else does. */
+  private lingerTimer: Timer | null = null;
+  private lingerLeft = 0;
 
   use(up: H2Up, stream: Stream): void {
     this.up = up;
@@ -58,8 +71,13 @@ export class H2UpStream extends H2Stream implements UpStream {
     line.scheme = stream.scheme;
     line.authority = stream.upstreamAuthority === '' ? stream.authority : stream.upstreamAuthority;
     line.path = stream.upstreamPath === '' ? stream.path : stream.upstreamPath;
+    const tunnel = stream.reqBody === BODY_TUNNEL;
+    line.protocol = tunnel && stream.upgrade !== UPGRADE_CONNECT ? stream.upgrade : '';
+    if (tunnel) this.webSocketKey = stream.upgrade === 'websocket' ? (reqHead.get('sec-websocket-key') ?? '') : '';
     const at = h2.beginHead(requestBlockRoom(reqHead, line));
-    h2.endHead(this, writeRequestBlock(h2.encoder, h2.output.buf, at, reqHead, line), last);
+    const { buf } = h2.output;
+    const end = tunnel ? writeConnectBlock(h2.encoder, buf, at, reqHead, line) : writeRequestBlock(h2.encoder, buf, at, reqHead, line);
+    h2.endHead(this, end, last);
     return last || h2.output.mayGoOn(this);
   }
 
@@ -67,6 +85,7 @@ export class H2UpStream extends H2Stream implements UpStream {
     const { h2 } = this.up;
     const trailers = last ? this.stream!.reqTrailers : null;
     this.bodySent = true;
+    if (this.isTunnel && last) return this.endTunnel(buf, start, end);
     if (trailers === null || trailers.count + trailers.pairs.length === 0) return h2.sendData(this, buf, start, end, last);
     h2.sendData(this, buf, start, end, false);
     this.trailersOut = trailers;
@@ -77,6 +96,17 @@ export class H2UpStream extends H2Stream implements UpStream {
     }
     h2.sendTrailers(this);
     return false;
+  }
+
+  /** The caller's end, perhaps the second of the two. */
+  private endTunnel(buf: Buffer, start: number, end: number): boolean {
+    const { h2 } = this.up;
+    const { id } = this;
+    this.requestDone = true;
+    if (this.answerDone) this.letGo();
+    const taken = h2.sendData(this, buf, start, end, true);
+    if (this.stream === null && this.id === id && !this.localEnded) this.linger();
+    return taken;
   }
 
   pause(): void {
@@ -122,15 +152,28 @@ export class H2UpStream extends H2Stream implements UpStream {
     if (RESPONSE_HEAD.finish() !== 0) return PROTOCOL_ERROR;
     if (head.status < 200) return this.endInterim(stream, last);
     this.headDone = true;
+    stream.status = head.status;
     this.bodiless = stream.method === 'HEAD' || head.status === 204 || head.status === 304;
     this.contentLeft = this.bodiless ? -1 : head.contentLength;
+    if (stream.reqBody === BODY_TUNNEL && head.status < 300) this.openTunnel(stream);
     if (last && this.contentLeft > 0) return PROTOCOL_ERROR;
-    stream.status = head.status;
-    if (last || this.bodiless) stream.resBody = BODY_NONE;
+    if (this.isTunnel) stream.resBody = BODY_TUNNEL;
+    else if (last || this.bodiless) stream.resBody = BODY_NONE;
     else stream.resBody = head.contentLength >= 0 ? BODY_LENGTH : BODY_CHUNKED;
     stream.responseHead(true); // what is held for a body leaves at the end of this callback
-    if (last && this.stream === stream) this.finish(EMPTY, 0, 0);
+    if (last && this.stream === stream) this.end(EMPTY, 0, 0);
     return 0;
+  }
+
+  /** From here on bytes are bytes. To everybody else it is the 101 that an HTTP/1.1 host would have said it with. */
+  private openTunnel(stream: Stream): void {
+    this.isTunnel = true;
+    this.bodiless = false;
+    this.contentLeft = -1; // a length would say nothing here (RFC 9110 section 9.3.6)
+    stream.resHead.dropId(FIELD_CONTENT_LENGTH);
+    if (stream.upgrade === UPGRADE_CONNECT) return;
+    becomeUpgrade(stream.resHead, stream.upgrade, this.webSocketKey);
+    stream.status = 101;
   }
 
   private endInterim(stream: Stream, last: boolean): number {
@@ -145,7 +188,8 @@ export class H2UpStream extends H2Stream implements UpStream {
   }
 
   private endTrailers(last: boolean): number {
-    if (!last || LINES.fault !== 0 || this.contentLeft > 0) return PROTOCOL_ERROR;
+    // RFC 9113 section 8.5: a tunnel has nothing but DATA.
+    if (!last || LINES.fault !== 0 || this.contentLeft > 0 || this.isTunnel) return PROTOCOL_ERROR;
     this.up.count(H2_TRAILERS, 1);
     if (this.stream === null) return 0;
     LINES.finish();
@@ -162,7 +206,7 @@ export class H2UpStream extends H2Stream implements UpStream {
       if (this.contentLeft < 0 || (last && this.contentLeft > 0)) return PROTOCOL_ERROR;
     }
     if (this.stream === null) return 0;
-    if (last) this.finish(buf, start, end);
+    if (last) this.end(buf, start, end);
     else this.stream.responseData(buf, start, end, false);
     return 0;
   }
@@ -196,6 +240,8 @@ export class H2UpStream extends H2Stream implements UpStream {
   }
 
   onClosed(): void {
+    // A tunnel that the host ended with its very head, and whose caller had sent everything before that.
+    if (this.stream !== null) this.finish(EMPTY, 0, 0);
     this.giveBack();
   }
 
@@ -207,15 +253,43 @@ export class H2UpStream extends H2Stream implements UpStream {
     return byPeer ? RESET : PROTOCOL;
   }
 
+  /** END_STREAM of the host. A tunnel's other direction goes on. */
+  private end(buf: Buffer, start: number, end: number): void {
+    this.answerDone = true;
+    if (this.isTunnel && !this.requestDone) this.stream!.responseData(buf, start, end, true);
+    else this.finish(buf, start, end);
+  }
+
   /** The answer is complete: the stream is told last of all, for it may begin another attempt at once. */
   private finish(buf: Buffer, start: number, end: number): void {
     const stream = this.stream!;
     const { up, id } = this;
     this.letGo();
     stream.responseData(buf, start, end, true);
-    // Nobody wants the rest of a request that has been answered.
     if (this.id !== id || this.localEnded) return;
+    if (this.isTunnel) {
+      this.linger();
+      return;
+    }
+    // Nobody wants the rest of a request that has been answered.
     up.h2.reset(this, CANCEL);
+    this.giveBack();
+  }
+
+  /** The caller's last bytes wait for the host's window, and their Stream with its time-outs is gone. */
+  private linger(): void {
+    const { timers } = this.up.pool.cluster.tools.loop;
+    this.lingerTimer ??= new Timer(this, 0);
+    this.lingerLeft = this.queue.length;
+    timers.arm(this.lingerTimer, LINGER_MS);
+  }
+
+  onTimer(): void {
+    if (this.queue.length < this.lingerLeft) {
+      this.linger();
+      return;
+    }
+    this.up.h2.reset(this, CANCEL);
     this.giveBack();
   }
 
@@ -232,6 +306,10 @@ export class H2UpStream extends H2Stream implements UpStream {
     this.bodiless = false;
     this.contentLeft = -1;
     this.trailersOut = null;
+    this.answerDone = false;
+    this.requestDone = false;
+    this.webSocketKey = '';
+    if (this.lingerTimer !== null) this.up.pool.cluster.tools.loop.timers.disarm(this.lingerTimer);
     if (free.length < MAX_FREE) free.push(this);
   }
 }

@@ -16,6 +16,7 @@ export type FaultKind =
   | 'refusedStream' // RST_STREAM or GOAWAY that say that nothing was looked at
   | 'upstreamClosed' // FIN where an answer, or the rest of one, was due
   | 'upstreamProtocol' // a malformed answer
+  | 'noExtendedConnect' // a host that speaks HTTP/2 and takes no upgrades
   | 'requestTimeout' // the route's time-out
   | 'maxDuration' // a gRPC call took longer than its deadline
   | 'requestOverallTimeout' // the listener's time for receiving a whole request

@@ -4,13 +4,14 @@
 // Room is asked for first (`blockRoom`); the Head must not stand in the target buffer.
 
 import type { FieldBlock } from '../core/field-block.ts';
-import { FIELD_HOST } from '../core/fields.ts';
+import { FIELD_CONTENT_LENGTH, FIELD_HOST, FIELD_UPGRADE } from '../core/fields.ts';
 import { SPAN, type Head } from '../core/head.ts';
 import { BLOCK_ROOM, FIELD_ROOM, type HpackEncoder } from './hpack-encoder.ts';
-import { STATIC_AUTHORITY, STATIC_PATH } from './hpack-static.ts';
+import { STATIC_AUTHORITY, STATIC_METHOD, STATIC_PATH } from './hpack-static.ts';
+import { passUpgrade } from './upgrade.ts';
 
 /** `:status`, or the pseudo-headers of a request without their values. */
-const PSEUDO_ROOM = 80;
+const PSEUDO_ROOM = 128;
 /** Fields that an edit may add, and that HTTP/2 does not have. */
 const CONNECTION_FIELDS: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
@@ -20,6 +21,8 @@ export interface RequestLine {
   readonly scheme: 'http' | 'https';
   readonly authority: string;
   readonly path: string;
+  /** Of an extended CONNECT; '' without. */
+  readonly protocol: string;
 }
 
 /** Bytes that the block of this head can need at most. */
@@ -33,7 +36,7 @@ export function blockRoom(head: Head): number {
 
 /** Bytes that the block of a request can need at most. */
 export function requestBlockRoom(head: Head, line: RequestLine): number {
-  return blockRoom(head) + line.method.length + line.authority.length + line.path.length;
+  return blockRoom(head) + line.method.length + line.authority.length + line.path.length + line.protocol.length;
 }
 
 /** @returns the offset behind the block */
@@ -44,6 +47,24 @@ export function writeRequestBlock(encoder: HpackEncoder, out: Buffer, at: number
   if (line.authority !== '') at = encoder.pseudo(out, at, STATIC_AUTHORITY, line.authority);
   at = encoder.pseudo(out, at, STATIC_PATH, line.path);
   return writeBlockFields(encoder, out, at, head);
+}
+
+/** A tunnel is asked for by CONNECT, plain (RFC 9113 section 8.5) or extended (RFC 8441). @returns the offset behind the block */
+export function writeConnectBlock(encoder: HpackEncoder, out: Buffer, at: number, head: Head, line: RequestLine): number {
+  at = encoder.begin(out, at);
+  at = encoder.pseudo(out, at, STATIC_METHOD, 'CONNECT');
+  if (line.authority !== '') at = encoder.pseudo(out, at, STATIC_AUTHORITY, line.authority);
+  if (line.protocol !== '') {
+    at = encoder.text(out, at, ':protocol', line.protocol);
+    at = encoder.scheme(out, at, line.scheme);
+    at = encoder.pseudo(out, at, STATIC_PATH, line.path);
+  }
+  // The protocol is named already, and what follows is no body; another attempt may go over HTTP/1.1.
+  head.dropId(FIELD_CONTENT_LENGTH);
+  head.dropId(FIELD_UPGRADE);
+  at = writeBlockFields(encoder, out, at, head);
+  passUpgrade(head);
+  return at;
 }
 
 /** @returns the offset behind the block */

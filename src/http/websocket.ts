@@ -1,5 +1,5 @@
-// An upgrade that came over HTTP/2 as it goes to an HTTP/1.1 host (RFC 8441 section 5), and the handshake of WebSocket that
-// HTTP/2 has no need for (RFC 6455 sections 1.3 and 4.2.2). Any thread; writes into the Head only.
+// An upgrade between HTTP/2 and HTTP/1.1, in both directions (RFC 8441 section 5), and the handshake of WebSocket that HTTP/2
+// has no need for (RFC 6455 sections 1.3 and 4.2.2). Any thread; writes into the Head only.
 
 import { createHash, randomBytes } from 'node:crypto';
 
@@ -19,6 +19,12 @@ export function askForUpgrade(head: Head, protocol: string): string {
   const key = randomBytes(16).toString('base64');
   head.add('sec-websocket-key', key);
   return key;
+}
+
+/** Makes the 2xx of an HTTP/2 host the head of the 101 that it stands for. `key`: what the caller wants to see proved; '' for nothing. */
+export function becomeUpgrade(head: Head, protocol: string, key: string): void {
+  head.set('upgrade', protocol);
+  if (key !== '') head.set('sec-websocket-accept', acceptOf(key));
 }
 
 export function acceptOf(key: string): string {

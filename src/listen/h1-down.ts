@@ -7,6 +7,8 @@
 //                     └── refused ───────► CLOSING
 
 import type { Address } from '../core/address.ts';
+import { FieldBlock } from '../core/field-block.ts';
+import { FIELD_CONTENT_LENGTH } from '../core/fields.ts';
 import { FLAG_DPE, FLAG_SI } from '../core/flags.ts';
 import { fault } from '../core/fault.ts';
 import type { OutHolder } from '../core/out-buffer.ts';
@@ -43,6 +45,9 @@ const FIRST_REQUEST_MS = 1000;
 const LINGER_MS = 1000;
 
 const GONE = fault('downstreamClosed', 'down', 'never', 'downstream_remote_disconnect');
+
+/** What an HTTP/2 host says with END_STREAM on its head. */
+const NO_BODY = new FieldBlock(['content-length', '0']);
 
 /** Filled anew for each head. */
 const parts = new ResponseParts();
@@ -222,6 +227,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     const { out } = this.listener.tools;
     const bodiless = stream.method === 'HEAD' || stream.status === 204 || stream.status === 304;
     const unknownLength = stream.resBody === BODY_CHUNKED || stream.resBody === BODY_CLOSE;
+    if (stream.resBody === BODY_NONE && !bodiless && stream.resHead.first[FIELD_CONTENT_LENGTH]! < 0) stream.resHead.addBlock(NO_BODY);
     const { http10 } = stream;
     this.chunkedOut = unknownLength && !bodiless && !http10;
     if (http10 && unknownLength && !bodiless) this.keepAlive = false;

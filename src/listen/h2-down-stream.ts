@@ -3,14 +3,15 @@
 // It holds its Stream until END_STREAM of the answer has gone out, so that the time-outs of the Stream also watch a caller
 // who opens no window for the rest.
 
+import type { Address } from '../core/address.ts';
 import { fault } from '../core/fault.ts';
 import { FIELD_UPGRADE } from '../core/fields.ts';
 import { FLAG_DPE } from '../core/flags.ts';
 import { Head } from '../core/head.ts';
-import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_TUNNEL, type DownStream, type Stream } from '../core/stream.ts';
+import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_TUNNEL, UPGRADE_CONNECT, type DownStream, type Stream } from '../core/stream.ts';
 import { SECTION_TRAILERS } from '../http/h1-framing.ts';
 import { FAULT_FIELD, FAULT_TOO_LARGE, LINES } from '../http/h2-fields.ts';
-import { INTERNAL_ERROR, PROTOCOL_ERROR } from '../http/h2-frames.ts';
+import { CANCEL, CONNECT_ERROR, INTERNAL_ERROR, PROTOCOL_ERROR } from '../http/h2-frames.ts';
 import { blockRoom, writeResponseBlock, writeTrailerBlock } from '../http/h2-head-writer.ts';
 import { H2_HEADER_OVERFLOW, H2_TRAILERS, H2_TX_FLUSH_TIMEOUT } from '../http/h2-limits.ts';
 import { REQUEST_HEAD } from '../http/h2-request-head.ts';
@@ -60,6 +61,10 @@ export class H2DownStream extends H2Stream implements DownStream {
     stream.scheme = conn.tls === null ? 'http' : 'https';
     stream.startAt = clock.now;
     stream.startWall = clock.wall();
+  }
+
+  get originalDestination(): Address | null {
+    return this.down.conn.originalDestination;
   }
 
   // ---- H2Stream: what the caller sends ----
@@ -142,6 +147,8 @@ export class H2DownStream extends H2Stream implements DownStream {
     const trailers = this.trailers!;
     this.trailers = null;
     if (!last || LINES.fault !== 0 || this.contentLeft > 0) return PROTOCOL_ERROR;
+    // Section 8.5: a tunnel has nothing but DATA.
+    if (stream !== null && stream.reqBody === BODY_TUNNEL) return PROTOCOL_ERROR;
     this.down.count(H2_TRAILERS, 1);
     if (stream === null) return 0;
     LINES.finish();
@@ -224,7 +231,7 @@ export class H2DownStream extends H2Stream implements DownStream {
     if (resBody === BODY_TUNNEL) {
       this.isTunnel = true;
       status = 200;
-      withoutUpgrade(resHead);
+      resHead.dropId(FIELD_UPGRADE); // RFC 8441 section 5.1: the 200 says it
     }
     const at = h2.beginHead(blockRoom(resHead));
     h2.endHead(this, writeResponseBlock(h2.encoder, h2.output.buf, at, resHead, status), false);
@@ -256,8 +263,9 @@ export class H2DownStream extends H2Stream implements DownStream {
 
   reset(): void {
     if (this.endQueued || this.trailersQueued) this.down.count(H2_TX_FLUSH_TIMEOUT, 1);
+    const code = this.isTunnel ? tunnelError(this.stream!) : INTERNAL_ERROR;
     this.stream = null;
-    this.down.h2.reset(this, INTERNAL_ERROR);
+    this.down.h2.reset(this, code);
     this.giveBack();
   }
 
@@ -277,10 +285,9 @@ export class H2DownStream extends H2Stream implements DownStream {
   }
 }
 
-/** Of a 101: HTTP/2 says it with the 200 (RFC 8441 section 5.1). */
-function withoutUpgrade(head: Head): void {
-  head.dropId(FIELD_UPGRADE);
-  head.remove('sec-websocket-accept');
+/** How a tunnel says that its other connection broke (RFC 9113 section 8.5; RFC 8441 section 5). */
+function tunnelError(stream: Stream): number {
+  return stream.upgrade === UPGRADE_CONNECT ? CONNECT_ERROR : CANCEL;
 }
 
 export function takeH2Stream(down: H2Down): H2DownStream {

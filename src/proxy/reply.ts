@@ -39,6 +39,8 @@ export function replyOf(fault: Fault): LocalReply {
         : { status: 504, flags: FLAG_SI, details: 'stream_idle_timeout', body: 'stream timeout', overloaded: false };
     case 'payloadTooLarge':
       return { status: 413, flags: 0, details: 'request_payload_too_large', body: 'Payload Too Large', overloaded: false };
+    case 'noExtendedConnect':
+      return { status: 502, flags: FLAG_UPE, details: 'extended_connect_not_enabled', body: 'upstream does not accept extended CONNECT', overloaded: false };
     case 'requestOverallTimeout':
       return { status: 408, flags: 0, details: 'request_overall_timeout', body: 'request timeout', overloaded: false };
     case 'downstreamClosed':

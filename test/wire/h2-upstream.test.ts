@@ -106,6 +106,9 @@ class H2Origin {
         stream.write('half');
         setTimeout(() => stream.destroy(new Error('half')), 20);
         return;
+      case '/head-only':
+        stream.respond({ ':status': 200 }, { endStream: true });
+        return;
       case '/slow':
         stream.respond({ ':status': 200, 'x-path': path });
         setTimeout(() => stream.end(path), 20);
@@ -173,6 +176,8 @@ async function heads(t: Test, stage: Stage): Promise<void> {
   t.notOk('x-hop' in seen || 'connection' in seen || 'host' in seen, 'nothing of the hop');
   const head = await client.exchange(request('HEAD', '/head'));
   t.equal(value(head, 'content-length'), '17');
+  const empty = await client.exchange(request('GET', '/head-only'));
+  t.strictSame([value(empty, 'content-length'), empty.text], ['0', ''], 'END_STREAM on the head is a length, too');
   t.equal((await client.exchange(request('GET', '/after'))).text, '/after', 'the connection goes on');
   client.destroy();
 }
