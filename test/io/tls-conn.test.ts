@@ -249,8 +249,9 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   });
 }
 
-async function ticketOf(t: Test, port: number, maxVersion: 'TLSv1.2' | 'TLSv1.3'): Promise<Buffer> {
-  const socket = await dial(t, port, { maxVersion });
+/** What a connection is given to come back with; `used` is what it came with itself. */
+async function ticketOf(t: Test, port: number, maxVersion: 'TLSv1.2' | 'TLSv1.3', used?: Buffer): Promise<Buffer> {
+  const socket = await dial(t, port, { maxVersion, ...(used === undefined ? {} : { session: used }) });
   const session = once(socket, 'session') as Promise<[Buffer]>;
   socket.write('x');
   if (maxVersion === 'TLSv1.3') return (await session)[0];
@@ -258,19 +259,24 @@ async function ticketOf(t: Test, port: number, maxVersion: 'TLSv1.2' | 'TLSv1.3'
   return socket.getSession()!;
 }
 
-t.test('epoll: an older key opens tickets, and the newest makes them', async (t) => {
-  const { createLoop } = await import('../../src/io/engine.ts');
-  const loop = createLoop('epoll');
-  loop.run();
-  t.teardown(() => loop.stop());
-  const [old, fresh] = [randomBytes(80), randomBytes(80)];
-  const keys = [old];
-  const { port } = await serve(loop, serverTls({ ticketKeys: keys }));
-  const session = await ticketOf(t, port, 'TLSv1.3');
-  keys.splice(0, 1, fresh, old);
-  t.equal((await dial(t, port, { session })).isSessionReused(), true);
-  keys.splice(0, 2, fresh);
-  t.equal((await dial(t, port, { session })).isSessionReused(), false);
+onEachEngine('TLS: an older key opens tickets until it is gone, and the newest makes them', async (t, loop) => {
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const [old, fresh] = [randomBytes(80), randomBytes(80)];
+    const keys = [old];
+    const { port } = await serve(loop, serverTls({ ticketKeys: keys }));
+    // The same keys in another worker.
+    const { port: elsewhere } = await serve(loop, serverTls({ ticketKeys: keys }));
+    const session = await ticketOf(t, port, maxVersion);
+    t.equal((await dial(t, elsewhere, { session, maxVersion })).isSessionReused(), true, maxVersion);
+    keys.splice(0, 1, fresh, old);
+    t.equal((await dial(t, elsewhere, { session, maxVersion })).isSessionReused(), true, 'a new key has come');
+    const renewed = await ticketOf(t, port, maxVersion, session);
+    keys.splice(0, 2, fresh);
+    t.equal((await dial(t, port, { session, maxVersion })).isSessionReused(), false, 'the old key has gone');
+    t.equal((await dial(t, elsewhere, { session: renewed, maxVersion })).isSessionReused(), true, 'who came back in between has a ticket of the new one');
+    keys.splice(0, 1, randomBytes(80));
+    t.equal((await dial(t, elsewhere, { session: renewed, maxVersion })).isSessionReused(), false);
+  }
 });
 
 const GARBAGE: readonly (readonly [what: string, bytes: Buffer])[] = [

@@ -14,6 +14,7 @@ import { readCertificates } from '../../security/certificate.ts';
 import type { CertificatePair, ClientTls, ServerTls } from '../../security/tls-settings.ts';
 import { systemAuthorities } from '../system-authorities.ts';
 import { cacheSessions } from './session-cache.ts';
+import { useTicketKeys } from './ticket-keys.ts';
 
 /** Who waits for a handshake. */
 export interface Handshaker {
@@ -37,7 +38,6 @@ export class TlsServer {
   private readonly server: Server;
   /** By name, without those of the first pair. */
   private readonly contexts = new Map<string, SecureContext>();
-  private ticketKey: Buffer | undefined;
 
   constructor(tls: ServerTls) {
     const [first, ...others] = byNames(tls.pairs);
@@ -55,12 +55,10 @@ export class TlsServer {
     this.server.on('secureConnection', (socket: Secured) => this.onSecured(socket));
     this.server.on('tlsClientError', (error: NodeJS.ErrnoException & { reason?: string }, socket: Secured) => socket._parent?.handshaker?.refused(errorText(error)));
     cacheSessions(this.server);
+    useTicketKeys(this.server, tls.ticketKeys);
   }
 
   accept(raw: Raw, handshaker: Handshaker): void {
-    const key = this.tls.ticketKeys[0];
-    if (key !== undefined && key !== this.ticketKey) this.server.setTicketKeys(nodeTicketKey(key));
-    this.ticketKey = key;
     raw.handshaker = handshaker;
     raw.allowHalfOpen = false; // an end during the handshake is the end
     this.server.emit('connection', raw);
@@ -183,11 +181,6 @@ function contextOptions(tls: Pick<ServerTls, 'minVersion' | 'maxVersion' | 'ciph
 /** node reads one certificate of each text only. */
 function splitPem(pem: string): string[] {
   return readCertificates(pem).map((certificate) => certificate.toString());
-}
-
-/** node's tickets have keys of 16 bytes and one key at a time: name, HMAC, AES. */
-function nodeTicketKey(key: Buffer): Buffer {
-  return Buffer.concat([key.subarray(0, 16), key.subarray(16, 32), key.subarray(48, 64)]);
 }
 
 function byNames(pairs: readonly CertificatePair[]): CertificatePair[][] {
