@@ -247,7 +247,7 @@ function sslStats(block: number, shared: SharedState): Stat[] {
 /** `method`: `SERVICE/METHOD`, or '' for all others. As in Envoy, each is there from its first use on. */
 function grpcStats(method: string, block: number, shared: SharedState): Stat[] {
   const prefix = method === '' ? 'grpc.' : `grpc.${method.replace('/', '.')}.`;
-  const stats = readAll(GRPC_STATS, (slot) => shared.counter(block, slot)).filter(({ used }) => used);
+  const stats = readAll(GRPC_STATS, blockReader(shared, block)).filter(({ used }) => used);
   return stats.map((stat) => ({ ...stat, name: prefix + stat.name }));
 }
 

@@ -120,9 +120,9 @@ async function reloaded(t: Test, stage: Stage): Promise<void> {
   const before = await counted(stage);
   const { wholeConfig } = await import('../support/run-proxy.ts');
   stage.proxy.writeConfig(wholeConfig(configure(stage, ['EmptyCall', 'UnaryCall']), stage.engine, 2));
-  const updates = await stage.proxy.stat('listener_manager.lds.update_success');
+  const updates = await stage.proxy.stat('config.update_success');
   stage.proxy.signal('SIGHUP');
-  await stage.proxy.statBecomes('listener_manager.lds.update_success', updates + 1);
+  await stage.proxy.statBecomes('config.update_success', updates + 1);
   const caller = new GrpcCaller(stage.address);
   t.equal((await caller.call(METHODS.EmptyCall)).code, 0);
   t.equal((await caller.call(METHODS.UnaryCall, { sizes: [1] })).code, 0);
