@@ -6,7 +6,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CASES, IDLE_CASE } from './wire/cases.ts';
+import { CASES, IDLE_CASES, caseNamed } from './wire/cases.ts';
+import { writeCertificate } from './wire/certificate.ts';
 import { canPin } from './wire/child.ts';
 import { CONTENDERS } from './wire/contenders.ts';
 import type { Contender } from './wire/contenders.ts';
@@ -16,7 +17,7 @@ import { allowedCpus, describeMachine } from './wire/machine.ts';
 import { caseReport, idleReport, machineReport } from './wire/report.ts';
 import { runCase } from './wire/rounds.ts';
 import type { Bench, CaseResult } from './wire/rounds.ts';
-import { startUpstream } from './wire/upstream.ts';
+import { Upstreams } from './wire/upstream.ts';
 
 const FULL = { rounds: 5, seconds: 3, warmUpSeconds: 2 };
 const QUICK = { rounds: 5, seconds: 1, warmUpSeconds: 1 };
@@ -66,7 +67,7 @@ function note(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }
 
-const cases = chosen(values.case, [...CASES.map((wire) => wire.name), IDLE_CASE]);
+const cases = chosen(values.case, [...CASES, ...IDLE_CASES].map((one) => one.name));
 const contenders = present(chosen(values.proxies, CONTENDERS.map((contender) => contender.name)));
 if (contenders.length === 0) {
   console.error('Nothing to measure.');
@@ -77,6 +78,7 @@ const dir = mkdtempSync(join(tmpdir(), 'nuncio-bench-'));
 process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
 const bench: Bench = {
   dir,
+  certificate: writeCertificate(dir),
   ...chooseCpus(),
   rounds: Number(values.rounds ?? defaults.rounds),
   seconds: Number(values.seconds ?? defaults.seconds),
@@ -84,12 +86,12 @@ const bench: Bench = {
   note,
 };
 const machine = describeMachine(contenders);
-const upstream = await startUpstream(dir, bench.loadCpu);
+const upstreams = new Upstreams(dir, bench.loadCpu);
 const startedAt = new Date().toISOString();
 const pages = [
   `# Wire benchmark of ${startedAt}`,
   machineReport(machine),
-  `${bench.rounds} rounds of ${bench.seconds} s each, alternated; load and upstream (${upstream.description}) on CPU `
+  `${bench.rounds} rounds of ${bench.seconds} s each, alternated; load and upstream (${upstreams.description}) on CPU `
     + `${bench.loadCpu ?? 'any'}, the proxy on CPU ${bench.proxyCpu ?? 'any'}. Medians; ratios are minimum, **median**, `
     + 'maximum over the rounds.',
 ];
@@ -99,7 +101,7 @@ if (machine.loadAverage > BUSY_LOAD) {
 console.log(`${pages.join('\n\n')}\n`);
 
 const results: CaseResult[] = [];
-let idle: IdleResult | null = null;
+const idleResults: IdleResult[] = [];
 function show(page: string): void {
   note('');
   console.log(`${page}\n`);
@@ -107,21 +109,24 @@ function show(page: string): void {
 }
 for (const wire of CASES) {
   if (!cases.includes(wire.name)) continue;
-  const result = await runCase(wire, contenders, upstream.portFor(wire), bench);
+  const result = await runCase(wire, contenders, await upstreams.portFor(wire), bench);
   results.push(result);
   show(caseReport(result));
 }
-const [anyCase] = CASES;
-if (cases.includes(IDLE_CASE) && anyCase !== undefined) {
-  idle = await runIdle(contenders, upstream.portFor(anyCase), bench);
-  show(idleReport(idle));
+for (const idle of IDLE_CASES) {
+  if (!cases.includes(idle.name)) continue;
+  const result = await runIdle(idle, contenders, await upstreams.portFor(caseNamed(idle.busy)), bench);
+  idleResults.push(result);
+  show(idleReport(result));
 }
 
 const { rounds, seconds, loadCpu, proxyCpu } = bench;
-const kept = { startedAt, machine, upstream: upstream.description, rounds, seconds, loadCpu, proxyCpu, cases: results, idle };
+const kept = {
+  startedAt, machine, upstream: upstreams.description, rounds, seconds, loadCpu, proxyCpu, cases: results, idle: idleResults,
+};
 mkdirSync(join('bench', 'results'), { recursive: true });
 const file = join('bench', 'results', startedAt.replaceAll(':', '-').slice(0, 19));
 writeFileSync(`${file}.json`, `${JSON.stringify(kept, null, 1)}\n`);
 writeFileSync(`${file}.md`, `${pages.join('\n\n')}\n`);
 console.log(`Kept in ${file}.json and ${file}.md`);
-await upstream.stop();
+await upstreams.stop();

@@ -2,9 +2,9 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Snapshot } from './config/snapshot.ts';
-import type { FromWorker, ToWorker, WorkerStart } from './control/worker-messages.ts';
+import type { FromWorker, HookAction, ToWorker, WorkerStart } from './control/worker-messages.ts';
 import { pinThread } from './io/affinity.ts';
-import { createLoop } from './io/engine.ts';
+import { createLoop, describeOpenSsl } from './io/engine.ts';
 import { closeUwsAtExit } from './listen/uws.ts';
 import { BreakerTable } from './shared/breaker-table.ts';
 import { DescriptorBits } from './shared/descriptors.ts';
@@ -36,6 +36,17 @@ const runtime = new WorkerRuntime({
   send,
 });
 
+function obey(action: HookAction): void {
+  if (action === 'exit') process.exit(1);
+  if (action === 'openssl') {
+    send({ type: 'log', level: 'info', text: describeOpenSsl() });
+    return;
+  }
+  setImmediate(() => {
+    throw new Error('thrown by a test hook');
+  });
+}
+
 async function answer(message: ToWorker): Promise<void> {
   switch (message.type) {
     case 'prepare':
@@ -60,10 +71,7 @@ async function answer(message: ToWorker): Promise<void> {
       port.close();
       return;
     case 'hook':
-      if (message.action === 'exit') process.exit(1);
-      setImmediate(() => {
-        throw new Error('thrown by a test hook');
-      });
+      obey(message.action);
   }
 }
 

@@ -1,27 +1,30 @@
 // Who is measured: Nuncio on each engine and every rival that this machine has. Each knows its version, how to find out
-// that it is missing, and the command that starts it in front of an upstream.
+// that it is missing, the roads it cannot take, and the command that starts it in front of an upstream. Rivals only
+// forward; what Nuncio does besides (request id, forwarded headers, counters, histograms) counts against it.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import type { Road } from './cases.ts';
 import { Child, freePort, isOnPath } from './child.ts';
-import { envoyConfig, haproxyConfig, nginxConfig, nuncioConfig } from './rival/config.ts';
+import type { Place } from './place.ts';
+import { envoyConfig } from './rival/envoy.ts';
+import { haproxyConfig } from './rival/haproxy.ts';
+import { nginxConfig, nginxLacks, readNginxBuild } from './rival/nginx.ts';
+import type { NginxBuild } from './rival/nginx.ts';
+import { nuncioConfig } from './rival/nuncio.ts';
 
 const here = import.meta.dirname;
 const cli = join(here, '..', '..', 'src', 'cli.js');
 const require = createRequire(import.meta.url);
 
-export interface Place {
-  readonly dir: string;
-  readonly port: number;
-  readonly upstreamPort: number;
-}
-
 export interface Contender {
   readonly name: string;
   /** What it is, or null where it is missing. */
   version(): string | null;
+  /** Why it cannot take a road, or null where it can. */
+  unable(road: Road): string | null;
   /** The command and its environment, its configuration written. */
   command(place: Place): Promise<Launch>;
 }
@@ -50,6 +53,8 @@ function packageVersion(name: string): string | null {
   return path === undefined ? null : (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }
 
+const UWS_ROADS: readonly Road[] = ['http', 'h1-to-h2'];
+
 function nuncio(engine: 'epoll' | 'node' | 'uws'): Contender {
   return {
     name: `nuncio-${engine}`,
@@ -59,30 +64,40 @@ function nuncio(engine: 'epoll' | 'node' | 'uws'): Contender {
       if (engine === 'uws' && packageVersion('uWebSockets.js') === null) return null;
       return `working copy on Node ${process.version}`;
     },
-    async command({ dir, port, upstreamPort }) {
-      const path = join(dir, 'nuncio.json');
-      writeFileSync(path, JSON.stringify(nuncioConfig(port, upstreamPort, await freePort())));
+    unable: (road) => (engine === 'uws' && !UWS_ROADS.includes(road) ? 'the uws engine takes plain HTTP/1.1 alone' : null),
+    async command(place) {
+      const path = join(place.dir, 'nuncio.json');
+      writeFileSync(path, JSON.stringify(nuncioConfig(place, await freePort())));
       return { command: [process.execPath, cli, 'run', '-c', path], env: { NUNCIO_ENGINE: engine } };
     },
   };
 }
 
+let foundBuild: NginxBuild | null = null;
+
+function nginxBuild(): NginxBuild {
+  foundBuild ??= readNginxBuild(spawnSync('nginx', ['-V'], { encoding: 'utf8' }).stderr);
+  return foundBuild;
+}
+
 const nginx: Contender = {
   name: 'nginx',
   version: () => versionOf('nginx', ['-v'], /nginx\/(\S+)/),
-  async command({ dir, port, upstreamPort }) {
-    const path = join(dir, 'nginx.conf');
-    writeFileSync(path, nginxConfig(dir, port, upstreamPort));
-    return { command: ['nginx', '-p', dir, '-c', path] };
+  unable: (road) => nginxLacks(road, nginxBuild()),
+  async command(place) {
+    const path = join(place.dir, 'nginx.conf');
+    writeFileSync(path, nginxConfig(place, nginxBuild()));
+    return { command: ['nginx', '-p', place.dir, '-c', path] };
   },
 };
 
 const haproxy: Contender = {
   name: 'haproxy',
   version: () => versionOf('haproxy', ['-v'], /version (\S+)/),
-  async command({ dir, port, upstreamPort }) {
-    const path = join(dir, 'haproxy.cfg');
-    writeFileSync(path, haproxyConfig(port, upstreamPort));
+  unable: () => null,
+  async command(place) {
+    const path = join(place.dir, 'haproxy.cfg');
+    writeFileSync(path, haproxyConfig(place));
     return { command: ['haproxy', '-db', '-f', path] };
   },
 };
@@ -90,9 +105,10 @@ const haproxy: Contender = {
 const envoy: Contender = {
   name: 'envoy',
   version: () => versionOf('envoy', ['--version'], /version: (?:[0-9a-f]+\/)?([\d.]+)/),
-  async command({ dir, port, upstreamPort }) {
-    const path = join(dir, 'envoy.json');
-    writeFileSync(path, JSON.stringify(envoyConfig(port, upstreamPort)));
+  unable: () => null,
+  async command(place) {
+    const path = join(place.dir, 'envoy.json');
+    writeFileSync(path, JSON.stringify(envoyConfig(place)));
     return { command: ['envoy', '-c', path, '--concurrency', '1', '--use-dynamic-base-id', '--log-level', 'error'] };
   },
 };
@@ -101,6 +117,7 @@ function nodeRival(name: 'http-proxy' | 'fast-proxy'): Contender {
   return {
     name,
     version: () => packageVersion(name),
+    unable: (road) => (road === 'http' ? null : 'set up here for plain HTTP/1.1 alone'),
     command: async ({ port, upstreamPort }) => ({
       command: [process.execPath, join(here, 'rival', `${name}.js`), String(port), String(upstreamPort)],
     }),
@@ -118,7 +135,7 @@ export async function startContender(contender: Contender, place: Omit<Place, 'p
   const port = await freePort();
   const dir = join(place.dir, contender.name);
   mkdirSync(dir, { recursive: true });
-  const launch = await contender.command({ dir, port, upstreamPort: place.upstreamPort });
+  const launch = await contender.command({ ...place, dir, port });
   const child = new Child(contender.name, launch.command, { cpu, ...(launch.env === undefined ? {} : { env: launch.env }) });
   await child.listening(port);
   return { name: contender.name, port, child };

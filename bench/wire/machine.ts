@@ -4,7 +4,6 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import type { Contender } from './contenders.ts';
-import { loadGenerator } from './load.ts';
 
 export interface Machine {
   readonly cpu: string;
@@ -13,7 +12,6 @@ export interface Machine {
   readonly system: string;
   readonly node: string;
   readonly commit: string | null;
-  readonly load: string;
   readonly loadAverage: number;
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -46,7 +44,6 @@ export function describeMachine(contenders: readonly Contender[]): Machine {
     system: `${type()} ${release()}`,
     node: process.version,
     commit: commit(),
-    load: loadGenerator,
     loadAverage: loadavg()[0] ?? 0,
     versions: Object.fromEntries(contenders.map((contender) => [contender.name, contender.version() ?? 'missing'])),
   };

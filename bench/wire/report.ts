@@ -2,7 +2,7 @@
 // are taken round by round, then shown as minimum, median and maximum.
 
 import { REFERENCE } from './contenders.ts';
-import type { IdleResult } from './idle.ts';
+import type { IdleResult, IdleRound } from './idle.ts';
 import type { Machine } from './machine.ts';
 import type { CaseResult, Round } from './rounds.ts';
 import { median, spread } from './statistics.ts';
@@ -68,26 +68,39 @@ const CASE_HEAD = [
   `requests/s to ${REFERENCE}`, `CPU to ${REFERENCE}`, 'errors',
 ];
 
-function failureLines(failures: Readonly<Record<string, string>>): string {
-  return Object.entries(failures).map(([name, reason]) => `\n- ${name} has no figures: ${reason.split('\n')[0]}`).join('');
+/** One line for each reason, with all who have it. */
+export function failureLines(failures: Readonly<Record<string, string>>): string {
+  const byReason = new Map<string, string[]>();
+  for (const [name, text] of Object.entries(failures)) {
+    const reason = text.split('\n', 1)[0] ?? '';
+    byReason.set(reason, [...byReason.get(reason) ?? [], name]);
+  }
+  return [...byReason].map(([reason, names]) => `\n- Without figures: ${names.join(', ')} (${reason})`).join('');
 }
 
 export function caseReport(result: CaseResult): string {
   const reference = result.rounds[REFERENCE];
   const measured = Object.entries(result.rounds).filter(([, rounds]) => rounds.length > 0);
   const rows = measured.map(([name, rounds]) => caseRow(name, rounds, reference));
-  return `### ${result.name}: ${result.title}\n\n${table(CASE_HEAD, rows)}\n${failureLines(result.failures)}`;
+  return `### ${result.name}: ${result.title}; load by ${result.load}\n\n${rows.length === 0 ? '' : `${table(CASE_HEAD, rows)}\n`}${failureLines(result.failures)}`;
+}
+
+/** Medians over the rounds: bytes of one connection. */
+function idleMedian(rounds: readonly IdleRound[]): number {
+  return median(rounds.map((round) => round.bytesPerConnection));
 }
 
 export function idleReport(result: IdleResult): string {
+  const reference = result.rounds[REFERENCE];
   const rows = Object.entries(result.rounds).map(([name, rounds]) => {
     const bytes = spread(rounds.map((round) => round.bytesPerConnection));
     const base = median(rounds.map((round) => round.baseBytes)) / 2 ** 20;
     const cells = bytes === null ? ['–', '–', '–'] : [bytes.min, bytes.median, bytes.max].map(whole);
-    return [name, ...cells, base.toFixed(0)];
+    const compared = reference !== undefined && name !== REFERENCE;
+    return [name, ...cells, compared ? (idleMedian(rounds) / idleMedian(reference)).toFixed(2) : '–', base.toFixed(0)];
   });
-  const head = ['proxy', 'bytes/connection, min', 'median', 'max', 'MiB before'];
-  const title = `### idle: ${whole(result.connections)} idle connections`;
+  const head = ['proxy', 'bytes/connection, min', 'median', 'max', `median to ${REFERENCE}`, 'MiB before'];
+  const title = `### ${result.name}: ${whole(result.connections)} ${result.title}`;
   return `${title}\n\n${table(head, rows)}\n${failureLines(result.failures)}`;
 }
 
@@ -95,7 +108,7 @@ export function machineReport(machine: Machine): string {
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`).join(', ');
   return [
     `${machine.cpu}, ${machine.cpuCount} CPUs, ${(machine.memoryBytes / 2 ** 30).toFixed(0)} GiB, ${machine.system}, `
-      + `Node ${machine.node}, load by ${machine.load}${machine.commit === null ? '' : `, commit ${machine.commit}`}.`,
+      + `Node ${machine.node}${machine.commit === null ? '' : `, commit ${machine.commit}`}.`,
     `Measured: ${versions}.`,
   ].join('\n');
 }

@@ -3,14 +3,17 @@
 
 import { join } from 'node:path';
 import type { WireCase } from './cases.ts';
+import type { CertificateFiles } from './certificate.ts';
 import { startContender } from './contenders.ts';
 import type { Contender, Running } from './contenders.ts';
-import { errorCount, runLoad } from './load.ts';
+import { errorCount, loadLacks, loadName, runLoad } from './load.ts';
+import type { Target } from './load.ts';
 import { probe } from './probe.ts';
 import { readCost, resetPeak } from './process-cost.ts';
 
 export interface Bench {
   readonly dir: string;
+  readonly certificate: CertificateFiles;
   readonly loadCpu: number | null;
   readonly proxyCpu: number | null;
   readonly rounds: number;
@@ -34,15 +37,21 @@ export interface Round {
 export interface CaseResult {
   readonly name: string;
   readonly title: string;
+  /** The load generator. */
+  readonly load: string;
   readonly rounds: Readonly<Record<string, readonly Round[]>>;
   readonly failures: Readonly<Record<string, string>>;
+}
+
+export function target(running: Running, { loadCpu, dir }: Bench): Target {
+  return { port: running.port, cpu: loadCpu, dir };
 }
 
 async function measure(wire: WireCase, running: Running, bench: Bench): Promise<Round> {
   const { pid } = running.child;
   resetPeak(pid);
   const before = readCost(pid);
-  const load = await runLoad(wire, { port: running.port, cpu: bench.loadCpu }, bench.seconds);
+  const load = await runLoad(wire, target(running, bench), bench.seconds);
   const after = readCost(pid);
   const requests = Math.max(1, load.requests);
   const ticks = (cost: typeof before): number => (cost === null ? 0 : cost.userTicks + cost.systemTicks);
@@ -66,13 +75,20 @@ async function startAll(
 ): Promise<{ running: Running[]; failures: Record<string, string> }> {
   const running: Running[] = [];
   const failures: Record<string, string> = {};
+  const { dir, certificate, proxyCpu } = bench;
   for (const contender of contenders) {
+    const reason = contender.unable(wire.road);
+    if (reason !== null) {
+      failures[contender.name] = reason;
+      continue;
+    }
     try {
-      const one = await startContender(contender, { dir: join(bench.dir, wire.name), upstreamPort }, bench.proxyCpu);
+      const place = { dir: join(dir, wire.name), road: wire.road, upstreamPort, certificate };
+      const one = await startContender(contender, place, proxyCpu);
       const wrong = await probe(wire, one.port);
       if (wrong === null) {
         running.push(one);
-        await runLoad(wire, { port: one.port, cpu: bench.loadCpu }, bench.warmUpSeconds);
+        await runLoad(wire, target(one, bench), bench.warmUpSeconds * wire.warmUp);
       } else {
         failures[contender.name] = `${wrong}; ${one.child.output}`;
         await one.child.stop();
@@ -87,6 +103,8 @@ async function startAll(
 export async function runCase(
   wire: WireCase, contenders: readonly Contender[], upstreamPort: number, bench: Bench,
 ): Promise<CaseResult> {
+  const lacks = loadLacks(wire);
+  if (lacks !== null) return { name: wire.name, title: wire.title, load: loadName(wire.load), rounds: {}, failures: { everybody: lacks } };
   bench.note(`${wire.name}: starting and warming up`);
   const { running, failures } = await startAll(wire, contenders, upstreamPort, bench);
   const rounds: Record<string, Round[]> = {};
@@ -104,5 +122,5 @@ export async function runCase(
     }
   }
   for (const one of running) await one.child.stop();
-  return { name: wire.name, title: wire.title, rounds, failures };
+  return { name: wire.name, title: wire.title, load: loadName(wire.load), rounds, failures };
 }

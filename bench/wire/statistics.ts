@@ -17,3 +17,8 @@ export function spread(values: readonly number[]): Spread | null {
   if (values.length === 0) return null;
   return { min: Math.min(...values), median: median(values), max: Math.max(...values) };
 }
+
+/** The value that `share` of all do not exceed; 0 where there are none. */
+export function percentile(sorted: ArrayLike<number>, share: number): number {
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
+}

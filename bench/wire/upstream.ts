@@ -1,17 +1,17 @@
-// The upstream of all contenders: nginx answering from memory and files where it is installed, our own Node server for
-// uploads and everywhere else. Both stand on the CPU of the load.
+// The upstreams, the same for all contenders: nginx answering from memory and files where it is installed, servers of our
+// own for uploads, HTTP/2, gRPC, WebSocket, and everywhere else. All stand on the CPU of the load.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXTRA_RESPONSE_HEADERS, FILES, SMALL_BODY } from './cases.ts';
+import { EXTRA_RESPONSE_HEADERS, FILES, SMALL_BODY } from './bodies.ts';
 import type { WireCase } from './cases.ts';
 import { Child, freePort, isOnPath } from './child.ts';
-import { NGINX_USER } from './rival/config.ts';
+import { isHttp2Out } from './place.ts';
+import { NGINX_USER } from './rival/nginx.ts';
 
-export interface Upstream {
-  readonly description: string;
-  portFor(wire: WireCase): number;
-  stop(): Promise<void>;
+interface Started {
+  readonly port: number;
+  readonly child: Child;
 }
 
 function nginxConfig(dir: string, port: number): string {
@@ -47,15 +47,16 @@ function writeFiles(dir: string): void {
   for (const [name, size] of Object.entries(FILES)) writeFileSync(join(dir, 'files', name), Buffer.alloc(size, 'x'));
 }
 
-async function startNode(cpu: number | null): Promise<{ port: number; child: Child }> {
+/** A server of our own. */
+async function startOwn(kind: 'http1' | 'http2' | 'websocket', cpu: number | null, args: readonly string[]): Promise<Started> {
   const port = await freePort();
-  const server = [process.execPath, join(import.meta.dirname, 'upstream-server.js'), String(port)];
-  const child = new Child('upstream (node)', server, { cpu });
+  const path = join(import.meta.dirname, 'upstream', `${kind}.js`);
+  const child = new Child(`upstream (${kind})`, [process.execPath, path, String(port), ...args], { cpu });
   await child.listening(port);
   return { port, child };
 }
 
-async function startNginx(dir: string, cpu: number | null): Promise<{ port: number; child: Child }> {
+async function startNginx(dir: string, cpu: number | null): Promise<Started> {
   const port = await freePort();
   writeFiles(dir);
   const config = join(dir, 'upstream.conf');
@@ -65,16 +66,44 @@ async function startNginx(dir: string, cpu: number | null): Promise<{ port: numb
   return { port, child };
 }
 
-export async function startUpstream(dir: string, cpu: number | null): Promise<Upstream> {
-  const node = await startNode(cpu);
-  if (!isOnPath('nginx')) return { description: 'node', portFor: () => node.port, stop: () => node.child.stop() };
-  const nginx = await startNginx(dir, cpu);
-  return {
-    description: 'nginx; node for uploads',
-    portFor: (wire) => (wire.uploadBytes > 0 ? node.port : nginx.port),
-    async stop() {
-      await node.child.stop();
-      await nginx.child.stop();
-    },
-  };
+type Kind = 'static' | 'upload' | 'h2' | 'grpc' | 'websocket';
+
+function kindFor({ road, uploadBytes }: WireCase): Kind {
+  if (road === 'grpc' || road === 'websocket') return road;
+  if (isHttp2Out(road)) return 'h2';
+  return uploadBytes > 0 || !isOnPath('nginx') ? 'upload' : 'static';
+}
+
+export class Upstreams {
+  readonly description = isOnPath('nginx') ? 'nginx; for uploads, HTTP/2 and WebSocket servers of our own' : 'servers of our own';
+  private readonly dir: string;
+  private readonly cpu: number | null;
+  private readonly started = new Map<Kind, Started>();
+
+  constructor(dir: string, cpu: number | null) {
+    this.dir = dir;
+    this.cpu = cpu;
+  }
+
+  /** The port of the one that a case needs; started when first asked for. */
+  async portFor(wire: WireCase): Promise<number> {
+    const kind = kindFor(wire);
+    const found = this.started.get(kind) ?? await this.start(kind);
+    this.started.set(kind, found);
+    return found.port;
+  }
+
+  async stop(): Promise<void> {
+    for (const { child } of this.started.values()) await child.stop();
+  }
+
+  private start(kind: Kind): Promise<Started> {
+    switch (kind) {
+      case 'static': return startNginx(this.dir, this.cpu);
+      case 'upload': return startOwn('http1', this.cpu, []);
+      case 'h2': return startOwn('http2', this.cpu, ['small']);
+      case 'grpc': return startOwn('http2', this.cpu, ['grpc']);
+      case 'websocket': return startOwn('websocket', this.cpu, []);
+    }
+  }
 }

@@ -47,6 +47,10 @@ export class Cluster {
   readonly breakerRow: number;
   /** null: plaintext. */
   tls: ClientTls | null = null;
+  /** Made on first use. */
+  private opaque: ClientTls | null = null;
+  /** No longer configured. */
+  private drained = false;
   hosts: readonly Host[] = [];
   picker: Picker;
   readonly scarcity: Scarcity;
@@ -100,20 +104,36 @@ export class Cluster {
   drain(): void {
     for (const host of this.hosts) drainHost(host);
     this.original?.drain();
-    if (this.tls !== null) this.tools.loop.forgetTls(this.tls);
+    this.drained = true;
+    this.forgetTls();
+  }
+
+  /** For connections that carry a caller's own bytes: as `tls`, but it offers none of the protocols that we would speak. */
+  get opaqueTls(): ClientTls | null {
+    if (this.tls !== null && this.opaque === null) {
+      this.opaque = { ...this.tls, alpn: [] };
+      if (!this.drained) this.tools.loop.prepareTls(this.opaque);
+    }
+    return this.opaque;
   }
 
   /** @returns whether connections that are open already are as those that will be made. */
   private takeTls(config: ClusterConfig): boolean {
     const { loop } = this.tools;
-    const old = this.tls;
     // Before the first configuration there is nothing to compare with.
     if (this.hosts.length > 0 && config.tls?.hash === this.config.tls?.hash && config.protocol === this.config.protocol) return true;
     const next = config.tls === null ? null : compileClientTls(config.tls, ALPN[config.protocol]);
     if (next !== null) loop.prepareTls(next);
+    this.forgetTls();
     this.tls = next;
-    if (old !== null) loop.forgetTls(old);
+    this.opaque = null;
     return false;
+  }
+
+  private forgetTls(): void {
+    const { loop } = this.tools;
+    if (this.tls !== null) loop.forgetTls(this.tls);
+    if (this.opaque !== null) loop.forgetTls(this.opaque);
   }
 
   /** Where CONNECT goes: on, to hosts that speak HTTP/2; to others by connections that carry the tunnel's bytes from the first on. */

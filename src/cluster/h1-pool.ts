@@ -5,6 +5,7 @@
 
 import type { Stream } from '../core/stream.ts';
 import * as S from '../observe/stat-names.ts';
+import type { ClientTls } from '../security/tls-settings.ts';
 import type { Cluster } from './cluster.ts';
 import { H1Up } from './h1-up.ts';
 import type { Host } from './host.ts';
@@ -31,6 +32,10 @@ export class H1Pool extends HostPool {
       this.unlink(up);
       this.attach(up, stream);
     }
+  }
+
+  protected override get tls(): ClientTls | null {
+    return this.raw ? this.cluster.opaqueTls : this.cluster.tls;
   }
 
   get needsConnection(): boolean {

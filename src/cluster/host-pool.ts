@@ -12,6 +12,7 @@ import { record } from '../observe/histogram.ts';
 import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
 import { handshakeFailure } from '../security/peer-check.ts';
+import type { ClientTls } from '../security/tls-settings.ts';
 import { RES_CX, RES_PENDING, RES_RQ } from '../shared/breaker-table.ts';
 import type { Cluster } from './cluster.ts';
 import type { Host } from './host.ts';
@@ -69,11 +70,15 @@ export abstract class HostPool implements Pool {
     return true;
   }
 
+  protected get tls(): ClientTls | null {
+    return this.cluster.tls;
+  }
+
   /** A connection to the host, as every pool of it makes them; `timeout` goes off when it takes too long. */
   dial(owner: ConnOwner, timeout: Timer): Conn {
     const { config, tools } = this.cluster;
     if (config.connectTimeoutMs > 0) tools.loop.timers.arm(timeout, config.connectTimeoutMs);
-    return tools.loop.connect(this.host.address, owner, this.cluster.tls, this.serverName);
+    return tools.loop.connect(this.host.address, owner, this.tls, this.serverName);
   }
 
   /** A connection is up, and so is its TLS. */

@@ -2,18 +2,17 @@
 // One connection to a host that carries one caller's bytes. Worker thread; owned by its passage. It is in no pool: it is
 // made for its caller, counted in the cluster's limit, and ends with it.
 
-import { fault, type Fault } from '../core/fault.ts';
 import { formatHostPort } from '../core/address.ts';
 import type { Passage } from '../core/passage.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import { CLOSED_LOCAL, CLOSED_RESET, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import { record } from '../observe/histogram.ts';
+import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
+import { handshakeFailure } from '../security/peer-check.ts';
 import { RES_CX, RES_PENDING } from '../shared/breaker-table.ts';
 import type { Cluster } from './cluster.ts';
 import type { Host } from './host.ts';
-
-const CONNECT_TIMEOUT = fault('connectTimeout', 'up', 'always', 'connection_timeout');
 
 export class TcpUp implements ConnOwner, TimerTarget {
   readonly cluster: Cluster;
@@ -61,7 +60,7 @@ export class TcpUp implements ConnOwner, TimerTarget {
     cells[host.cells + S.HOST_CX_TOTAL]!++;
     cells[host.cells + S.HOST_CX_ACTIVE]!++;
     cells[host.cells + S.HOST_RQ_PENDING]!++;
-    this.conn = loop.connect(host.address, this, cluster.tls);
+    this.conn = loop.connect(host.address, this, cluster.opaqueTls);
     if (cluster.config.connectTimeoutMs > 0) loop.timers.arm(this.timer, cluster.config.connectTimeoutMs);
   }
 
@@ -107,7 +106,7 @@ export class TcpUp implements ConnOwner, TimerTarget {
 
   // ---- ConnOwner ----
 
-  onConnect(): void {
+  onConnect(conn: Conn): void {
     const { tools, stats, histograms } = this.cluster;
     const { cells, clock, loop } = tools;
     this.connected = true;
@@ -117,6 +116,7 @@ export class TcpUp implements ConnOwner, TimerTarget {
     cells[stats + S.UP_RQ_ACTIVE]!++;
     cells[this.host.cells + S.HOST_RQ_TOTAL]!++;
     cells[this.host.cells + S.HOST_RQ_ACTIVE]!++;
+    if (conn.tls !== null) countHandshake(cells, this.cluster.ssl, conn.tls);
     record(tools.buckets, histograms + S.UP_CX_CONNECT_MS, (clock.now - this.since) * 1000);
     if (this.header !== null) this.write(this.header, 0, this.header.length);
     this.passage.upReady();
@@ -157,7 +157,8 @@ export class TcpUp implements ConnOwner, TimerTarget {
     cells[stats + S.UP_CX_CONNECT_FAIL]!++;
     cells[stats + S.UP_RQ_PENDING_FAILURE_EJECT]!++;
     cells[this.host.cells + S.HOST_CX_CONNECT_FAIL]!++;
-    this.passage.upFailed(this.timedOut ? CONNECT_TIMEOUT : refusal(conn.error));
+    countFailedHandshake(cells, this.cluster.ssl, handshakeFailure(conn.error));
+    this.passage.upFailed();
   }
 
   /** The time for connecting is over. */
@@ -189,8 +190,4 @@ export class TcpUp implements ConnOwner, TimerTarget {
     }
     record(tools.buckets, histograms + S.UP_CX_LENGTH_MS, (tools.clock.now - this.since) * 1000);
   }
-}
-
-function refusal(error: string): Fault {
-  return fault('connectFailure', 'up', 'always', 'remote_connection_failure', error);
 }

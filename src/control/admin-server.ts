@@ -6,7 +6,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer, request } from 'node:http';
 import type { Address } from '../core/address.ts';
 import { actionPages } from './admin/action-pages.ts';
-import { hookPages, type HookAction } from './admin/hook-pages.ts';
+import { hookPages } from './admin/hook-pages.ts';
 import { certPages } from './admin/cert-page.ts';
 import { clusterPages } from './admin/cluster-pages.ts';
 import { configPages } from './admin/config-page.ts';
@@ -19,6 +19,7 @@ import { statsPages } from './admin/stats-pages.ts';
 import { statusPages } from './admin/status-pages.ts';
 import type { AdminView } from './admin/view.ts';
 import type { Logger } from './log.ts';
+import type { HookAction } from './worker-messages.ts';
 
 export type { CompileMatcher, TextMatcher } from './admin/page.ts';
 export type { StatsQuery, StatsSource } from './admin/stats-pages.ts';
@@ -29,7 +30,7 @@ export interface AdminServerOptions {
   readonly stats: StatsSource;
   readonly compile: CompileMatcher;
   readonly logger: Logger;
-  /** For tests: makes a worker fail. */
+  /** For tests: what makes a worker fail, or tell what it holds. */
   readonly hook?: (worker: number, action: HookAction) => void;
 }
 

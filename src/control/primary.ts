@@ -29,6 +29,7 @@ import { Supervisor } from './supervisor.ts';
 import type { SupervisorLimits } from './supervisor.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import { UpdateCounts } from './update-counts.ts';
+import type { HookAction } from './worker-messages.ts';
 
 /** What reading the configuration gave. Every text is one line for the user, with file, line and pointer. */
 export interface Loaded {
@@ -172,8 +173,8 @@ export class Primary implements AdminView {
   /** Called by `quitquitquit`; the root ends the process. */
   onQuit: () => void = () => void this.drain();
 
-  /** For tests: makes a worker fail as a bug would. */
-  hook(worker: number, action: 'throw' | 'exit'): void {
+  /** For tests. */
+  hook(worker: number, action: HookAction): void {
     this.supervisor?.hook(worker, action);
   }
 
@@ -283,7 +284,7 @@ export class Primary implements AdminView {
   private async startAdmin(snapshot: Snapshot, crew: Crew): Promise<void> {
     if (snapshot.admin === null) return;
     const stats = crew.stats(() => this.ownStats(), () => this.published);
-    const hook = this.options.testHooks === true ? { hook: (worker: number, action: 'throw' | 'exit') => this.hook(worker, action) } : {};
+    const hook = this.options.testHooks === true ? { hook: (worker: number, action: HookAction) => this.hook(worker, action) } : {};
     const server = new AdminServer({ view: this, stats, compile: this.options.compile, logger: this.logger, ...hook });
     try {
       this.adminAddress = await server.listen(snapshot.admin);

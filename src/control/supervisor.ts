@@ -9,6 +9,7 @@ import type { CancelTimer, Timers } from '../core/host-timer.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { systemTime } from '../core/clock.ts';
 import type { Logger } from './log.ts';
+import type { HookAction } from './worker-messages.ts';
 import type { Delivery } from './worker-slot.ts';
 import { WorkerSlot } from './worker-slot.ts';
 
@@ -154,8 +155,8 @@ export class Supervisor {
     for (const place of this.places) place.slot.tellTicketKeys(keys);
   }
 
-  /** For tests: makes a worker fail as a bug would. */
-  hook(index: number, action: 'throw' | 'exit'): void {
+  /** For tests. */
+  hook(index: number, action: HookAction): void {
     this.places[index]?.slot.hook(action);
   }
 

@@ -21,6 +21,9 @@ export interface ListenSocket {
   readonly fd: number;
 }
 
+/** For tests: to fail as a bug would (an exception nobody catches, a thread that ends), or to log what it has of OpenSSL's. */
+export type HookAction = 'throw' | 'exit' | 'openssl';
+
 export type ToWorker<Snapshot = unknown, Plan = unknown> =
   /** Compile and bind, change nothing yet; answer `prepared`. */
   | { readonly type: 'prepare'; readonly epoch: number; readonly snapshot: Snapshot; readonly plan: Plan; readonly sockets: Readonly<Record<string, ListenSocket>>; readonly ticketKeys: readonly Uint8Array[] }
@@ -34,8 +37,7 @@ export type ToWorker<Snapshot = unknown, Plan = unknown> =
   | { readonly type: 'drain'; readonly timeoutMs: number }
   /** Close everything now; the worker ends its thread by itself. */
   | { readonly type: 'stop' }
-  /** For tests: fail as a bug would (`throw`), or block the loop. */
-  | { readonly type: 'hook'; readonly action: 'throw' | 'exit' };
+  | { readonly type: 'hook'; readonly action: HookAction };
 
 export type PrepareMessage = Extract<ToWorker, { type: 'prepare' }>;
 

@@ -6,7 +6,7 @@ import type { Address } from '../core/address.ts';
 import type { CancelTimer, Timers } from '../core/host-timer.ts';
 import type { Logger } from './log.ts';
 import { messageOf } from './log.ts';
-import type { FromWorker, ListenSocket, ToWorker, WorkerStart } from './worker-messages.ts';
+import type { FromWorker, HookAction, ListenSocket, ToWorker, WorkerStart } from './worker-messages.ts';
 
 /** One configuration on its way to the workers. */
 export interface Delivery {
@@ -162,7 +162,7 @@ export class WorkerSlot {
     if (this.online) this.send({ type: 'ticketKeys', keys });
   }
 
-  hook(action: 'throw' | 'exit'): void {
+  hook(action: HookAction): void {
     this.send({ type: 'hook', action });
   }
 

@@ -1,29 +1,33 @@
 // One caller's TCP connection on its way through: what the rooms on both sides of the road say to each other about it.
-// Worker thread. `proxy/tcp-journey.ts` is the Passage; `listen/tcp-down.ts` stands below the caller, `cluster/tcp-up.ts`
-// before the host.
+// Worker thread. `proxy/tcp-journey.ts` is the Passage; `listen/tcp-down.ts` tells it of the caller, `cluster/tcp-up.ts`
+// stands before the host.
 
 import type { Address } from './address.ts';
-import type { Fault } from './fault.ts';
+import type { TlsInfo } from './tls-info.ts';
 
-/** The caller's side. None of its methods calls back. */
+/** The caller's connection as the road sees it: the part of io's `Conn` that it needs. None of the methods calls back. */
 export interface Caller {
-  readonly connectionId: number;
+  readonly id: number;
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
   readonly originalDestination: Address | null;
-  /** What it asked for in TLS, ended here or looked at; '' without. */
-  readonly serverName: string;
+  /** What TLS agreed on, where it ends here. */
+  readonly tls: TlsInfo | null;
+  /** What a look at its first bytes told, where TLS does not end here. */
+  readonly facts: { readonly serverName: string } | null;
+  /** Bytes kept for it. */
+  readonly pending: number;
   /** @returns false when the source should pause until `downWritable`. The bytes are valid during the call. */
   write(buf: Buffer, start: number, end: number): boolean;
   /** Not counted. A caller is paused until its passage has a connection. */
-  pause(): void;
-  resume(): void;
+  pauseRead(): void;
+  resumeRead(): void;
   /** FIN behind everything written. */
-  end(): void;
-  /** Nothing more is taken of the caller; what is written still goes out. `downClosed` follows. */
-  close(): void;
+  shutdownWrite(): void;
+  /** What is written still goes out, and what the caller still sends is thrown away for so long. `downClosed` follows. */
+  closeLingering(ms: number): void;
   /** RST at once. `downClosed` follows. */
   reset(): void;
 }
@@ -41,7 +45,7 @@ export interface Passage {
   // ---- called by `cluster` ----
   upReady(): void;
   /** No connection could be had; nothing was sent. */
-  upFailed(fault: Fault): void;
+  upFailed(): void;
   upData(buf: Buffer, start: number, end: number): void;
   upWritable(): void;
   upEnd(): void;

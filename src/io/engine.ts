@@ -2,7 +2,7 @@
 
 import type { Loop, LoopOptions } from './conn.ts';
 import { EpollLoop } from './epoll/epoll-loop.ts';
-import { loadOpenSsl } from './epoll/openssl.ts';
+import { aliveInOpenSsl, loadOpenSsl } from './epoll/openssl.ts';
 import { loadSystem } from './epoll/system.ts';
 import { NodeLoop } from './node/node-loop.ts';
 
@@ -28,6 +28,11 @@ export function tlsProblem(kind: EngineKind): string {
   if (kind === 'node') return '';
   const openssl = loadOpenSsl();
   return typeof openssl === 'string' ? openssl : '';
+}
+
+/** What this thread has of OpenSSL's: for tests. */
+export function describeOpenSsl(): string {
+  return `OpenSSL: ${aliveInOpenSsl.contexts} contexts, ${aliveInOpenSsl.connections} connections`;
 }
 
 export function createLoop(kind: EngineKind, options: LoopOptions = {}): Loop {

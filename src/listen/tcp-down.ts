@@ -1,8 +1,8 @@
 // @hot
-// One caller's TCP connection: its opening, then its bytes to and from the passage. Worker thread; owned by its listener.
+// One caller's TCP connection: its opening, then what happens on it, told to the passage, which does the rest itself.
+// Worker thread; owned by its listener.
 
-import type { Address } from '../core/address.ts';
-import type { Caller, Passage } from '../core/passage.ts';
+import type { Passage } from '../core/passage.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import type { TlsInfo } from '../core/tls-info.ts';
 import { CLOSED_RESET, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
@@ -13,10 +13,7 @@ import type { DownConn } from './down-conn.ts';
 import { OPENING_MS } from './entrance.ts';
 import type { TcpListener } from './tcp-listener.ts';
 
-/** How long a caller may still send what nobody takes any more, so that a RST does not destroy what it has not read. */
-const LINGER_MS = 1000;
-
-export class TcpDown implements ConnOwner, DownConn, Caller, TimerTarget {
+export class TcpDown implements ConnOwner, DownConn, TimerTarget {
   prev: DownConn | null = null;
   next: DownConn | null = null;
   readonly counted: boolean;
@@ -43,60 +40,6 @@ export class TcpDown implements ConnOwner, DownConn, Caller, TimerTarget {
     }
     this.timer = new Timer(this, 0);
     this.listener.tools.timers.arm(this.timer, OPENING_MS);
-  }
-
-  // ---- Caller ----
-
-  get connectionId(): number {
-    return this.conn.id;
-  }
-
-  get remoteAddress(): string {
-    return this.conn.remoteAddress;
-  }
-
-  get remotePort(): number {
-    return this.conn.remotePort;
-  }
-
-  get localAddress(): string {
-    return this.conn.localAddress;
-  }
-
-  get localPort(): number {
-    return this.conn.localPort;
-  }
-
-  get originalDestination(): Address | null {
-    return this.conn.originalDestination;
-  }
-
-  get serverName(): string {
-    return this.conn.tls?.serverName ?? this.conn.facts?.serverName ?? '';
-  }
-
-  write(buf: Buffer, start: number, end: number): boolean {
-    return this.conn.write(buf, start, end);
-  }
-
-  pause(): void {
-    this.conn.pauseRead();
-  }
-
-  resume(): void {
-    this.conn.resumeRead();
-  }
-
-  end(): void {
-    this.conn.shutdownWrite();
-  }
-
-  close(): void {
-    this.conn.closeLingering(LINGER_MS);
-  }
-
-  reset(): void {
-    this.conn.reset();
   }
 
   // ---- ConnOwner ----
@@ -156,7 +99,7 @@ export class TcpDown implements ConnOwner, DownConn, Caller, TimerTarget {
 
   private begin(): void {
     this.conn.pauseRead();
-    this.passage = this.listener.road.take(this);
+    this.passage = this.listener.road.take(this.conn);
     this.passage.begin();
   }
 

@@ -314,6 +314,8 @@ export const TCP_DOWN_FLOW_RESUMED_READING = 5;
 export const TCP_IDLE_TIMEOUT = 6;
 export const TCP_UPSTREAM_FLUSH_TOTAL = 7;
 export const TCP_UPSTREAM_FLUSH_ACTIVE = 8;
+export const TCP_DOWN_CX_RX_BYTES_BUFFERED = 9;
+export const TCP_DOWN_CX_TX_BYTES_BUFFERED = 10;
 
 export const TCP_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['downstream_cx_total', 'counter'],
@@ -325,6 +327,8 @@ export const TCP_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['idle_timeout', 'counter'],
   ['upstream_flush_total', 'counter'],
   ['upstream_flush_active', 'gauge'],
+  ['downstream_cx_rx_bytes_buffered', 'gauge'],
+  ['downstream_cx_tx_bytes_buffered', 'gauge'],
 ];
 
 /** http2.*: the stat's number in `http/h2-limits.ts` is its place behind this slot of a listener. A test keeps the two together. */

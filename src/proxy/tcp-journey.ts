@@ -17,6 +17,9 @@ import { Timer, type TimerTarget } from '../core/timer.ts';
 import * as S from '../observe/stat-names.ts';
 import type { TcpRuntime } from './tcp-runtime.ts';
 
+/** How long a caller may still send what nobody takes any more, so that a RST does not destroy what it has not read. */
+const LINGER_MS = 1000;
+
 export class TcpJourney implements Passage, TimerTarget {
   private readonly runtime: TcpRuntime;
   private readonly down: Caller;
@@ -34,6 +37,9 @@ export class TcpJourney implements Passage, TimerTarget {
   private flushing = false;
   private received = 0;
   private sent = 0;
+  /** Bytes of the caller's that the host does not take yet, and of the host's that the caller does not: at the last write. */
+  private waitingUp = 0;
+  private waitingDown = 0;
   // For the log: the upstream's connection is gone when the line is written.
   private upConnectionId = 0;
   private upLocalAddress = '';
@@ -55,7 +61,7 @@ export class TcpJourney implements Passage, TimerTarget {
   begin(): void {
     const { ways, config, clusters, tools } = this.runtime;
     this.count(S.TCP_DOWN_CX_TOTAL, 1);
-    const way = ways.find(this.down.serverName);
+    const way = ways.find(serverNameOf(this.down));
     if (way === undefined || way.length === 0) {
       this.count(S.TCP_DOWN_CX_NO_ROUTE, 1);
       this.giveUp(FLAG_NR);
@@ -72,14 +78,17 @@ export class TcpJourney implements Passage, TimerTarget {
     this.lastActive = this.runtime.tools.clock.now;
     this.received += end - start;
     this.count(S.TCP_DOWN_CX_RX_BYTES_TOTAL, end - start);
-    if (this.up === null || this.up.write(buf, start, end) || this.downPaused) return;
+    if (this.up === null || this.up.write(buf, start, end)) return;
+    this.countWaitingUp(this.up.pending);
+    if (this.downPaused) return;
     this.downPaused = true;
     this.count(S.TCP_DOWN_FLOW_PAUSED_READING, 1);
-    this.down.pause();
+    this.down.pauseRead();
   }
 
   downWritable(): void {
     this.lastActive = this.runtime.tools.clock.now;
+    this.countWaitingDown(0);
     if (!this.upPaused) return;
     this.upPaused = false;
     this.countCluster(S.UP_FLOW_RESUMED_READING);
@@ -120,7 +129,7 @@ export class TcpJourney implements Passage, TimerTarget {
     this.lastActive = this.runtime.tools.clock.now;
     if (this.downEnded) up.end();
     this.downPaused = false;
-    this.down.resume();
+    this.down.resumeRead();
   }
 
   upFailed(): void {
@@ -139,7 +148,9 @@ export class TcpJourney implements Passage, TimerTarget {
     this.lastActive = this.runtime.tools.clock.now;
     this.sent += end - start;
     this.count(S.TCP_DOWN_CX_TX_BYTES_TOTAL, end - start);
-    if (!this.downOpen || this.down.write(buf, start, end) || this.upPaused) return;
+    if (!this.downOpen || this.down.write(buf, start, end)) return;
+    this.countWaitingDown(this.down.pending);
+    if (this.upPaused) return;
     this.upPaused = true;
     this.countCluster(S.UP_FLOW_PAUSED_READING);
     this.up!.pause();
@@ -147,15 +158,16 @@ export class TcpJourney implements Passage, TimerTarget {
 
   upWritable(): void {
     this.lastActive = this.runtime.tools.clock.now;
+    this.countWaitingUp(0);
     if (!this.downPaused) return;
     this.downPaused = false;
     this.count(S.TCP_DOWN_FLOW_RESUMED_READING, 1);
-    if (this.downOpen) this.down.resume();
+    if (this.downOpen) this.down.resumeRead();
   }
 
   upEnd(): void {
     this.lastActive = this.runtime.tools.clock.now;
-    if (this.downOpen) this.down.end();
+    if (this.downOpen) this.down.shutdownWrite();
   }
 
   upClosed(broken: boolean): void {
@@ -163,7 +175,7 @@ export class TcpJourney implements Passage, TimerTarget {
     if (this.flushing) this.count(S.TCP_UPSTREAM_FLUSH_ACTIVE, -1);
     if (!this.downOpen) this.finish();
     else if (broken) this.down.reset();
-    else this.down.close();
+    else this.down.closeLingering(LINGER_MS);
   }
 
   /** Looks whether the silence has lasted; bytes do not touch the wheel. */
@@ -176,7 +188,7 @@ export class TcpJourney implements Passage, TimerTarget {
     }
     this.count(S.TCP_IDLE_TIMEOUT, 1);
     if (this.up !== null && !this.downOpen) this.up.reset();
-    if (this.downOpen) this.down.close();
+    if (this.downOpen) this.down.closeLingering(LINGER_MS);
   }
 
   // ---- inside ----
@@ -218,7 +230,7 @@ export class TcpJourney implements Passage, TimerTarget {
   /** There is nobody to pass the caller on to. */
   private giveUp(flags: number): void {
     this.flags = flags;
-    this.down.close();
+    this.down.closeLingering(LINGER_MS);
   }
 
   /** The caller has gone: what it said last still goes out. */
@@ -235,6 +247,8 @@ export class TcpJourney implements Passage, TimerTarget {
     const { tools, logs } = this.runtime;
     const { record, clock } = tools;
     tools.timers.disarm(this.timer);
+    this.countWaitingDown(0);
+    this.countWaitingUp(0);
     if (logs.length === 0) return;
     record.clear();
     this.describe();
@@ -253,15 +267,26 @@ export class TcpJourney implements Passage, TimerTarget {
   private describe(): void {
     const { record } = this.runtime.tools;
     const { down } = this;
-    record.connectionId = down.connectionId;
+    record.connectionId = down.id;
     record.remoteAddress = down.remoteAddress;
     record.trustedAddress = down.remoteAddress;
     record.remotePort = down.remotePort;
     record.localAddress = down.localAddress;
     record.localPort = down.localPort;
-    record.serverName = down.serverName;
+    record.serverName = serverNameOf(down);
+    record.tls = down.tls;
     record.startAt = this.startAt;
     record.startWall = this.startWall;
+  }
+
+  private countWaitingUp(bytes: number): void {
+    this.count(S.TCP_DOWN_CX_RX_BYTES_BUFFERED, bytes - this.waitingUp);
+    this.waitingUp = bytes;
+  }
+
+  private countWaitingDown(bytes: number): void {
+    this.count(S.TCP_DOWN_CX_TX_BYTES_BUFFERED, bytes - this.waitingDown);
+    this.waitingDown = bytes;
   }
 
   private count(slot: number, by: number): void {
@@ -272,4 +297,9 @@ export class TcpJourney implements Passage, TimerTarget {
     const cluster = this.cluster!;
     cluster.tools.cells[cluster.stats + slot]!++;
   }
+}
+
+/** What the caller asked for in TLS, ended here or looked at; '' without. */
+function serverNameOf(down: Caller): string {
+  return down.tls?.serverName ?? down.facts?.serverName ?? '';
 }

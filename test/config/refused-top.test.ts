@@ -85,6 +85,8 @@ refuses(t, '', [
   ['/listeners/1', tcp({ clusters: [{ name: 'app', weight: 0 }] }), 'zero-weight /tcp/clusters: the weights add up to 0: no cluster could be chosen'],
   ['/listeners/1', tcp({ sniRoutes: { 'db.example.com': 'reject', '*.Example.com': 'app', '*': [{ name: 'api', weight: 1 }, { name: 'app' }] } })],
   ['/listeners/1', tcp({ sniRoutes: { 'a.example': 'app', 'A.example': 'app' } }), 'duplicate-name /tcp/sniRoutes/A.example: the server name "A.example" is given twice, in different case'],
+  ['/listeners/1', tcp({ sniRoutes: { '*': 5 } }), 'wrong-type /tcp/sniRoutes/*: must be text or a list, not 5'],
+  ['/listeners/1', tcp({ sniRoutes: { '*': [{ name: 'app', wieght: 1 }] } }), 'unknown-key /tcp/sniRoutes/*/0/wieght: unknown key "wieght"; did you mean weight?'],
   ['/listeners/1', tcp({ sniRoutes: { '*': [{ name: 'other' }] } }), 'unknown-cluster /tcp/sniRoutes/*/0/name: there is no cluster "other"'],
   ['/listeners/1', tcp({ cluster: 'app', maxConnectAttempts: 0 }), 'out-of-range /tcp/maxConnectAttempts: must be from 1 to 100'],
   ['/listeners/1', tcp({ cluster: 'app', accessLog: [{ path: 'l', filter: { status: '200' } }] }), 'conflict /tcp/accessLog/0/filter/status: a TCP connection has no status to filter by'],

@@ -1,13 +1,16 @@
 // Preambles: looked at before the owner's first byte, taken off exactly, refused, never sent. Real sockets, every engine.
 
-import { connect as nodeConnect } from 'node:net';
-import type { Socket } from 'node:net';
+import { connect as nodeConnect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { once } from 'node:events';
+import { connect as tlsConnect } from 'node:tls';
 
 import type { Conn, ConnOwner, Listener, Loop, Preamble } from '../../src/io/conn.ts';
+import type { ServerTls } from '../../src/security/tls-settings.ts';
 import { PREAMBLE_MORE, PREAMBLE_MOST_BYTES, PREAMBLE_REFUSE } from '../../src/io/conn.ts';
 import { LOCALHOST, onEachEngine, turns } from '../support/engines.ts';
 import { Recorder } from '../support/recorder.ts';
+import { authority, serverTls } from '../support/tls-settings.ts';
 
 /** A line that ends with a newline; a bang refuses. Keeps count of its looks. */
 class LinePreamble implements Preamble {
@@ -25,8 +28,8 @@ class LinePreamble implements Preamble {
   }
 }
 
-async function open(loop: Loop, preamble: Preamble, owner: ConnOwner): Promise<{ listener: Listener; client: Socket }> {
-  const listener = await loop.listen(LOCALHOST, -1, () => owner, { preamble, tls: null });
+async function open(loop: Loop, preamble: Preamble, owner: ConnOwner, tls: ServerTls | null = null): Promise<{ listener: Listener; client: Socket }> {
+  const listener = await loop.listen(LOCALHOST, -1, () => owner, { preamble, tls });
   const client = nodeConnect({ port: (listener.address as { port: number }).port, host: '127.0.0.1', allowHalfOpen: true });
   client.setNoDelay(true);
   client.on('error', () => undefined);
@@ -54,6 +57,36 @@ onEachEngine('a preamble is taken off to the byte, at every split point', async 
     t.equal(server.conn?.localPort, 2222);
     server.conn?.close();
     client.destroy();
+  }
+});
+
+onEachEngine('TLS begins right behind a preamble, wherever the bytes are cut', async (t, loop) => {
+  // Somebody stands before the engine who puts the line before what a TLS client sends, and so much of that goes with it.
+  for (const together of [0, 1, 100, Infinity]) {
+    const server = new Recorder({ data: (conn, buf, start, end) => void conn.write(buf, start, end), end: (conn) => conn.close() });
+    const { listener, client: far } = await open(loop, new LinePreamble(), server, serverTls());
+    const before = createServer((near) => {
+      near.once('data', (hello: Buffer) => {
+        near.pause(); // what follows is the pipe's
+        far.write(Buffer.concat([Buffer.from('hello\n'), hello.subarray(0, together)]));
+        setTimeout(() => {
+          far.write(hello.subarray(Math.min(hello.length, together)));
+          near.pipe(far);
+        }, 5);
+      });
+      far.pipe(near);
+    }).listen(0, '127.0.0.1');
+    await once(before, 'listening');
+    const client = tlsConnect({ port: (before.address() as AddressInfo).port, host: '127.0.0.1', ca: authority.cert, servername: 'a.test' });
+    await once(client, 'secureConnect');
+    client.write('ping');
+    const [answer] = (await once(client, 'data')) as [Buffer];
+    t.equal(answer.toString(), 'ping', `${together} bytes with the preamble`);
+    t.match(server.conn, { remoteAddress: '192.0.2.1', facts: { serverName: 'hello' }, tls: { serverName: 'a.test' } });
+    client.destroy();
+    await server.until('close');
+    before.close();
+    await new Promise<void>((resolve) => listener.stop(resolve));
   }
 });
 

@@ -6,14 +6,17 @@ import { connect as tlsConnect, createServer as createTlsServer } from 'node:tls
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 import t from 'tap';
 import type { Test } from 'tap';
 
 import type { Listener, Loop } from '../../src/io/conn.ts';
-import { contextCounts } from '../../src/io/epoll/tls-context.ts';
+import { aliveInOpenSsl } from '../../src/io/epoll/openssl.ts';
 import type { ServerTls } from '../../src/security/tls-settings.ts';
 import { makeCertificate } from '../support/certificates.ts';
+import { waitFor } from '../support/deadline.ts';
 import { LOCALHOST, onEachEngine } from '../support/engines.ts';
 import { Recorder } from '../support/recorder.ts';
 import { authority, clientTls, pairOf, sanRule, serverPair, serverTls } from '../support/tls-settings.ts';
@@ -325,6 +328,7 @@ onEachEngine('TLS out: what a server gets: SNI, ALPN, our certificate, a session
   t.teardown(() => server.close());
   const to = { kind: 'ip', host: '127.0.0.1', port: (server.address() as AddressInfo).port } as const;
   const settings = clientTls({ alpn: ['x'], pair: pairOf(client) });
+  loop.prepareTls(settings);
   for (const reused of [false, true]) {
     const caller = new Recorder({ end: (conn) => conn.close() });
     const conn = loop.connect(to, caller, settings);
@@ -369,10 +373,11 @@ t.test('epoll: settings that are replaced leave no context behind', async (t) =>
   const { createLoop } = await import('../../src/io/engine.ts');
   const loop = createLoop('epoll');
   loop.run();
-  const before = contextCounts.made - contextCounts.freed;
+  const before = aliveInOpenSsl.contexts;
   for (let i = 0; i < 50; i++) {
     const [server, outgoing] = [serverTls(), clientTls()];
     const { listener, served } = await serve(loop, server);
+    if (i % 2 === 0) loop.prepareTls(outgoing); // else they have been given up before, and the connection comes late
     const caller = new Recorder();
     const conn = loop.connect(listener.address, caller, outgoing);
     await caller.until('connect');
@@ -385,5 +390,34 @@ t.test('epoll: settings that are replaced leave no context behind', async (t) =>
     await new Promise<void>((resolve) => listener.stop(resolve));
   }
   loop.stop();
-  t.equal(contextCounts.made - contextCounts.freed, before);
+  t.equal(aliveInOpenSsl.contexts, before);
+});
+
+t.test('node: settings that are replaced are held by nobody', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const { createLoop } = await import('../../src/io/engine.ts');
+  const loop = createLoop('node');
+  loop.run();
+  const settings: WeakRef<object>[] = [];
+  for (let i = 0; i < 10; i++) {
+    const [server, outgoing] = [serverTls(), clientTls()];
+    settings.push(new WeakRef(server), new WeakRef(outgoing));
+    loop.prepareTls(outgoing);
+    const { listener, served } = await serve(loop, server);
+    const caller = new Recorder();
+    const conn = loop.connect(listener.address, caller, outgoing);
+    await caller.until('connect');
+    loop.forgetTls(server);
+    loop.forgetTls(outgoing);
+    conn.close();
+    await served[0]!.until('close');
+    await new Promise<void>((resolve) => listener.stop(resolve));
+  }
+  await waitFor('all to be collected, but for what the last round still has on the stack', () => {
+    collect();
+    return settings.filter((one) => one.deref() !== undefined).length <= 2;
+  });
+  loop.stop();
+  t.pass();
 });

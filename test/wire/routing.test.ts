@@ -77,6 +77,7 @@ const REWRITES: readonly Json[] = [
   toApp({ pathSeparatedPrefix: '/w/sep' }, { rewrite: { prefix: '/s' } }),
   toApp({ prefix: '/w/regex' }, { rewrite: { regex: { pattern: '/([a-z]+)/([0-9]+)', substitution: '/\\2/\\1' } } }),
   toApp({ template: '/w/users/{id}/posts/{post}' }, { rewrite: { path: '/{post}/of/{id}' } }),
+  toApp({ template: '/w/files/{rest=**}' }, { rewrite: { path: '/store/{rest}' } }),
   toApp({ prefix: '/w/host' }, { rewrite: { host: 'internal.example' } }),
   toApp({ prefix: '/w/edit' }, {
     requestHeaders: { set: { 'x-set': 'ours', 'x-host': '%REQ(:AUTHORITY)%' }, add: { 'x-add': 'second' }, remove: ['x-remove'] },
@@ -279,6 +280,10 @@ async function rewrites(t: Test, stage: Stage): Promise<void> {
   t.equal(await line('/w/sep?y'), '/s?y');
   t.equal(await line('/w/regex/abc/42/x?abc/1'), '/w/regex/42/abc/x?abc/1', 'regex, groups swapped, query untouched');
   t.equal(await line('/w/users/7/posts/a%20b?q=1'), '/a%20b/of/7?q=1', 'template');
+  t.equal(await line('/w/files/a/b/c.txt?q=1'), '/store/a/b/c.txt?q=1', 'template with **');
+  t.equal(await line('/w/files/'), '/store/', 'template with ** that takes nothing');
+  const deep = 'x/'.repeat(4_000);
+  t.equal(await line(`/w/files/${deep}`), `/store/${deep}`, 'template with ** that takes much');
   t.match((await sent('/w/prefix/x')).text, /\r\nx-envoy-original-path: \/w\/prefix\/x\r\n/, 'the old path goes along');
   const host = await sent('/w/host', { Host: 'public.example' });
   t.match(host.text, /\r\nhost: internal\.example\r\n/i);

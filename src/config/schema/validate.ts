@@ -11,6 +11,7 @@ import { FORMS } from './formats.ts';
 import { nodeAtSchemaPath } from './navigate.ts';
 import type { SchemaPlace } from './navigate.ts';
 import type { Schema } from './parts.ts';
+import { shareParts } from './sharing.ts';
 import { validate } from './validator.generated.ts';
 
 /** A finding of ajv, without the texts (https://ajv.js.org/api.html#error-objects). */
@@ -20,15 +21,25 @@ interface Finding {
   readonly keyword: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly propertyName?: string;
+  /** Where in the schema that is; not from ajv. */
+  readonly place: SchemaPlace;
 }
 
-type Validator = ((data: unknown) => boolean) & { errors?: readonly Finding[] | null };
+type Validator = ((data: unknown) => boolean) & { errors?: readonly Omit<Finding, 'place'>[] | null };
 
 export function validateDocument(document: unknown): Problem[] {
   const run = validate as Validator;
   if (run(document)) return [];
-  const findings = run.errors ?? [];
+  const findings = (run.errors ?? []).map((found) => ({ ...found, place: placeOf(found.schemaPath) }));
   return withoutLosingBranches(findings, document).flatMap((finding) => explainFinding(finding, document));
+}
+
+let schema: Schema | null = null;
+
+/** Schema paths of the validator lead through the schema it was made of; only a wrong document needs that. */
+function placeOf(schemaPath: string): SchemaPlace {
+  schema ??= shareParts(CONFIG_SCHEMA);
+  return nodeAtSchemaPath(schema, schemaPath);
 }
 
 /**
@@ -40,27 +51,32 @@ function withoutLosingBranches(findings: readonly Finding[], document: unknown):
   for (const choice of findings) {
     if (choice.keyword !== 'anyOf') continue;
     const value = valueAt(document, choice.instancePath);
-    const branches = nodeAtSchemaPath(CONFIG_SCHEMA, choice.schemaPath).node.anyOf ?? [];
-    const fitting = branches.findIndex((branch) => branchTakes(branch, value));
+    const fitting = (choice.place.node.anyOf ?? []).findIndex((branch) => branchTakes(branch, value));
     if (fitting !== -1) dropped.add(choice);
     for (const finding of findings) {
-      const inChoice = finding.schemaPath.startsWith(`${choice.schemaPath}/`) && isUnder(finding.instancePath, choice.instancePath);
-      if (inChoice && !finding.schemaPath.startsWith(`${choice.schemaPath}/${fitting}/`)) dropped.add(finding);
+      if (finding === choice || !isUnder(finding.instancePath, choice.instancePath)) continue;
+      if (fitting === -1 || !isOfBranch(finding, choice, fitting)) dropped.add(finding);
     }
   }
   return findings.filter((finding) => !dropped.has(finding));
+}
+
+/** Only the branch that the value fits looks into it: what was found further down, in a shared part, is its own, too. */
+function isOfBranch(finding: Finding, choice: Finding, branch: number): boolean {
+  if (finding.schemaPath.startsWith(`${choice.schemaPath}/`)) return finding.schemaPath.startsWith(`${choice.schemaPath}/${branch}/`);
+  return finding.instancePath !== choice.instancePath;
 }
 
 function branchTakes(branch: Schema, value: unknown): boolean {
   if (branch.const !== undefined) return false;
   if (branch.type === 'string') return typeof value === 'string' && branch.enum === undefined;
   if (branch.type === 'integer') return typeof value === 'number';
+  if (branch.type === 'array') return Array.isArray(value);
   return branch.type === 'object' && new Place(value).isObject();
 }
 
 function explainFinding(finding: Finding, document: unknown): Problem[] {
-  const place = nodeAtSchemaPath(CONFIG_SCHEMA, finding.schemaPath);
-  const { instancePath: pointer, params } = finding;
+  const { instancePath: pointer, params, place } = finding;
   switch (finding.keyword) {
     case 'additionalProperties': return [explainKey(place.node, pointer, String(params['additionalProperty']))];
     case 'required': return [explainMissing(place.node, pointer, String(params['missingProperty']))];

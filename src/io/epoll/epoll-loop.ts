@@ -98,7 +98,7 @@ export class EpollLoop implements Loop {
     const family = familyOf(to);
     const length = writeSockaddr(to, system.sockaddr);
     const fd = length < 0 ? -1 : system.socket(family);
-    const conn = tls === null ? new EpollConn(this, owner, fd, true) : new TlsConn(this, owner, fd, this.clientContext(tls), serverName === '' ? tls.serverName : serverName);
+    const conn = tls === null ? new EpollConn(this, owner, fd, true) : this.tlsConn(owner, fd, tls, serverName === '' ? tls.serverName : serverName);
     conn.setRemote(to);
     if (fd < 0) {
       conn.failedAtOnce(length < 0 ? 'EINVAL' : errnoName(system.errno()));
@@ -155,13 +155,13 @@ export class EpollLoop implements Loop {
     return contexts;
   }
 
-  private clientContext(tls: ClientTls): ClientContext {
-    let context = this.clients.get(tls);
-    if (context === undefined) {
-      context = new ClientContext(this.openssl, tls, this.tlsCallbacks);
-      this.clients.set(tls, context);
-    }
-    return context;
+  /** Where settings are given up already (a late attempt to a removed cluster), their context goes with the connection. */
+  private tlsConn(owner: ConnOwner, fd: number, tls: ClientTls, serverName: string): TlsConn {
+    const kept = this.clients.get(tls);
+    const context = kept ?? new ClientContext(this.openssl, tls, this.tlsCallbacks);
+    const conn = new TlsConn(this, owner, fd, context, serverName);
+    if (kept === undefined) context.release();
+    return conn;
   }
 
   get tlsProblem(): string {
@@ -171,7 +171,7 @@ export class EpollLoop implements Loop {
 
   prepareTls(tls: ServerTls | ClientTls): void {
     if ('pairs' in tls) this.serverContexts(tls);
-    else this.clientContext(tls);
+    else if (!this.clients.has(tls)) this.clients.set(tls, new ClientContext(this.openssl, tls, this.tlsCallbacks));
   }
 
   forgetTls(tls: ServerTls | ClientTls): void {

@@ -107,6 +107,9 @@ export type OpenSsl = { readonly [N in Name]: (...args: Parameter<N>[]) => Resul
   callback(parameters: string, fn: (...args: number[]) => number): Pointer;
 };
 
+/** What this thread has made and not yet given back, counted in the binding itself so that nobody can forget to: for tests. */
+export const aliveInOpenSsl = { contexts: 0, connections: 0 };
+
 let loaded: OpenSsl | string | null = null;
 
 /** OpenSSL as this thread can reach it, or a text that says why it cannot. */
@@ -139,6 +142,16 @@ function bound(koffi: Koffi): OpenSsl {
   let callbacks = 0;
   return {
     ...openssl,
+    SSL_CTX_new: (method) => counted('contexts', openssl.SSL_CTX_new(method)),
+    SSL_CTX_free: (context) => {
+      aliveInOpenSsl.contexts--;
+      return openssl.SSL_CTX_free(context);
+    },
+    SSL_new: (context) => counted('connections', openssl.SSL_new(context)),
+    SSL_free: (ssl) => {
+      aliveInOpenSsl.connections--;
+      return openssl.SSL_free(ssl);
+    },
     pointer,
     bytesAt: (at, length) => {
       const bytes = Buffer.allocUnsafeSlow(length);
@@ -153,4 +166,9 @@ function bound(koffi: Koffi): OpenSsl {
       return Number(koffi.address(koffi.register(fn as Call, koffi.pointer(type))));
     },
   };
+}
+
+function counted(what: keyof typeof aliveInOpenSsl, made: Pointer): Pointer {
+  if (made !== 0) aliveInOpenSsl[what]++;
+  return made;
 }

@@ -37,9 +37,6 @@ const SESSIONS = 1024;
 
 const VERSIONS: Readonly<Record<TlsVersion, number>> = { 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 };
 
-/** Contexts made and given up by this thread, for tests and for a look at leaks. */
-export const contextCounts = { made: 0, freed: 0 };
-
 /** Throws an Error with the reason when OpenSSL does not take something; the primary has tried it all before. */
 function made(ok: number, what: string, ssl: OpenSsl): void {
   if (ok > 0) return;
@@ -108,7 +105,7 @@ export class ServerContexts extends Shared {
   }
 
   protected free(): void {
-    for (const context of this.contexts) freeContext(this.ssl, context);
+    for (const context of this.contexts) this.ssl.SSL_CTX_free(context);
     this.contexts.length = 0;
   }
 
@@ -223,14 +220,13 @@ export class ClientContext extends Shared {
   protected free(): void {
     for (const session of this.sessions.values()) this.ssl.SSL_SESSION_free(session);
     this.sessions.clear();
-    freeContext(this.ssl, this.context);
+    this.ssl.SSL_CTX_free(this.context);
   }
 }
 
 function newContext(ssl: OpenSsl, method: Pointer, settings: { minVersion: TlsVersion; maxVersion: TlsVersion; ciphers: readonly string[] }): Pointer {
   const context = ssl.SSL_CTX_new(method);
   made(context === 0 ? 0 : 1, 'a TLS context', ssl);
-  contextCounts.made++;
   const { tls12, tls13 } = cipherLists(settings.ciphers);
   ssl.SSL_CTX_ctrl(context, CTRL_MODE, MODE, 0);
   ssl.SSL_CTX_set_options(context, OPTIONS);
@@ -240,11 +236,6 @@ function newContext(ssl: OpenSsl, method: Pointer, settings: { minVersion: TlsVe
   made(ssl.SSL_CTX_set_cipher_list(context, tls12), `the cipher list ${tls12}`, ssl);
   made(ssl.SSL_CTX_set_ciphersuites(context, tls13), `the cipher suites ${tls13}`, ssl);
   return context;
-}
-
-function freeContext(ssl: OpenSsl, context: Pointer): void {
-  contextCounts.freed++;
-  ssl.SSL_CTX_free(context);
 }
 
 function usePair(ssl: OpenSsl, context: Pointer, pair: CertificatePair): void {

@@ -29,8 +29,8 @@ export class NodeLoop implements Loop {
   private readonly conns = new Set<NodeConn>();
   private readonly listeners = new Set<NodeListener>();
   /** What TLS has been made of the settings in use. */
-  private readonly servers = new Map<ServerTls, TlsServer>();
-  private readonly clients = new Map<ClientTls, TlsClient>();
+  private readonly servers = new WeakMap<ServerTls, TlsServer>();
+  private readonly clients = new WeakMap<ClientTls, TlsClient>();
   private holding: NodeConn[] = [];
   private telling: NodeConn[] = [];
   private turnEnds: (() => void)[] = [];

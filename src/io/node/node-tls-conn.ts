@@ -51,6 +51,7 @@ export class NodeTlsConn extends NodeConn implements Handshaker {
       return;
     }
     this.raw.on('data', (chunk: Buffer) => this.onFirstBytes(chunk, preamble, server));
+    this.raw.resume(); // it was accepted paused
   }
 
   private onFirstBytes(chunk: Buffer, preamble: Preamble, server: TlsServer): void {

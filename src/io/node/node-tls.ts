@@ -123,6 +123,10 @@ export class TlsClient {
     const { tls } = this;
     const host = `${to.kind === 'ip' ? `${to.host} ${to.port}` : to.path} ${serverName}`;
     const raw = new Socket({ allowHalfOpen: true });
+    // Before TLS is put on it: without a handle node would take it for a stream of JavaScript, which is slow and knows no
+    // half-close. An address is never a name, so nothing is looked up here.
+    if (to.kind === 'ip') raw.connect({ host: to.host, port: to.port, noDelay: true });
+    else raw.connect({ path: to.path.startsWith('@') ? `\0${to.path.slice(1)}` : to.path });
     const session = this.sessions.get(host);
     const socket = connect({
       socket: raw,
@@ -135,9 +139,6 @@ export class TlsClient {
     });
     socket.on('session', (fresh: Buffer) => this.keep(host, fresh));
     socket.on('error', () => this.sessions.delete(host));
-    // An address is never a name, so nothing is looked up here.
-    if (to.kind === 'ip') raw.connect({ host: to.host, port: to.port, noDelay: true });
-    else raw.connect({ path: to.path.startsWith('@') ? `\0${to.path.slice(1)}` : to.path });
     return { socket, serverName };
   }
 

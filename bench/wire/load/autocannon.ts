@@ -1,8 +1,9 @@
 // A process of its own: one window of load by autocannon, for machines without wrk.
-//   node autocannon-load.js CASE PORT SECONDS
+//   node autocannon.js CASE PORT SECONDS
 
 import { createRequire } from 'node:module';
-import { BROWSER_HEADERS, CASES } from './cases.ts';
+import { BROWSER_HEADERS } from '../bodies.ts';
+import { caseNamed } from '../cases.ts';
 
 interface Histogram { readonly p50: number; readonly p99: number; readonly p99_9: number }
 interface Outcome {
@@ -16,11 +17,10 @@ interface Outcome {
 // The package brings no types; this is the part of it that is used.
 const autocannon = createRequire(import.meta.url)('autocannon') as (options: object) => Promise<Outcome>;
 
-const [name, port, seconds] = process.argv.slice(2);
-const wire = CASES.find((one) => one.name === name);
-if (wire === undefined) throw new Error(`no case ${name}`);
+const [name = '', port, seconds] = process.argv.slice(2);
+const wire = caseNamed(name);
 const outcome = await autocannon({
-  url: `http://127.0.0.1:${port}${wire.path}`,
+  url: `${wire.road === 'tls' ? 'https' : 'http'}://127.0.0.1:${port}${wire.path}`,
   connections: wire.connections,
   duration: Number(seconds),
   timeout: 20,

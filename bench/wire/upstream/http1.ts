@@ -1,10 +1,10 @@
 // A process of its own: the upstream in plain Node. It reads every upload to its end before it answers, which a static
 // server need not do; where nginx is not installed it serves everything else too.
-//   node upstream-server.js PORT
+//   node http1.js PORT
 
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
-import { EXTRA_RESPONSE_HEADERS, FILES, SMALL_BODY } from './cases.ts';
+import { EXTRA_RESPONSE_HEADERS, FILES, SMALL_BODY } from '../bodies.ts';
 
 const HEAD_END = '\r\n\r\n';
 const LAST_CHUNK = Buffer.from('0\r\n\r\n');
