@@ -225,6 +225,123 @@ t.test('what is not DATA breaks a tunnel', async (t) => {
   t.strictSame(isQuiet(byCaller), {});
 });
 
+t.test('bad handshakes', async (t) => {
+  const answers: Readonly<Record<string, readonly Buffer[]>> = {
+    'a 101, which HTTP/2 does not have': [status(1, 101)],
+    'a head without status': [headers(1, [['x', '1']], END_HEADERS)],
+    'the connection\'s fields': [status(1, 200, false, [['upgrade', 'websocket'], ['connection', 'upgrade']])],
+    'payload before the head': [data(1, 'x', false)],
+    'an interim answer that is the last': [status(1, 103, true)],
+  };
+  for (const [name, frames] of Object.entries(answers)) {
+    const stage = stageOf();
+    stage.caller.send(asks(1), data(1, 'early', false));
+    stage.host().read();
+    stage.host().send(...frames);
+    t.equal(stage.host().told(), 'RST 1 PROTOCOL_ERROR', `${name}: the early bytes stay here`);
+    const [answer] = stage.caller.read().filter(({ type }) => type === T.HEADERS);
+    t.equal(answer?.fields[0]?.[1], '502', name);
+    t.strictSame(isQuiet(stage), {}, name);
+    stage.caller.send(asks(3));
+    t.equal(stage.host().told(), 'HEADERS 3', 'the connection lives on');
+  }
+});
+
+t.test('a content-length says nothing in a tunnel', async (t) => {
+  const stage = stageOf();
+  stage.caller.send(asks(1));
+  stage.host().read();
+  stage.host().send(status(1, 103, false, [['link', '<a>']]), status(1, 200, false, [['content-length', '2']]), data(1, 'three'));
+  const [hint, head, payload] = stage.caller.read().filter(({ type }) => type === T.HEADERS || type === T.DATA);
+  t.equal(hint!.fields[0]![1], '103');
+  t.strictSame(head!.fields.filter(([name]) => /^(:status|content-length|upgrade|connection)$/.test(name)), [[':status', '200']]);
+  t.equal(payload!.payload.toString(), 'three');
+});
+
+t.test('an ordinary answer: what came early must not follow it', async (t) => {
+  const stage = stageOf();
+  stage.caller.send(asks(1), data(1, 'early', false));
+  stage.host().read();
+  stage.host().send(status(1, 426, false, [['content-length', '2']]), data(1, 'no'));
+  t.equal(stage.caller.told(), 'HEADERS 1, DATA 1 no., RST 1 NO_ERROR');
+  t.equal(stage.host().told(), 'RST 1 CANCEL', 'nobody wants the rest of it');
+  t.strictSame(isQuiet(stage), {});
+});
+
+const CANCELLED = 8;
+
+/** How far a tunnel has come when it is reset. */
+const MOMENTS: Readonly<Record<string, (stage: Stage) => void>> = {
+  'before the answer': (stage) => stage.caller.send(asks(1), data(1, 'early', false)),
+  'open': openOn,
+  'the caller has ended': (stage) => {
+    openOn(stage);
+    stage.caller.send(data(1, 'up'));
+  },
+  'the host has ended': (stage) => {
+    openOn(stage);
+    stage.host().send(data(1, 'down'));
+  },
+};
+
+function openOn(stage: Stage): void {
+  stage.caller.send(asks(1));
+  stage.host().send(status(1, 200));
+}
+
+t.test('resets of the caller', async (t) => {
+  for (const [moment, bring] of Object.entries(MOMENTS)) {
+    const stage = stageOf();
+    bring(stage);
+    stage.host().read();
+    stage.caller.read();
+    stage.caller.send(rst(1, CANCELLED));
+    t.equal(stage.host().told(), 'RST 1 CANCEL', moment);
+    t.equal(stage.caller.told(), '', moment);
+    t.strictSame(isQuiet(stage), {}, moment);
+    t.equal(stage.stat(S.UP_RQ_TX_RESET), 1, moment);
+    // Frames that were on their way do no harm.
+    stage.host().send(data(1, 'late'));
+    t.equal(stage.host().conn.state, 'open', moment);
+  }
+});
+
+t.test('resets of the host', async (t) => {
+  for (const [moment, bring] of Object.entries(MOMENTS)) {
+    const stage = stageOf();
+    bring(stage);
+    stage.host().read();
+    stage.caller.read();
+    stage.host().send(rst(1, CANCELLED));
+    const early = moment === 'before the answer';
+    t.equal(stage.caller.told().replace(/DATA 1 [^,]*, RST/, 'DATA, RST'), early ? 'HEADERS 1, DATA, RST 1 NO_ERROR' : 'RST 1 CANCEL', moment);
+    t.equal(stage.host().told(), '', moment);
+    t.strictSame(isQuiet(stage), {}, moment);
+    t.equal(stage.stat(S.UP_RQ_RX_RESET), 1, moment);
+  }
+});
+
+t.test('either connection is gone', async (t) => {
+  for (const [moment, bring] of Object.entries(MOMENTS)) {
+    for (const end of ['fin', 'reset']) {
+      const byHost = stageOf();
+      bring(byHost);
+      byHost.caller.read();
+      if (end === 'fin') byHost.host().conn.end();
+      else byHost.host().conn.breakOff();
+      t.match(byHost.caller.told(), moment === 'before the answer' ? /^HEADERS 1/ : 'RST 1 CANCEL', `the host's, ${end}, ${moment}`);
+      t.strictSame(isQuiet(byHost), {}, `the host's, ${end}, ${moment}`);
+      const byCaller = stageOf();
+      bring(byCaller);
+      byCaller.host().read();
+      if (end === 'fin') byCaller.caller.conn.end();
+      else byCaller.caller.conn.breakOff();
+      t.equal(byCaller.host().told(), 'RST 1 CANCEL', `the caller's, ${end}, ${moment}`);
+      t.strictSame(isQuiet(byCaller), {}, `the caller's, ${end}, ${moment}`);
+    }
+  }
+});
+
 t.test('refused unseen: asked for again, with what came early', async (t) => {
   const stage = stageOf();
   stage.caller.send(asks(1), data(1, 'early', false));

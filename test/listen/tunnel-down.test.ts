@@ -10,7 +10,7 @@ import { forward, LoneStream, matching, route } from '../route/request.ts';
 import type { FakeConn } from '../support/fake-conn.ts';
 import { FakeHouse, type FakeDoor } from '../support/fake-house.ts';
 
-const ROUTES = [route('app', matching({ kind: 'prefix', value: '/' }), forward())];
+const ROUTES = [route('connect', matching({ kind: 'connect' }), forward()), route('app', matching({ kind: 'prefix', value: '/' }), forward())];
 const ASKS = 'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n';
 const SWITCHES = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n';
 
@@ -51,6 +51,72 @@ function destroyed({ door }: Stage): Record<string, number> {
     active: door.stat(S.DOWN_CX_DESTROY_ACTIVE_RQ),
   };
 }
+
+t.test('CONNECT is a tunnel of the same kind, to a host that hears its bytes alone', async (t) => {
+  const house = new FakeHouse();
+  house.addCluster();
+  const door = house.addListener(ROUTES);
+  const caller = door.connect();
+  caller.receive('CONNECT far:443 HTTP/1.1\r\nHost: far:443\r\n\r\nearly');
+  const host = house.lastConnect;
+  host.connectOk();
+  t.equal(sent(host), 'early');
+  t.match(sent(caller), /^HTTP\/1\.1 200 OK\r\n(?![^]*content-length)[^]*\r\n\r\n$/);
+  const stage = { house, door, caller, host };
+  host.receive('HTTP/1.1 200 OK\r\n\r\n');
+  t.equal(tunnelled(stage), 'HTTP/1.1 200 OK\r\n\r\n');
+  caller.end();
+  t.equal(host.peerSees, 'fin');
+  host.receive('bye');
+  host.end();
+  t.equal(tunnelled(stage), 'bye');
+  t.equal(caller.peerSees, 'fin');
+  t.strictSame(left(stage), {});
+  t.strictSame(destroyed(stage), { local: 0, remote: 1, active: 0 });
+});
+
+t.test('bad handshakes', async (t) => {
+  for (const answer of [
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n',
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n',
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\n\r\n',
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat, other\r\n\r\n',
+    'HTTP/1.1 101 Switching\0Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n',
+    'chat',
+  ]) {
+    const house = new FakeHouse();
+    house.addCluster();
+    const door = house.addListener(ROUTES, { upgrades: ['chat'] });
+    const caller = door.connect();
+    caller.receive(`${ASKS}early`);
+    const host = house.lastConnect;
+    host.connectOk();
+    sent(host);
+    host.receive(answer.includes('\n') ? `${answer}greeting` : `${answer}\r\n\r\n`);
+    const text = sent(caller);
+    t.match(text, /^HTTP\/1\.1 502 /, JSON.stringify(answer));
+    t.notMatch(text, 'greeting');
+    t.equal(sent(host), '', 'nothing of the caller\'s bytes');
+    t.equal(host.peerSees, 'reset');
+    caller.end();
+    t.strictSame(Object.keys(house.unrest()).filter((name) => !/downstream_cx|listener edge cx/.test(name)), []);
+  }
+});
+
+t.test('an ordinary answer to who wanted a tunnel', async (t) => {
+  const stage = open();
+  const { house, door } = stage;
+  stage.caller.breakOff();
+  const caller = door.connect();
+  caller.receive(ASKS);
+  const host = house.lastConnect;
+  host.connectOk();
+  host.receive('HTTP/1.1 426 Upgrade Required\r\nContent-Length: 2\r\n\r\nno');
+  t.match(sent(caller), /^HTTP\/1\.1 426 [^]*\r\n\r\nno$/);
+  t.equal(caller.state, 'open');
+  caller.receive('GET /next HTTP/1.1\r\nHost: a\r\n\r\n');
+  t.match(sent(house.lastConnect), /GET \/next/, 'it is an HTTP connection still');
+});
 
 t.test('bytes both ways, also those right behind the heads', async (t) => {
   const stage = open('early', 'greeting');
