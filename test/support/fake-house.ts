@@ -99,7 +99,7 @@ export class FakeHouse {
       ssl: known?.ssl ?? this.takeCells(`cluster.${config.name}`, SSL_STATS, SHAPES.ssl.size),
       histograms: known?.histograms ?? this.takeHistograms(SHAPES.clusterHistograms),
       breakers,
-      hosts: config.endpoints.map(({ text }) => this.hostPlan(config.name, text)),
+      hosts: config.type === 'originalDst' ? [this.hostPlan(config.name, '')] : config.endpoints.map(({ text }) => this.hostPlan(config.name, text)),
     };
   }
 
