@@ -138,10 +138,10 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
     }
   }
 
-  field(buf: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): boolean {
-    if (!this.headDone) return RESPONSE_HEAD.field(buf, nameStart, nameEnd, valueStart, valueEnd);
+  field(buf: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, sensitive: boolean): boolean {
+    if (!this.headDone) return RESPONSE_HEAD.field(buf, nameStart, nameEnd, valueStart, valueEnd, sensitive);
     if (!LINES.weigh(nameEnd - nameStart + valueEnd - valueStart)) return false;
-    if (LINES.fault === 0) LINES.add(buf, nameStart, nameEnd, valueStart, valueEnd);
+    if (LINES.fault === 0) LINES.add(buf, nameStart, nameEnd, valueStart, valueEnd, sensitive);
     return true;
   }
 
