@@ -229,7 +229,8 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
     const { stream, up } = this;
     if (stream !== null) {
       const { cells } = up.pool.cluster.tools;
-      cells[up.pool.cluster.stats + S.UP_RQ_RX_RESET]!++;
+      // As Envoy: what ends with its connection was not reset.
+      cells[up.pool.cluster.stats + (up.h2.over ? S.UP_RQ_PENDING_FAILURE_EJECT : S.UP_RQ_RX_RESET)]!++;
       this.letGo();
       const refused = byPeer && code === REFUSED_STREAM && !this.answered;
       if (refused) up.refused();
