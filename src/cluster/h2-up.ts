@@ -7,9 +7,9 @@
 
 import { formatHostPort } from '../core/address.ts';
 import { fault, type Fault } from '../core/fault.ts';
+import { type AliveOwner, KeepAlive, type AliveTools } from '../core/keep-alive.ts';
 import type { Stream } from '../core/stream.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
-import { type AliveOwner, H2Alive, type AliveTools } from '../http/h2-alive.ts';
 import { H2Connection } from '../http/h2-connection.ts';
 import type { H2Owner } from '../http/h2-core.ts';
 import { LARGEST_ID, NO_ERROR } from '../http/h2-frames.ts';
@@ -68,7 +68,7 @@ export class H2Up implements ConnOwner, H2Owner, AliveOwner, TimerTarget {
   cause: Fault = CONNECTION_TERMINATION;
   private readonly timer: Timer;
   /** From the host's first settings on, where keep-alive is configured. */
-  private alive: H2Alive | null = null;
+  private alive: KeepAlive | null = null;
 
   constructor(pool: H2Pool) {
     this.pool = pool;
@@ -273,7 +273,7 @@ export class H2Up implements ConnOwner, H2Owner, AliveOwner, TimerTarget {
 
   // ---- AliveOwner ----
 
-  sendPing(): void {
+  askPeer(): void {
     this.h2.ping();
   }
 
@@ -315,7 +315,7 @@ export class H2Up implements ConnOwner, H2Owner, AliveOwner, TimerTarget {
     const { tools, config } = this.pool.cluster;
     if (config.http2.keepAliveIntervalMs === 0) return;
     const lent: AliveTools = { timers: tools.loop.timers, random: tools.random, clock: tools.clock };
-    this.alive = new H2Alive(this, config.http2, lent);
+    this.alive = new KeepAlive(this, config.http2, lent);
   }
 
   private becameIdle(): void {

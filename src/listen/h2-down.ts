@@ -5,8 +5,8 @@
 //   OPEN ──► (drain: GOAWAY, then GOAWAY with the last id) ──► no streams left ──► CLOSING (lingering)
 //     └──── connection error: GOAWAY ───────────────────────────────────────────────┘
 
+import { type AliveOwner, KeepAlive } from '../core/keep-alive.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
-import { type AliveOwner, H2Alive } from '../http/h2-alive.ts';
 import { H2Connection } from '../http/h2-connection.ts';
 import { type H2Owner, TOO_MANY_RESETS } from '../http/h2-core.ts';
 import { H2_KEEPALIVE_TIMEOUT } from '../http/h2-limits.ts';
@@ -41,7 +41,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, AliveOwner, TimerTa
   private readonly idleTimer: Timer;
   private readonly headTimer: Timer;
   private readonly drainTimer: Timer;
-  private readonly alive: H2Alive | null;
+  private readonly alive: KeepAlive | null;
   private idleSince: number;
   private closing = false;
   /** Extended CONNECT (RFC 8441) is taken. */
@@ -68,7 +68,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, AliveOwner, TimerTa
     this.h2.start();
     this.armIdle();
     const { http2 } = listener.config;
-    this.alive = http2.keepAliveIntervalMs > 0 ? new H2Alive(this, http2, tools) : null;
+    this.alive = http2.keepAliveIntervalMs > 0 ? new KeepAlive(this, http2, tools) : null;
     if (listener.draining) this.drain();
   }
 
@@ -203,7 +203,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, AliveOwner, TimerTa
 
   // ---- AliveOwner ----
 
-  sendPing(): void {
+  askPeer(): void {
     this.h2.ping();
   }
 

@@ -1,12 +1,12 @@
-// Asks the peer of an HTTP/2 connection by PING, again and again, whether it is there (Envoy's connection_keepalive).
-// Worker thread; owned by the connection's owner, either role, where keep-alive is configured.
+// When to ask the peer of a connection whether it is there, and when nobody is (the times of Envoy's connection_keepalive).
+// Worker thread; owned by the connection, down or up, which knows how its protocol asks; only where keep-alive is configured.
 //
-//   RESTING ──► interval and up to 15 % of it over: PING ──► ASKING ──► its answer ──► RESTING
-//                                                              └──► nothing at all for the time-out: silent
+//   RESTING ──► interval and up to 15 % of it over ──► ASKING ──► the answer ──► RESTING
+//                                                        └──► nothing at all for the time-out: silent
 // Whatever comes while it asks puts the time-out off: the answer may stand behind much else on a slow network.
 
-import type { Random } from '../core/random.ts';
-import { Timer, type TimerSet, type TimerTarget } from '../core/timer.ts';
+import type { Random } from './random.ts';
+import { Timer, type TimerSet, type TimerTarget } from './timer.ts';
 
 /** Envoy's interval_jitter: connections that began together must not ask together for ever. */
 const JITTER = 0.15;
@@ -25,12 +25,12 @@ export interface AliveTools {
 }
 
 export interface AliveOwner {
-  sendPing(): void;
+  askPeer(): void;
   /** Nobody is there: the connection is to be ended, and streams with it. */
   onSilence(): void;
 }
 
-export class H2Alive implements TimerTarget {
+export class KeepAlive implements TimerTarget {
   private readonly owner: AliveOwner;
   private readonly settings: AliveSettings;
   private readonly tools: AliveTools;
@@ -51,7 +51,7 @@ export class H2Alive implements TimerTarget {
     this.heardAt = this.tools.clock.now;
   }
 
-  /** The answer to our PING has come. */
+  /** The answer to our question has come. */
   answered(): void {
     if (this.asking) this.rest();
   }
@@ -67,7 +67,7 @@ export class H2Alive implements TimerTarget {
     if (!this.asking) {
       this.asking = true;
       this.heardAt = clock.now;
-      this.owner.sendPing();
+      this.owner.askPeer();
       timers.arm(this.timer, limit);
       return;
     }
