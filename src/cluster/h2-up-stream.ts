@@ -139,10 +139,10 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
     }
   }
 
-  field(buf: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): boolean {
-    if (!this.headDone) return RESPONSE_HEAD.field(buf, nameStart, nameEnd, valueStart, valueEnd);
+  field(buf: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, sensitive: boolean): boolean {
+    if (!this.headDone) return RESPONSE_HEAD.field(buf, nameStart, nameEnd, valueStart, valueEnd, sensitive);
     if (!LINES.weigh(nameEnd - nameStart + valueEnd - valueStart)) return false;
-    if (LINES.fault === 0) LINES.add(buf, nameStart, nameEnd, valueStart, valueEnd);
+    if (LINES.fault === 0) LINES.add(buf, nameStart, nameEnd, valueStart, valueEnd, sensitive);
     return true;
   }
 
@@ -230,7 +230,8 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
     const { stream, up } = this;
     if (stream !== null) {
       const { cells } = up.pool.cluster.tools;
-      cells[up.pool.cluster.stats + S.UP_RQ_RX_RESET]!++;
+      // As Envoy: what ends with its connection was not reset.
+      cells[up.pool.cluster.stats + (up.h2.over ? S.UP_RQ_PENDING_FAILURE_EJECT : S.UP_RQ_RX_RESET)]!++;
       this.letGo();
       const refused = byPeer && code === REFUSED_STREAM && !this.answered;
       if (refused) up.refused();

@@ -7,12 +7,13 @@
 
 import { formatHostPort } from '../core/address.ts';
 import { fault, type Fault } from '../core/fault.ts';
+import { type AliveOwner, KeepAlive, type AliveTools } from '../core/keep-alive.ts';
 import type { Stream } from '../core/stream.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import { H2Connection } from '../http/h2-connection.ts';
 import type { H2Owner } from '../http/h2-core.ts';
 import { LARGEST_ID, NO_ERROR } from '../http/h2-frames.ts';
-import { DEFAULT_H2_LIMITS, type H2Limits } from '../http/h2-limits.ts';
+import { DEFAULT_H2_LIMITS, H2_KEEPALIVE_TIMEOUT, type H2Limits } from '../http/h2-limits.ts';
 import type { H2Stream } from '../http/h2-stream.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import * as S from '../observe/stat-names.ts';
@@ -44,7 +45,7 @@ const RESET = fault('upstreamReset', 'up', 'never', 'connection_termination');
 const LOCAL_RESET = fault('localReset', 'local', 'never', 'local_connection_failure');
 const PROTOCOL = fault('upstreamProtocol', 'up', 'never', 'protocol_error');
 
-export class H2Up implements ConnOwner, H2Owner, TimerTarget {
+export class H2Up implements ConnOwner, H2Owner, AliveOwner, TimerTarget {
   readonly pool: H2Pool;
   /** Monotonic ms: when the connection was begun. */
   since = 0;
@@ -66,6 +67,8 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
   /** Why streams that are still there end with the connection. */
   cause: Fault = CONNECTION_TERMINATION;
   private readonly timer: Timer;
+  /** From the host's first settings on, where keep-alive is configured. */
+  private alive: KeepAlive | null = null;
 
   constructor(pool: H2Pool) {
     this.pool = pool;
@@ -158,6 +161,7 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
   onData(_conn: Conn, buf: Buffer, start: number, end: number): void {
     const { cluster } = this.pool;
     cluster.tools.cells[cluster.stats + S.UP_CX_RX_BYTES_TOTAL]! += end - start;
+    this.alive?.heard();
     if (this.state !== CLOSED) this.h2.receive(buf, start, end);
     cluster.tools.out.flush();
   }
@@ -244,6 +248,7 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
     this.learnt = MAX_STREAMS;
     if (this.state === CONNECTING) {
       this.state = OPEN;
+      this.askAlive();
       this.pool.cluster.tools.loop.timers.disarm(this.timer);
       this.pool.connected(this, Math.min(this.h2.peer.maxConcurrentStreams, MAX_STREAMS));
       if (this.isIdle) this.becameIdle();
@@ -252,7 +257,9 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
     }
   }
 
-  onPong(): void {}
+  onPong(): void {
+    this.alive?.answered();
+  }
 
   onStreamGone(): void {
     if (this.state === RETIRED) this.closeWhenDone();
@@ -262,6 +269,19 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
     this.pool.freed();
     if (this.isIdle) this.becameIdle();
     else if (this.pool.mustGiveUp(true)) this.retire();
+  }
+
+  // ---- AliveOwner ----
+
+  askPeer(): void {
+    this.h2.ping();
+  }
+
+  /** As Envoy: requests under way end as those of any connection that is lost. */
+  onSilence(): void {
+    this.count(H2_KEEPALIVE_TIMEOUT, 1);
+    this.leave(CONNECTION_TERMINATION);
+    this.conn.reset();
   }
 
   // ---- time ----
@@ -291,6 +311,13 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
     if (this.state !== CLOSED) this.h2.flush();
   };
 
+  private askAlive(): void {
+    const { tools, config } = this.pool.cluster;
+    if (config.http2.keepAliveIntervalMs === 0) return;
+    const lent: AliveTools = { timers: tools.loop.timers, random: tools.random, clock: tools.clock };
+    this.alive = new KeepAlive(this, config.http2, lent);
+  }
+
   private becameIdle(): void {
     const { tools, config } = this.pool.cluster;
     this.idleSince = tools.clock.now;
@@ -313,6 +340,7 @@ export class H2Up implements ConnOwner, H2Owner, TimerTarget {
     if (this.state === CLOSED) return;
     const wasOpen = this.state === OPEN;
     this.state = CLOSED;
+    this.alive?.stop();
     if (this.cause !== PROTOCOL) this.cause = why;
     if (wasOpen) this.pool.left(this);
     if (this.h2 === undefined) return;

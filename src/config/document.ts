@@ -229,6 +229,7 @@ export interface ClusterDocument {
   tls?: ClusterTlsDocument;
   loadBalancing?: { policy?: 'roundRobin' | 'random' };
   connections?: { idleTimeout?: string; maxRequests?: number };
+  http2?: { keepAliveInterval?: string; keepAliveTimeout?: string };
   circuitBreakers?: { maxConnections?: number; maxPendingRequests?: number; maxRequests?: number; maxRetries?: number };
 }
 

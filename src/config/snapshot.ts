@@ -304,6 +304,8 @@ export interface ClusterConfig {
   readonly proxyProtocol: 'v1' | 'v2' | null;
   readonly loadBalancing: { readonly policy: 'roundRobin' | 'random' };
   readonly connections: { readonly idleTimeoutMs: number; readonly maxRequests: number };
+  /** PINGs on the connections that speak HTTP/2; interval 0: none. */
+  readonly http2: { readonly keepAliveIntervalMs: number; readonly keepAliveTimeoutMs: number };
   readonly circuitBreakers: BreakerLimits;
   /** Content hash of this cluster alone: unchanged clusters keep their pools over a reload. */
   readonly hash: string;

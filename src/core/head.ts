@@ -3,7 +3,7 @@
 // Worker thread; owned by one Stream. Bytes stay bytes: a field becomes a string only when somebody asks for it.
 // The parsers in `http/` fill it; spans are relative to `base`, so the bytes may move without a new parse.
 
-import { FIELD_COUNT, FIELD_NAMES } from './fields.ts';
+import { FIELD_COUNT, FIELD_HOST, FIELD_NAMES } from './fields.ts';
 import { FieldBlock } from './field-block.ts';
 
 /** Numbers per field in `spans`: nameStart, nameEnd, valueStart, valueEnd. */
@@ -12,6 +12,16 @@ export const SPAN = 4;
 export const REQUEST_ID_AT = 14;
 const FIRST_FIELDS = 24;
 const EMPTY = Buffer.alloc(0);
+const NO_MARKS = new Uint8Array(0);
+
+// Bits of `neverIndexed`: some fields (`never` says which), and the pseudo-headers of HTTP/2.
+export const NEVER_FIELDS = 1;
+export const NEVER_METHOD = 2;
+export const NEVER_SCHEME = 4;
+export const NEVER_AUTHORITY = 8;
+export const NEVER_PATH = 16;
+export const NEVER_PROTOCOL = 32;
+export const NEVER_STATUS = 64;
 
 export class Head {
   /** Where the bytes stand: the loop's read buffer during its callback, or `own` after `retain`. */
@@ -44,6 +54,10 @@ export class Head {
   ids: Uint8Array = new Uint8Array(FIRST_FIELDS);
   /** 1 where the field is not to be passed on. */
   dropped: Uint8Array = new Uint8Array(FIRST_FIELDS);
+  /** What came over HTTP/2 as never to be indexed, and goes on so (RFC 7541 section 6.2.3): NEVER_ bits. */
+  neverIndexed = 0;
+  /** 1 where a field is; may be shorter than there are fields. */
+  never: Uint8Array = NO_MARKS;
   /** Index of the first field with each id, or -1. */
   readonly first: Int16Array = new Int16Array(FIELD_COUNT).fill(-1);
 
@@ -90,6 +104,8 @@ export class Head {
     this.fieldsStart = 0;
     for (let i = 0; i < this.count; i++) this.first[this.ids[i]!] = -1;
     this.count = 0;
+    if (this.neverIndexed !== 0) this.never.fill(0);
+    this.neverIndexed = 0;
     this.contentLength = -1;
     this.chunked = false;
     this.connectionClose = false;
@@ -121,6 +137,17 @@ export class Head {
     this.dropped[i] = 0;
     if (id !== 0 && this.first[id]! < 0) this.first[id] = i;
     this.count = i + 1;
+  }
+
+  /** The field came as never to be indexed. Called by the parsers only. */
+  markNever(i: number): void {
+    if (this.never.length <= i) {
+      const longer = new Uint8Array(this.ids.length);
+      longer.set(this.never);
+      this.never = longer;
+    }
+    this.never[i] = 1;
+    this.neverIndexed |= this.ids[i] === FIELD_HOST ? NEVER_FIELDS | NEVER_AUTHORITY : NEVER_FIELDS;
   }
 
   /** Copies bytes behind the ones already kept, and points `buf` and `base` at the whole. For heads that arrive in pieces. */
@@ -159,7 +186,9 @@ export class Head {
       const at = i * SPAN;
       this.addSpan(other.spans[at]!, other.spans[at + 1]!, other.spans[at + 2]!, other.spans[at + 3]!, other.ids[i]!);
       this.dropped[i] = other.dropped[i]!;
+      if (other.never[i] === 1) this.markNever(i);
     }
+    this.neverIndexed = other.neverIndexed;
     for (let k = 0; k < other.blockCount; k++) this.addBlock(other.blocks[k]!);
     for (let k = 0; k < other.pairs.length; k++) this.pairs.push(other.pairs[k]!);
   }
@@ -289,6 +318,7 @@ export class Head {
     this.spans = new Int32Array(FIRST_FIELDS * SPAN);
     this.ids = new Uint8Array(FIRST_FIELDS);
     this.dropped = new Uint8Array(FIRST_FIELDS);
+    this.never = NO_MARKS;
   }
 }
 

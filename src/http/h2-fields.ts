@@ -80,8 +80,8 @@ export class FieldLines {
     this.head.buf = larger;
   }
 
-  /** A field that is not a pseudo-header. Sets `fault` when it may not stand here. */
-  add(source: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+  /** A field that is not a pseudo-header. Sets `fault` when it may not stand here. Joined cookies lose the mark `sensitive`: no cookie is ever indexed. */
+  add(source: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, sensitive: boolean): void {
     const { head } = this;
     const line = this.at;
     this.room(nameEnd - nameStart + valueEnd - valueStart + LINE_BYTES);
@@ -108,6 +108,7 @@ export class FieldLines {
     }
     this.at = endLine(buf, stop);
     head.addSpan(line, end, value, stop, id);
+    if (sensitive) head.markNever(head.count - 1);
     if (id !== 0) this.note(id, value, stop);
   }
 

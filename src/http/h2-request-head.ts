@@ -5,7 +5,7 @@
 
 import { copyBytes } from '../core/bytes.ts';
 import { FIELD_HOST } from '../core/fields.ts';
-import { SPAN, type Head } from '../core/head.ts';
+import { NEVER_AUTHORITY, NEVER_METHOD, NEVER_PATH, NEVER_PROTOCOL, NEVER_SCHEME, SPAN, type Head } from '../core/head.ts';
 import { isAuthority } from './authority.ts';
 import { skipToken, skipWhile, TARGET } from './byte-class.ts';
 import { SECTION_REQUEST } from './h1-framing.ts';
@@ -55,17 +55,18 @@ export class RequestHeadReader {
   }
 
   /** @returns false when the block is a bomb */
-  field(buf: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): boolean {
+  field(buf: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, sensitive: boolean): boolean {
     const { lines } = this;
     if (!lines.weigh(nameEnd - nameStart + valueEnd - valueStart)) return false;
     if (lines.fault !== 0) return true;
     if (nameEnd > nameStart && buf[nameStart]! === COLON) {
       if (this.fieldsBegun || !this.pseudo(buf, nameStart, nameEnd, valueStart, valueEnd)) lines.fault = FAULT_MESSAGE;
+      if (sensitive) this.head.neverIndexed |= pseudoBit(buf, nameStart, nameEnd);
       return true;
     }
     if (!this.fieldsBegun) this.beginFields();
     const before = this.head.count;
-    lines.add(buf, nameStart, nameEnd, valueStart, valueEnd);
+    lines.add(buf, nameStart, nameEnd, valueStart, valueEnd, sensitive);
     if (lines.fault !== 0 && this.authorityStart >= 0) this.forgiveHost(before);
     return true;
   }
@@ -212,6 +213,20 @@ export class RequestHeadReader {
 
 /** For all streams of this worker. */
 export const REQUEST_HEAD: RequestHeadReader = new RequestHeadReader();
+
+/** Of a pseudo-header that has been taken. */
+function pseudoBit(buf: Buffer, nameStart: number, nameEnd: number): number {
+  switch (nameEnd - nameStart) {
+    case 5:
+      return NEVER_PATH;
+    case 7:
+      return buf[nameStart + 1]! === METHOD[1]! ? NEVER_METHOD : NEVER_SCHEME;
+    case 9:
+      return NEVER_PROTOCOL;
+    default:
+      return NEVER_AUTHORITY;
+  }
+}
 
 function same(buf: Buffer, start: number, end: number, text: Buffer): boolean {
   if (end - start !== text.length) return false;

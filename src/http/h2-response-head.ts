@@ -3,7 +3,7 @@
 // brought, reason phrase included. Worker thread; one for all connections, because a block is decoded in one go.
 
 import { writeText } from '../core/bytes.ts';
-import type { Head } from '../core/head.ts';
+import { NEVER_STATUS, type Head } from '../core/head.ts';
 import { finishResponse, SECTION_RESPONSE } from './h1-framing.ts';
 import { FAULT_MESSAGE, type FieldLimits, type FieldLines, LINES } from './h2-fields.ts';
 import { statusText } from './status-text.ts';
@@ -22,14 +22,16 @@ export class ResponseHeadReader {
   }
 
   /** @returns false when the block is a bomb */
-  field(buf: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): boolean {
+  field(buf: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, sensitive: boolean): boolean {
     const { lines, head } = this;
     if (!lines.weigh(nameEnd - nameStart + valueEnd - valueStart)) return false;
     if (lines.fault !== 0) return true;
     if (head.status !== 0 && (nameEnd === nameStart || buf[nameStart]! !== COLON)) {
-      lines.add(buf, nameStart, nameEnd, valueStart, valueEnd);
+      lines.add(buf, nameStart, nameEnd, valueStart, valueEnd, sensitive);
     } else if (head.status !== 0 || !this.setStatus(buf, nameStart, nameEnd, valueStart, valueEnd)) {
       lines.fault = FAULT_MESSAGE; // not the one pseudo-header there is, or not at the beginning
+    } else if (sensitive) {
+      head.neverIndexed |= NEVER_STATUS;
     }
     return true;
   }

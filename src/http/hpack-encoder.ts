@@ -120,9 +120,13 @@ export class HpackEncoder {
     return at + 1;
   }
 
-  /** A pseudo-header by the first static index of its name, its value as a string. */
-  pseudo(out: Buffer, at: number, index: number, value: string): number {
+  /** A pseudo-header by the first static index of its name, its value as a string. `sensitive`: as for `field`. */
+  pseudo(out: Buffer, at: number, index: number, value: string, sensitive = false): number {
     const end = placeValue(value);
+    if (sensitive) {
+      nameIndex = index;
+      return this.literal(out, at, NEVER, valueRoom, 0, end);
+    }
     return this.pseudoBytes(out, at, index, valueRoom, 0, end);
   }
 
@@ -156,7 +160,7 @@ export class HpackEncoder {
   }
 
   /** A field given as latin1 strings. */
-  text(out: Buffer, at: number, name: string, value: string): number {
+  text(out: Buffer, at: number, name: string, value: string, sensitive = false): number {
     const { length } = name;
     let hash = length;
     if (nameRoom.length < length) nameRoom = Buffer.allocUnsafeSlow(length * 2);
@@ -167,7 +171,7 @@ export class HpackEncoder {
     }
     named(length, hash);
     const end = placeValue(value);
-    if (isSecret(hash)) return this.literal(out, at, NEVER, valueRoom, 0, end);
+    if (sensitive || isSecret(hash)) return this.literal(out, at, NEVER, valueRoom, 0, end);
     return this.encode(out, at, valueRoom, 0, end);
   }
 

@@ -81,10 +81,10 @@ export class H2DownStream extends H2Stream implements DownStream {
     LINES.begin(this.trailers, SECTION_TRAILERS, limits);
   }
 
-  field(buf: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): boolean {
-    if (!this.begun) return REQUEST_HEAD.field(buf, nameStart, nameEnd, valueStart, valueEnd);
+  field(buf: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, sensitive: boolean): boolean {
+    if (!this.begun) return REQUEST_HEAD.field(buf, nameStart, nameEnd, valueStart, valueEnd, sensitive);
     if (!LINES.weigh(nameEnd - nameStart + valueEnd - valueStart)) return false;
-    if (LINES.fault === 0) LINES.add(buf, nameStart, nameEnd, valueStart, valueEnd);
+    if (LINES.fault === 0) LINES.add(buf, nameStart, nameEnd, valueStart, valueEnd, sensitive);
     return true;
   }
 

@@ -5,6 +5,7 @@
 //   OPEN ──► (drain: GOAWAY, then GOAWAY with the last id) ──► no streams left ──► CLOSING (lingering)
 //     └──── connection error: GOAWAY ───────────────────────────────────────────────┘
 
+import { type AliveOwner, KeepAlive } from '../core/keep-alive.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import { H2Connection } from '../http/h2-connection.ts';
 import { type H2Owner, TOO_MANY_RESETS } from '../http/h2-core.ts';
@@ -24,9 +25,8 @@ const DRAIN_STEP_MS = 1000;
 const IDLE_TIMER = 0;
 const HEAD_TIMER = 1;
 const DRAIN_TIMER = 2;
-const ALIVE_TIMER = 3;
 
-export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
+export class H2Down implements ConnOwner, DownConn, H2Owner, AliveOwner, TimerTarget {
   // The listener's list of connections.
   prev: DownConn | null = null;
   next: DownConn | null = null;
@@ -40,10 +40,10 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
   endDetails = 'downstream_remote_disconnect';
   private readonly idleTimer: Timer;
   private readonly headTimer: Timer;
-  private readonly stepTimer: Timer;
+  private readonly drainTimer: Timer;
+  private readonly alive: KeepAlive | null;
   private idleSince: number;
   private closing = false;
-  private waitsForPong = false;
   /** Extended CONNECT (RFC 8441) is taken. */
   readonly connectProtocol: boolean;
   // How it ended, for the counters.
@@ -61,13 +61,14 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
     this.connectProtocol = listener.upgradesPossible;
     this.idleTimer = new Timer(this, IDLE_TIMER);
     this.headTimer = new Timer(this, HEAD_TIMER);
-    this.stepTimer = new Timer(this, listener.config.http2.keepAliveIntervalMs > 0 ? ALIVE_TIMER : DRAIN_TIMER);
+    this.drainTimer = new Timer(this, DRAIN_TIMER);
     this.h2 = new H2Connection(this, { isServer: true, limits: listener.h2Limits, connectProtocol: this.connectProtocol, clock: tools.clock });
     tools.cells[plan.http + S.DOWN_CX_HTTP2_TOTAL]!++;
     tools.cells[plan.http + S.DOWN_CX_HTTP2_ACTIVE]!++;
     this.h2.start();
     this.armIdle();
-    this.armAlive();
+    const { http2 } = listener.config;
+    this.alive = http2.keepAliveIntervalMs > 0 ? new KeepAlive(this, http2, tools) : null;
     if (listener.draining) this.drain();
   }
 
@@ -78,6 +79,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
   onData(_conn: Conn, buf: Buffer, start: number, end: number): void {
     const { tools, plan } = this.listener;
     tools.cells[plan.http + S.DOWN_CX_RX_BYTES_TOTAL]! += end - start;
+    this.alive?.heard();
     this.h2.receive(buf, start, end);
     tools.out.flush();
     if (this.h2.inHead) this.armHead();
@@ -110,7 +112,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
     }
     timers.disarm(this.idleTimer);
     timers.disarm(this.headTimer);
-    timers.disarm(this.stepTimer);
+    timers.disarm(this.drainTimer);
     this.listener.forget(this);
   }
 
@@ -149,8 +151,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
   onSettings(): void {}
 
   onPong(): void {
-    this.waitsForPong = false;
-    this.armAlive();
+    this.alive?.answered();
   }
 
   onStreamGone(): void {
@@ -164,7 +165,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
   drain(): void {
     if (this.closing) return;
     this.h2.drain();
-    this.listener.tools.timers.arm(this.stepTimer, DRAIN_STEP_MS);
+    this.listener.tools.timers.arm(this.drainTimer, DRAIN_STEP_MS);
   }
 
   kill(): void {
@@ -177,8 +178,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
     if (this.closing) return;
     if (kind === IDLE_TIMER) this.onIdle();
     else if (kind === HEAD_TIMER) this.onHeadTooSlow();
-    else if (this.h2.draining) this.h2.finishDrain();
-    else this.onAliveTimer();
+    else this.h2.finishDrain();
   }
 
   private onIdle(): void {
@@ -201,17 +201,16 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
     this.h2.timedOut('request_header_timeout');
   }
 
-  private onAliveTimer(): void {
-    const { tools, config } = this.listener;
-    if (this.waitsForPong) {
-      this.count(H2_KEEPALIVE_TIMEOUT, 1);
-      this.endDetails = 'http2.keepalive_timeout';
-      this.conn.reset();
-      return;
-    }
-    this.waitsForPong = true;
+  // ---- AliveOwner ----
+
+  askPeer(): void {
     this.h2.ping();
-    tools.timers.arm(this.stepTimer, config.http2.keepAliveTimeoutMs);
+  }
+
+  onSilence(): void {
+    this.count(H2_KEEPALIVE_TIMEOUT, 1);
+    this.endDetails = 'http2.keepalive_timeout';
+    this.conn.reset();
   }
 
   // ---- inside ----
@@ -230,6 +229,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
   private leave(): void {
     if (this.closing) return;
     this.closing = true;
+    this.alive?.stop();
     if (this.h2.streams.count > 0) this.cutRequest = true;
     this.h2.gone();
   }
@@ -243,10 +243,5 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, TimerTarget {
     const { tools, config } = this.listener;
     const limit = config.timeouts.requestHeadersMs;
     if (limit > 0 && this.headTimer.deadline === 0) tools.timers.arm(this.headTimer, limit);
-  }
-
-  private armAlive(): void {
-    const { tools, config } = this.listener;
-    if (config.http2.keepAliveIntervalMs > 0 && !this.h2.draining) tools.timers.arm(this.stepTimer, config.http2.keepAliveIntervalMs);
   }
 }

@@ -119,8 +119,9 @@ export class TunnelDown implements ConnOwner, DownConn, DownStream {
     }
     if (!last) return taken;
     this.hostEnded = true;
-    if (this.callerEnded && this.early === null) this.finish();
-    else this.conn.shutdownWrite();
+    // With both ends the connection would be gone, and bytes that wait here with it: `resume` finishes then.
+    if (!this.callerEnded) this.conn.shutdownWrite();
+    else if (this.early === null) this.finish();
     return taken;
   }
 

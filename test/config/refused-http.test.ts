@@ -15,6 +15,7 @@ refuses(t, '/listeners/0/http', [
   ['/http2', { initialStreamWindow: 1 }, 'out-of-range /initialStreamWindow: must be from 1KiB to 1GiB'],
   ['/http2', { initialConnectionWindow: '2GiB' }, 'out-of-range /initialConnectionWindow: must be from 64KiB to 1GiB'],
   ['/http2', { initialConnectionWindow: 1024 }, 'out-of-range /initialConnectionWindow: must be from 64KiB to 1GiB'],
+  ['/http2', { keepAliveTimeout: '0s' }, 'out-of-range /keepAliveTimeout: must be longer than 0s: "keepAliveInterval": "0s" turns it off'],
   ['/protocols', [], 'too-few: must have at least 1 entry'],
   ['/protocols', ['h2c'], 'wrong-value /0: "h2c" is not one of "http1", "http2"'],
   ['/serverName', true, 'wrong-type: must be the value of a header or false, not true'],

@@ -340,7 +340,7 @@ t.test('a head that does not come to its end', async (t) => {
 
 t.test('PING asks whether the caller is there', async (t) => {
   const stage = H2Stage.open(http2({ keepAliveIntervalMs: 1000, keepAliveTimeoutMs: 500 }));
-  stage.house.loop.advance(1100);
+  stage.house.loop.advance(1200);
   const [asked] = stage.take();
   t.equal(asked?.type, T.PING);
   stage.send(ping(asked!.payload.toString('latin1'), 1));
@@ -351,6 +351,21 @@ t.test('PING asks whether the caller is there', async (t) => {
   stage.house.loop.turn(() => undefined);
   t.equal(stage.conn.state, 'closed');
   t.equal(stage.h2Stat(L.H2_KEEPALIVE_TIMEOUT), 1);
+});
+
+t.test('a caller who says something else meanwhile is there, too', async (t) => {
+  const stage = H2Stage.open(http2({ keepAliveIntervalMs: 1000, keepAliveTimeoutMs: 500 }));
+  stage.house.loop.advance(1200);
+  for (let i = 0; i < 5; i++) {
+    stage.send(get(1 + 2 * i));
+    stage.house.loop.advance(400);
+  }
+  t.equal(stage.conn.state, 'open');
+  t.equal(stage.take().filter(({ type }) => type === T.PING).length, 1, 'asked once');
+  stage.house.loop.turn(() => stage.door.listener.drain());
+  stage.house.loop.advance(600);
+  t.equal(stage.conn.state, 'closed');
+  t.strictSame(stage.house.unrest(), {});
 });
 
 t.test('refusals are HTTP\'s where HTTP has one', async (t) => {

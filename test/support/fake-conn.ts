@@ -188,8 +188,8 @@ export class FakeConn implements Conn {
   }
 
   /** Bytes arrive, as one read when nothing holds them up. */
-  receive(bytes: string | Buffer): void {
-    this.incoming.push(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Buffer.from(bytes));
+  receive(...reads: readonly (string | Buffer)[]): void {
+    for (const bytes of reads) this.incoming.push(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Buffer.from(bytes));
     this.loop.turn(() => this.loop.readable(this));
   }
 

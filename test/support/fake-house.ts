@@ -100,7 +100,7 @@ export class FakeHouse {
       grpc: {},
       histograms: known?.histograms ?? this.takeHistograms(SHAPES.clusterHistograms),
       breakers,
-      hosts: config.endpoints.map(({ text }) => this.hostPlan(config.name, text)),
+      hosts: config.type === 'originalDst' ? [this.hostPlan(config.name, '')] : config.endpoints.map(({ text }) => this.hostPlan(config.name, text)),
     };
   }
 

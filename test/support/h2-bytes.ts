@@ -10,6 +10,8 @@ export const ACK = 1;
 export const END_HEADERS = 4;
 export const PADDED = 8;
 export const PRIORITY = 0x20;
+/** A literal that nobody may index (RFC 7541 section 6.2.3). */
+const NEVER = 0x10;
 const CODES = [
   'NO_ERROR', 'PROTOCOL_ERROR', 'INTERNAL_ERROR', 'FLOW_CONTROL_ERROR', 'SETTINGS_TIMEOUT', 'STREAM_CLOSED', 'FRAME_SIZE_ERROR',
   'REFUSED_STREAM', 'CANCEL', 'COMPRESSION_ERROR', 'CONNECT_ERROR', 'ENHANCE_YOUR_CALM', 'INADEQUATE_SECURITY', 'HTTP_1_1_REQUIRED',
@@ -53,8 +55,8 @@ function text(value: string): Buffer {
   return Buffer.concat([Buffer.from(integer(bytes.length, 127)), bytes]);
 }
 
-export function block(fields: Fields): Buffer {
-  return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]));
+export function block(fields: Fields, never: readonly string[] = []): Buffer {
+  return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([never.includes(name) ? NEVER : 0]), text(name), text(value)]));
 }
 
 /** The pseudo-headers of a request, with what differs; an empty text takes one away. */
@@ -63,7 +65,9 @@ export function pseudo(path: string, over: Readonly<Record<string, string | null
   return Object.entries(all).filter((pair): pair is [string, string] => pair[1] !== null);
 }
 
-export const headers = (id: number, fields: Fields, flags = END_STREAM | END_HEADERS): Buffer => frame(T.HEADERS, flags, id, block(fields));
+/** The fields named by `never` are marked as never to be indexed. */
+export const headers = (id: number, fields: Fields, flags = END_STREAM | END_HEADERS, never: readonly string[] = []): Buffer =>
+  frame(T.HEADERS, flags, id, block(fields, never));
 /** A GET that needs no upstream on the stages of these tests. */
 export const get = (id: number, path = '/ok', more: Fields = []): Buffer => headers(id, [...pseudo(path), ...more]);
 /** The head of a POST whose body follows. */
@@ -78,6 +82,8 @@ export interface Frame {
   readonly payload: Buffer;
   /** Of a whole header block. */
   readonly fields: Fields;
+  /** Names of those that came as never to be indexed. */
+  readonly never: readonly string[];
 }
 
 /** Reads what a connection sends, however it is cut; keeps the HPACK table. */
@@ -105,21 +111,23 @@ export class FrameLog {
 
   private read(type: number, flags: number, id: number, payload: Buffer): Frame {
     const fields: [string, string][] = [];
+    const never: string[] = [];
     if (type === T.HEADERS || type === T.CONTINUATION) {
       this.block.push(payload);
       if ((flags & END_HEADERS) !== 0) {
         const whole = Buffer.concat(this.block);
         this.block = [];
         const sink = {
-          field(buf: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): boolean {
+          field(buf: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, sensitive: boolean): boolean {
             fields.push([buf.latin1Slice(nameStart, nameEnd), buf.latin1Slice(valueStart, valueEnd)]);
+            if (sensitive) never.push(buf.latin1Slice(nameStart, nameEnd));
             return true;
           },
         };
         if (this.decoder.decode(whole, 0, whole.length, sink) !== 0) throw new Error('the proxy sent a header block that cannot be read');
       }
     }
-    return { type, flags, id, payload, fields };
+    return { type, flags, id, payload, fields, never };
   }
 }
 

@@ -24,6 +24,10 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): Cl
       idleTimeoutMs: parseDuration(cluster.connections?.idleTimeout ?? DEFAULTS.connections.idleTimeout),
       maxRequests: cluster.connections?.maxRequests ?? DEFAULTS.connections.maxRequests,
     },
+    http2: {
+      keepAliveIntervalMs: parseDuration(cluster.http2?.keepAliveInterval ?? DEFAULTS.http2.keepAliveInterval),
+      keepAliveTimeoutMs: parseDuration(cluster.http2?.keepAliveTimeout ?? DEFAULTS.http2.keepAliveTimeout),
+    },
     circuitBreakers: { ...DEFAULTS.circuitBreakers, ...cluster.circuitBreakers },
   };
   return { ...body, hash: contentHash(body) };

@@ -1,12 +1,14 @@
 // Checks of clusters: names, endpoints, weights. Primary thread; pure.
 
 import { formatAddress } from '../../core/address.ts';
+import { DEFAULTS } from '../defaults.ts';
 import { explainEndpointAddress, parseAddress } from '../address.ts';
 import type { Problem } from '../errors.ts';
 import { MAX_WEIGHT } from '../limits.ts';
 import type { Place } from '../place.ts';
 import type { CheckScope } from './check.ts';
 import { Register } from './choices.ts';
+import { checkKeepAlive } from './keep-alive.ts';
 import { checkClientTls } from './tls.ts';
 
 export function checkClusters(clusters: Place, scope: CheckScope): void {
@@ -18,6 +20,7 @@ export function checkClusters(clusters: Place, scope: CheckScope): void {
     if (text !== null) names.add(text, name.pointer, `the cluster name ${JSON.stringify(text)}`);
     checkType(cluster, problems);
     checkEndpoints(cluster.at('endpoints'), problems);
+    checkHttp2(cluster, problems);
     checkClientTls(cluster.at('tls'), scope);
   }
 }
@@ -37,6 +40,14 @@ function checkType(cluster: Place, problems: Problem[]): void {
   if (cluster.has('proxyProtocol') && cluster.has('tls')) {
     problems.push({ code: 'conflict', pointer: cluster.at('proxyProtocol').pointer, atKey: true, message: 'a PROXY protocol header cannot be sent before TLS in this version' });
   }
+}
+
+function checkHttp2(cluster: Place, problems: Problem[]): void {
+  if (!cluster.isObject() || !cluster.has('http2')) return;
+  if ((cluster.at('protocol').text() ?? DEFAULTS.cluster.protocol) === 'http1') {
+    problems.push({ code: 'conflict', pointer: cluster.at('http2').pointer, atKey: true, message: 'the endpoints are spoken to in HTTP/1.1: "http2" needs the protocol "http2" or "auto"' });
+  }
+  checkKeepAlive(cluster.at('http2'), problems);
 }
 
 function checkEndpoints(endpoints: Place, problems: Problem[]): void {

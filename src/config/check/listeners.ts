@@ -14,6 +14,7 @@ import { checkFilters } from './filters.ts';
 import { checkRoutes } from './routes.ts';
 import { checkNoTunnels } from './tunnels.ts';
 import { checkHeaderEdits } from './headers.ts';
+import { checkKeepAlive } from './keep-alive.ts';
 import { checkTcp } from './tcp.ts';
 import { checkServerTls } from './tls.ts';
 
@@ -70,6 +71,7 @@ function isOnFreePort(text: string): boolean {
 function checkHttp(http: Place, scope: CheckScope): void {
   const { problems } = scope;
   checkHeadersSize(http.at('maxRequestHeadersSize'), scope);
+  checkKeepAlive(http.at('http2'), problems);
   checkWindow(http.at('http2').at('initialStreamWindow'), { least: 1024, words: '1KiB' }, scope);
   checkWindow(http.at('http2').at('initialConnectionWindow'), { least: 65_535, words: '64KiB' }, scope);
   if ((http.at('xffNumTrustedHops').number() ?? 0) > 0 && http.at('trustedCidrs').items().length > 0) {

@@ -37,6 +37,10 @@ export function clusterSchema(): Schema {
     idleTimeout: text('How long a connection without request is kept; "0s": no limit.', 'duration', { default: DEFAULTS.connections.idleTimeout }),
     maxRequests: integer('How many requests a connection carries before it is closed; 0: no limit.', COUNT, { default: DEFAULTS.connections.maxRequests }),
   });
+  const http2 = object('clusterHttp2', {
+    keepAliveInterval: text('How often to ask with a PING whether the endpoint is there, and up to 15 % later; "0s": never.', 'duration', { default: DEFAULTS.http2.keepAliveInterval }),
+    keepAliveTimeout: text('How long the endpoint may stay silent after such a PING before the connection is closed.', 'duration', { default: DEFAULTS.http2.keepAliveTimeout }),
+  });
   return object('cluster', {
     name: text('What routes call it; shown in logs, stats and admin pages.', 'name'),
     type: choice('How its endpoints are found: listed here, or where the caller wanted to go before it was redirected (originalDst).', ['static', 'originalDst'], { default: DEFAULTS.cluster.type }),
@@ -47,6 +51,7 @@ export function clusterSchema(): Schema {
     connectTimeout: text('How long a connection may take to come up, TLS included; "0s": no limit.', 'duration', { default: DEFAULTS.cluster.connectTimeout }),
     loadBalancing: described('How requests are spread over the endpoints.', loadBalancing, { default: {} }),
     connections: described('The connections to the endpoints.', connections, { default: {} }),
+    http2: described('The connections that speak HTTP/2.', http2, { default: {} }),
     circuitBreakers: described('Limits that hold over all workers; what exceeds them is answered 503 at once.', circuitBreakers(), { default: {} }),
   }, ['name']);
 }

@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate21;
 
-const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer3"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer3"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer3"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer3"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
+const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer3"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer3"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer3"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer3"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const schema7 = {"type":"string"};
 
@@ -2889,61 +2889,89 @@ const err135 = {instancePath:instancePath+"/clusters/" + i13+"/connections",sche
 errors++;
 }
 }
-if(data98.circuitBreakers !== undefined){
-let data120 = data98.circuitBreakers;
+if(data98.http2 !== undefined){
+let data120 = data98.http2;
 if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
 for(const key21 in data120){
-if(!((((key21 === "maxConnections") || (key21 === "maxPendingRequests")) || (key21 === "maxRequests")) || (key21 === "maxRetries"))){
-const err136 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+if(!((key21 === "keepAliveInterval") || (key21 === "keepAliveTimeout"))){
+const err136 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 (vErrors ??= []).push(err136);
 errors++;
 }
 }
-if(data120.maxConnections !== undefined){
-if(!(validate34(data120.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data120,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(data120.keepAliveInterval !== undefined){
+if(!(validate28(data120.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data120,parentDataProperty:"keepAliveInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data120.maxPendingRequests !== undefined){
-if(!(validate34(data120.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data120,parentDataProperty:"maxPendingRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data120.maxRequests !== undefined){
-if(!(validate34(data120.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data120,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data120.maxRetries !== undefined){
-if(!(validate34(data120.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data120,parentDataProperty:"maxRetries",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(data120.keepAliveTimeout !== undefined){
+if(!(validate28(data120.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data120,parentDataProperty:"keepAliveTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err137 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+const err137 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err137);
 errors++;
 }
 }
-} else {
-const err138 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data98.circuitBreakers !== undefined){
+let data123 = data98.circuitBreakers;
+if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
+for(const key22 in data123){
+if(!((((key22 === "maxConnections") || (key22 === "maxPendingRequests")) || (key22 === "maxRequests")) || (key22 === "maxRetries"))){
+const err138 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 (vErrors ??= []).push(err138);
 errors++;
 }
 }
+if(data123.maxConnections !== undefined){
+if(!(validate34(data123.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data123,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data123.maxPendingRequests !== undefined){
+if(!(validate34(data123.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data123,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data123.maxRequests !== undefined){
+if(!(validate34(data123.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data123,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data123.maxRetries !== undefined){
+if(!(validate34(data123.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data123,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
 } else {
-const err139 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+const err139 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err139);
 errors++;
 }
 }
 } else {
-const err140 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+const err140 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err140);
+errors++;
+}
+}
+} else {
+const err141 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err141);
+errors++;
+}
+}
+} else {
+const err142 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err142);
 errors++;
 }
 validate21.errors = vErrors;
