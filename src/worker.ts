@@ -26,7 +26,12 @@ if (start.cpu !== null) {
 
 const stripe = new Stripe(start.stripe);
 const ledger = new DescriptorBits(stripe.fds);
-const loop = createLoop(start.engine, { ledger, firstConnId: start.index + 1, connIdStep: CONNECTION_ID_STEP });
+const loop = createLoop(start.engine, {
+  ledger,
+  firstConnId: start.index + 1,
+  connIdStep: CONNECTION_ID_STEP,
+  ioUring: process.env['NUNCIO_IO_URING'] !== 'off',
+});
 const runtime = new WorkerRuntime({
   loop,
   stripe,

@@ -13,7 +13,8 @@ export const USAGE = `usage: nuncio [run] -c FILE               run in the foreg
 
 FILE is JSON (with comments), YAML (.yaml, .yml) or a JS module (.js, .mjs).
 Environment: NUNCIO_CONFIG stands in for -c FILE; NUNCIO_WORKERS, NUNCIO_ENGINE,
-NUNCIO_ADMIN and NUNCIO_LOG_LEVEL override keys of the file.
+NUNCIO_ADMIN and NUNCIO_LOG_LEVEL override keys of the file;
+NUNCIO_IO_URING=off keeps the epoll engine from using io_uring.
 Signals: SIGTERM and SIGINT drain and exit, a second one exits at once;
 SIGHUP reloads the file; SIGUSR1 reopens log files.
 `;

@@ -11,7 +11,7 @@ const openFd = promisify(open);
 const closeFd = promisify(close);
 const writeFd = promisify(write);
 
-/** Envoy's `filesystem.*`, and the dropped lines, which Envoy does not count. */
+/** Envoy's `filesystem.*`, and the lines that are lost, whatever the reason, which Envoy does not count. */
 export interface FilesystemStats {
   write_buffered: number;
   write_completed: number;
@@ -26,6 +26,7 @@ export function emptyFilesystemStats(): FilesystemStats {
   return { write_buffered: 0, write_completed: 0, write_failed: 0, write_dropped: 0, reopen_failed: 0, write_total_buffered: 0 };
 }
 
+const NEWLINE = 0x0a;
 /** A pipe that is full is tried again after this long. */
 const RETRY_MS = 20;
 const MAX_WRITE_BYTES = 1 << 20;
@@ -48,6 +49,8 @@ export class LogFile {
   private queue: Uint8Array[] = [];
   private queuedBytes = 0;
   private fd = -1;
+  /** Open, and in use from the next write on; -1. */
+  private next = -1;
   /** The running writer, or null. */
   private writer: Promise<void> | null = null;
   private complained = false;
@@ -81,12 +84,16 @@ export class LogFile {
     while (this.writer !== null) await this.writer;
   }
 
-  /** The file of this name may have become another one. What was appended before goes to the old one. */
+  /**
+   * The file of this name may have become another one: what has not been written goes there. Does not wait for what is
+   * being written, so that a pipe nobody reads can be got rid of.
+   */
   async reopen(): Promise<void> {
-    await this.idle();
-    const old = this.fd;
-    this.fd = await this.open(); // the old one stays in use when this throws
-    await this.release(old);
+    const fd = await this.open(); // the old one stays in use when this throws
+    const outdated = this.closed ? fd : this.next;
+    if (!this.closed) this.next = fd;
+    await this.release(outdated);
+    if (this.writer === null) await this.turn();
   }
 
   async close(): Promise<void> {
@@ -96,14 +103,17 @@ export class LogFile {
     this.queue = [];
     this.queuedBytes = 0;
     await this.idle();
-    const old = this.fd;
+    await Promise.all([this.release(this.fd), this.release(this.next)]);
     this.fd = -1;
-    await this.release(old);
+    this.next = -1;
   }
 
   private async run(): Promise<void> {
     try {
-      while (this.queue.length > 0) await this.writeBatch(this.takeBatch());
+      while (this.queue.length > 0) {
+        await this.turn();
+        await this.writeBatch(this.takeBatch());
+      }
     } finally {
       this.writer = null;
     }
@@ -122,41 +132,70 @@ export class LogFile {
 
   private async writeBatch(batch: Uint8Array): Promise<void> {
     const { stats } = this.options;
+    let rest = batch;
     try {
       await this.openNow();
-      await this.writeFully(batch);
+      while (rest.length > 0) rest = rest.subarray(await this.writeSome(rest, batch));
       stats.write_completed++;
       this.complained = false;
     } catch (error) {
       stats.write_failed++;
+      stats.write_dropped += countLines(rest);
       this.complain(`cannot be written: ${messageOf(error)}`);
+      if (codeOf(error) === 'EPIPE') await this.forget();
     }
     if (this.closed) return; // `close` has settled the account
     this.queuedBytes -= batch.length;
     stats.write_total_buffered -= batch.length;
   }
 
-  private async writeFully(batch: Uint8Array): Promise<void> {
-    let done = 0;
-    while (done < batch.length) {
-      try {
-        done += (await writeFd(this.fd, batch, done, batch.length - done, null)).bytesWritten;
-      } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN') || this.closed) throw error;
-        await new Promise<void>((resolve) => this.options.timers.after(RETRY_MS, resolve));
-      }
+  /** @returns how many bytes of `rest`, the end of `batch`, are done with. */
+  private async writeSome(rest: Uint8Array, batch: Uint8Array): Promise<number> {
+    try {
+      return (await writeFd(this.fd, rest, 0, rest.length, null)).bytesWritten;
+    } catch (error) {
+      if (codeOf(error) !== 'EAGAIN' || this.closed) throw error;
     }
+    if (!(await this.turn())) {
+      await new Promise<void>((resolve) => this.options.timers.after(RETRY_MS, resolve));
+      return 0;
+    }
+    const begun = rest.length < batch.length && batch[batch.length - rest.length - 1] !== NEWLINE;
+    if (!begun) return 0;
+    // Half of this line is in the old file: the new one begins with the next.
+    this.options.stats.write_dropped++;
+    const end = rest.indexOf(NEWLINE);
+    return end < 0 ? rest.length : end + 1;
+  }
+
+  /** @returns whether another descriptor is in use from now on. */
+  private async turn(): Promise<boolean> {
+    if (this.next < 0) return false;
+    const old = this.fd;
+    this.fd = this.next;
+    this.next = -1;
+    await this.release(old);
+    return true;
+  }
+
+  /** The reader of this pipe is gone: the next write opens it anew. */
+  private async forget(): Promise<void> {
+    const old = this.fd;
+    this.fd = -1;
+    await this.release(old);
   }
 
   private async open(): Promise<number> {
     const standard = STANDARD_FDS.get(this.path);
     // Not to block is for pipes alone: their own description of the pipe leaves the flag of other processes' ends as it is.
     const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK;
-    if (standard === undefined) return await openFd(this.path, flags | constants.O_CREAT, 0o644);
+    if (standard !== undefined) return await openFd(this.path, flags).catch(() => standard);
     try {
-      return await openFd(this.path, flags);
-    } catch {
-      return standard;
+      return await openFd(this.path, flags | constants.O_CREAT, 0o644);
+    } catch (error) {
+      if (codeOf(error) !== 'ENXIO') throw error;
+      // A pipe that nobody reads yet: Linux lets it be opened by one who could read it himself.
+      return await openFd(this.path, constants.O_RDWR | constants.O_APPEND | constants.O_NONBLOCK);
     }
   }
 
@@ -173,6 +212,10 @@ export class LogFile {
 
 function countLines(bytes: Uint8Array): number {
   let lines = 0;
-  for (const byte of bytes) if (byte === 0x0a) lines++;
+  for (const byte of bytes) if (byte === NEWLINE) lines++;
   return lines;
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -168,4 +168,6 @@ export interface LoopOptions {
   /** Ids of connections are `firstConnId`, `firstConnId + connIdStep`, …: different in every worker. Default 1 and 1. */
   readonly firstConnId?: number;
   readonly connIdStep?: number;
+  /** Whether the epoll engine may use io_uring where the kernel has it. Default true. */
+  readonly ioUring?: boolean;
 }

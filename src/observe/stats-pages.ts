@@ -14,12 +14,21 @@ export interface StatsQuery {
 }
 
 export class StatsPages {
-  private readonly read: () => StatsInput;
+  private readonly now: () => StatsInput;
   private readonly reader = new HistogramReader();
+  /** What the primary's own counters stood at when they were last reset. */
+  private ownBase: ReadonlyMap<string, number> = new Map();
 
-  /** `read` gives the state of now. */
-  constructor(read: () => StatsInput) {
-    this.read = read;
+  /** `now` gives the state of now. */
+  constructor(now: () => StatsInput) {
+    this.now = now;
+  }
+
+  /** Counters begin again at zero; gauges and histograms stay, and no name goes away. */
+  resetCounters(): void {
+    const { own, shared } = this.now();
+    this.ownBase = new Map(own.filter(({ kind }) => kind === 'counter').map(({ name, value }) => [name, value]));
+    shared.resetCounters();
   }
 
   text(query: StatsQuery): string {
@@ -48,6 +57,15 @@ export class StatsPages {
 
   prometheus(query: StatsQuery): string {
     return prometheusText(this.read(), query, this.reader);
+  }
+
+  private read(): StatsInput {
+    const input = this.now();
+    const own = input.own.map((stat) => {
+      const base = this.ownBase.get(stat.name) ?? 0;
+      return base === 0 ? stat : { ...stat, value: stat.value - base, used: true };
+    });
+    return { ...input, own };
   }
 
   private collect(query: StatsQuery): { lines: [name: string, value: number][]; histograms: [name: string, values: number[] | null][] } {

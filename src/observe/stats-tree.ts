@@ -2,7 +2,7 @@
 // memory, the rest from what the primary keeps itself. Primary thread; read only. The forms stand in `stats-pages.ts`.
 
 import type { ClusterConfig, ListenerConfig, Snapshot } from '../config/snapshot.ts';
-import { formatAddress } from '../core/address.ts';
+import { type Address, formatAddress } from '../core/address.ts';
 import { RES_CX, RES_PENDING, RES_RETRY, RES_RQ, type Resource } from '../shared/breaker-table.ts';
 import type { ClusterPlan, ListenerPlan, Plan } from '../shared/plan.ts';
 import type { SharedState } from '../shared/registry.ts';
@@ -16,13 +16,22 @@ export interface OwnStat {
   readonly name: string;
   readonly kind: S.StatKind;
   readonly value: number;
+  /** Was there a value before the last reset? */
+  readonly used?: boolean;
+}
+
+/** What the workers carry, and where: `addresses` are those bound, by listener. */
+export interface StatsSubject {
+  readonly snapshot: Snapshot;
+  readonly plan: Plan;
+  readonly addresses: Readonly<Record<string, Address>>;
 }
 
 export interface StatsInput {
   readonly shared: SharedState;
   readonly own: readonly OwnStat[];
   /** null before the first configuration is carried. */
-  readonly published: { readonly snapshot: Snapshot; readonly plan: Plan } | null;
+  readonly published: StatsSubject | null;
 }
 
 export interface Stat {
@@ -51,7 +60,11 @@ export interface Scope {
   readonly histograms: readonly HistogramStat[];
 }
 
-type Reader = (slot: number) => number;
+/** The values of an object's slots, and whether they have ever been written: a reset does not make a stat unused. */
+interface Reader {
+  value(slot: number): number;
+  written(slot: number): boolean;
+}
 
 /** In Envoy a name exists from its first use on. */
 const LAZY = /^upstream_rq_(?:[1-5]xx|completed|\d{3}|unknown)$/;
@@ -65,37 +78,54 @@ export function* scopes(input: StatsInput): Generator<Scope> {
   }
   const { snapshot, plan } = published;
   const clusters = [...snapshot.clusters].sort((a, b) => order(a.name, b.name));
-  const listeners = [...snapshot.listeners].sort((a, b) => order(a.name, b.name));
+  const entrances = entrancesOf(published);
+  const places = entrances.map((entrance) => entrance.places);
+  const byName = [...entrances].sort((a, b) => order(a.listener.name, b.listener.name));
+  const https = byName.filter(({ listener }) => listener.http !== null);
   for (const cluster of clusters) yield clusterScope(cluster, plan.clusters[cluster.name]!, input.shared);
-  yield ownScope([...own.filter(({ name }) => name < 'http.').map(ownStat), proxyErrors(listeners.map(({ name }) => plan.listeners[name]!), input.shared)]);
-  const https = listeners.filter(({ http }) => http !== null);
-  for (const listener of https) yield httpScope(listener, plan.listeners[listener.name]!, input.shared);
-  yield* codecScopes(https.map(({ name }) => plan.listeners[name]!), input.shared);
-  for (const listener of listeners) {
-    const places = plan.listeners[listener.name]!;
-    yield listenerScope(listener, places, input.shared);
-    if (listener.http !== null) yield listenerHttpScope(listener, places, input.shared);
-    yield* workerScopes(listener, places, input.shared);
+  yield ownScope([...own.filter(({ name }) => name < 'http.').map(ownStat), proxyErrors(places, input.shared)]);
+  for (const entrance of https) yield httpScope(entrance, input.shared);
+  yield* codecScopes(https.map((entrance) => entrance.places), input.shared);
+  for (const entrance of entrances) {
+    yield listenerScope(entrance, input.shared);
+    if (entrance.listener.http !== null) yield listenerHttpScope(entrance, input.shared);
+    yield* workerScopes(entrance, input.shared);
   }
-  const preambles = preambleScopes(listeners.map(({ name }) => plan.listeners[name]!), input.shared);
+  const preambles = preambleScopes(places, input.shared);
   yield ownScope(own.filter(({ name }) => name >= 'http.' && name < 'proxy_proto').map(ownStat));
   yield preambles.proxy;
-  const total = listeners.reduce((sum, { name }) => sum + input.shared.counter(plan.listeners[name]!.listener, S.LISTENER_CX_ACTIVE), 0);
+  const total = places.reduce((sum, { listener }) => sum + input.shared.counter(listener, S.LISTENER_CX_ACTIVE), 0);
   const connections: OwnStat = { name: 'server.total_connections', kind: 'gauge', value: total };
   yield ownScope([...own.filter(({ name }) => name >= 'proxy_proto'), connections].map(ownStat));
-  for (const listener of listeners) if (listener.tcp !== null) yield tcpScope(listener, plan.listeners[listener.name]!, input.shared);
+  for (const entrance of byName) if (entrance.listener.tcp !== null) yield tcpScope(entrance, input.shared);
   yield preambles.tls;
 }
 
+/** A listener, its places and the name that its address gives it: the bound one, as several may have asked for port 0. */
+interface Entrance {
+  readonly listener: ListenerConfig;
+  readonly places: ListenerPlan;
+  readonly label: string;
+}
+
+/** In the order of their labels. */
+function entrancesOf({ snapshot, plan, addresses }: StatsSubject): Entrance[] {
+  const entrances = snapshot.listeners.map((listener) => {
+    const label = sanitize(formatAddress(addresses[listener.name] ?? listener.address));
+    return { listener, places: plan.listeners[listener.name]!, label };
+  });
+  return entrances.sort((a, b) => order(a.label, b.label));
+}
+
 function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: SharedState): Scope {
-  const read: Reader = (slot) => shared.counter(places.stats, slot);
+  const read = blockReader(shared, places.stats);
   const stats = readAll(S.CLUSTER_STATS, read);
   CODE_NAMES.forEach((code, slot) => {
-    const value = read(S.CLUSTER_CODES_AT + slot);
-    if (value !== 0) stats.push({ name: `upstream_rq_${code}`, kind: 'counter', value, used: true });
+    if (!read.written(S.CLUSTER_CODES_AT + slot)) return;
+    stats.push({ name: `upstream_rq_${code}`, kind: 'counter', value: read.value(S.CLUSTER_CODES_AT + slot), used: true });
   });
   if (cluster.protocol !== 'http1') {
-    for (const stat of readAll(S.HTTP2_STATS, (slot) => read(S.CLUSTER_HTTP2_AT + slot))) stats.push({ ...stat, name: `http2.${stat.name}` });
+    for (const stat of readAll(S.HTTP2_STATS, blockReader(shared, places.stats + S.CLUSTER_HTTP2_AT))) stats.push({ ...stat, name: `http2.${stat.name}` });
   }
   if (cluster.tls !== null) stats.push(...sslStats(places.ssl, shared));
   for (const [method, block] of Object.entries(places.grpc)) stats.push(...grpcStats(method, block, shared));
@@ -105,7 +135,7 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
     prefix: `cluster.${label}.`,
     family: 'cluster_',
     labels: [['envoy_cluster_name', label]],
-    stats: sorted(stats.filter(({ name, value }) => value !== 0 || !LAZY.test(name))),
+    stats: sorted(stats.filter(({ name, used }) => used || !LAZY.test(name))),
     histograms: numbered(S.CLUSTER_HISTOGRAMS, places.histograms),
   };
 }
@@ -135,9 +165,8 @@ function breakerStats(row: number, { table }: SharedState): Stat[] {
 /** Endpoints are all healthy until something checks them. */
 function membershipStats({ name: cluster, endpoints }: ClusterConfig, shared: SharedState): Stat[] {
   const gauge = (name: string, value: number): Stat => ({ name: `membership_${name}`, kind: 'gauge', value, used: true });
-  const changes = shared.memberChanges(cluster);
   return [
-    { name: 'membership_change', kind: 'counter', value: changes, used: changes > 0 },
+    { name: 'membership_change', kind: 'counter', value: shared.memberChanges(cluster), used: true },
     gauge('total', endpoints.length),
     gauge('healthy', endpoints.length),
     gauge('degraded', 0),
@@ -145,33 +174,33 @@ function membershipStats({ name: cluster, endpoints }: ClusterConfig, shared: Sh
   ];
 }
 
-function httpScope(listener: ListenerConfig, places: ListenerPlan, shared: SharedState): Scope {
+function httpScope({ listener, places }: Entrance, shared: SharedState): Scope {
   const label = sanitize(listener.name);
   return {
     prefix: `http.${label}.`,
     family: 'http_',
     labels: [['envoy_http_conn_manager_prefix', label]],
     stats: sorted([
-      ...readAll(S.HTTP_STATS, (slot) => shared.counter(places.http, slot)),
-      ...readAll(SSL_STATS.slice(0, SSL_CX_ACTIVE + 1), (slot) => shared.counter(places.ssl, slot)),
+      ...readAll(S.HTTP_STATS, blockReader(shared, places.http)),
+      ...readAll(SSL_STATS.slice(0, SSL_CX_ACTIVE + 1), blockReader(shared, places.ssl)),
     ]),
     histograms: numbered(S.HTTP_HISTOGRAMS, places.histograms),
   };
 }
 
 function* codecScopes(listeners: readonly ListenerPlan[], shared: SharedState): Generator<Scope> {
-  const from = (at: number): Reader => (slot) => listeners.reduce((sum, { http }) => sum + shared.counter(http, at + slot), 0);
+  const from = (at: number): Reader => allOf(listeners.map(({ http }) => blockReader(shared, http + at)));
   yield { prefix: 'http1.', family: 'http1_', labels: [], stats: sorted(readAll(S.HTTP1_STATS, from(S.HTTP_STATS.length))), histograms: [] };
   yield { prefix: 'http2.', family: 'http2_', labels: [], stats: sorted(readAll(S.HTTP2_STATS, from(S.HTTP2_AT))), histograms: [] };
 }
 
-function tcpScope(listener: ListenerConfig, places: ListenerPlan, shared: SharedState): Scope {
+function tcpScope({ listener, places }: Entrance, shared: SharedState): Scope {
   const label = sanitize(listener.name);
   return {
     prefix: `tcp.${label}.`,
     family: 'tcp_',
     labels: [['envoy_tcp_prefix', label]],
-    stats: sorted(readAll(S.TCP_STATS, (slot) => shared.counter(places.tcp, slot))),
+    stats: sorted(readAll(S.TCP_STATS, blockReader(shared, places.tcp))),
     histograms: [],
   };
 }
@@ -180,10 +209,10 @@ function tcpScope(listener: ListenerConfig, places: ListenerPlan, shared: Shared
 function preambleScopes(listeners: readonly ListenerPlan[], shared: SharedState): { readonly proxy: Scope; readonly tls: Scope } {
   const proxyAt = S.LISTENER_STATS.length;
   const tlsAt = proxyAt + S.PROXY_PROTO_STATS.length;
-  const sum = (slot: number): number => listeners.reduce((all, { listener }) => all + shared.counter(listener, slot), 0);
+  const from = (at: number): Reader => allOf(listeners.map(({ listener }) => blockReader(shared, listener + at)));
   return {
-    proxy: { prefix: 'proxy_proto.', family: 'proxy_proto_', labels: [], stats: sorted(readAll(S.PROXY_PROTO_STATS, (slot) => sum(proxyAt + slot))), histograms: [] },
-    tls: { prefix: 'tls_inspector.', family: 'tls_inspector_', labels: [], stats: sorted(readAll(S.TLS_INSPECTOR_STATS, (slot) => sum(tlsAt + slot))), histograms: [] },
+    proxy: { prefix: 'proxy_proto.', family: 'proxy_proto_', labels: [], stats: sorted(readAll(S.PROXY_PROTO_STATS, from(proxyAt))), histograms: [] },
+    tls: { prefix: 'tls_inspector.', family: 'tls_inspector_', labels: [], stats: sorted(readAll(S.TLS_INSPECTOR_STATS, from(tlsAt))), histograms: [] },
   };
 }
 
@@ -191,19 +220,18 @@ const PROXY_ERRORS: readonly number[] = [S.PROXY_PROTO_NOT_FOUND_DISALLOWED, S.P
 
 /** Envoy's older name for all of them. */
 function proxyErrors(listeners: readonly ListenerPlan[], shared: SharedState): Stat {
-  let value = 0;
-  for (const { listener } of listeners) for (const slot of PROXY_ERRORS) value += shared.counter(listener, slot);
-  return { name: 'downstream_cx_proxy_proto_error', kind: 'counter', value, used: value !== 0 };
+  const all = allOf(listeners.map(({ listener }) => blockReader(shared, listener)));
+  const value = PROXY_ERRORS.reduce((sum, slot) => sum + all.value(slot), 0);
+  return { name: 'downstream_cx_proxy_proto_error', kind: 'counter', value, used: PROXY_ERRORS.some((slot) => all.written(slot)) };
 }
 
-function listenerScope(listener: ListenerConfig, places: ListenerPlan, shared: SharedState): Scope {
-  const label = sanitize(formatAddress(listener.address));
+function listenerScope({ listener, places, label }: Entrance, shared: SharedState): Scope {
   return {
     prefix: `listener.${label}.`,
     family: 'listener_',
     labels: [['envoy_listener_address', label]],
     stats: sorted([
-      ...readAll(S.LISTENER_STATS, (slot) => shared.counter(places.listener, slot)),
+      ...readAll(S.LISTENER_STATS, blockReader(shared, places.listener)),
       ...(listener.tls === null ? [] : sslStats(places.ssl, shared)),
     ]),
     // A listener and its HTTP side are one to one: the length of a connection is recorded once and shown in both.
@@ -213,8 +241,7 @@ function listenerScope(listener: ListenerConfig, places: ListenerPlan, shared: S
 
 /** `ssl.*` of a listener or a cluster. */
 function sslStats(block: number, shared: SharedState): Stat[] {
-  const stats = readAll(SSL_STATS, (slot) => shared.counter(block, slot));
-  return stats.filter(({ name, value }) => name.startsWith('ssl.') && (value !== 0 || !LAZY_SSL.test(name)));
+  return readAll(SSL_STATS, blockReader(shared, block)).filter(({ name, used }) => name.startsWith('ssl.') && (used || !LAZY_SSL.test(name)));
 }
 
 /** `method`: `SERVICE/METHOD`, or '' for all others. As in Envoy, each is there from its first use on. */
@@ -226,9 +253,9 @@ function grpcStats(method: string, block: number, shared: SharedState): Stat[] {
 
 const LISTENER_HTTP = /^downstream_rq_(?:[1-5]xx|completed)$/;
 
-function listenerHttpScope(listener: ListenerConfig, places: ListenerPlan, shared: SharedState): Scope {
-  const scope = httpScope(listener, places, shared);
-  const address = sanitize(formatAddress(listener.address));
+function listenerHttpScope(entrance: Entrance, shared: SharedState): Scope {
+  const scope = httpScope(entrance, shared);
+  const address = entrance.label;
   return {
     prefix: `listener.${address}.${scope.prefix}`,
     family: 'listener_http_',
@@ -240,10 +267,9 @@ function listenerHttpScope(listener: ListenerConfig, places: ListenerPlan, share
 
 const WORKER_STATS: readonly number[] = [S.LISTENER_CX_ACTIVE, S.LISTENER_CX_TOTAL];
 
-function* workerScopes(listener: ListenerConfig, places: ListenerPlan, shared: SharedState): Generator<Scope> {
-  const address = sanitize(formatAddress(listener.address));
+function* workerScopes({ places, label: address }: Entrance, shared: SharedState): Generator<Scope> {
   for (let worker = 0; worker < shared.workers; worker++) {
-    const read: Reader = (slot) => shared.workerCell(worker, places.listener + slot);
+    const read = workerReader(shared, worker, places.listener);
     yield {
       prefix: `listener.${address}.worker_${worker}.`,
       family: 'listener_worker_',
@@ -258,15 +284,30 @@ function ownScope(stats: Stat[]): Scope {
   return { prefix: '', family: '', labels: [], stats: sorted(stats), histograms: [] };
 }
 
-function ownStat({ name, kind, value }: OwnStat): Stat {
-  return { name, kind, value, used: kind === 'gauge' || value !== 0 };
+function ownStat({ name, kind, value, used }: OwnStat): Stat {
+  return { name, kind, value, used: used ?? (kind === 'gauge' || value !== 0) };
+}
+
+function blockReader(shared: SharedState, block: number): Reader {
+  return { value: (slot) => shared.counter(block, slot), written: (slot) => shared.cell(block + slot) !== 0 };
+}
+
+function workerReader(shared: SharedState, worker: number, block: number): Reader {
+  return { value: (slot) => shared.workerCounter(worker, block + slot), written: (slot) => shared.workerCell(worker, block + slot) !== 0 };
+}
+
+function allOf(readers: readonly Reader[]): Reader {
+  return {
+    value: (slot) => readers.reduce((sum, reader) => sum + reader.value(slot), 0),
+    written: (slot) => readers.some((reader) => reader.written(slot)),
+  };
 }
 
 /** A gauge counts as used when anything of its object was. */
 function readAll(list: readonly (readonly [name: string, kind: S.StatKind])[], read: Reader): Stat[] {
-  const values = list.map((_, slot) => read(slot));
-  const touched = values.some((value) => value !== 0);
-  return list.map(([name, kind], slot) => ({ name, kind, value: values[slot]!, used: values[slot] !== 0 || (kind === 'gauge' && touched) }));
+  const written = list.map((_, slot) => read.written(slot));
+  const touched = written.includes(true);
+  return list.map(([name, kind], slot) => ({ name, kind, value: read.value(slot), used: written[slot]! || (kind === 'gauge' && touched) }));
 }
 
 function numbered(names: readonly string[], first: number): HistogramStat[] {

@@ -81,6 +81,8 @@ export class SharedState {
   private readonly shapes: Shapes;
   private readonly buffers: SharedArrayBuffer[] = [];
   private readonly stripes: Stripe[] = [];
+  /** What each worker's counters stood at when they were last reset: readers take it off, for only the worker may write its cells. */
+  private readonly bases: Float64Array[] = [];
   private readonly cells = new SlotSpace('counters', STRIPE_CELLS);
   private readonly histograms: SlotSpace;
   private readonly rows = new SlotSpace('circuit-breaker rows', BREAKER_ROWS);
@@ -116,12 +118,35 @@ export class SharedState {
     return sum;
   }
 
+  /** Sum of a counter or gauge over all workers, since the last reset. */
+  counter(block: number, slot: number): number {
+    let sum = 0;
+    for (let worker = 0; worker < this.stripes.length; worker++) sum += this.workerCounter(worker, block + slot);
+    return sum;
+  }
+
+  /** Of one worker, since the last reset. */
+  workerCounter(worker: number, index: number): number {
+    return this.workerCell(worker, index) - (this.bases[worker]?.[index] ?? 0);
+  }
+
   workerCell(worker: number, index: number): number {
     return this.stripes[worker]?.cells[index] ?? 0;
   }
 
-  counter(block: number, slot: number): number {
-    return this.cell(block + slot);
+  /**
+   * Counters of clusters and listeners begin again at zero; gauges, histograms and the rows of hosts stay (as in Envoy).
+   * Nothing is written where workers write: a count that comes meanwhile is either before or after, never lost.
+   */
+  resetCounters(): void {
+    const counted = [...this.places.values()].flatMap(({ blocks }) => blocks).filter(({ shape }) => shape !== this.shapes.host);
+    this.stripes.forEach(({ cells }, worker) => {
+      const base = (this.bases[worker] ??= new Float64Array(STRIPE_CELLS));
+      for (const { shape, cell } of counted) {
+        for (let slot = 0; slot < shape.size; slot++) if (!shape.gauges.includes(slot)) base[cell + slot] = cells[cell + slot]!;
+      }
+    });
+    for (const place of this.places.values()) place.memberChanges = 0;
   }
 
   /** Adds the words of a histogram over all workers to `into`. */
@@ -211,7 +236,7 @@ export class SharedState {
     }
   }
 
-  /** How often the endpoints of this cluster have changed, its first configuration included. */
+  /** How often the endpoints of this cluster have changed since the last reset, its first configuration included. */
   memberChanges(cluster: string): number {
     return this.places.get(`cluster\0${cluster}`)?.memberChanges ?? 0;
   }
@@ -288,7 +313,7 @@ export class SharedState {
 
   private takeCells(size: number): number {
     const { start, reused } = this.cells.take(size);
-    if (reused) for (const { cells } of this.stripes) cells.fill(0, start, start + size);
+    if (reused) for (const cells of [...this.stripes.map((stripe) => stripe.cells), ...this.bases]) cells.fill(0, start, start + size);
     return start;
   }
 

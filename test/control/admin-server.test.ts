@@ -65,7 +65,7 @@ function compile(pattern: string): (text: string) => boolean {
 async function setUp(test: { teardown(after: () => unknown): unknown }, view = new FakeView(), address: Address = { kind: 'ip', host: '127.0.0.1', port: 0 }) {
   const log = new LogProbe();
   const print = (form: string) => (query: StatsQuery) => `${form} ${query.usedOnly} ${query.matches?.('abc') ?? 'all'}\n`;
-  const server = new AdminServer({ view, compile, logger: log.logger, stats: { text: print('text'), json: print('json'), prometheus: print('prometheus') } });
+  const server = new AdminServer({ view, compile, logger: log.logger, stats: { text: print('text'), json: print('json'), prometheus: print('prometheus'), resetCounters: () => void view.book.push('reset') } });
   const at = await server.listen(address);
   test.teardown(() => server.close());
   return { view, log, at, server, get: (path: string) => ask(at, path), post: (path: string, body = '') => ask(at, path, 'POST', body) };
@@ -184,18 +184,18 @@ t.test('/stats passes its parameters on', async (t) => {
 
 t.test('what changes something is POST only', async (t) => {
   const { get, post, at, view } = await setUp(t);
-  const actions = ['/quitquitquit', '/drain_listeners', '/healthcheck/fail', '/healthcheck/ok', '/reopen_logs', '/logging'];
+  const actions = ['/quitquitquit', '/drain_listeners', '/healthcheck/fail', '/healthcheck/ok', '/reopen_logs', '/reset_counters', '/logging'];
   for (const path of actions) {
     const refused = await get(path);
     t.same([refused.status, refused.body], [405, 'Method GET not allowed, POST required.']);
   }
   t.equal((await ask(at, '/quitquitquit', 'DELETE')).body, 'Method DELETE not allowed, POST required.');
   t.same(view.book, []);
-  for (const path of actions.slice(0, 5)) {
+  for (const path of actions.slice(0, 6)) {
     const reply = await post(path);
     t.same([reply.status, reply.body], [200, 'OK\n']);
   }
-  t.same(view.book, ['quit', 'drain', 'fail true', 'fail false', 'reopen']);
+  t.same(view.book, ['quit', 'drain', 'fail true', 'fail false', 'reopen', 'reset']);
 });
 
 t.test('/logging', async (t) => {

@@ -62,7 +62,7 @@ class World {
       rehearse: () => this.rehearsal,
       hire: (config) => ({
         tlsProblem: '',
-      engine: 'node',
+        engine: 'node',
         cpus: Array<null>(config.workers as number).fill(null),
         memory: this.memory,
         sockets: {
@@ -75,7 +75,7 @@ class World {
           close: ({ address }) => this.book.push(`close ${formatAddress(address)}`),
         },
         closeDescriptors: () => undefined,
-        stats: (own) => ({ text: () => own().map(({ name, value }) => `${name}: ${value}\n`).join(''), json: () => '', prometheus: () => '' }),
+        stats: (own) => ({ text: () => own().map(({ name, value }) => `${name}: ${value}\n`).join(''), json: () => '', prometheus: () => '', resetCounters: () => undefined }),
       }),
       ...part,
     });

@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
 import t from 'tap';
 import type { Snapshot } from '../../src/config/snapshot.ts';
+import type { Address } from '../../src/core/address.ts';
 import { codeSlot } from '../../src/observe/code-slots.ts';
 import { countGrpcStatus, GRPC_REQUEST_MESSAGES, GRPC_RESPONSE_MESSAGES } from '../../src/observe/grpc-stats.ts';
 import { record } from '../../src/observe/histogram.ts';
@@ -30,12 +31,12 @@ interface House {
   readonly plan: Plan;
 }
 
-function house(config: Snapshot = snapshot({ listeners: [listenerConfig('edge', 19000)], clusters: [clusterConfig('app', [19100, 19101])] })): House {
+function house(config: Snapshot = snapshot({ listeners: [listenerConfig('edge', 19000)], clusters: [clusterConfig('app', [19100, 19101])] }), addresses: Readonly<Record<string, Address>> = {}): House {
   const shared = new SharedState(SHAPES);
   const stripes = [0, 1].map((worker) => new Stripe(shared.stripe(worker)));
   const plan = shared.plan(config, 1);
   shared.commit(1);
-  const published = { snapshot: config, plan };
+  const published = { snapshot: config, plan, addresses };
   return { pages: new StatsPages(() => ({ shared, own: OWN, published })), shared, stripes, plan };
 }
 
@@ -131,6 +132,42 @@ t.test('workers are told apart where Envoy does, and summed elsewhere', async (t
     'server.total_connections: 2',
     '',
   ].join('\n'));
+});
+
+t.test('listeners on port 0 go by the addresses they got', async (t) => {
+  const config = snapshot({ listeners: [listenerConfig('a', 0), listenerConfig('b', 0)], clusters: [] });
+  const at = (port: number): Address => ({ kind: 'ip', host: '127.0.0.1', port });
+  const { pages, stripes, plan } = house(config, { a: at(40_002), b: at(40_001) });
+  stripes[0]!.cells[plan.listeners['a']!.listener + S.LISTENER_CX_TOTAL] = 7;
+  t.equal(pages.text(filter('^listener\\.[0-9._]*downstream_cx_total')), [
+    'listener.127.0.0.1_40001.downstream_cx_total: 0',
+    'listener.127.0.0.1_40002.downstream_cx_total: 7',
+    '',
+  ].join('\n'));
+  const series = pages.prometheus(ALL).split('\n').filter((line) => line.startsWith('envoy_listener')).map((line) => line.slice(0, line.lastIndexOf(' ')));
+  t.equal(new Set(series).size, series.length, 'no series twice');
+});
+
+t.test('reset: counters are zero, stay used, and count on; the rest is as it was', async (t) => {
+  const { pages, stripes, plan } = house();
+  const { stats, histograms } = plan.clusters['app']!;
+  const { cells, buckets } = stripes[0]!;
+  cells[stats + S.UP_RQ_TOTAL] = 5;
+  cells[stats + S.UP_CX_ACTIVE] = 2;
+  cells[stats + S.CLUSTER_CODES_AT + codeSlot(204)] = 5;
+  cells[plan.listeners['edge']!.listener + S.LISTENER_CX_TOTAL] = 3;
+  record(buckets, histograms + S.UP_RQ_TIME, 2000);
+  const named = (text: string): string[] => text.split('\n').map((line) => line.replace(/: .*/, ''));
+  const before = pages.text({ ...ALL, usedOnly: true });
+  pages.resetCounters();
+  const after = pages.text({ ...ALL, usedOnly: true });
+  t.same(named(after), named(before), 'no name comes or goes');
+  const lines = (text: string): string[] => text.trimEnd().split('\n').filter((line) => /: [1-9]|P0/.test(line));
+  const kept = /_active|remaining|membership_(?:total|healthy)|server\.|P0/;
+  t.same(lines(after), lines(before).filter((line) => kept.test(line)), 'gauges and histograms stay');
+  cells[stats + S.UP_RQ_TOTAL]!++;
+  t.equal(pages.text(filter('app.upstream_rq_total')), 'cluster.app.upstream_rq_total: 1\n');
+  t.match(pages.prometheus(filter('rq_total')), 'envoy_cluster_upstream_rq_total{envoy_cluster_name="app"} 1\n');
 });
 
 t.test('breakers: open at the limit, what remains only where there is a limit', async (t) => {

@@ -95,6 +95,51 @@ t.test('a counter is the sum over all workers; a dead one keeps its counts and l
   t.equal(shared.stripe(1), shared.stripe(1), 'the replacement goes on in the same stripe');
 });
 
+t.test('a reset is taken off by readers: nobody writes where workers write', async (t) => {
+  const { shared, stripes } = state(3);
+  const { clusters, listeners } = shared.plan(source({ a: ['h1'] }, ['l']), 1);
+  shared.commit(1);
+  const { stats, hosts, histograms } = clusters['a']!;
+  const all = stripes.map(({ cells }) => cells);
+  all.forEach((cells, i) => {
+    cells[stats] = 10 + i;
+    cells[stats + 1] = 5;
+    cells[hosts[0]! + 1] = 3;
+    cells[listeners['l']!.http + 1] = 4;
+  });
+  stripes[0]!.buckets[histograms * 8] = 9;
+  shared.resetCounters();
+  t.equal(shared.counter(stats, 0), 0);
+  t.equal(shared.workerCounter(1, stats), 0);
+  t.equal(shared.cell(stats), 33, 'the cells are as they were');
+  t.equal(shared.counter(stats, 1), 15, 'gauges stay');
+  t.equal(shared.counter(hosts[0]!, 1), 9, 'rows of hosts stay');
+  t.equal(shared.counter(listeners['l']!.http, 1), 0);
+  t.equal(shared.memberChanges('a'), 0);
+  const words = new Float64Array(8);
+  shared.addHistogram(histograms, words);
+  t.equal(words[0], 9, 'histograms stay');
+  all.forEach((cells) => cells[stats]!++);
+  t.equal(shared.counter(stats, 0), 3, 'what came afterwards counts');
+  shared.resetCounters();
+  t.equal(shared.counter(stats, 0), 0, 'and again');
+});
+
+t.test('a place that is given out again knows of no reset', async (t) => {
+  const { shared, stripes } = state();
+  const first = shared.plan(source({ a: ['h'] }), 1).clusters['a']!;
+  shared.commit(1);
+  stripes[0]!.cells[first.stats] = 7;
+  shared.resetCounters();
+  shared.plan(source({}), 2);
+  shared.commit(2);
+  for (let i = 0; i < 4; i++) shared.sweep();
+  const next = shared.plan(source({ b: ['h'] }), 3).clusters['b']!;
+  t.equal(next.stats, first.stats, 'the same cells');
+  stripes[0]!.cells[next.stats]!++;
+  t.equal(shared.counter(next.stats, 0), 1);
+});
+
 t.test('a dead worker: its breaker counts and descriptors are taken over', async (t) => {
   const { shared, stripes } = state();
   const { clusters } = shared.plan(source({ a: [] }), 1);

@@ -7,11 +7,22 @@ import type { Address } from '../../src/core/address.ts';
 import type { Conn, Listener, Loop } from '../../src/io/conn.ts';
 import { createLoop, loadEngine } from '../../src/io/engine.ts';
 import type { EngineKind } from '../../src/io/engine.ts';
+import { Ring } from '../../src/io/epoll/ring.ts';
+import { requireSystem } from '../../src/io/epoll/system.ts';
 import type { Recorder } from './recorder.ts';
 
 export const LOCALHOST: Address = { kind: 'ip', host: '127.0.0.1', port: 0 };
 
 export const engines: readonly EngineKind[] = loadEngine('auto').kind === 'epoll' ? ['epoll', 'node'] : ['node'];
+
+/** Whether the epoll engine uses io_uring here. */
+export const hasRing: boolean = engines.includes('epoll') && ringOpens();
+
+function ringOpens(): boolean {
+  const ring = Ring.open(requireSystem());
+  ring?.close();
+  return ring !== null;
+}
 
 export type LoopTest = (t: Test, loop: Loop) => Promise<void>;
 

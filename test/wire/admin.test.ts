@@ -24,6 +24,7 @@ onEachEngine(
     await t.test('prometheus', (t) => prometheus(t, stage));
     await t.test('clusters and listeners', (t) => clusters(t, stage));
     await t.test('pages that change something', (t) => mutations(t, stage));
+    await t.test('counters begin again', (t) => reset(t, stage));
   },
 );
 
@@ -193,8 +194,33 @@ async function clusters(t: Test, stage: Stage): Promise<void> {
   t.equal((await stage.proxy.page('/listeners')).text, `main::${stage.address}\n`);
 }
 
+/** Under load: what is counted before and after the reset is all that was sent, over both workers. */
+async function reset(t: Test, stage: Stage): Promise<void> {
+  const total = 'cluster.app.upstream_rq_total';
+  const before = await stage.proxy.stat(total);
+  const hosts = (await stage.proxy.page('/clusters')).text;
+  t.ok(before > 0);
+  const clients = await Promise.all(Array.from({ length: 4 }, () => RawClient.connect(stage.address)));
+  const send = async (client: RawClient): Promise<void> => {
+    for (let i = 0; i < 25; i++) await client.exchange(request('POST', '/app', {}, 'ten bytes.'));
+  };
+  await Promise.all(clients.map(send));
+  t.equal(await stage.proxy.stat(total), before + 100);
+  const answer = await exchangeOnce(stage.proxy.admin, request('POST', '/reset_counters', { Connection: 'close', 'Content-Length': '0' }));
+  t.equal(answer.status, 200);
+  t.equal(answer.text, 'OK\n');
+  t.equal(await stage.proxy.stat(total), 0);
+  t.equal(await stage.proxy.stat('cluster.app.upstream_rq_200'), 0, 'a name that came with its first use stays');
+  t.ok((await stage.proxy.stat('cluster.app.upstream_cx_active')) > 0, 'gauges stay');
+  const shown = /rq_total::(\d+)/;
+  t.equal(Number(shown.exec((await stage.proxy.page('/clusters')).text)?.[1]), Number(shown.exec(hosts)?.[1]) + 100, 'hosts count on');
+  await Promise.all(clients.map(send));
+  for (const client of clients) client.destroy();
+  t.equal(await stage.proxy.stat(total), 100);
+}
+
 async function mutations(t: Test, stage: Stage): Promise<void> {
-  for (const path of ['/quitquitquit', '/healthcheck/fail', '/healthcheck/ok', '/drain_listeners', '/reopen_logs', '/logging?level=debug']) {
+  for (const path of ['/quitquitquit', '/healthcheck/fail', '/healthcheck/ok', '/drain_listeners', '/reopen_logs', '/reset_counters', '/logging?level=debug']) {
     const answer = await stage.proxy.page(path);
     t.ok(answer.status === 405 || answer.status === 400, `a GET of ${path} is refused (${answer.status})`);
   }

@@ -209,7 +209,7 @@ onEachEngine('limits, weights, silence', async (t, { server, other, call, proxy 
   await server.peer(0);
   const refused = await call('few').catch(() => null);
   if (refused !== null) await refused.hearsEnd();
-  await proxy.statBecomes('listener.127.0.0.1_0.downstream_cx_overflow', 1);
+  await proxy.statBecomes(`listener.${proxy.listener('few').replace(':', '_')}.downstream_cx_overflow`, 1);
   only.socket.destroy();
   const silent = await call('idle');
   await silent.hearsEnd();

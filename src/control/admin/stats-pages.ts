@@ -1,5 +1,5 @@
-// /stats and /stats/prometheus. The numbers and their forms are `observe`'s; here stand the pages and their parameters.
-// Primary thread; read only.
+// /stats, /stats/prometheus and /reset_counters. The numbers and their forms are `observe`'s; here stand the pages and
+// their parameters. Primary thread.
 
 import type { Answer, CompileMatcher, Page, TextMatcher } from './page.ts';
 import { JSON_TYPE, text } from './page.ts';
@@ -15,6 +15,7 @@ export interface StatsSource {
   text(query: StatsQuery): string;
   json(query: StatsQuery): string;
   prometheus(query: StatsQuery): string;
+  resetCounters(): void;
 }
 
 const FILTERS: Page['params'] = [
@@ -37,6 +38,16 @@ export function statsPages(stats: StatsSource, compile: CompileMatcher): Page[] 
       help: 'print server stats in prometheus format',
       params: FILTERS,
       answer: (query) => render(stats, compile, query, 'prometheus'),
+    },
+    {
+      path: '/reset_counters',
+      mutates: true,
+      help: 'reset all counters to zero',
+      params: [],
+      answer: () => {
+        stats.resetCounters();
+        return text('OK\n');
+      },
     },
   ];
 }

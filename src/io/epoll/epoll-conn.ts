@@ -6,18 +6,17 @@
 // What carries the bytes (the system's own calls here, TLS in `tls-conn.ts`) is a handful of methods at the end.
 // Reading and ending are told by flags. The descriptor is closed as soon as it may be; `onClose` comes from the loop.
 
-import type { Address } from '../../core/address.ts';
 import type { TlsInfo } from '../../core/tls-info.ts';
 import type { CloseReason, Conn, ConnFacts, ConnOwner, Opening, Preamble } from '../conn.ts';
 import { CLOSED_CONNECT, CLOSED_LOCAL, CLOSED_REMOTE, CLOSED_RESET, PREAMBLE_MORE, PREAMBLE_MOST_BYTES } from '../conn.ts';
 import { Ending } from '../ending.ts';
 import type { EpollLoop } from './epoll-loop.ts';
+import { EpollSocket } from './epoll-socket.ts';
 import type { KeptBytes } from './kept-bytes.ts';
 import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './poller.ts';
-import { originalDestination } from './original-destination.ts';
+import { SLOT_BYTES } from './read-batch.ts';
 import { nextReadBytes, READ_LEAST_BYTES } from './read-size.ts';
-import { ipv4Text, isMappedIpv4, readSockaddr } from './sockaddr.ts';
-import { AF_INET, AF_INET6, EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName, MSG_MORE, MSG_PEEK } from './system.ts';
+import { EAGAIN, ECONNRESET, EINTR, EPIPE, errnoName, MSG_MORE, MSG_PEEK } from './system.ts';
 
 const CONNECTING = 1;
 export const PAUSED = 2;
@@ -43,102 +42,43 @@ export const ABORTED = 4096;
 const END_WAITS = 8192;
 /** The connection's first bytes are looked at and left where they are: the first part of the opening. */
 const PREAMBLE = 16384;
+/** Much comes in: it is read into the loop's large buffer, one connection after the other. */
+const BULKY = 32768;
 
 const NOT_UP = CONNECTING | OPENING;
-
+const NOT_AHEAD = NOT_UP | PAUSED | ENDED | CLOSING | LINGERING | CLOSED | BULKY;
 const NO_WRITES = SHUT_WANTED | CLOSING | LINGERING | CLOSED | WRITE_FAILED;
 
 /** `armed` of a descriptor that epoll does not know. */
 export const NOT_ARMED = -1;
 
-export class EpollConn implements Conn {
+export class EpollConn extends EpollSocket implements Conn {
   owner: ConnOwner;
   readonly id: number;
   error = '';
-  fd: number;
   /** Tags this connection's events; the number of a closed descriptor may already be another connection's. */
   readonly generation: number;
   /** The events that epoll watches for, or NOT_ARMED. */
   armed = NOT_ARMED;
-  protected readonly loop: EpollLoop;
   protected flags: number;
+  /** Bytes of ours stand in the batch of this turn. */
+  queued = false;
   private why: CloseReason = CLOSED_LOCAL;
   private readBytes = READ_LEAST_BYTES;
   protected kept: KeptBytes | null = null;
+  /** Read ahead before the owner paused. */
+  private ahead: KeptBytes | null = null;
   private ending: Ending | null = null;
   private opening: Opening | null = null;
   tls: TlsInfo | null = null;
   facts: ConnFacts | null = null;
-  private remote: string | null = null;
-  private remoteIpv4 = 0;
-  private local: Address | null = null;
-  /** `local` is not the socket's own. */
-  private restored = false;
-  remotePort = 0;
 
   constructor(loop: EpollLoop, owner: ConnOwner, fd: number, connecting: boolean) {
-    this.loop = loop;
+    super(loop, fd);
     this.owner = owner;
     this.id = loop.takeId();
-    this.fd = fd;
     this.generation = loop.takeGeneration();
     this.flags = connecting ? CONNECTING : 0;
-  }
-
-  // ── addresses ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Takes the peer from the address that `accept` left; text is made when somebody asks. */
-  setPeer(sockaddr: Buffer, length: number): void {
-    const family = length >= 16 ? sockaddr.readUInt16LE(0) : 0;
-    if (family === AF_INET || (family === AF_INET6 && isMappedIpv4(sockaddr))) {
-      this.remoteIpv4 = sockaddr.readInt32BE(family === AF_INET ? 4 : 20);
-      this.remotePort = sockaddr.readUInt16BE(2);
-    } else {
-      this.setRemote(readSockaddr(sockaddr, length));
-    }
-  }
-
-  setRemote(address: Address): void {
-    if (address.kind === 'ip') {
-      this.remote = address.host;
-      this.remotePort = address.port;
-    } else {
-      this.remote = address.path;
-    }
-  }
-
-  get remoteAddress(): string {
-    this.remote ??= ipv4Text(this.remoteIpv4);
-    return this.remote;
-  }
-
-  get localAddress(): string {
-    const local = this.localName();
-    return local === null ? '' : local.kind === 'ip' ? local.host : local.path;
-  }
-
-  get localPort(): number {
-    const local = this.localName();
-    return local !== null && local.kind === 'ip' ? local.port : 0;
-  }
-
-  readdress(remoteAddress: string, remotePort: number, localAddress: string, localPort: number): void {
-    this.remote = remoteAddress;
-    this.remotePort = remotePort;
-    this.local = { kind: 'ip', host: localAddress, port: localPort };
-    this.restored = true;
-  }
-
-  get originalDestination(): Address | null {
-    return this.restored ? this.local : originalDestination(this.loop.system, this.fd);
-  }
-
-  private localName(): Address | null {
-    if (this.local === null && this.fd >= 0) {
-      const system = this.loop.system;
-      if (system.sockName(this.fd) >= 0) this.local = readSockaddr(system.sockaddr, system.sockaddrLength);
-    }
-    return this.local;
   }
 
   // ── what the owner may do ──────────────────────────────────────────────────────────────────────────────────
@@ -154,19 +94,37 @@ export class EpollConn implements Conn {
       return false;
     }
     if (start === end) return true;
-    let sent = 0;
-    if ((this.flags & NOT_UP) === 0) {
-      sent = this.transmit(buf, start, end, more);
-      if (sent === end - start) return true;
-      if (sent < 0) {
-        if (!this.mayRetry()) return true;
-        sent = 0;
-      }
+    if ((this.flags & NOT_UP) !== 0) {
+      this.keep(buf, start, end);
+      return false;
     }
-    this.kept = this.loop.keptPool.take();
-    this.kept.append(buf, start + sent, end);
-    if ((this.flags & NOT_UP) === 0) this.arm(this.armed === NOT_ARMED ? EPOLLOUT : this.armed | EPOLLOUT);
+    if (this.enqueue(buf, start, end, more)) return true;
+    if (this.queued) {
+      // What went into the batch goes first; the socket may turn out to be full by it.
+      this.loop.sends.flush();
+      return this.write(buf, start, end, more);
+    }
+    const sent = this.transmit(buf, start, end, more);
+    return sent === end - start || this.sentLess(buf, start, end, sent < 0 ? -this.failure() : sent);
+  }
+
+  /** A send took fewer bytes than it was given, or failed with `-errno`: false when the rest waits for its turn. */
+  sentLess(buf: Buffer, start: number, end: number, sent: number): boolean {
+    if ((this.flags & CLOSED) !== 0) return true;
+    if (sent < 0 && !this.mayRetry(-sent)) return true;
+    this.keep(buf, sent < 0 ? start : start + sent, end);
+    this.arm(this.armed === NOT_ARMED ? EPOLLOUT : this.armed | EPOLLOUT);
     return false;
+  }
+
+  /** What stands in the batch goes before what comes now. */
+  private sendQueued(): void {
+    if (this.queued) this.loop.sends.flush();
+  }
+
+  private keep(buf: Buffer, start: number, end: number): void {
+    this.kept = this.loop.keptPool.take();
+    this.kept.append(buf, start, end);
   }
 
   pauseRead(): void {
@@ -176,16 +134,19 @@ export class EpollConn implements Conn {
   resumeRead(): void {
     if ((this.flags & PAUSED) === 0) return;
     this.flags &= ~PAUSED;
+    if (this.ahead !== null) this.loop.deferred.push(this);
     if ((this.flags & (NOT_UP | CLOSED)) === 0) this.arm(this.wantedEvents());
   }
 
   shutdownWrite(): void {
     if ((this.flags & NO_WRITES) !== 0) return;
+    this.sendQueued();
     this.flags |= SHUT_WANTED;
-    if (this.kept === null && (this.flags & NOT_UP) === 0) this.sendEnd();
+    if (this.kept === null && (this.flags & (NOT_UP | CLOSED)) === 0) this.sendEnd();
   }
 
   close(): void {
+    this.sendQueued();
     if ((this.flags & (CLOSED | CLOSING)) !== 0) return;
     if (this.kept === null || (this.flags & (NOT_UP | WRITE_FAILED)) !== 0) {
       this.closeLater(CLOSED_LOCAL);
@@ -198,6 +159,7 @@ export class EpollConn implements Conn {
   }
 
   closeLingering(ms: number): void {
+    this.sendQueued();
     if ((this.flags & (CLOSED | CLOSING | LINGERING)) !== 0) return;
     if ((this.flags & (ENDED | NOT_UP | WRITE_FAILED)) !== 0) {
       this.close();
@@ -211,6 +173,7 @@ export class EpollConn implements Conn {
   }
 
   reset(): void {
+    this.sendQueued();
     if ((this.flags & CLOSED) !== 0) return;
     this.flags |= ABORTED;
     if (this.fd >= 0) this.loop.system.setLingerZero(this.fd);
@@ -288,6 +251,8 @@ export class EpollConn implements Conn {
     } else if ((this.flags & CONNECTED_AT_ONCE) !== 0) {
       this.flags &= ~CONNECTED_AT_ONCE;
       this.onConnected();
+    } else if (this.ahead !== null && (this.flags & PAUSED) === 0) {
+      this.tellAhead(this.ahead);
     }
   }
 
@@ -322,7 +287,7 @@ export class EpollConn implements Conn {
 
   private onPreamble(preamble: Preamble, events: number): void {
     const { system, readBuffer } = this.loop;
-    const got = system.recv(this.fd, readBuffer, PREAMBLE_MOST_BYTES, MSG_PEEK);
+    const got = system.recv(this.fd, readBuffer, 0, PREAMBLE_MOST_BYTES, MSG_PEEK);
     if (got < 0) {
       const errno = system.errno();
       if (errno !== EAGAIN && errno !== EINTR) this.fail(errno);
@@ -336,7 +301,7 @@ export class EpollConn implements Conn {
       return;
     }
     // They are there, so one call takes them all.
-    if (length > 0 && system.recv(this.fd, readBuffer, length, 0) !== length) {
+    if (length > 0 && system.recv(this.fd, readBuffer, 0, length, 0) !== length) {
       this.fail(ECONNRESET);
       return;
     }
@@ -347,13 +312,48 @@ export class EpollConn implements Conn {
 
   // ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Whether the loop may read for it, together with others. */
+  get readsAhead(): boolean {
+    return (this.flags & NOT_AHEAD) === 0 && this.ahead === null;
+  }
+
+  /** What the loop has read for it: `got` bytes of `buf` from `start`, 0 at the peer's end, or `-errno`. */
+  onReadAhead(buf: Buffer, start: number, got: number): void {
+    // Since it was read, what came before it in the turn may have closed or paused this one.
+    if ((this.flags & (CLOSING | CLOSED)) !== 0) return;
+    if (got < 0) {
+      if (got !== -EAGAIN && got !== -EINTR) this.fail(-got);
+    } else if (got === 0) {
+      if ((this.flags & PAUSED) !== 0) this.onPausedEvents(EPOLLIN);
+      else this.onEnded(EPOLLIN);
+    } else if ((this.flags & PAUSED) !== 0) {
+      this.ahead = this.loop.keptPool.take();
+      this.ahead.append(buf, start, start + got);
+    } else if ((this.flags & LINGERING) === 0) {
+      if (got === SLOT_BYTES) this.flags |= BULKY;
+      this.owner.onData(this, buf, start, start + got);
+    }
+  }
+
+  /** The owner reads on. */
+  private tellAhead(ahead: KeptBytes): void {
+    this.ahead = null;
+    if ((this.flags & (CLOSING | LINGERING)) === 0) this.owner.onData(this, ahead.buf, ahead.start, ahead.end);
+    this.loop.keptPool.give(ahead);
+  }
+
   protected onReadable(events: number): void {
+    if (this.ahead !== null) {
+      this.tellAhead(this.ahead);
+      return;
+    }
     const loop = this.loop;
     const asked = this.readBytes;
     const got = this.receive(asked);
     if (got > 0) {
       if ((this.flags & LINGERING) !== 0) return;
       this.owner.onData(this, loop.readBuffer, 0, got);
+      if (got < SLOT_BYTES) this.flags &= ~BULKY;
       if (got === asked) this.readBytes = nextReadBytes(asked, got, (this.flags & PAUSED) !== 0);
     } else if (got === 0) {
       this.onEnded(events);
@@ -377,7 +377,7 @@ export class EpollConn implements Conn {
       this.arm((this.armed & EPOLLOUT) | EPOLLRDHUP);
       return;
     }
-    const waiting = this.peek();
+    const waiting = this.ahead === null ? this.peek() : this.ahead.length;
     if (waiting === 0) {
       this.onEnded(events);
     } else if (waiting < 0) {
@@ -418,8 +418,7 @@ export class EpollConn implements Conn {
   // ── writing ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** After a send that failed: true when the bytes are to be kept for later. */
-  private mayRetry(): boolean {
-    const errno = this.failure();
+  private mayRetry(errno: number): boolean {
     if (errno === EAGAIN || errno === EINTR) return true;
     if (this.error === '') this.error = errnoName(errno);
     this.flags |= WRITE_FAILED;
@@ -437,7 +436,7 @@ export class EpollConn implements Conn {
     if (kept !== null) {
       const sent = this.transmit(kept.buf, kept.start, kept.end, false);
       if (sent < 0) {
-        this.mayRetry();
+        this.mayRetry(this.failure());
         return;
       }
       kept.start += sent;
@@ -509,9 +508,12 @@ export class EpollConn implements Conn {
 
   private release(why: CloseReason): void {
     this.flags |= CLOSED;
+    this.sendQueued();
     this.why = why;
     this.leave();
     this.dropKept();
+    if (this.ahead !== null) this.loop.keptPool.give(this.ahead);
+    this.ahead = null;
     if (this.ending !== null) {
       this.ending.stop();
       this.ending = null;
@@ -540,12 +542,17 @@ export class EpollConn implements Conn {
 
   /** Reads into the loop's buffer: how many bytes, 0 at the peer's end, or -1 with `failure()`. */
   protected receive(most: number): number {
-    return this.loop.system.recv(this.fd, this.loop.readBuffer, most, 0);
+    return this.loop.system.recv(this.fd, this.loop.readBuffer, 0, most, 0);
   }
 
   /** The same, but of one byte that stays to be read. */
   protected peek(): number {
-    return this.loop.system.recv(this.fd, this.loop.readBuffer, 1, MSG_PEEK);
+    return this.loop.system.recv(this.fd, this.loop.readBuffer, 0, 1, MSG_PEEK);
+  }
+
+  /** Leaves the bytes to the batch of this turn; false when they must be sent at once. */
+  protected enqueue(buf: Buffer, start: number, end: number, more: boolean): boolean {
+    return this.loop.sends.add(this, buf, start, end, more);
   }
 
   /** How many bytes were taken, or -1 with `failure()`. */

@@ -18,8 +18,11 @@ import { KeptPool } from './kept-bytes.ts';
 import { openListenSocket } from './listen-fd.ts';
 import { loadOpenSsl, type OpenSsl } from './openssl.ts';
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, Poller } from './poller.ts';
+import { AHEAD_MOST, NOT_READ, ReadBatch, SLOT_BYTES } from './read-batch.ts';
 import { READ_MOST_BYTES } from './read-size.ts';
+import { Ring } from './ring.ts';
 import { familyOf, readSockaddr, writeSockaddr } from './sockaddr.ts';
+import { SendBatch } from './send-batch.ts';
 import { AF_UNIX, EINPROGRESS, errnoName, requireSystem, systemError } from './system.ts';
 import type { System } from './system.ts';
 import { tlsCallbacks, type TlsCallbacks } from './tls-callbacks.ts';
@@ -49,10 +52,13 @@ export class EpollLoop implements Loop {
   /** Shared by all connections: what is read lies here during `onData`. */
   readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(READ_MOST_BYTES);
   readonly keptPool: KeptPool = new KeptPool();
+  readonly sends: SendBatch;
   /** Connections with something to tell at the end of the turn. */
   readonly deferred: EpollConn[] = [];
   openConns = 0;
 
+  private readonly ring: Ring | null;
+  private readonly reads: ReadBatch;
   private readonly ledger: FdLedger;
   private readonly poller: Poller;
   /** The connection on each descriptor. */
@@ -67,6 +73,11 @@ export class EpollLoop implements Loop {
   private generation = 0;
   private nextId: number;
   private readonly idStep: number;
+  // The events of the last wait: those before `eventAt` are told, those before `readTo` have been read ahead for.
+  private eventAt = 0;
+  private readTo = 0;
+  private eventCount = 0;
+  private readFrom = 0;
   private host = NOT_ARMED;
   private hostReady = false;
   private yieldWanted = false;
@@ -78,6 +89,9 @@ export class EpollLoop implements Loop {
 
   constructor(options: LoopOptions = {}) {
     this.system = requireSystem();
+    this.ring = options.ioUring === false ? null : Ring.open(this.system);
+    this.reads = new ReadBatch(this.system, this.ring);
+    this.sends = new SendBatch(this.system, this.ring);
     this.clock = options.clock ?? new Clock();
     this.timers = new TimerWheel(this.clock);
     this.ledger = options.ledger ?? noLedger;
@@ -85,6 +99,7 @@ export class EpollLoop implements Loop {
     this.idStep = options.connIdStep ?? 1;
     this.poller = new Poller(this.system.libc);
     this.ledger.opened(this.poller.fd);
+    if (this.ring !== null) this.ledger.opened(this.ring.fd);
   }
 
   // ── the contract ───────────────────────────────────────────────────────────────────────────────────────────
@@ -141,6 +156,10 @@ export class EpollLoop implements Loop {
     for (const conn of this.slots) conn?.abandon();
     for (const contexts of this.servers.values()) contexts.release();
     for (const context of this.clients.values()) context.release();
+    if (this.ring !== null) {
+      this.ledger.closed(this.ring.fd);
+      this.ring.close();
+    }
     this.ledger.closed(this.poller.fd);
     this.system.close(this.poller.fd);
   }
@@ -279,7 +298,8 @@ export class EpollLoop implements Loop {
     try {
       this.turnUntilYield();
     } finally {
-      // Also after an exception of an owner, which node reports as uncaught: epoll tells the missed events again.
+      // Also after an exception of an owner, which node reports as uncaught: the next turn goes on behind it.
+      this.sends.endTurn();
       if (this.running) this.immediate = setImmediate(this.spin);
     }
   };
@@ -300,18 +320,64 @@ export class EpollLoop implements Loop {
 
   /** One wait and all that comes of it; true when there was something. */
   private turn(): boolean {
-    const poller = this.poller;
-    const count = poller.wait(this.waitMs());
-    this.clock.refresh();
+    if (this.eventAt === this.eventCount) this.wait();
+    this.sends.beginTurn();
     let worked = false;
-    for (let i = 0; i < count && this.running; i++) {
+    while (this.eventAt < this.eventCount && this.running) {
+      if (this.eventAt === this.readTo) this.readAhead();
+      if (this.tellEvents()) worked = true;
+      this.sends.flush();
+    }
+    const firedBefore = this.timers.fired;
+    if (this.running) this.timers.advance(this.clock.now);
+    if (this.deferred.length > 0) this.settleDeferred();
+    if (this.turnEnds.length > 0) this.runTurnEnds();
+    this.sends.endTurn();
+    return worked || this.timers.fired !== firedBefore;
+  }
+
+  private wait(): void {
+    this.eventAt = this.readTo = this.eventCount = 0;
+    this.eventCount = this.poller.wait(this.waitMs());
+    this.clock.refresh();
+  }
+
+  /** Reads for those of the next events that are nothing but bytes in the clear. */
+  private readAhead(): void {
+    const { poller, reads, slots } = this;
+    const from = this.eventAt;
+    const to = Math.min(this.eventCount, from + AHEAD_MOST);
+    // One alone is read as well by its connection, and into the larger buffer.
+    const several = to - from > 1;
+    for (let i = from; i < to; i++) {
+      reads.skip(i - from);
+      const generation = poller.eventGeneration(i);
+      if (!several || generation <= 0 || poller.events(i) !== EPOLLIN) continue;
+      const conn = slots[poller.eventFd(i)]!;
+      if (conn !== null && conn.generation === generation && conn.readsAhead) reads.read(i - from, conn.fd);
+    }
+    reads.finish(to - from);
+    this.readFrom = from;
+    this.readTo = to;
+  }
+
+  /** The events that were read ahead for; true when there was more than node's. */
+  private tellEvents(): boolean {
+    const { poller, reads } = this;
+    let worked = false;
+    while (this.eventAt < this.readTo && this.running) {
+      const i = this.eventAt++;
       const generation = poller.eventGeneration(i);
       const fd = poller.eventFd(i);
       if (generation > 0) {
         const conn = this.slots[fd]!;
-        // An event of a descriptor that was closed earlier in this batch, and perhaps given to another, is nobody's.
-        if (conn !== null && conn.generation === generation) conn.onEvents(poller.events(i));
         worked = true;
+        // An event of a descriptor that was closed earlier in this batch, and perhaps given to another, is nobody's.
+        if (conn === null || conn.generation !== generation) continue;
+        const slot = i - this.readFrom;
+        const got = reads.got[slot]!;
+        if (got === NOT_READ) conn.onEvents(poller.events(i));
+        else conn.onReadAhead(reads.arena, slot * SLOT_BYTES, got);
       } else if (generation === HOST) {
         this.hostReady = true;
       } else {
@@ -319,11 +385,7 @@ export class EpollLoop implements Loop {
         worked = true;
       }
     }
-    const firedBefore = this.timers.fired;
-    if (this.running) this.timers.advance(this.clock.now);
-    if (this.deferred.length > 0) this.settleDeferred();
-    if (this.turnEnds.length > 0) this.runTurnEnds();
-    return worked || this.timers.fired !== firedBefore;
+    return worked;
   }
 
   private waitMs(): number {

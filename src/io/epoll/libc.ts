@@ -9,6 +9,7 @@ type Call = (...args: number[]) => number;
 interface Koffi {
   load(path: null): { func(signature: string): Call };
   address(buf: Uint8Array): bigint;
+  view(pointer: bigint, length: number): ArrayBuffer;
   errno(): number;
 }
 
@@ -36,6 +37,11 @@ export interface Libc {
   socketpair(family: number, type: number, protocol: number, fds: number): number;
   sched_getaffinity(pid: number, length: number, set: number): number;
   sched_setaffinity(pid: number, length: number, set: number): number;
+  /** The memory of a mapping, which must outlive every use of it. */
+  view(pointer: number, length: number): ArrayBuffer;
+  syscall(...numberAndArguments: number[]): number;
+  munmap(address: number, length: number): number;
+  mmap(...addressLengthProtectionFlagsFdOffset: number[]): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epfd: number, op: number, fd: number, event: number): number;
   epoll_wait(epfd: number, events: number, capacity: number, timeoutMs: number): number;
@@ -81,6 +87,10 @@ function bound(koffi: Koffi): Libc {
     socketpair: lib.func('int socketpair(int, int, int, uintptr_t)'),
     sched_getaffinity: lib.func('int sched_getaffinity(int, size_t, uintptr_t)'),
     sched_setaffinity: lib.func('int sched_setaffinity(int, size_t, uintptr_t)'),
+    view: (pointer, length) => koffi.view(BigInt(pointer), length),
+    syscall: lib.func('long syscall(long, long, uintptr_t, long, long, long, long)'),
+    mmap: lib.func('intptr_t mmap(uintptr_t, size_t, int, int, int, int64)'),
+    munmap: lib.func('int munmap(uintptr_t, size_t)'),
     epoll_create1: lib.func('int epoll_create1(int)'),
     epoll_ctl: lib.func('int epoll_ctl(int, int, int, uintptr_t)'),
     epoll_wait: lib.func('int epoll_wait(int, uintptr_t, int, int)'),

@@ -133,12 +133,12 @@ export class System {
   }
 
   /** Bytes received, 0 at the peer's end, or -1 with `errno()`. */
-  recv(fd: number, buf: Uint8Array, end: number, flags: number): number {
-    checkRange(buf, 0, end);
-    return this.libc.recv(fd, this.recentPointer(buf), end, flags);
+  recv(fd: number, buf: Uint8Array, start: number, end: number, flags: number): number {
+    checkRange(buf, start, end);
+    return this.libc.recv(fd, this.recentPointer(buf) + start, end - start, flags);
   }
 
-  /** Where bytes `start … end` of a buffer begin, for OpenSSL, which makes its own system calls. */
+  /** Where bytes `start … end` of a buffer begin, for what makes its own system calls: OpenSSL, a ring. */
   range(buf: Uint8Array, start: number, end: number): number {
     checkRange(buf, start, end);
     return this.recentPointer(buf) + start;

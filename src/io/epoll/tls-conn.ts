@@ -238,6 +238,14 @@ export class TlsConn extends EpollConn implements CalledBack {
     return -1;
   }
 
+  override get readsAhead(): boolean {
+    return false;
+  }
+
+  protected override enqueue(): boolean {
+    return false;
+  }
+
   protected override transmit(buf: Buffer, start: number, end: number): number {
     const { openssl, ssl } = this;
     const base = this.loop.system.range(buf, start, end);
