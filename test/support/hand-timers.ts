@@ -4,7 +4,7 @@ import type { TimeSource } from '../../src/core/clock.ts';
 import type { Timers } from '../../src/core/host-timer.ts';
 
 interface Armed {
-  readonly at: number;
+  at: number;
   readonly every: number;
   readonly fire: () => void;
 }
@@ -40,9 +40,9 @@ export class HandTimers implements Timers, TimeSource {
     for (;;) {
       const due = [...this.armed].filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
       if (due === undefined) break;
-      this.armed.delete(due);
       this.now = due.at;
-      if (due.every > 0) this.arm({ ...due, at: due.at + due.every });
+      if (due.every > 0) due.at += due.every;
+      else this.armed.delete(due);
       due.fire();
     }
     this.now = end;

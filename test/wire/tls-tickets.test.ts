@@ -51,12 +51,14 @@ async function visit(stage: Stage, listener: string, maxVersion: (typeof VERSION
   let ticket: Buffer = Buffer.alloc(0);
   socket.on('session', (fresh: Buffer) => (ticket = fresh));
   await within('a handshake', once(socket, 'secureConnect'));
+  // A renewed one comes with a TLS 1.2 handshake, and then there is no event.
+  if (maxVersion === 'TLSv1.2') ticket = socket.getSession()!;
   socket.write('GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n');
   socket.resume();
   await within('its end', once(socket, 'end'));
   const reused = socket.isSessionReused();
   socket.destroy();
-  return { reused, ticket: ticket.length > 0 ? ticket : (socket.getSession() ?? session!) };
+  return { reused, ticket };
 }
 
 /** Connections that each worker has accepted on the listener. */
