@@ -131,10 +131,13 @@ async function connections(t: Test, stage: Stage): Promise<void> {
   for (const [segment, cx, pending] of [['/connections', 4, 6], ['/pending', 1, 3]] as const) {
     const name = segment.slice(1);
     const gate = new Gate(stage, segment);
-    const all = many(stage, 40, segment);
+    // Whoever waits for a connection being made is in the queue too: the others come when all connections are taken.
+    const all = many(stage, cx, segment);
+    await waitFor('every connection taken', () => gate.waiting.length === cx);
+    all.push(...many(stage, 40 - cx, segment));
     let refused = 0;
     for (const answer of all) void answer.then(({ status }) => { if (status === 503) refused++; });
-    await waitFor(`${40 - cx - pending} refusals`, () => refused === 40 - cx - pending && gate.waiting.length === cx).catch((error: Error) => {
+    await waitFor(`${40 - cx - pending} refusals`, () => refused === 40 - cx - pending).catch((error: Error) => {
       throw new Error(`${error.message}: ${refused} refused, ${gate.waiting.length} at the origin`);
     });
     t.equal(await stage.proxy.stat(`cluster.${name}.upstream_cx_active`), cx, `${cx} connections`);
