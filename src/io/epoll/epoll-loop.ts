@@ -3,8 +3,8 @@
 //
 // It blocks in epoll_wait on its own instance, inside which node's instance lies as one more descriptor. JavaScript of
 // node's (promises, messages, timers) runs when this loop yields through setImmediate: as soon as node has something
-// ready, about every millisecond under load, and twice before it blocks after work: once for what our callbacks began,
-// once more because libuv registers watchers that its own callbacks made only when it polls again.
+// ready or our callbacks ask for it (`yieldSoon`), otherwise every few milliseconds of work, also when it dries up. Then it
+// yields once more before it blocks for longer: libuv registers watchers that its callbacks made only when it polls again.
 
 import type { Address } from '../../core/address.ts';
 import { Clock } from '../../core/clock.ts';
@@ -33,8 +33,9 @@ import { ClientContext, ServerContexts } from './tls-context.ts';
 const BLOCK_MOST_MS = 50;
 /** The same while node's own epoll descriptor is unknown and cannot wake us. */
 const BLOCK_BLIND_MS = 5;
+/** How long node may wait for its turn after work of ours that may have left it something. */
 const YIELD_EVERY_MS = 5;
-/** Yields without any event between the last work and blocking. */
+/** Yields without any event before blocking, after node has had something to do. */
 const YIELDS_BEFORE_BLOCK = 2;
 
 /** Event tags of what is not a connection; connections count from 1. */
@@ -83,7 +84,9 @@ export class EpollLoop implements Loop {
   private yieldWanted = false;
   private running = false;
   private stopped = false;
-  private quietYields = 0;
+  /** Turns that node is still given before we block. */
+  private yieldsOwed = YIELDS_BEFORE_BLOCK;
+  private workedSinceYield = false;
   private lastYield = 0;
   private immediate: NodeJS.Immediate | null = null;
 
@@ -308,14 +311,21 @@ export class EpollLoop implements Loop {
     for (;;) {
       const worked = this.turn();
       if (!this.running) return;
-      if (this.hostReady || this.yieldWanted || worked) this.quietYields = 0;
-      if (worked && !this.hostReady && !this.yieldWanted && this.clock.now - this.lastYield < YIELD_EVERY_MS) continue;
-      if (!worked && !this.hostReady) this.quietYields++;
-      this.hostReady = false;
-      this.yieldWanted = false;
-      this.lastYield = this.clock.now;
+      if (worked) this.workedSinceYield = true;
+      if (this.hostReady || this.yieldWanted) this.yieldsOwed = YIELDS_BEFORE_BLOCK + 1;
+      else if (this.yieldsOwed === 0 && this.clock.now - this.lastYield < YIELD_EVERY_MS) continue;
+      this.yielding();
       return;
     }
+  }
+
+  private yielding(): void {
+    if (this.yieldsOwed > 0) this.yieldsOwed--;
+    else if (this.workedSinceYield) this.yieldsOwed = YIELDS_BEFORE_BLOCK - 1;
+    this.workedSinceYield = false;
+    this.hostReady = false;
+    this.yieldWanted = false;
+    this.lastYield = this.clock.now;
   }
 
   /** One wait and all that comes of it; true when there was something. */
@@ -389,12 +399,16 @@ export class EpollLoop implements Loop {
   }
 
   private waitMs(): number {
-    if (this.quietYields < YIELDS_BEFORE_BLOCK) return 0;
+    if (this.yieldsOwed > 0) return 0;
     if (this.deferred.length > 0 || this.turnEnds.length > 0) return 0;
-    const most = this.host < 0 ? BLOCK_BLIND_MS : BLOCK_MOST_MS;
-    const next = this.timers.nextDeadline() - this.clock.now;
-    if (next <= 0 || hostHasImmediates()) return 0;
-    return next >= most ? most : Math.ceil(next);
+    const { now } = this.clock;
+    let most = this.host < 0 ? BLOCK_BLIND_MS : BLOCK_MOST_MS;
+    if (this.workedSinceYield) most = Math.min(most, this.lastYield + YIELD_EVERY_MS - now);
+    const next = Math.min(most, this.timers.nextDeadline() - now);
+    if (next <= 0) return 0;
+    if (!hostHasImmediates()) return Math.ceil(next);
+    this.yieldWanted = true;
+    return 0;
   }
 
   // The two queues below keep their place, so that an exception of one callback does not lose the others.
