@@ -1,6 +1,7 @@
 // An accepted connection before it is known what it speaks: its opening (PROXY protocol, TLS) may be under way, and on a
 // plaintext port that carries both, its first bytes tell HTTP/1.1 from HTTP/2 with prior knowledge (RFC 9113 section 3.3).
 // Worker thread; gives its place in the listener's list, and the connection, to the one that speaks the protocol.
+// An opening, and half a preface, have 15 s; who has opened and says nothing is idle, as between two requests.
 
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import type { TlsInfo } from '../core/tls-info.ts';
@@ -27,6 +28,8 @@ export class Entrance implements ConnOwner, DownConn, TimerTarget {
   private readonly timer: Timer;
   /** Bytes that may be the beginning of an HTTP/2 preface. */
   private seen: Buffer = EMPTY;
+  /** It is open, and its first byte is awaited. */
+  private idle = false;
 
   constructor(listener: HttpListener, conn: Conn, counted: boolean) {
     const { clock, timers } = listener.tools;
@@ -35,7 +38,8 @@ export class Entrance implements ConnOwner, DownConn, TimerTarget {
     this.counted = counted;
     this.since = clock.now;
     this.timer = new Timer(this, 0);
-    timers.arm(this.timer, OPENING_MS);
+    if (listener.opening.isNone) this.awaitFirstByte();
+    else timers.arm(this.timer, OPENING_MS);
   }
 
   onConnect(conn: Conn): void {
@@ -44,6 +48,7 @@ export class Entrance implements ConnOwner, DownConn, TimerTarget {
     const { protocols } = this.listener.config;
     if (alpn === 'h2' || !protocols.includes('http1')) this.become(true);
     else if (alpn !== '' || !protocols.includes('http2')) this.become(false);
+    else this.awaitFirstByte();
   }
 
   onData(conn: Conn, buf: Buffer, start: number, end: number): void {
@@ -52,6 +57,8 @@ export class Entrance implements ConnOwner, DownConn, TimerTarget {
     const same = PREFACE.compare(buf, start, start + length, before, before + length) === 0;
     if (same && before + length < PREFACE.length) {
       this.seen = Buffer.concat([this.seen, buf.subarray(start, end)]);
+      if (this.idle) this.listener.tools.timers.arm(this.timer, OPENING_MS);
+      this.idle = false;
       return;
     }
     const owner = this.become(same || !this.listener.config.protocols.includes('http1'));
@@ -77,8 +84,13 @@ export class Entrance implements ConnOwner, DownConn, TimerTarget {
 
   onTimer(): void {
     const { tools, plan } = this.listener;
-    tools.cells[plan.listener + S.LISTENER_PRE_CX_TIMEOUT]!++;
-    this.conn.reset();
+    if (this.idle) {
+      tools.cells[plan.http + S.DOWN_CX_IDLE_TIMEOUT]!++;
+      this.conn.close();
+    } else {
+      tools.cells[plan.listener + S.LISTENER_PRE_CX_TIMEOUT]!++;
+      this.conn.reset();
+    }
   }
 
   /** Nothing has been asked here yet. */
@@ -88,6 +100,13 @@ export class Entrance implements ConnOwner, DownConn, TimerTarget {
 
   kill(): void {
     this.conn.reset();
+  }
+
+  private awaitFirstByte(): void {
+    const { tools, config } = this.listener;
+    this.idle = true;
+    tools.timers.disarm(this.timer);
+    if (config.timeouts.idleMs > 0) tools.timers.arm(this.timer, config.timeouts.idleMs);
   }
 
   private handshaken(tls: TlsInfo): void {

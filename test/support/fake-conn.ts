@@ -245,6 +245,7 @@ export class FakeConn implements Conn {
     assert.equal(this.ended, false);
     this.ended = true;
     this.owner.onEnd(this);
+    if (this.state === 'open' && this.peerSees === 'fin') this.closeLater(CLOSED_REMOTE, 'fin');
   }
 
   private leave(bytes: Buffer): void {

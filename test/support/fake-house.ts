@@ -1,22 +1,26 @@
 // One worker's rooms on a FakeLoop: clusters, road and listeners as worker-runtime puts them together, with every
 // gauge and breaker count within reach. Test code only. Several houses over one `SharedBreakers` are several workers.
 
-import type { ClusterConfig, HttpConfig, HttpListenerConfig, RouteConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig, HttpConfig, HttpListenerConfig, RouteConfig, TcpConfig, TcpListenerConfig } from '../../src/config/snapshot.ts';
 import { Cluster, type ClusterTools } from '../../src/cluster/cluster.ts';
 import { OutBuffer } from '../../src/core/out-buffer.ts';
+import { StreamRecord } from '../../src/core/stream.ts';
 import { Random } from '../../src/core/random.ts';
 import type { ListenTools } from '../../src/listen/http-door.ts';
 import { HttpListener } from '../../src/listen/http-listener.ts';
+import { TcpListener } from '../../src/listen/tcp-listener.ts';
 import { AccessLogBatch } from '../../src/observe/access-log-batch.ts';
 import { HISTOGRAM_WORDS } from '../../src/observe/histogram.ts';
 import { SSL_STATS } from '../../src/observe/ssl-stats.ts';
 import { SHAPES } from '../../src/observe/shapes.ts';
-import { CLUSTER_STATS, HOST_STATS, HTTP_STATS, LISTENER_STATS, type StatKind } from '../../src/observe/stat-names.ts';
+import { CLUSTER_STATS, HOST_STATS, HTTP_STATS, LISTENER_STATS, TCP_STATS, type StatKind } from '../../src/observe/stat-names.ts';
 import { compileHttp, linkClusters } from '../../src/proxy/compile.ts';
 import { DateText } from '../../src/proxy/date-text.ts';
 import type { HttpRuntime, RoadTools } from '../../src/proxy/http-runtime.ts';
 import { Journeys } from '../../src/proxy/journeys.ts';
 import { HttpRoad } from '../../src/proxy/road.ts';
+import { TcpRoad } from '../../src/proxy/tcp-road.ts';
+import { compileTcp } from '../../src/proxy/tcp-runtime.ts';
 import { BREAKER_ROW, BreakerTable, HELD_ROW, RES_CX, RES_PENDING, RES_RQ, RES_RETRY, type Resource } from '../../src/shared/breaker-table.ts';
 import type { ClusterPlan } from '../../src/shared/plan.ts';
 import type { FakeConn } from './fake-conn.ts';
@@ -131,6 +135,29 @@ export class FakeHouse {
     return new FakeDoor(this, new HttpListener(config, plan, road, this.listenTools), road);
   }
 
+  /** A listener that passes connections on as they come, and everything behind it. */
+  addTcpListener(tcp: Partial<TcpConfig> = {}, part: Partial<TcpListenerConfig> = {}): FakeTcpDoor {
+    const config: TcpListenerConfig = {
+      ...listenerConfig('edge', 18_080),
+      http: null,
+      tcp: { clusters: [{ name: 'app', weight: 1 }], sniRoutes: [], idleTimeoutMs: 3_600_000, maxConnectAttempts: 1, accessLog: [], ...tcp },
+      ...part,
+    };
+    const breakers = this.shared.row('listener edge');
+    this.breakers.setLimits(breakers, { maxConnections: config.maxConnections, maxPendingRequests: 0, maxRequests: 0, maxRetries: 0 });
+    const plan = {
+      listener: this.takeCells('listener.edge', LISTENER_STATS, SHAPES.listener.size),
+      http: -1,
+      ssl: this.takeCells('listener.edge', SSL_STATS, SHAPES.ssl.size),
+      tcp: this.takeCells('tcp.edge', TCP_STATS, SHAPES.tcp.size),
+      histograms: -1,
+      breakers,
+    };
+    const tools = { ...this.roadTools, record: new StreamRecord() };
+    const road = new TcpRoad({ ...compileTcp(config.tcp, {}), config: config.tcp, stats: plan.tcp, clusters: this.clusters, tools });
+    return new FakeTcpDoor(this, new TcpListener(config, plan, road, this.listenTools));
+  }
+
   runtime(config: HttpListenerConfig, plan: { readonly http: number; readonly histograms: number }): HttpRuntime {
     const compiled = compileHttp(config.http, '', {}, (problem) => {
       throw new Error(`${problem.pointer}: ${problem.message}`);
@@ -230,5 +257,28 @@ export class FakeDoor {
   /** A stat of this listener by its slot in `http.PREFIX.*`. */
   stat(slot: number): number {
     return this.house.cells[this.listener.plan.http + slot]!;
+  }
+}
+
+/** A TCP listener of a FakeHouse. */
+export class FakeTcpDoor {
+  readonly house: FakeHouse;
+  readonly listener: TcpListener;
+
+  constructor(house: FakeHouse, listener: TcpListener) {
+    this.house = house;
+    this.listener = listener;
+  }
+
+  /** A caller's connection. Throws when it is turned away. */
+  connect(): FakeConn {
+    const conn = this.house.loop.accept(this.listener.accept);
+    if (conn === null) throw new Error('turned away');
+    return conn;
+  }
+
+  /** A stat of this listener by its slot in `tcp.PREFIX.*`. */
+  stat(slot: number): number {
+    return this.house.cells[this.listener.plan.tcp + slot]!;
   }
 }

@@ -406,7 +406,8 @@ export class EpollLoop implements Loop {
     if (this.workedSinceYield) most = Math.min(most, this.lastYield + YIELD_EVERY_MS - now);
     const next = Math.min(most, this.timers.nextDeadline() - now);
     if (next <= 0) return 0;
-    if (!hostHasImmediates()) return Math.ceil(next);
+    // Asked only before a longer wait: it costs as much as a request's share of the turn.
+    if (this.workedSinceYield || !hostHasImmediates()) return Math.ceil(next);
     this.yieldWanted = true;
     return 0;
   }

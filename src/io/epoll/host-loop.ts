@@ -37,7 +37,7 @@ export function findHostEpoll(system: System, found: (fd: number) => void): void
   setImmediate(look);
 }
 
-/** Whether somebody waits in setImmediate, of which no descriptor tells. A quarter of a microsecond: for before blocking. */
+/** Whether somebody waits in setImmediate, of which no descriptor tells. A third of a microsecond: for before blocking. */
 export function hostHasImmediates(): boolean {
   return process.getActiveResourcesInfo().includes('Immediate');
 }

@@ -131,9 +131,9 @@ export class Ring {
     const { words, sqTail, results } = this;
     const count = this.count;
     this.count = 0;
-    results.fill(-EAGAIN);
     words[sqTail] = (words[sqTail]! + count) | 0;
     const made = this.enter(count);
+    if (made < count) results.fill(-EAGAIN);
     // The kernel looks at the tail only when it is entered: what it did not take is taken back.
     words[sqTail] = (words[sqTail]! - (count - made)) | 0;
     let head = words[this.cqHead]!;

@@ -114,6 +114,12 @@ export class NodeTlsConn extends NodeConn implements Handshaker {
     return this.error === '' || this.error === 'ECONNRESET' ? CLOSED_REMOTE : CLOSED_RESET;
   }
 
+  /** An accepted connection is up also while it shakes hands. */
+  override reset(): void {
+    if (this.accepted && (this.flags & (CLOSED | CONNECTING)) === CONNECTING) this.sendReset();
+    super.reset();
+  }
+
   protected override sendReset(): void {
     this.loop.resetOnClose(this.raw);
   }
