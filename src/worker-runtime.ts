@@ -32,6 +32,8 @@ import type { Stripe } from './shared/stripe.ts';
 
 /** How often logs are flushed and connections given up that another worker starves for. */
 const TICK_MS = 100;
+/** The same of a worker that has no connections and no log lines. */
+const QUIET_TICK_MS = 1000;
 
 /** One listener on its address. */
 interface Door {
@@ -196,6 +198,7 @@ export class WorkerRuntime implements TimerTarget {
     const doors = this.current === null ? [] : [...this.current.doors.values()];
     return new Promise((resolve) => {
       this.drainDeadline = this.parts.loop.clock.now + timeoutMs;
+      this.parts.loop.timers.arm(this.timer, TICK_MS);
       this.onDrained = () => {
         this.logs.flush();
         this.parts.loop.yieldSoon();
@@ -229,8 +232,10 @@ export class WorkerRuntime implements TimerTarget {
   }
 
   onTimer(): void {
-    this.parts.loop.timers.arm(this.timer, TICK_MS);
-    this.logs.tick(this.parts.loop.clock.now);
+    const { loop } = this.parts;
+    const quiet = loop.openConns + (this.nodeLoop?.openConns ?? 0) + this.leaving.size === 0 && this.logs.isEmpty;
+    loop.timers.arm(this.timer, quiet ? QUIET_TICK_MS : TICK_MS);
+    this.logs.tick(loop.clock.now);
     if (this.current !== null) for (const cluster of this.current.clusters.values()) cluster.scarcity.yieldIdle();
     if (this.leaving.size > 0) this.checkDrained();
   }

@@ -50,6 +50,11 @@ export class AccessLogBatch {
     file.used += length;
   }
 
+  /** No file has had a line lately. */
+  get isEmpty(): boolean {
+    return this.files.size === 0;
+  }
+
   /** Called every now and then with the loop's time. Files that have long had no line lose their buffer. */
   tick(now: number): void {
     for (const file of this.files.values()) {

@@ -1,12 +1,14 @@
 // What only the epoll engine can get wrong: descriptors that are reused, that run out, events of a closed one.
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { connect as nodeConnect } from 'node:net';
 import { createInterface } from 'node:readline';
 
 import t from 'tap';
 
 import type { Address } from '../../src/core/address.ts';
+import { Clock } from '../../src/core/clock.ts';
 import type { Conn } from '../../src/io/conn.ts';
 import type { EpollConn } from '../../src/io/epoll/epoll-conn.ts';
 import { EpollLoop } from '../../src/io/epoll/epoll-loop.ts';
@@ -144,3 +146,20 @@ t.test('reading grows with a fast sink and shrinks with a slow one', options, as
 });
 
 t.end();
+
+t.test('a loop with nothing to do sleeps, and node can wake it', options, async (t) => {
+  let turnsTaken = 0;
+  const loop = new EpollLoop({ clock: new Clock({ monotonicMs: () => (turnsTaken++, performance.now()), wallMs: Date.now }) });
+  loop.run();
+  t.teardown(() => loop.stop());
+  // A child's end, not a timer: of those we know, and look for them more often.
+  const ended = async (seconds: string): Promise<void> => void (await once(spawn('sleep', [seconds]), 'exit'));
+  await ended('0.3');
+  turnsTaken = 0;
+  await ended('1');
+  t.ok(turnsTaken < 20, `${turnsTaken} turns in a second of silence`);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setTimeout(resolve, 10).unref());
+  t.pass('timers and immediates come');
+});

@@ -13,7 +13,7 @@ import type { Accept, ConnOwner, FdLedger, Listener, Loop, LoopOptions, Opening 
 import { TimerWheel } from '../timer-wheel.ts';
 import { EpollConn, NOT_ARMED } from './epoll-conn.ts';
 import { EpollListener } from './epoll-listener.ts';
-import { findHostEpoll, hostHasImmediates } from './host-loop.ts';
+import { findHostEpoll, HOST_IMMEDIATES, HOST_TIMERS, hostDue } from './host-loop.ts';
 import { KeptPool } from './kept-bytes.ts';
 import { openListenSocket } from './listen-fd.ts';
 import { loadOpenSsl, type OpenSsl } from './openssl.ts';
@@ -29,8 +29,10 @@ import { tlsCallbacks, type TlsCallbacks } from './tls-callbacks.ts';
 import { TlsConn } from './tls-conn.ts';
 import { ClientContext, ServerContexts } from './tls-context.ts';
 
-/** node's setTimeout fires only when we yield, so blocking is bounded. */
-const BLOCK_MOST_MS = 50;
+/** Blocking is bounded: node's timers fire only when we yield. There may be some that keep no process alive, which it does not show. */
+const BLOCK_MOST_MS = 500;
+/** The same while it shows one. */
+const BLOCK_TIMERS_MS = 50;
 /** The same while node's own epoll descriptor is unknown and cannot wake us. */
 const BLOCK_BLIND_MS = 5;
 /** How long node may wait for its turn after work of ours that may have left it something. */
@@ -402,14 +404,16 @@ export class EpollLoop implements Loop {
     if (this.yieldsOwed > 0) return 0;
     if (this.deferred.length > 0 || this.turnEnds.length > 0) return 0;
     const { now } = this.clock;
-    let most = this.host < 0 ? BLOCK_BLIND_MS : BLOCK_MOST_MS;
-    if (this.workedSinceYield) most = Math.min(most, this.lastYield + YIELD_EVERY_MS - now);
-    const next = Math.min(most, this.timers.nextDeadline() - now);
-    if (next <= 0) return 0;
-    // Asked only before a longer wait: it costs as much as a request's share of the turn.
-    if (this.workedSinceYield || !hostHasImmediates()) return Math.ceil(next);
-    this.yieldWanted = true;
-    return 0;
+    const most = this.workedSinceYield ? this.lastYield + YIELD_EVERY_MS - now : this.restMs();
+    return Math.max(0, Math.ceil(Math.min(most, this.timers.nextDeadline() - now)));
+  }
+
+  /** How long we may block when node has had its turns. */
+  private restMs(): number {
+    if (this.host < 0) return BLOCK_BLIND_MS;
+    const due = hostDue();
+    if (due === HOST_IMMEDIATES) this.yieldWanted = true;
+    return due === HOST_IMMEDIATES ? 0 : due === HOST_TIMERS ? BLOCK_TIMERS_MS : BLOCK_MOST_MS;
   }
 
   // The two queues below keep their place, so that an exception of one callback does not lose the others.

@@ -37,9 +37,17 @@ export function findHostEpoll(system: System, found: (fd: number) => void): void
   setImmediate(look);
 }
 
-/** Whether somebody waits in setImmediate, of which no descriptor tells. A third of a microsecond: for before blocking. */
-export function hostHasImmediates(): boolean {
-  return process.getActiveResourcesInfo().includes('Immediate');
+export const HOST_QUIET = 0;
+/** A timer is armed; when it is due nobody tells. */
+export const HOST_TIMERS = 1;
+/** Somebody waits in setImmediate. */
+export const HOST_IMMEDIATES = 2;
+
+/** What node has before it that no descriptor tells of. A third of a microsecond: for before blocking. */
+export function hostDue(): number {
+  const active = process.getActiveResourcesInfo();
+  if (active.includes('Immediate')) return HOST_IMMEDIATES;
+  return active.includes('Timeout') ? HOST_TIMERS : HOST_QUIET;
 }
 
 /** The epoll instance that watches `fd`, or -1. */
