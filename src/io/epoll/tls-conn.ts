@@ -14,6 +14,7 @@ import { ABORTED, CLOSED, CLOSING, ENDED, EpollConn, OPENING, PAUSED, WRITE_FAIL
 import type { EpollLoop } from './epoll-loop.ts';
 import type { OpenSsl, Pointer } from './openssl.ts';
 import { EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './poller.ts';
+import { READ_MOST_BYTES } from './read-size.ts';
 import { EAGAIN, ECONNRESET, EPROTO, errnoName } from './system.ts';
 import { certificateBytes, type CalledBack, type TlsCallbacks } from './tls-callbacks.ts';
 import { cString, type ClientContext, type ServerContexts } from './tls-context.ts';
@@ -155,6 +156,8 @@ export class TlsConn extends EpollConn implements CalledBack {
     }
     // Another session may be more to its liking.
     this.client?.forgetSession(this.sessionHost);
+    // With something left unread the close would be a RST, and destroy the alert that says why.
+    if (code !== 0) this.loop.system.recv(this.fd, this.loop.readBuffer, 0, READ_MOST_BYTES, 0);
     if (this.client !== null) this.closeNow(CLOSED_CONNECT);
     else this.closeNow(code === 0 && errno === 0 ? CLOSED_REMOTE : CLOSED_RESET);
   }
