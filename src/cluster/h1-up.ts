@@ -206,7 +206,6 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     if (this.stream === null) return;
     this.stream = null;
     this.cutRequest = true;
-    this.pool.cluster.tools.cells[this.pool.cluster.stats + S.UP_RQ_TX_RESET]!++;
     this.pool.detached();
     this.state = CLOSED;
     this.conn.reset();
@@ -233,7 +232,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     while (pos < end && this.state !== CLOSED) {
       if (this.stream === null) {
         // A byte that nobody asked for: the next answer could not be trusted.
-        cluster.tools.cells[cluster.stats + S.UP_CX_PROTOCOL_ERROR]!++;
+        this.countProtocolError();
         this.close();
         break;
       }
@@ -265,13 +264,14 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
       return;
     }
     // Half a head is a malformed answer, not a missing one.
-    if (this.state === BODY || stream.resHead.kept > 0) this.fail(stream, CUT_OFF);
+    if (this.state === BODY || stream.resHead.kept > 0) this.protocolError(stream, CUT_OFF);
     else this.fail(stream, this.requests > 1 && !this.answered ? STALE : CONNECTION_TERMINATION);
   }
 
   onClose(conn: Conn, why: CloseReason): void {
     const { pool, stream } = this;
     const wasConnecting = this.state === CONNECTING;
+    const cutOff = why !== CLOSED_LOCAL && this.answered && (this.state === HEAD || (this.state === BODY && this.body.kind !== BODY_CLOSE));
     this.state = CLOSED;
     pool.cluster.tools.loop.timers.disarm(this.timer);
     pool.closed(this, why === CLOSED_LOCAL && !this.remoteEnded, this.cutRequest || stream !== null);
@@ -281,6 +281,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     } else if (stream !== null) {
       this.stream = null;
       pool.detached();
+      if (cutOff) this.countProtocolError();
       stream.upReset(why === CLOSED_LOCAL ? LOCAL_RESET : this.resetFault());
     }
     pool.cluster.scarcity.freed();
@@ -322,7 +323,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
       length = parseResponseHead(head, head.buf, 0, head.kept, DEFAULT_HEAD_LIMITS);
     }
     if (length === 0) return end;
-    if (length < 0) return this.protocolError(stream, describeError(length).details, end);
+    if (length < 0) return this.malformed(stream, describeError(length).details, end);
     const next = pos + length - kept;
     if (head.status === 101 && stream.reqBody === BODY_TUNNEL && switchesTo(head, stream.upgrade)) return this.openTunnel(stream, next, end);
     if (head.status < 200) return this.readInterim(stream, next, end);
@@ -352,7 +353,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
 
   /** From here on bytes are bytes. */
   private openTunnel(stream: Stream, next: number, end: number): number {
-    if (this.webSocketKey !== '' && stream.resHead.get('sec-websocket-accept') !== acceptOf(this.webSocketKey)) return this.protocolError(stream, 'http1.unexpected_upgrade', end);
+    if (this.webSocketKey !== '' && stream.resHead.get('sec-websocket-accept') !== acceptOf(this.webSocketKey)) return this.malformed(stream, 'http1.unexpected_upgrade', end);
     if (this.webSocketKey !== '') stream.resHead.remove('sec-websocket-accept'); // it proves something to us, and to nobody else
     passUpgrade(stream.resHead);
     stream.status = stream.resHead.status;
@@ -372,7 +373,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   }
 
   private readInterim(stream: Stream, next: number, end: number): number {
-    if (stream.resHead.status === 101) return this.protocolError(stream, 'http1.unexpected_upgrade', end);
+    if (stream.resHead.status === 101) return this.malformed(stream, 'http1.unexpected_upgrade', end);
     stream.interim = stream.resHead;
     stream.responseInterim();
     if (this.stream !== stream) return end;
@@ -384,7 +385,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   private readBody(stream: Stream, buf: Buffer, pos: number, end: number): number {
     const body = this.body;
     const next = body.read(buf, pos, end);
-    if (next < 0) return this.protocolError(stream, describeError(next).details, end);
+    if (next < 0) return this.malformed(stream, describeError(next).details, end);
     if (body.done) {
       stream.resTrailers = body.trailers;
       this.finish(stream, next === end);
@@ -412,16 +413,23 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     this.pool.finished(this, reusable);
   }
 
-  private protocolError(stream: Stream, details: string, end: number): number {
-    const { cluster } = this.pool;
-    cluster.tools.cells[cluster.stats + S.UP_CX_PROTOCOL_ERROR]!++;
-    this.fail(stream, fault('upstreamProtocol', 'up', 'never', details));
+  private malformed(stream: Stream, details: string, end: number): number {
+    this.protocolError(stream, fault('upstreamProtocol', 'up', 'never', details));
     return end;
   }
 
-  private fail(stream: Stream, why: Fault): void {
+  private protocolError(stream: Stream, why: Fault): void {
+    this.countProtocolError();
+    this.fail(stream, why);
+  }
+
+  private countProtocolError(): void {
     const { cluster } = this.pool;
-    cluster.tools.cells[cluster.stats + S.UP_RQ_RX_RESET]!++;
+    cluster.tools.cells[cluster.stats + S.UP_CX_PROTOCOL_ERROR]!++;
+  }
+
+  // As in Envoy, `upstream_rq_rx_reset` and `upstream_rq_tx_reset` count resets of streams: HTTP/1.1 has none.
+  private fail(stream: Stream, why: Fault): void {
     this.stream = null;
     this.cutRequest = true;
     this.pool.detached();

@@ -323,6 +323,29 @@ t.test('a reset under a request', async (t) => {
   }
 });
 
+t.test('how an answer fails to come, counted as Envoy does', async (t) => {
+  const half = 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf';
+  const cases: [what: string, happens: (conn: FakeConn) => void, protocolErrors: number][] = [
+    ['an end instead of it', (conn) => conn.end(), 0],
+    ['a reset instead of it', (conn) => conn.breakOff(), 0],
+    ['an end in its head', (conn) => (conn.receive('HTTP/1.1 20'), conn.end()), 1],
+    ['a reset in its head', (conn) => (conn.receive('HTTP/1.1 20'), conn.breakOff()), 1],
+    ['an end in its body', (conn) => (conn.receive(half), conn.end()), 1],
+    ['a reset in its body', (conn) => (conn.receive(half), conn.breakOff()), 1],
+    ['it is malformed', (conn) => conn.receive('HTTP/9 x\r\n\r\n'), 1],
+  ];
+  for (const [what, happens, protocolErrors] of cases) {
+    const stage = stageOf();
+    stage.ask('a');
+    stage.conn(0).connectOk();
+    happens(stage.conn(0));
+    t.equal(stage.stat(S.UP_CX_PROTOCOL_ERROR), protocolErrors, what);
+    t.equal(stage.stat(S.UP_RQ_RX_RESET), 0, what);
+    t.equal(stage.stat(S.UP_CX_DESTROY_WITH_ACTIVE_RQ), 1, what);
+    t.same(stage.house.unrest(), {});
+  }
+});
+
 t.test('a request that is cancelled while it waits', async (t) => {
   const stage = stageOf();
   const [a, b] = [stage.ask('a'), stage.ask('b')];
@@ -344,7 +367,7 @@ t.test('a request that is given up takes its connection along', async (t) => {
   stage.conn(0).connectOk();
   stage.house.loop.turn(() => a.giveUp());
   t.equal(stage.conn(0).peerSees, 'reset');
-  t.equal(stage.stat(S.UP_RQ_TX_RESET), 1);
+  t.equal(stage.stat(S.UP_RQ_TX_RESET), 0, 'HTTP/1.1 has no streams to reset');
   stage.conn(1).connectOk();
   t.equal(b.story, 'ready');
   t.equal(a.story, 'ready', 'no event follows');
