@@ -27,6 +27,7 @@ import { compileTcp, type TcpRuntime, type TcpTools } from './proxy/tcp-runtime.
 import { compileServerTls } from './security/compile.ts';
 import type { ServerTls } from './security/tls-settings.ts';
 import type { Breakers } from './shared/breaker-table.ts';
+import type { HostTable } from './shared/host-table.ts';
 import type { ListenerPlan, Plan } from './shared/plan.ts';
 import type { Stripe } from './shared/stripe.ts';
 
@@ -89,6 +90,7 @@ export interface WorkerParts {
   readonly loop: Loop;
   readonly stripe: Stripe;
   readonly breakers: Breakers;
+  readonly hostTable: HostTable;
   /** A second loop, on `node:net`, for listeners that ask for it. */
   makeNodeLoop(): Loop;
   /** For `%ENVIRONMENT(X)%`. */
@@ -115,11 +117,11 @@ export class WorkerRuntime implements TimerTarget {
   private onDrained: (() => void) | null = null;
 
   constructor(parts: WorkerParts) {
-    const { loop, stripe, breakers } = parts;
+    const { loop, stripe, breakers, hostTable } = parts;
     const random = new Random();
     const out = new OutBuffer();
     this.parts = parts;
-    this.clusterTools = { loop, clock: loop.clock, cells: stripe.cells, buckets: stripe.buckets, breakers, random, out };
+    this.clusterTools = { loop, clock: loop.clock, cells: stripe.cells, buckets: stripe.buckets, breakers, hostTable, random, out };
     this.listenTools = { random, clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
     this.logs = new AccessLogBatch((path, bytes) => parts.send({ type: 'accessLog', path, bytes }));
     this.roadTools = {

@@ -8,6 +8,7 @@ import { createLoop, describeOpenSsl } from './io/engine.ts';
 import { closeUwsAtExit } from './listen/uws.ts';
 import { BreakerTable } from './shared/breaker-table.ts';
 import { DescriptorBits } from './shared/descriptors.ts';
+import { HostTable } from './shared/host-table.ts';
 import type { Plan } from './shared/plan.ts';
 import { Stripe } from './shared/stripe.ts';
 import { WorkerRuntime } from './worker-runtime.ts';
@@ -36,6 +37,7 @@ const runtime = new WorkerRuntime({
   loop,
   stripe,
   breakers: new BreakerTable(start.breakers, stripe.held),
+  hostTable: new HostTable(start.hosts),
   makeNodeLoop: () => createLoop('node', { clock: loop.clock, ledger, firstConnId: start.index + 1 + CONNECTION_ID_STEP / 2, connIdStep: CONNECTION_ID_STEP }),
   variables: process.env,
   send,

@@ -26,6 +26,7 @@ class Stage {
       loop: this.loop,
       stripe,
       breakers: new BreakerTable(this.state.breakers, stripe.held),
+      hostTable: this.state.hostTable,
       makeNodeLoop: () => new FakeLoop(),
       variables: {},
       send: (message) => this.sent.push(message),

@@ -9,7 +9,9 @@ import type { Clock } from '../core/clock.ts';
 import type { Loop } from '../io/conn.ts';
 import { compileClientTls } from '../security/compile.ts';
 import type { ClientTls } from '../security/tls-settings.ts';
+import type { StreamRecord } from '../core/stream.ts';
 import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
+import { HOST_UNHEALTHY, type HostTable } from '../shared/host-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
 import { drainHost, Host } from './host.ts';
 import { AutoPool } from './auto-pool.ts';
@@ -31,6 +33,7 @@ export interface ClusterTools {
   readonly cells: Float64Array;
   readonly buckets: Uint32Array;
   readonly breakers: Breakers;
+  readonly hostTable: HostTable;
   readonly random: Random;
   readonly out: OutBuffer;
 }
@@ -45,6 +48,8 @@ export class Cluster {
   readonly ssl: number;
   readonly histograms: number;
   readonly breakerRow: number;
+  /** Row in the host table. */
+  readonly row: number;
   /** null: plaintext. */
   tls: ClientTls | null = null;
   /** Made on first use. */
@@ -52,7 +57,9 @@ export class Cluster {
   /** No longer configured. */
   private drained = false;
   hosts: readonly Host[] = [];
-  picker: Picker;
+  private picker: Picker;
+  /** Of the host table, when the picker was made. */
+  private epoch = 0;
   readonly scarcity: Scarcity;
   /** Of the type originalDst: the hosts that callers bring. */
   private original: OriginalDestinations | null = null;
@@ -65,6 +72,7 @@ export class Cluster {
     this.ssl = plan.ssl;
     this.histograms = plan.histograms;
     this.breakerRow = plan.breakers;
+    this.row = plan.row;
     this.scarcity = new Scarcity(this);
     this.picker = makePicker('roundRobin', [], tools.random);
     this.update(config, plan);
@@ -96,8 +104,21 @@ export class Cluster {
     this.original = original;
     this.config = config;
     this.hosts = hosts;
-    this.picker = original ?? makePicker(config.loadBalancing.policy, hosts, this.tools.random);
+    this.makePicker();
     for (const gone of before.values()) drainHost(gone);
+  }
+
+  /** A host for this request, or null when none may be used. `tried` holds the hosts that earlier attempts met. */
+  pick(stream: StreamRecord, tried: readonly Host[]): Host | null {
+    if (this.tools.hostTable.epoch(this.row) !== this.epoch) this.makePicker();
+    return this.picker.pick(stream, tried);
+  }
+
+  private makePicker(): void {
+    const { hostTable, random } = this.tools;
+    this.epoch = hostTable.epoch(this.row);
+    const healthy = this.hosts.filter((host) => (hostTable.flags(host.row) & HOST_UNHEALTHY) === 0);
+    this.picker = this.original ?? makePicker(this.config.loadBalancing.policy, healthy, random);
   }
 
   /** The cluster is no longer configured: idle connections close now, busy ones when their request is over. */

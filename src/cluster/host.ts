@@ -3,6 +3,7 @@
 // its own stripe, everyone sums over all stripes.
 
 import type { Address } from '../core/address.ts';
+import type { HostPlan } from '../shared/plan.ts';
 import type { Pool } from './pool.ts';
 
 export class Host {
@@ -12,15 +13,21 @@ export class Host {
   readonly weight: number;
   /** First cell of this host's row in the stripe (`observe/stat-names.ts` HOST_*). */
   readonly cells: number;
+  /** Row in the host table. */
+  readonly row: number;
+  /** Row in the breaker table; -1: it has no limits of its own, and its requests are not counted over all workers. */
+  readonly breakers: number;
   pool: Pool | null = null;
   /** Plain TCP connections, for CONNECT; null until one is wanted. */
   tunnels: Pool | null = null;
 
-  constructor(address: Address, text: string, weight: number, cells: number) {
+  constructor(address: Address, text: string, weight: number, places: HostPlan) {
     this.address = address;
     this.text = text;
     this.weight = weight;
-    this.cells = cells;
+    this.cells = places.cells;
+    this.row = places.row;
+    this.breakers = places.breakers;
   }
 }
 

@@ -5,6 +5,7 @@ import { formatAddress } from '../core/address.ts';
 import type { StreamRecord } from '../core/stream.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import type { Cluster } from './cluster.ts';
+import type { HostPlan } from '../shared/plan.ts';
 import { drainHost, Host } from './host.ts';
 import type { Picker } from './pick.ts';
 
@@ -13,14 +14,14 @@ const CLEANUP_MS = 5000;
 
 export class OriginalDestinations implements Picker, TimerTarget {
   private readonly cluster: Cluster;
-  private readonly cells: number;
+  private readonly places: HostPlan;
   private readonly hosts = new Map<string, Host>();
   private readonly picked = new Set<string>();
   private readonly timer: Timer;
 
-  constructor(cluster: Cluster, cells: number) {
+  constructor(cluster: Cluster, places: HostPlan) {
     this.cluster = cluster;
-    this.cells = cells;
+    this.places = places;
     this.timer = new Timer(this, 0);
   }
 
@@ -31,7 +32,7 @@ export class OriginalDestinations implements Picker, TimerTarget {
     const text = formatAddress(address);
     let host = this.hosts.get(text);
     if (host === undefined) {
-      host = new Host(address, text, 1, this.cells);
+      host = new Host(address, text, 1, this.places);
       host.pool = this.cluster.makePool(this.cluster.config, host);
       this.hosts.set(text, host);
     }

@@ -16,6 +16,7 @@ import { WorkerSlot } from './worker-slot.ts';
 /** What a dead worker leaves behind in shared memory (`shared/registry.ts`). */
 export interface WorkerMemory {
   readonly breakers: SharedArrayBuffer;
+  readonly hosts: SharedArrayBuffer;
   stripe(index: number): SharedArrayBuffer;
   /** Gives back what the worker held in the breaker table. */
   giveBack(index: number): void;
@@ -172,7 +173,7 @@ export class Supervisor {
     const { script, engine, memory, logger, timers } = this.options;
     return new WorkerSlot({
       script,
-      start: { index, cpu, engine, stripe: memory.stripe(index), breakers: memory.breakers },
+      start: { index, cpu, engine, stripe: memory.stripe(index), breakers: memory.breakers, hosts: memory.hosts },
       logger,
       timers,
       graceMs: this.limits.stopGraceMs,

@@ -11,6 +11,7 @@ export interface WorkerStart {
   readonly cpu: number | null;
   readonly stripe: SharedArrayBuffer;
   readonly breakers: SharedArrayBuffer;
+  readonly hosts: SharedArrayBuffer;
   /** `epoll` when the primary could load the system layer. */
   readonly engine: 'epoll' | 'node';
 }

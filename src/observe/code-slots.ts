@@ -22,8 +22,8 @@ const HIGHEST = 999;
 /** Names in slot order: `unknown`, `100`, `101`, … */
 export const CODE_NAMES: readonly string[] = ['unknown'].concat(CODES.map(String));
 
-/** Cells of a cluster's block: the named stats, then one per code. */
-export const CLUSTER_CELLS = CLUSTER_CODES_AT + CODE_NAMES.length;
+/** The first cell of a cluster's block behind those of the codes. */
+export const CODES_END: number = CLUSTER_CODES_AT + CODE_NAMES.length;
 
 const slots = new Uint8Array(HIGHEST + 1);
 CODES.forEach((code, i) => {

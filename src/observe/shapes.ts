@@ -1,11 +1,11 @@
 // How much room each kind of object takes in shared memory: what `shared/registry.ts` is made with. Any thread.
 
 import type { BlockShape, Shapes } from '../shared/registry.ts';
-import { CLUSTER_CELLS } from './code-slots.ts';
 import { GRPC_STATS } from './grpc-stats.ts';
 import { HISTOGRAM_WORDS } from './histogram.ts';
 import { CLUSTER_HISTOGRAMS, CLUSTER_STATS, HOST_STATS, HTTP1_STATS, HTTP2_STATS, HTTP_HISTOGRAMS, HTTP_STATS, LISTENER_STATS, PROXY_PROTO_STATS, TCP_STATS, TLS_INSPECTOR_STATS, type StatKind } from './stat-names.ts';
 import { SSL_STATS } from './ssl-stats.ts';
+import { CLUSTER_CELLS } from './upkeep-stats.ts';
 
 export const SHAPES: Shapes = {
   cluster: shape([...CLUSTER_STATS, ...HTTP2_STATS], CLUSTER_CELLS),

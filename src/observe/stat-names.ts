@@ -46,6 +46,16 @@ export const UP_FLOW_BACKED_UP = 37;
 export const UP_FLOW_DRAINED = 38;
 export const UP_CX_CONNECT_ATTEMPTS_EXCEEDED = 39;
 export const UP_CX_HTTP2_TOTAL = 40;
+export const UP_RQ_RETRY = 41;
+export const UP_RQ_RETRY_SUCCESS = 42;
+export const UP_RQ_RETRY_OVERFLOW = 43;
+export const UP_RQ_RETRY_LIMIT_EXCEEDED = 44;
+export const UP_RQ_RETRY_BACKOFF_EXPONENTIAL = 45;
+export const UP_RQ_RETRY_BACKOFF_RATELIMITED = 46;
+export const UP_RQ_PER_TRY_TIMEOUT = 47;
+export const UP_RQ_PER_TRY_IDLE_TIMEOUT = 48;
+export const UP_RQ_MAX_DURATION_REACHED = 49;
+export const UP_CX_POOL_OVERFLOW = 50;
 
 /** Names in slot order; gauges are marked. */
 export const CLUSTER_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
@@ -90,6 +100,16 @@ export const CLUSTER_STATS: readonly (readonly [name: string, kind: StatKind])[]
   ['upstream_flow_control_drained_total', 'counter'],
   ['upstream_cx_connect_attempts_exceeded', 'counter'],
   ['upstream_cx_http2_total', 'counter'],
+  ['upstream_rq_retry', 'counter'],
+  ['upstream_rq_retry_success', 'counter'],
+  ['upstream_rq_retry_overflow', 'counter'],
+  ['upstream_rq_retry_limit_exceeded', 'counter'],
+  ['upstream_rq_retry_backoff_exponential', 'counter'],
+  ['upstream_rq_retry_backoff_ratelimited', 'counter'],
+  ['upstream_rq_per_try_timeout', 'counter'],
+  ['upstream_rq_per_try_idle_timeout', 'counter'],
+  ['upstream_rq_max_duration_reached', 'counter'],
+  ['upstream_cx_pool_overflow', 'counter'],
 ];
 
 /** http2.*, of the whole process and of each cluster, in the order of `http/h2-limits.ts`. A test keeps the two together. */

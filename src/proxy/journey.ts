@@ -409,7 +409,7 @@ export class Journey extends Flow implements TimerTarget {
     if (this.isGrpc && route.grpcTimeoutMaxMs >= 0) this.limitCall(route);
     if (this.requestDone || this.reqBody === BODY_TUNNEL) this.requestEnded();
     if (cluster.config.type === 'originalDst') this.originalDestination = this.down?.originalDestination ?? null;
-    const host = cluster.picker.pick(this, NO_HOSTS);
+    const host = cluster.pick(this, NO_HOSTS);
     if (host === null) {
       this.countCluster(S.UP_CX_NONE_HEALTHY);
       this.fail(NO_HOST);

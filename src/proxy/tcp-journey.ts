@@ -224,7 +224,7 @@ export class TcpJourney implements Passage, TimerTarget {
     record.clear();
     this.describe();
     if (cluster.config.type === 'originalDst') record.originalDestination = this.down.originalDestination;
-    return cluster.picker.pick(record, this.tried ?? []);
+    return cluster.pick(record, this.tried ?? []);
   }
 
   /** There is nobody to pass the caller on to. */

@@ -2,6 +2,7 @@
 // accident would be read wrongly by whoever holds the old numbers. Any thread.
 
 import { BREAKER_BYTES, BREAKER_ROW, BREAKER_ROWS, HELD_ROW } from './breaker-table.ts';
+import { HOST_BYTES, HOST_ROW, HOST_ROWS } from './host-table.ts';
 import { STRIPE_BYTES, STRIPE_REGIONS } from './stripe.ts';
 
 /** One line per region: name, first byte, bytes. */
@@ -13,5 +14,7 @@ export function layoutTable(): string {
   lines.push(`breakers (one for all)${BREAKER_BYTES.toString().padStart(18)} bytes`);
   lines.push(`  ${BREAKER_ROWS} rows of ${BREAKER_ROW * 4} bytes: 4 counts, 4 limits, starving waiters`);
   lines.push(`  held: ${BREAKER_ROWS} rows of ${HELD_ROW * 4} bytes: 4 counts, starving waiters`);
+  lines.push(`hosts (one for all)${HOST_BYTES.toString().padStart(21)} bytes`);
+  lines.push(`  ${HOST_ROWS} rows of ${HOST_ROW * 4} bytes: flags, failures in a row, ejections, times; of a cluster: epoch, ejected hosts`);
   return `${lines.join('\n')}\n`;
 }

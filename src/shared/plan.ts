@@ -10,10 +10,21 @@ export interface ClusterPlan {
   readonly grpc: Readonly<Record<string, number>>;
   /** Number of the first histogram of the cluster: `record(buckets, histograms + UP_RQ_TIME, micros)`. */
   readonly histograms: number;
-  /** Row in the breaker table. */
+  /** Row in the breaker table of requests with the default priority; the next one is that of the high priority. */
   readonly breakers: number;
-  /** First cell of each host's row, in the order of `endpoints`. */
-  readonly hosts: readonly number[];
+  /** Row in the host table. */
+  readonly row: number;
+  /** In the order of `endpoints`. */
+  readonly hosts: readonly HostPlan[];
+}
+
+export interface HostPlan {
+  /** First cell of its counters. */
+  readonly cells: number;
+  /** Row in the host table. */
+  readonly row: number;
+  /** Row in the breaker table, for limits of its own and to count its requests over all workers; -1: none. */
+  readonly breakers: number;
 }
 
 export interface ListenerPlan {

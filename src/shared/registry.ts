@@ -4,9 +4,11 @@
 //   plan ─┬─ commit ── … ── sweep frees what only older configurations used
 //         └─ abandon ────── sweep frees what only this one used
 
+import { systemTime } from '../core/clock.ts';
 import { BREAKER_BYTES, BREAKER_ROWS, BreakerTable, type RowLimits } from './breaker-table.ts';
 import { DescriptorBits } from './descriptors.ts';
-import type { ClusterPlan, ListenerPlan, Plan } from './plan.ts';
+import { HOST_BYTES, HOST_ROWS, HostTable } from './host-table.ts';
+import type { ClusterPlan, HostPlan, ListenerPlan, Plan } from './plan.ts';
 import { SlotSpace } from './slot-space.ts';
 import { Stripe, STRIPE_BUCKETS, STRIPE_BYTES, STRIPE_CELLS } from './stripe.ts';
 
@@ -38,7 +40,9 @@ export interface PlanSource {
     /** Of the type originalDst: its hosts are not known beforehand and share one row. */
     readonly type?: string;
     readonly endpoints: readonly { readonly text: string }[];
-    readonly circuitBreakers: RowLimits;
+    readonly circuitBreakers: RowLimits & { readonly high?: RowLimits };
+    /** Limits of each host; null or not there: hosts are not counted over all workers. */
+    readonly hostLimits?: RowLimits | null;
   }[];
   /** By cluster: the gRPC methods that are counted by themselves; clusters that are not named here count none. */
   readonly grpcMethods?: Readonly<Record<string, readonly string[]>>;
@@ -55,8 +59,10 @@ interface Place {
   readonly blocks: readonly Block[];
   readonly histograms: number;
   readonly histogramCount: number;
-  /** -1: none. */
-  readonly row: number;
+  /** In the breaker table; as many as there are limits. */
+  readonly rows: readonly number[];
+  /** In the host table; -1: none. */
+  readonly hostRow: number;
   /** How many sweeps in a row have found it unused and at rest. */
   quietSweeps: number;
   /** Of a cluster: its endpoints as last committed, and how often they have changed. */
@@ -72,12 +78,26 @@ interface Tenancy {
   readonly members: (readonly [cluster: Place, members: string])[];
 }
 
+/** What a kind of object takes. */
+interface Need {
+  readonly shapes: readonly BlockShape[];
+  readonly histograms?: number;
+  /** Of its rows in the breaker table, which stand one behind the other. */
+  readonly limits?: readonly RowLimits[];
+  readonly hostRow?: boolean;
+}
+
 /** A request may write its last counts after its gauges have come back: a place must be at rest twice before it is let go. */
 const QUIET_SWEEPS = 2;
 
 export class SharedState {
   readonly breakers = new SharedArrayBuffer(BREAKER_BYTES);
   readonly table: BreakerTable;
+  readonly hosts = new SharedArrayBuffer(HOST_BYTES);
+  readonly hostTable: HostTable = new HostTable(this.hosts);
+  /** What the primary itself counts, in the same places as the workers in their stripes. */
+  readonly ownCells: Float64Array = new Float64Array(STRIPE_CELLS);
+  private readonly ownBase: Float64Array = new Float64Array(STRIPE_CELLS);
   private readonly shapes: Shapes;
   private readonly buffers: SharedArrayBuffer[] = [];
   private readonly stripes: Stripe[] = [];
@@ -86,6 +106,7 @@ export class SharedState {
   private readonly cells = new SlotSpace('counters', STRIPE_CELLS);
   private readonly histograms: SlotSpace;
   private readonly rows = new SlotSpace('circuit-breaker rows', BREAKER_ROWS);
+  private readonly hostRows = new SlotSpace('host rows', HOST_ROWS);
   private readonly places = new Map<string, Place>();
   private readonly tenancies = new Map<number, Tenancy>();
 
@@ -111,16 +132,16 @@ export class SharedState {
     return this.stripes.length;
   }
 
-  /** Sum of a cell over all workers, dead ones included. */
+  /** Sum of a cell over all workers, dead ones included, and the primary. */
   cell(index: number): number {
-    let sum = 0;
+    let sum = this.ownCells[index]!;
     for (const stripe of this.stripes) sum += stripe.cells[index]!;
     return sum;
   }
 
-  /** Sum of a counter or gauge over all workers, since the last reset. */
+  /** Sum of a counter or gauge over all workers and the primary, since the last reset. */
   counter(block: number, slot: number): number {
-    let sum = 0;
+    let sum = this.ownCells[block + slot]! - this.ownBase[block + slot]!;
     for (let worker = 0; worker < this.stripes.length; worker++) sum += this.workerCounter(worker, block + slot);
     return sum;
   }
@@ -140,12 +161,10 @@ export class SharedState {
    */
   resetCounters(): void {
     const counted = [...this.places.values()].flatMap(({ blocks }) => blocks).filter(({ shape }) => shape !== this.shapes.host);
-    this.stripes.forEach(({ cells }, worker) => {
-      const base = (this.bases[worker] ??= new Float64Array(STRIPE_CELLS));
-      for (const { shape, cell } of counted) {
-        for (let slot = 0; slot < shape.size; slot++) if (!shape.gauges.includes(slot)) base[cell + slot] = cells[cell + slot]!;
-      }
-    });
+    const stripes = this.stripes.map(({ cells }, worker) => [cells, (this.bases[worker] ??= new Float64Array(STRIPE_CELLS))] as const);
+    for (const [cells, base] of [...stripes, [this.ownCells, this.ownBase] as const]) {
+      for (const { shape, cell } of counted) rebase(shape, cells.subarray(cell), base.subarray(cell));
+    }
     for (const place of this.places.values()) place.memberChanges = 0;
   }
 
@@ -251,21 +270,29 @@ export class SharedState {
   private planCluster(cluster: PlanSource['clusters'][number], grpcMethods: readonly string[] | null, tenancy: Tenancy): ClusterPlan {
     const { shapes } = this;
     const key = `cluster\0${cluster.name}`;
-    const place = this.occupy(key, tenancy, () => this.make([shapes.cluster, shapes.ssl], shapes.clusterHistograms, cluster.circuitBreakers));
-    tenancy.limits.push([place.row, cluster.circuitBreakers]);
+    const limits = [cluster.circuitBreakers, cluster.circuitBreakers.high ?? cluster.circuitBreakers];
+    const need = { shapes: [shapes.cluster, shapes.ssl], histograms: shapes.clusterHistograms, limits, hostRow: true };
+    const place = this.occupy(key, tenancy, () => this.make(need));
+    place.rows.forEach((row, i) => tenancy.limits.push([row, limits[i]!]));
     tenancy.members.push([place, cluster.endpoints.map(({ text }) => text).sort().join('\0')]);
     const endpoints = cluster.type === 'originalDst' ? [{ text: '' }] : cluster.endpoints;
-    const hosts = endpoints.map(({ text }) => {
-      const host = this.occupy(`host\0${cluster.name}\0${text}`, tenancy, () => this.make([shapes.host], 0, null));
-      return host.blocks[0]!.cell;
-    });
-    return { stats: place.blocks[0]!.cell, ssl: place.blocks[1]!.cell, grpc: this.planGrpc(cluster.name, grpcMethods, tenancy), histograms: place.histograms, breakers: place.row, hosts };
+    const hosts = endpoints.map(({ text }) => this.planHost(`${cluster.name}\0${text}`, cluster.hostLimits ?? null, tenancy));
+    return { stats: place.blocks[0]!.cell, ssl: place.blocks[1]!.cell, grpc: this.planGrpc(cluster.name, grpcMethods, tenancy), histograms: place.histograms, breakers: place.rows[0]!, row: place.hostRow, hosts };
+  }
+
+  private planHost(key: string, limits: RowLimits | null, tenancy: Tenancy): HostPlan {
+    // Whether it is counted over all workers decides which place it has: a row for that cannot come or go under requests.
+    const kind = limits === null ? 'host' : 'counted host';
+    const need = { shapes: [this.shapes.host], limits: limits === null ? [] : [limits], hostRow: true };
+    const place = this.occupy(`${kind}\0${key}`, tenancy, () => this.make(need));
+    if (limits !== null) tenancy.limits.push([place.rows[0]!, limits]);
+    return { cells: place.blocks[0]!.cell, row: place.hostRow, breakers: place.rows[0] ?? -1 };
   }
 
   private planGrpc(cluster: string, methods: readonly string[] | null, tenancy: Tenancy): Record<string, number> {
     const cells: Record<string, number> = {};
     for (const method of methods === null ? [] : ['', ...methods]) {
-      cells[method] = this.occupy(`grpc\0${cluster}\0${method}`, tenancy, () => this.make([this.shapes.grpc], 0, null)).blocks[0]!.cell;
+      cells[method] = this.occupy(`grpc\0${cluster}\0${method}`, tenancy, () => this.make({ shapes: [this.shapes.grpc] })).blocks[0]!.cell;
     }
     return cells;
   }
@@ -275,10 +302,10 @@ export class SharedState {
     const limits = { maxConnections: listener.maxConnections, maxPendingRequests: 0, maxRequests: 0, maxRetries: 0 };
     const isTcp = listener.tcp !== undefined && listener.tcp !== null;
     const kind = isTcp ? 'tcp' : 'http';
-    const place = this.occupy(`listener\0${kind}\0${listener.name}`, tenancy, () => this.make([shapes.listener, shapes[kind], shapes.ssl], shapes.httpHistograms, limits));
-    tenancy.limits.push([place.row, limits]);
+    const place = this.occupy(`listener\0${kind}\0${listener.name}`, tenancy, () => this.make({ shapes: [shapes.listener, shapes[kind], shapes.ssl], histograms: shapes.httpHistograms, limits: [limits] }));
+    tenancy.limits.push([place.rows[0]!, limits]);
     const cell = place.blocks[1]!.cell;
-    return { listener: place.blocks[0]!.cell, http: isTcp ? -1 : cell, tcp: isTcp ? cell : -1, ssl: place.blocks[2]!.cell, histograms: place.histograms, breakers: place.row };
+    return { listener: place.blocks[0]!.cell, http: isTcp ? -1 : cell, tcp: isTcp ? cell : -1, ssl: place.blocks[2]!.cell, histograms: place.histograms, breakers: place.rows[0]! };
   }
 
   private occupy(key: string, tenancy: Tenancy, make: () => Place): Place {
@@ -293,27 +320,30 @@ export class SharedState {
     return place;
   }
 
-  private make(shapes: readonly BlockShape[], histogramCount: number, limits: RowLimits | null): Place {
+  private make({ shapes, histograms: histogramCount = 0, limits = [], hostRow: needsHostRow = false }: Need): Place {
     const blocks: Block[] = [];
     let histograms = -1;
-    let row = -1;
+    let rows: readonly number[] = [];
+    let hostRow = -1;
     try {
       for (const shape of shapes) blocks.push({ shape, cell: this.takeCells(shape.size) });
       if (histogramCount > 0) histograms = this.takeHistograms(histogramCount);
-      if (limits !== null) row = this.takeRow(limits);
+      if (limits.length > 0) rows = this.takeRows(limits);
+      if (needsHostRow) hostRow = this.takeHostRow();
     } catch (error) {
       for (const { shape, cell } of blocks) this.cells.give(cell, shape.size);
       if (histograms >= 0) this.histograms.give(histograms, histogramCount);
+      if (rows.length > 0) this.rows.give(rows[0]!, rows.length);
       throw error;
     }
-    return { blocks, histograms: Math.max(0, histograms), histogramCount, row, quietSweeps: 0, members: null, memberChanges: 0 };
+    return { blocks, histograms: Math.max(0, histograms), histogramCount, rows, hostRow, quietSweeps: 0, members: null, memberChanges: 0 };
   }
 
   // A place is cleaned when it is given out again, not when it is let go: the later, the surer that nobody writes any more.
 
   private takeCells(size: number): number {
     const { start, reused } = this.cells.take(size);
-    if (reused) for (const cells of [...this.stripes.map((stripe) => stripe.cells), ...this.bases]) cells.fill(0, start, start + size);
+    if (reused) for (const cells of [...this.stripes.map((stripe) => stripe.cells), ...this.bases, this.ownCells, this.ownBase]) cells.fill(0, start, start + size);
     return start;
   }
 
@@ -324,10 +354,19 @@ export class SharedState {
     return start;
   }
 
-  /** A row needs no cleaning: it is let go only when its counts are zero. */
-  private takeRow(limits: RowLimits): number {
-    const { start } = this.rows.take(1);
-    this.table.setLimits(start, limits);
+  /** Rows need no cleaning: they are let go only when their counts are zero. */
+  private takeRows(limits: readonly RowLimits[]): number[] {
+    const { start } = this.rows.take(limits.length);
+    return limits.map((limit, i) => {
+      this.table.setLimits(start + i, limit);
+      return start + i;
+    });
+  }
+
+  private takeHostRow(): number {
+    const { start } = this.hostRows.take(1);
+    this.hostTable.clear(start);
+    this.hostTable.setJoinedAt(start, systemTime.monotonicMs());
     return start;
   }
 
@@ -335,7 +374,8 @@ export class SharedState {
     this.places.delete(key);
     for (const { shape, cell } of place.blocks) this.cells.give(cell, shape.size);
     if (place.histogramCount > 0) this.histograms.give(place.histograms, place.histogramCount);
-    if (place.row >= 0) this.rows.give(place.row, 1);
+    if (place.rows.length > 0) this.rows.give(place.rows[0]!, place.rows.length);
+    if (place.hostRow >= 0) this.hostRows.give(place.hostRow, 1);
   }
 
   private used(): Set<Place> {
@@ -345,10 +385,15 @@ export class SharedState {
   }
 
   private isAtRest(place: Place): boolean {
-    if (place.row >= 0 && !this.table.isIdle(place.row)) return false;
+    if (!place.rows.every((row) => this.table.isIdle(row))) return false;
     return place.blocks.every(({ shape, cell }) =>
       shape.gauges.every((gauge) => this.stripes.every(({ cells }) => cells[cell + gauge] === 0)));
   }
+}
+
+/** Notes where an object's counters stand, for readers to take off. */
+function rebase({ size, gauges }: BlockShape, cells: Float64Array, base: Float64Array): void {
+  for (let slot = 0; slot < size; slot++) if (!gauges.includes(slot)) base[slot] = cells[slot]!;
 }
 
 /** Clusters may be called like what every object has. */

@@ -7,7 +7,7 @@ import { LoneStream } from '../route/request.ts';
 const stream = new LoneStream();
 
 function hostsOf(weights: readonly number[]): Host[] {
-  return weights.map((weight, i) => new Host({ kind: 'ip', host: '127.0.0.1', port: i }, `h${i}`, weight, 0));
+  return weights.map((weight, i) => new Host({ kind: 'ip', host: '127.0.0.1', port: i }, `h${i}`, weight, { cells: 0, row: 0, breakers: -1 }));
 }
 
 function pickerOf(policy: PolicyName, weights: readonly number[], seed = 1): { next(): number; picker: Picker } {

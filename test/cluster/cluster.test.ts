@@ -61,12 +61,12 @@ t.test('the weights and the policy of a change hold from the next pick on', asyn
   const cluster = house.addCluster(clusterConfig('app', [1, 2]));
   const endpoints = cluster.config.endpoints.map((one, i) => ({ ...one, weight: i === 0 ? 1 : 3 }));
   update(house, clusterConfig('app', [1, 2], { endpoints }));
-  const picks = Array.from({ length: 400 }, () => cluster.picker.pick(new TaggedStream('x'), [])!.text);
+  const picks = Array.from({ length: 400 }, () => cluster.pick(new TaggedStream('x'), [])!.text);
   t.equal(picks.filter((text) => text === '127.0.0.1:2').length, 300);
   update(house, clusterConfig('app', [], {}));
-  t.equal(cluster.picker.pick(new TaggedStream('x'), []), null);
+  t.equal(cluster.pick(new TaggedStream('x'), []), null);
   update(house, clusterConfig('app', [1, 2], { endpoints, loadBalancing: { policy: 'random' } }));
-  const random = Array.from({ length: 400 }, () => cluster.picker.pick(new TaggedStream('x'), [])!.text);
+  const random = Array.from({ length: 400 }, () => cluster.pick(new TaggedStream('x'), [])!.text);
   const share = random.filter((text) => text === '127.0.0.1:2').length;
   t.ok(share > 240 && share < 360 && share !== 300, String(share));
 });

@@ -32,6 +32,7 @@ class World {
 
   readonly memory: SharedMemory = {
     breakers: this.breakers,
+    hosts: this.breakers,
     stripe: (index) => (this.stripes[index] ??= new SharedArrayBuffer(64)),
     giveBack: () => undefined,
     zeroGauges: () => undefined,

@@ -14,6 +14,7 @@ const script = new URL('../support/fake-worker.js', import.meta.url);
 /** Memory as the registry keeps it, with a book of what was asked of it. */
 class FakeMemory implements WorkerMemory {
   readonly breakers = new SharedArrayBuffer(64);
+  readonly hosts = new SharedArrayBuffer(64);
   readonly stripes: SharedArrayBuffer[] = [];
   readonly book: string[] = [];
 

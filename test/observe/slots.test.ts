@@ -1,11 +1,12 @@
 import t from 'tap';
 import { H2_PENDING_SEND_BYTES, H2_STREAMS_ACTIVE } from '../../src/http/h2-limits.ts';
-import { CLUSTER_CELLS, CODE_NAMES, codeSlot } from '../../src/observe/code-slots.ts';
+import { CODE_NAMES, codeSlot } from '../../src/observe/code-slots.ts';
 import * as G from '../../src/observe/grpc-stats.ts';
 import { HISTOGRAM_SLOTS, HISTOGRAM_WORDS, record, slotMiddle, slotOf, slotStart } from '../../src/observe/histogram.ts';
 import { BUCKET_BOUNDS, HistogramReader, QUANTILES } from '../../src/observe/quantiles.ts';
 import { SHAPES } from '../../src/observe/shapes.ts';
 import * as S from '../../src/observe/stat-names.ts';
+import * as U from '../../src/observe/upkeep-stats.ts';
 
 const constants = S as unknown as Record<string, unknown>;
 
@@ -48,7 +49,11 @@ t.test('histograms: constants and names agree', async (t) => {
 });
 
 t.test('shapes: blocks are as large as what is written to them', async (t) => {
-  t.equal(SHAPES.cluster.size, S.CLUSTER_STATS.length + S.HTTP2_STATS.length + CODE_NAMES.length);
+  const upkeep = [U.LB_STATS, U.UPDATE_STATS, U.OUTLIER_STATS, U.HEALTH_STATS, U.RETRY_STATS];
+  const starts = [U.LB_AT, U.UPDATE_AT, U.OUTLIER_AT, U.HEALTH_AT, U.RETRY_AT, U.CLUSTER_CELLS];
+  upkeep.forEach((list, i) => t.equal(starts[i + 1]! - starts[i]!, list.length, 'families stand back to back'));
+  t.equal(U.LB_AT, S.CLUSTER_STATS.length + S.HTTP2_STATS.length + CODE_NAMES.length);
+  t.equal(SHAPES.cluster.size, U.CLUSTER_CELLS);
   t.equal(S.HTTP2_AT, S.HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS + 1);
   t.equal(SHAPES.http.size, S.HTTP2_AT + S.HTTP2_STATS.length);
   t.same(SHAPES.cluster.gauges, [S.UP_CX_ACTIVE, S.UP_RQ_ACTIVE, S.UP_RQ_PENDING_ACTIVE, S.CLUSTER_HTTP2_AT + 16, S.CLUSTER_HTTP2_AT + 17]);
@@ -56,6 +61,28 @@ t.test('shapes: blocks are as large as what is written to them', async (t) => {
   t.same(SHAPES.listener.gauges, [S.LISTENER_CX_ACTIVE]);
   const http2Gauges = [H2_STREAMS_ACTIVE, H2_PENDING_SEND_BYTES].map((stat) => S.HTTP2_AT + stat);
   t.same(SHAPES.http.gauges, [S.DOWN_CX_ACTIVE, S.DOWN_CX_HTTP1_ACTIVE, S.DOWN_RQ_ACTIVE, S.DOWN_CX_HTTP2_ACTIVE, S.DOWN_CX_UPGRADES_ACTIVE, ...http2Gauges]);
+});
+
+t.test('upkeep: constants and names agree', async (t) => {
+  const constants = U as unknown as Record<string, unknown>;
+  const families: [list: readonly (readonly [string, S.StatKind])[], belongs: RegExp, strip: RegExp][] = [
+    [U.LB_STATS, /^LB_(?!AT$|STATS$)/, /^/],
+    [U.UPDATE_STATS, /^UPDATE_(?!AT$|STATS$)/, /^/],
+    [U.HEALTH_STATS, /^HEALTH_(?!AT$|STATS$)/, /^health_/],
+  ];
+  for (const [list, belongs, strip] of families) {
+    const found = Object.entries(constants).filter(([name]) => belongs.test(name));
+    t.equal(found.length, list.length);
+    for (const [name, slot] of found) t.equal(list[slot as number]?.[0], name.toLowerCase().replace(strip, ''), name);
+  }
+  t.equal(U.OUTLIER_STATS[U.EJECTIONS_ENFORCED_TOTAL]![0], 'ejections_enforced_total');
+  t.equal(U.OUTLIER_STATS[U.EJECTIONS_OVERFLOW]![0], 'ejections_overflow');
+  U.OUTLIER_DETECTORS.forEach((name, i) => {
+    t.equal(U.OUTLIER_STATS[U.EJECTIONS_DETECTED + i]![0], `ejections_detected_${name}`);
+    t.equal(U.OUTLIER_STATS[U.EJECTIONS_ENFORCED + i]![0], `ejections_enforced_${name}`);
+  });
+  t.equal(U.RETRY_STATS[U.RETRY_CLASSES + 4]![0], 'upstream_rq_5xx');
+  t.equal(U.RETRY_STATS[U.RETRY_CODES + codeSlot(503)]![0], 'upstream_rq_503');
 });
 
 t.test('gRPC: constants and names agree', async (t) => {
@@ -77,7 +104,6 @@ t.test('codes: each known one has a slot of its own, all others share one', asyn
   t.equal(CODE_NAMES[codeSlot(200)], '200');
   t.equal(CODE_NAMES[codeSlot(599)], '599');
   for (const odd of [0, 99, 299, 600, 999, 1000, 70_000, -1, NaN]) t.equal(codeSlot(odd), 0, String(odd));
-  t.equal(CLUSTER_CELLS, S.CLUSTER_CODES_AT + CODE_NAMES.length);
 });
 
 t.test('slots of a histogram: gapless, in order, at most 1/32 wide', async (t) => {

@@ -14,6 +14,8 @@ t.test('the layout is the one everybody knows', async (t) => {
 breakers (one for all)           4194304 bytes
   65536 rows of 64 bytes: 4 counts, 4 limits, starving waiters
   held: 65536 rows of 32 bytes: 4 counts, starving waiters
+hosts (one for all)              8388608 bytes
+  131072 rows of 64 bytes: flags, failures in a row, ejections, times; of a cluster: epoch, ejected hosts
 `);
 });
 

@@ -22,13 +22,14 @@ import { HttpRoad } from '../../src/proxy/road.ts';
 import { TcpRoad } from '../../src/proxy/tcp-road.ts';
 import { compileTcp } from '../../src/proxy/tcp-runtime.ts';
 import { BREAKER_ROW, BreakerTable, HELD_ROW, RES_CX, RES_PENDING, RES_RQ, RES_RETRY, type Resource } from '../../src/shared/breaker-table.ts';
-import type { ClusterPlan } from '../../src/shared/plan.ts';
+import { HOST_ROW, HostTable } from '../../src/shared/host-table.ts';
+import type { ClusterPlan, HostPlan } from '../../src/shared/plan.ts';
 import type { FakeConn } from './fake-conn.ts';
 import { FakeLoop } from './fake-loop.ts';
 import type { ManualTime } from './manual-time.ts';
 import { clusterConfig, listenerConfig, snapshot } from './snapshots.ts';
 
-const ROWS = 16;
+const ROWS = 64;
 const HISTOGRAMS = 16;
 const CELLS = 8192;
 const RESOURCES: readonly (readonly [name: string, resource: Resource])[] = [
@@ -38,14 +39,22 @@ const RESOURCES: readonly (readonly [name: string, resource: Resource])[] = [
   ['retry', RES_RETRY],
 ];
 
-/** What all workers of one test share. */
+/** What all workers of one test share: the breaker table and the host table. */
 export class SharedBreakers {
   readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(ROWS * BREAKER_ROW * 4);
+  readonly hosts: SharedArrayBuffer = new SharedArrayBuffer(ROWS * HOST_ROW * 4);
   readonly rows = new Map<string, number>();
 
+  /** The row of this name in the breaker table, with that of the high priority behind it. */
   row(name: string): number {
+    return 2 * this.hostRow(name);
+  }
+
+  /** In the host table. */
+  hostRow(name: string): number {
     let row = this.rows.get(name);
     if (row === undefined) this.rows.set(name, (row = this.rows.size));
+    if (2 * row + 1 >= ROWS) throw new Error('more rows than these workers have');
     return row;
   }
 }
@@ -61,6 +70,7 @@ export class FakeHouse {
   readonly cells: Float64Array = new Float64Array(CELLS);
   readonly buckets: Uint32Array = new Uint32Array(HISTOGRAMS * HISTOGRAM_WORDS);
   readonly breakers: BreakerTable;
+  readonly hostTable: HostTable;
   readonly shared: SharedBreakers;
   readonly out: OutBuffer = new OutBuffer();
   readonly random: Random;
@@ -81,13 +91,14 @@ export class FakeHouse {
     this.loop = new FakeLoop(options.time);
     this.shared = options.shared ?? new SharedBreakers();
     this.breakers = new BreakerTable(this.shared.buffer, new Int32Array(ROWS * HELD_ROW));
+    this.hostTable = new HostTable(this.shared.hosts);
     this.random = new Random([seed, Math.imul(seed, 0x9e3779b1), ~seed, 7]);
     this.logs = new AccessLogBatch((_path, bytes) => {
       this.lines.push(...Buffer.from(bytes).toString('latin1').split('\n').slice(0, -1));
     });
-    const { loop, cells, buckets, breakers, out, random } = this;
+    const { loop, cells, buckets, breakers, hostTable, out, random } = this;
     const { clock, timers } = loop;
-    this.clusterTools = { loop, clock, cells, buckets, breakers, random, out };
+    this.clusterTools = { loop, clock, cells, buckets, breakers, hostTable, random, out };
     this.listenTools = { random, clock, timers, cells, buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
     this.roadTools = { clock, timers, cells, buckets, random, date: new DateText(clock), journeys: this.journeys, logBatch: this.logs };
   }
@@ -97,13 +108,14 @@ export class FakeHouse {
   planCluster(config: ClusterConfig): ClusterPlan {
     const known = this.clusters.get(config.name);
     const breakers = this.shared.row(`cluster ${config.name}`);
-    this.breakers.setLimits(breakers, config.circuitBreakers);
+    for (const row of [breakers, breakers + 1]) this.breakers.setLimits(row, config.circuitBreakers);
     return {
       stats: known?.stats ?? this.takeCells(`cluster.${config.name}`, CLUSTER_STATS, SHAPES.cluster.size),
       ssl: known?.ssl ?? this.takeCells(`cluster.${config.name}`, SSL_STATS, SHAPES.ssl.size),
       grpc: {},
       histograms: known?.histograms ?? this.takeHistograms(SHAPES.clusterHistograms),
       breakers,
+      row: this.shared.hostRow(`cluster ${config.name}`),
       hosts: config.type === 'originalDst' ? [this.hostPlan(config.name, '')] : config.endpoints.map(({ text }) => this.hostPlan(config.name, text)),
     };
   }
@@ -210,11 +222,11 @@ export class FakeHouse {
     return this.loop.connects.at(-1)!;
   }
 
-  private hostPlan(cluster: string, text: string): number {
+  private hostPlan(cluster: string, text: string): HostPlan {
     const key = `${cluster} ${text}`;
-    let cell = this.hostCells.get(key);
-    if (cell === undefined) this.hostCells.set(key, (cell = this.takeCells(`host ${key}`, HOST_STATS, SHAPES.host.size)));
-    return cell;
+    let cells = this.hostCells.get(key);
+    if (cells === undefined) this.hostCells.set(key, (cells = this.takeCells(`host ${key}`, HOST_STATS, SHAPES.host.size)));
+    return { cells, row: this.shared.hostRow(`host ${key}`), breakers: -1 };
   }
 
   private takeCells(name: string, stats: readonly (readonly [name: string, kind: StatKind])[], size: number): number {

@@ -96,7 +96,7 @@ for (let round = 0; round < 3; round++) {
 }
 note('Journey', new Journey());
 note('Head', new Head());
-note('Host', new Host({ kind: 'ip', host: '::1', port: 1 }, 'x', 1, 0));
+note('Host', new Host({ kind: 'ip', host: '::1', port: 1 }, 'x', 1, { cells: 0, row: 0, breakers: -1 }));
 
 for (const [kind, objects] of kinds) {
   const all = [...objects];

@@ -61,7 +61,7 @@ function clusterText(cluster: ClusterConfig, published: Published, view: AdminVi
   lines.push(`${name}::added_via_api::false`);
   cluster.endpoints.forEach((endpoint, i) => {
     const host = `${name}::${endpoint.text}`;
-    const row = published.plan.clusters[name]?.hosts[i];
+    const row = published.plan.clusters[name]?.hosts[i]?.cells;
     for (const [key, offset] of HOST_LINES) lines.push(`${host}::${key}::${row === undefined ? 0 : view.cell(row + offset)}`);
     lines.push(
       `${host}::hostname::`,
@@ -81,7 +81,7 @@ function clusterText(cluster: ClusterConfig, published: Published, view: AdminVi
 
 function clusterJson(cluster: ClusterConfig, published: Published, view: AdminView): object {
   const hosts = cluster.endpoints.map((endpoint, i) => {
-    const row = published.plan.clusters[cluster.name]?.hosts[i];
+    const row = published.plan.clusters[cluster.name]?.hosts[i]?.cells;
     const lines = [...HOST_LINES].sort((a, b) => Number(a[2]) - Number(b[2]));
     return {
       address: addressJson(endpoint.address),
