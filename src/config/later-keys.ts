@@ -12,8 +12,7 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   cluster: ['dnsRefresh', 'outlierDetection', 'healthChecks'],
   endpoint: ['priority', 'zone', 'metadata'],
   loadBalancing: [
-    'choiceCount', 'activeRequestBias', 'minRingSize', 'maxRingSize', 'tableSize', 'hashBalanceFactor', 'panicPercent',
-    'overprovisioningFactor', 'slowStart', 'localityWeighted', 'zoneAware', 'subsets', 'subsetFallback',
+    'panicPercent', 'overprovisioningFactor', 'localityWeighted', 'zoneAware', 'subsets', 'subsetFallback',
   ],
   connections: ['preconnect', 'pipelining'],
   circuitBreakers: ['retryBudget', 'perHost', 'high'],
@@ -22,7 +21,6 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
 /** By `title.key`. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   'cluster.type': ['strictDns', 'logicalDns'],
-  'loadBalancing.policy': ['leastRequest', 'ringHash', 'maglev', 'peakEwma'],
 };
 
 export function isLaterKey(title: string, key: string): boolean {

@@ -7,10 +7,12 @@ import type { ClusterConfig, EndpointConfig } from '../snapshot.ts';
 import type { SecretFiles } from '../secrets.ts';
 import { parseDuration } from '../units.ts';
 import { contentHash } from './content.ts';
+import { buildLoadBalancing, countsRequests, NO_HOST_LIMITS } from './load-balancing.ts';
 import { buildClientTls } from './tls.ts';
 
 export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): ClusterConfig {
   const defaults = DEFAULTS.cluster;
+  const loadBalancing = buildLoadBalancing(cluster.loadBalancing);
   const body = {
     name: cluster.name,
     type: cluster.type ?? defaults.type,
@@ -19,7 +21,7 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): Cl
     proxyProtocol: cluster.proxyProtocol ?? null,
     connectTimeoutMs: parseDuration(cluster.connectTimeout ?? defaults.connectTimeout),
     tls: cluster.tls === undefined ? null : buildClientTls(cluster.tls, secrets),
-    loadBalancing: { ...DEFAULTS.loadBalancing, ...cluster.loadBalancing },
+    loadBalancing,
     connections: {
       idleTimeoutMs: parseDuration(cluster.connections?.idleTimeout ?? DEFAULTS.connections.idleTimeout),
       maxRequests: cluster.connections?.maxRequests ?? DEFAULTS.connections.maxRequests,
@@ -29,6 +31,7 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): Cl
       keepAliveTimeoutMs: parseDuration(cluster.http2?.keepAliveTimeout ?? DEFAULTS.http2.keepAliveTimeout),
     },
     circuitBreakers: { ...DEFAULTS.circuitBreakers, ...cluster.circuitBreakers },
+    hostLimits: countsRequests(loadBalancing) ? NO_HOST_LIMITS : null,
   };
   return { ...body, hash: contentHash(body) };
 }
