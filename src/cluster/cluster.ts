@@ -18,6 +18,7 @@ import { AutoPool } from './auto-pool.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
 import { OriginalDestinations } from './original-destinations.ts';
+import { Latency } from './lb/peak-ewma.ts';
 import { makePicker, type Picker } from './pick.ts';
 import type { Pool } from './pool.ts';
 import { type NamedPool, NamedPools } from './named-pools.ts';
@@ -87,7 +88,9 @@ export class Cluster {
       const old = before.get(endpoint.text);
       const host = new Host(endpoint.address, endpoint.text, endpoint.weight, plan.hosts[i]!);
       // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
-      if (sameWay && old !== undefined && old.pool !== null) {
+      if (config.loadBalancing.policy === 'peakEwma') host.latency = old?.latency ?? new Latency();
+      // Requests under way give back what they took where they took it.
+      if (sameWay && old !== undefined && old.pool !== null && old.breakers === host.breakers) {
         before.delete(endpoint.text);
         host.pool = old.pool;
         host.pool.host = host;

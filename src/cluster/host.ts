@@ -4,6 +4,7 @@
 
 import type { Address } from '../core/address.ts';
 import type { HostPlan } from '../shared/plan.ts';
+import type { Latency } from './lb/peak-ewma.ts';
 import type { Pool } from './pool.ts';
 
 export class Host {
@@ -17,6 +18,8 @@ export class Host {
   readonly row: number;
   /** Row in the breaker table; -1: it has no limits of its own, and its requests are not counted over all workers. */
   readonly breakers: number;
+  /** Where the policy asks for it: how long its answers take. */
+  latency: Latency | null = null;
   pool: Pool | null = null;
   /** Plain TCP connections, for CONNECT; null until one is wanted. */
   tunnels: Pool | null = null;

@@ -115,6 +115,14 @@ export class StreamRecord {
   trustedAddress = '';
   /** One random number for all choices of `route` about this request (fractions, weights); 0 until one is needed. */
   routeDraw = 0;
+  /** What the request hashes to, in two signed halves, where its route says how and its cluster asks for it. */
+  hashHigh = 0;
+  hashLow = 0;
+  isHashed = false;
+  /** The host that a session sticks to; '' for none. See `cluster/sticky.ts`. */
+  stickyHost = '';
+  /** No other host will do. */
+  stickyOnly = false;
   routeName = '';
   clusterName = '';
   upstreamHost = '';
@@ -183,6 +191,9 @@ export class StreamRecord {
     this.trustedAddress = '';
     this.tls = null;
     this.routeDraw = 0;
+    this.isHashed = false;
+    this.stickyHost = '';
+    this.stickyOnly = false;
     this.routeName = '';
     this.clusterName = '';
     this.upstreamHost = '';
