@@ -22,6 +22,7 @@ import { Latency } from './lb/peak-ewma.ts';
 import { makePicker, type Picker } from './pick.ts';
 import type { Pool } from './pool.ts';
 import { type NamedPool, NamedPools } from './named-pools.ts';
+import { StickyHosts } from './sticky.ts';
 import { Scarcity } from './scarcity.ts';
 
 /** What TLS offers, by the cluster's protocol. */
@@ -59,6 +60,8 @@ export class Cluster {
   private drained = false;
   hosts: readonly Host[] = [];
   private picker: Picker | null = null;
+  /** Made on first use. */
+  private sticky: StickyHosts | null = null;
   /** Of the host table, when the picker was made. */
   private epoch = 0;
   readonly scarcity: Scarcity;
@@ -106,6 +109,7 @@ export class Cluster {
     this.original = original;
     this.config = config;
     this.hosts = hosts;
+    this.sticky = null;
     this.makePicker();
     for (const gone of before.values()) drainHost(gone);
   }
@@ -113,7 +117,22 @@ export class Cluster {
   /** A host for this request, or null when none may be used. `tried` holds the hosts that earlier attempts met. */
   pick(stream: StreamRecord, tried: readonly Host[]): Host | null {
     if (this.tools.hostTable.epoch(this.row) !== this.epoch) this.makePicker();
+    if (stream.stickyHost !== '' && stream.attempts === 0) {
+      const host = this.stickyHost(stream.stickyHost);
+      if (host !== null || stream.stickyOnly) return host;
+    }
     return this.picker!.pick(stream, tried);
+  }
+
+  /** Hashes of requests are looked at. */
+  get picksByHash(): boolean {
+    const { policy } = this.config.loadBalancing;
+    return policy === 'ringHash' || policy === 'maglev';
+  }
+
+  private stickyHost(address: string): Host | null {
+    this.sticky ??= new StickyHosts(this.hosts, this.tools.hostTable);
+    return this.sticky.find(address);
   }
 
   private makePicker(): void {

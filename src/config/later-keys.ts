@@ -8,7 +8,7 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   filter: ['jwt', 'rateLimit', 'module', 'config'],
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
-  forward: ['subset', 'priority', 'retry', 'hedge', 'mirror', 'hashOn'],
+  forward: ['subset', 'priority', 'retry', 'hedge', 'mirror'],
   cluster: ['dnsRefresh', 'outlierDetection', 'healthChecks'],
   endpoint: ['priority', 'zone', 'metadata'],
   loadBalancing: [

@@ -121,8 +121,10 @@ export class StreamRecord {
   isHashed = false;
   /** The host that a session sticks to; '' for none. See `cluster/sticky.ts`. */
   stickyHost = '';
-  /** No other host will do. */
+  /** No other host will do, at the first attempt. */
   stickyOnly = false;
+  /** A `set-cookie` that the answer of a host takes along; '' for none. */
+  answerCookie = '';
   routeName = '';
   clusterName = '';
   upstreamHost = '';
@@ -194,6 +196,7 @@ export class StreamRecord {
     this.isHashed = false;
     this.stickyHost = '';
     this.stickyOnly = false;
+    this.answerCookie = '';
     this.routeName = '';
     this.clusterName = '';
     this.upstreamHost = '';

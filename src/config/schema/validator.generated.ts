@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate21;
 
-const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer3"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer3"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer3"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer3"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
+const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer3"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer3"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer3"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer3"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","leastRequest","random","ringHash","maglev","peakEwma"]},"choiceCount":{"type":"integer","minimum":2,"maximum":64},"activeRequestBias":{"$ref":"#/definitions/number"},"minRingSize":{"$ref":"#/definitions/integer4"},"maxRingSize":{"$ref":"#/definitions/integer4"},"tableSize":{"type":"integer","minimum":2,"maximum":5000011},"hashBalanceFactor":{"type":"integer","minimum":0,"maximum":10000},"slowStart":{"title":"slowStart","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"aggression":{"$ref":"#/definitions/number"},"minWeightPercent":{"type":"number","minimum":0,"maximum":100}},"required":["window"],"additionalProperties":false}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const schema7 = {"type":"string"};
 
@@ -455,7 +455,7 @@ return errors === 0;
 }
 
 const schema20 = {"type":"array","items":{"$ref":"#/definitions/route"}};
-const schema21 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema21 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"$ref":"#/definitions/headerName"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"hashOn":{"type":"array","items":{"title":"hashOn","type":"object","properties":{"header":{"type":"string","format":"matchedHeader"},"cookie":{"$ref":"#/definitions/headerName"},"sourceIp":{"$ref":"#/definitions/boolean"},"query":{"$ref":"#/definitions/name"},"terminal":{"$ref":"#/definitions/boolean"},"ttl":{"$ref":"#/definitions/duration"},"path":{"$ref":"#/definitions/path"},"attributes":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/headerValue"}}},"required":[],"additionalProperties":false}},"stickySession":{"title":"stickySession","type":"object","properties":{"cookie":{"$ref":"#/definitions/headerName"},"header":{"$ref":"#/definitions/headerName"},"ttl":{"$ref":"#/definitions/duration"},"path":{"$ref":"#/definitions/path"},"strict":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const schema22 = {"type":"string","format":"path"};
 const formats30 = FORMATS.path;
 
@@ -714,14 +714,56 @@ validate109.errors = vErrors;
 return errors === 0;
 }
 
-const schema27 = {"type":"string","format":"authority"};
-const formats46 = FORMATS.authority;
+const schema27 = {"type":"string","format":"headerName"};
+const formats42 = FORMATS.headerName;
 
-function validate121(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate114(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
-if(!(formats46(data))){
+if(!(formats42(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/headerName/format",keyword:"format",params:{format: "headerName"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/headerName/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate114.errors = vErrors;
+return errors === 0;
+}
+
+const schema28 = {"type":"string","format":"headerValue"};
+const formats48 = FORMATS.headerValue;
+
+function validate126(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats48(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/headerValue/format",keyword:"format",params:{format: "headerValue"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/headerValue/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate126.errors = vErrors;
+return errors === 0;
+}
+
+const schema29 = {"type":"string","format":"authority"};
+const formats52 = FORMATS.authority;
+
+function validate136(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats52(data))){
 const err0 = {instancePath,schemaPath:"#/definitions/authority/format",keyword:"format",params:{format: "authority"}};
 (vErrors ??= []).push(err0);
 errors++;
@@ -731,23 +773,22 @@ const err1 = {instancePath,schemaPath:"#/definitions/authority/type",keyword:"ty
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate121.errors = vErrors;
+validate136.errors = vErrors;
 return errors === 0;
 }
 
-const schema28 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object"},"add":{"$ref":"#/definitions/object"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
-const schema29 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}};
-const formats48 = FORMATS.editedHeader;
-const formats50 = FORMATS.headerValue;
+const schema30 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object"},"add":{"$ref":"#/definitions/object"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
+const schema31 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"$ref":"#/definitions/headerValue"}};
+const formats54 = FORMATS.editedHeader;
 
-function validate124(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate139(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 const _errs1 = errors;
 if(typeof key0 === "string"){
-if(!(formats48(key0))){
+if(!(formats54(key0))){
 const err0 = {instancePath,schemaPath:"#/definitions/object/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key0};
 (vErrors ??= []).push(err0);
 errors++;
@@ -765,30 +806,22 @@ errors++;
 }
 }
 for(const key1 in data){
-let data0 = data[key1];
-if(typeof data0 === "string"){
-if(!(formats50(data0))){
-const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(!(validate126(data[key1], {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data,parentDataProperty:key1,rootData}))){
+vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err3 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err3);
 errors++;
 }
-} else {
-const err4 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err4);
-errors++;
-}
-}
-} else {
-const err5 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err5);
-errors++;
-}
-validate124.errors = vErrors;
+validate139.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate123(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate138(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -800,14 +833,14 @@ errors++;
 }
 }
 if(data.set !== undefined){
-if(!(validate124(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
-vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+if(!(validate139(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
+vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
 errors = vErrors.length;
 }
 }
 if(data.add !== undefined){
-if(!(validate124(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
-vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+if(!(validate139(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
+vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
 errors = vErrors.length;
 }
 }
@@ -818,7 +851,7 @@ const len0 = data2.length;
 for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(typeof data3 === "string"){
-if(!(formats48(data3))){
+if(!(formats54(data3))){
 const err1 = {instancePath:instancePath+"/remove/" + i0,schemaPath:"#/definitions/headerEdits/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 (vErrors ??= []).push(err1);
 errors++;
@@ -840,7 +873,7 @@ const err4 = {instancePath,schemaPath:"#/definitions/headerEdits/type",keyword:"
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate123.errors = vErrors;
+validate138.errors = vErrors;
 return errors === 0;
 }
 
@@ -849,10 +882,9 @@ const formats32 = FORMATS.separatedPrefix;
 const formats34 = FORMATS.template;
 const formats36 = FORMATS.method;
 const formats38 = FORMATS.matchedHeader;
-const formats42 = FORMATS.headerName;
-const formats44 = FORMATS.substitution;
-const formats54 = FORMATS.optionalAuthority;
-const formats56 = FORMATS.target;
+const formats50 = FORMATS.substitution;
+const formats58 = FORMATS.optionalAuthority;
+const formats60 = FORMATS.target;
 
 function validate87(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -1116,17 +1148,9 @@ errors = vErrors.length;
 }
 }
 if(data18.clusterHeader !== undefined){
-let data21 = data18.clusterHeader;
-if(typeof data21 === "string"){
-if(!(formats42(data21))){
-const err27 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
-(vErrors ??= []).push(err27);
-errors++;
-}
-} else {
-const err28 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err28);
-errors++;
+if(!(validate114(data18.clusterHeader, {instancePath:instancePath+"/forward/clusterHeader",parentData:data18,parentDataProperty:"clusterHeader",rootData}))){
+vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+errors = vErrors.length;
 }
 }
 if(data18.timeout !== undefined){
@@ -1153,275 +1177,432 @@ vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.error
 errors = vErrors.length;
 }
 }
-if(data18.rewrite !== undefined){
-let data26 = data18.rewrite;
-if(data26 && typeof data26 == "object" && !Array.isArray(data26)){
-for(const key8 in data26){
-if(!(((((key8 === "prefix") || (key8 === "regex")) || (key8 === "path")) || (key8 === "host")) || (key8 === "hostFrom"))){
-const err29 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+if(data18.hashOn !== undefined){
+let data26 = data18.hashOn;
+if(Array.isArray(data26)){
+const len1 = data26.length;
+for(let i1=0; i1<len1; i1++){
+let data27 = data26[i1];
+if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
+for(const key8 in data27){
+if(!((((((((key8 === "header") || (key8 === "cookie")) || (key8 === "sourceIp")) || (key8 === "query")) || (key8 === "terminal")) || (key8 === "ttl")) || (key8 === "path")) || (key8 === "attributes"))){
+const err27 = {instancePath:instancePath+"/forward/hashOn/" + i1,schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+(vErrors ??= []).push(err27);
+errors++;
+}
+}
+if(data27.header !== undefined){
+let data28 = data27.header;
+if(typeof data28 === "string"){
+if(!(formats38(data28))){
+const err28 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/header",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/header/format",keyword:"format",params:{format: "matchedHeader"}};
+(vErrors ??= []).push(err28);
+errors++;
+}
+} else {
+const err29 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/header",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/header/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err29);
 errors++;
 }
 }
-if(data26.prefix !== undefined){
-if(!(validate89(data26.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data26,parentDataProperty:"prefix",rootData}))){
+if(data27.cookie !== undefined){
+if(!(validate114(data27.cookie, {instancePath:instancePath+"/forward/hashOn/" + i1+"/cookie",parentData:data27,parentDataProperty:"cookie",rootData}))){
+vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+errors = vErrors.length;
+}
+}
+if(data27.sourceIp !== undefined){
+if(!(validate24(data27.sourceIp, {instancePath:instancePath+"/forward/hashOn/" + i1+"/sourceIp",parentData:data27,parentDataProperty:"sourceIp",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data27.query !== undefined){
+if(!(validate31(data27.query, {instancePath:instancePath+"/forward/hashOn/" + i1+"/query",parentData:data27,parentDataProperty:"query",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data27.terminal !== undefined){
+if(!(validate24(data27.terminal, {instancePath:instancePath+"/forward/hashOn/" + i1+"/terminal",parentData:data27,parentDataProperty:"terminal",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data27.ttl !== undefined){
+if(!(validate28(data27.ttl, {instancePath:instancePath+"/forward/hashOn/" + i1+"/ttl",parentData:data27,parentDataProperty:"ttl",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data27.path !== undefined){
+if(!(validate89(data27.path, {instancePath:instancePath+"/forward/hashOn/" + i1+"/path",parentData:data27,parentDataProperty:"path",rootData}))){
 vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
 errors = vErrors.length;
 }
 }
-if(data26.regex !== undefined){
-let data28 = data26.regex;
-if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
-if(data28.pattern === undefined){
-const err30 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+if(data27.attributes !== undefined){
+let data35 = data27.attributes;
+if(data35 && typeof data35 == "object" && !Array.isArray(data35)){
+for(const key9 in data35){
+const _errs63 = errors;
+if(typeof key9 === "string"){
+if(!(formats42(key9))){
+const err30 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key9};
 (vErrors ??= []).push(err30);
 errors++;
 }
-if(data28.substitution === undefined){
-const err31 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+} else {
+const err31 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key9};
 (vErrors ??= []).push(err31);
 errors++;
 }
-for(const key9 in data28){
-if(!((key9 === "pattern") || (key9 === "substitution"))){
-const err32 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+var valid13 = _errs63 === errors;
+if(!valid13){
+const err32 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/propertyNames",keyword:"propertyNames",params:{propertyName: key9}};
 (vErrors ??= []).push(err32);
 errors++;
 }
 }
-if(data28.pattern !== undefined){
-if(!(validate46(data28.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data28,parentDataProperty:"pattern",rootData}))){
-vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
+for(const key10 in data35){
+if(!(validate126(data35[key10], {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes/" + key10.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data35,parentDataProperty:key10,rootData}))){
+vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
 errors = vErrors.length;
 }
 }
-if(data28.substitution !== undefined){
-let data30 = data28.substitution;
-if(typeof data30 === "string"){
-if(!(formats44(data30))){
-const err33 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+} else {
+const err33 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err33);
 errors++;
 }
+}
 } else {
-const err34 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+const err34 = {instancePath:instancePath+"/forward/hashOn/" + i1,schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err34);
 errors++;
 }
 }
 } else {
-const err35 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+const err35 = {instancePath:instancePath+"/forward/hashOn",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err35);
 errors++;
 }
 }
-if(data26.path !== undefined){
-if(!(validate89(data26.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data26,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
-errors = vErrors.length;
-}
-}
-if(data26.host !== undefined){
-if(!(validate121(data26.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data26,parentDataProperty:"host",rootData}))){
-vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
-errors = vErrors.length;
-}
-}
-if(data26.hostFrom !== undefined){
-let data33 = data26.hostFrom;
-if(typeof data33 !== "string"){
-const err36 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data18.stickySession !== undefined){
+let data37 = data18.stickySession;
+if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
+for(const key11 in data37){
+if(!(((((key11 === "cookie") || (key11 === "header")) || (key11 === "ttl")) || (key11 === "path")) || (key11 === "strict"))){
+const err36 = {instancePath:instancePath+"/forward/stickySession",schemaPath:"#/definitions/route/properties/forward/properties/stickySession/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 (vErrors ??= []).push(err36);
 errors++;
 }
-if(!(data33 === "upstream")){
-const err37 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema21.properties.forward.properties.rewrite.properties.hostFrom.enum}};
-(vErrors ??= []).push(err37);
-errors++;
 }
-}
-} else {
-const err38 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err38);
-errors++;
-}
-}
-if(data18.requestHeaders !== undefined){
-if(!(validate123(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+if(data37.cookie !== undefined){
+if(!(validate114(data37.cookie, {instancePath:instancePath+"/forward/stickySession/cookie",parentData:data37,parentDataProperty:"cookie",rootData}))){
+vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
 errors = vErrors.length;
 }
 }
-if(data18.responseHeaders !== undefined){
-if(!(validate123(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+if(data37.header !== undefined){
+if(!(validate114(data37.header, {instancePath:instancePath+"/forward/stickySession/header",parentData:data37,parentDataProperty:"header",rootData}))){
+vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
 errors = vErrors.length;
 }
 }
-} else {
-const err39 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err39);
-errors++;
+if(data37.ttl !== undefined){
+if(!(validate28(data37.ttl, {instancePath:instancePath+"/forward/stickySession/ttl",parentData:data37,parentDataProperty:"ttl",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
 }
 }
-if(data.redirect !== undefined){
-let data36 = data.redirect;
-if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
-for(const key10 in data36){
-if(!(((((((key10 === "scheme") || (key10 === "host")) || (key10 === "port")) || (key10 === "path")) || (key10 === "prefix")) || (key10 === "status")) || (key10 === "stripQuery"))){
-const err40 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
-(vErrors ??= []).push(err40);
-errors++;
-}
-}
-if(data36.scheme !== undefined){
-let data37 = data36.scheme;
-if(typeof data37 !== "string"){
-const err41 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err41);
-errors++;
-}
-if(!((data37 === "http") || (data37 === "https"))){
-const err42 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema21.properties.redirect.properties.scheme.enum}};
-(vErrors ??= []).push(err42);
-errors++;
-}
-}
-if(data36.host !== undefined){
-let data38 = data36.host;
-if(typeof data38 === "string"){
-if(!(formats54(data38))){
-const err43 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
-(vErrors ??= []).push(err43);
-errors++;
-}
-} else {
-const err44 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err44);
-errors++;
-}
-}
-if(data36.port !== undefined){
-let data39 = data36.port;
-if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
-const err45 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err45);
-errors++;
-}
-if((typeof data39 == "number") && (isFinite(data39))){
-if(data39 > 65535 || isNaN(data39)){
-const err46 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
-(vErrors ??= []).push(err46);
-errors++;
-}
-if(data39 < 0 || isNaN(data39)){
-const err47 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err47);
-errors++;
-}
-}
-}
-if(data36.path !== undefined){
-let data40 = data36.path;
-if(typeof data40 === "string"){
-if(!(formats56(data40))){
-const err48 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
-(vErrors ??= []).push(err48);
-errors++;
-}
-} else {
-const err49 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err49);
-errors++;
-}
-}
-if(data36.prefix !== undefined){
-if(!(validate89(data36.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data36,parentDataProperty:"prefix",rootData}))){
+if(data37.path !== undefined){
+if(!(validate89(data37.path, {instancePath:instancePath+"/forward/stickySession/path",parentData:data37,parentDataProperty:"path",rootData}))){
 vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
 errors = vErrors.length;
 }
 }
-if(data36.status !== undefined){
-let data42 = data36.status;
-if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err50 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err50);
-errors++;
-}
-if(!(((((data42 === 301) || (data42 === 302)) || (data42 === 303)) || (data42 === 307)) || (data42 === 308))){
-const err51 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema21.properties.redirect.properties.status.enum}};
-(vErrors ??= []).push(err51);
-errors++;
-}
-}
-if(data36.stripQuery !== undefined){
-if(!(validate24(data36.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data36,parentDataProperty:"stripQuery",rootData}))){
+if(data37.strict !== undefined){
+if(!(validate24(data37.strict, {instancePath:instancePath+"/forward/stickySession/strict",parentData:data37,parentDataProperty:"strict",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err52 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+const err37 = {instancePath:instancePath+"/forward/stickySession",schemaPath:"#/definitions/route/properties/forward/properties/stickySession/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err37);
+errors++;
+}
+}
+if(data18.rewrite !== undefined){
+let data43 = data18.rewrite;
+if(data43 && typeof data43 == "object" && !Array.isArray(data43)){
+for(const key12 in data43){
+if(!(((((key12 === "prefix") || (key12 === "regex")) || (key12 === "path")) || (key12 === "host")) || (key12 === "hostFrom"))){
+const err38 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+(vErrors ??= []).push(err38);
+errors++;
+}
+}
+if(data43.prefix !== undefined){
+if(!(validate89(data43.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data43,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+errors = vErrors.length;
+}
+}
+if(data43.regex !== undefined){
+let data45 = data43.regex;
+if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
+if(data45.pattern === undefined){
+const err39 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+(vErrors ??= []).push(err39);
+errors++;
+}
+if(data45.substitution === undefined){
+const err40 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+(vErrors ??= []).push(err40);
+errors++;
+}
+for(const key13 in data45){
+if(!((key13 === "pattern") || (key13 === "substitution"))){
+const err41 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+(vErrors ??= []).push(err41);
+errors++;
+}
+}
+if(data45.pattern !== undefined){
+if(!(validate46(data45.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data45,parentDataProperty:"pattern",rootData}))){
+vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
+errors = vErrors.length;
+}
+}
+if(data45.substitution !== undefined){
+let data47 = data45.substitution;
+if(typeof data47 === "string"){
+if(!(formats50(data47))){
+const err42 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+(vErrors ??= []).push(err42);
+errors++;
+}
+} else {
+const err43 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err43);
+errors++;
+}
+}
+} else {
+const err44 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err44);
+errors++;
+}
+}
+if(data43.path !== undefined){
+if(!(validate89(data43.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data43,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+errors = vErrors.length;
+}
+}
+if(data43.host !== undefined){
+if(!(validate136(data43.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data43,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+errors = vErrors.length;
+}
+}
+if(data43.hostFrom !== undefined){
+let data50 = data43.hostFrom;
+if(typeof data50 !== "string"){
+const err45 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err45);
+errors++;
+}
+if(!(data50 === "upstream")){
+const err46 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema21.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+(vErrors ??= []).push(err46);
+errors++;
+}
+}
+} else {
+const err47 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err47);
+errors++;
+}
+}
+if(data18.requestHeaders !== undefined){
+if(!(validate138(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+errors = vErrors.length;
+}
+}
+if(data18.responseHeaders !== undefined){
+if(!(validate138(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err48 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err48);
+errors++;
+}
+}
+if(data.redirect !== undefined){
+let data53 = data.redirect;
+if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
+for(const key14 in data53){
+if(!(((((((key14 === "scheme") || (key14 === "host")) || (key14 === "port")) || (key14 === "path")) || (key14 === "prefix")) || (key14 === "status")) || (key14 === "stripQuery"))){
+const err49 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
+(vErrors ??= []).push(err49);
+errors++;
+}
+}
+if(data53.scheme !== undefined){
+let data54 = data53.scheme;
+if(typeof data54 !== "string"){
+const err50 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err50);
+errors++;
+}
+if(!((data54 === "http") || (data54 === "https"))){
+const err51 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema21.properties.redirect.properties.scheme.enum}};
+(vErrors ??= []).push(err51);
+errors++;
+}
+}
+if(data53.host !== undefined){
+let data55 = data53.host;
+if(typeof data55 === "string"){
+if(!(formats58(data55))){
+const err52 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 (vErrors ??= []).push(err52);
+errors++;
+}
+} else {
+const err53 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err53);
+errors++;
+}
+}
+if(data53.port !== undefined){
+let data56 = data53.port;
+if(!(((typeof data56 == "number") && (!(data56 % 1) && !isNaN(data56))) && (isFinite(data56)))){
+const err54 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err54);
+errors++;
+}
+if((typeof data56 == "number") && (isFinite(data56))){
+if(data56 > 65535 || isNaN(data56)){
+const err55 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+(vErrors ??= []).push(err55);
+errors++;
+}
+if(data56 < 0 || isNaN(data56)){
+const err56 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err56);
+errors++;
+}
+}
+}
+if(data53.path !== undefined){
+let data57 = data53.path;
+if(typeof data57 === "string"){
+if(!(formats60(data57))){
+const err57 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+(vErrors ??= []).push(err57);
+errors++;
+}
+} else {
+const err58 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err58);
+errors++;
+}
+}
+if(data53.prefix !== undefined){
+if(!(validate89(data53.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data53,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+errors = vErrors.length;
+}
+}
+if(data53.status !== undefined){
+let data59 = data53.status;
+if(!(((typeof data59 == "number") && (!(data59 % 1) && !isNaN(data59))) && (isFinite(data59)))){
+const err59 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err59);
+errors++;
+}
+if(!(((((data59 === 301) || (data59 === 302)) || (data59 === 303)) || (data59 === 307)) || (data59 === 308))){
+const err60 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema21.properties.redirect.properties.status.enum}};
+(vErrors ??= []).push(err60);
+errors++;
+}
+}
+if(data53.stripQuery !== undefined){
+if(!(validate24(data53.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data53,parentDataProperty:"stripQuery",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err61 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err61);
 errors++;
 }
 }
 if(data.respond !== undefined){
-let data44 = data.respond;
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-if(data44.status === undefined){
-const err53 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
-(vErrors ??= []).push(err53);
+let data61 = data.respond;
+if(data61 && typeof data61 == "object" && !Array.isArray(data61)){
+if(data61.status === undefined){
+const err62 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+(vErrors ??= []).push(err62);
 errors++;
 }
-for(const key11 in data44){
-if(!(((key11 === "status") || (key11 === "headers")) || (key11 === "body"))){
-const err54 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
-(vErrors ??= []).push(err54);
-errors++;
-}
-}
-if(data44.status !== undefined){
-let data45 = data44.status;
-if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
-const err55 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err55);
-errors++;
-}
-if((typeof data45 == "number") && (isFinite(data45))){
-if(data45 > 599 || isNaN(data45)){
-const err56 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
-(vErrors ??= []).push(err56);
-errors++;
-}
-if(data45 < 200 || isNaN(data45)){
-const err57 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
-(vErrors ??= []).push(err57);
+for(const key15 in data61){
+if(!(((key15 === "status") || (key15 === "headers")) || (key15 === "body"))){
+const err63 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
+(vErrors ??= []).push(err63);
 errors++;
 }
 }
+if(data61.status !== undefined){
+let data62 = data61.status;
+if(!(((typeof data62 == "number") && (!(data62 % 1) && !isNaN(data62))) && (isFinite(data62)))){
+const err64 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err64);
+errors++;
 }
-if(data44.headers !== undefined){
-if(!(validate124(data44.headers, {instancePath:instancePath+"/respond/headers",parentData:data44,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+if((typeof data62 == "number") && (isFinite(data62))){
+if(data62 > 599 || isNaN(data62)){
+const err65 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+(vErrors ??= []).push(err65);
+errors++;
+}
+if(data62 < 200 || isNaN(data62)){
+const err66 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+(vErrors ??= []).push(err66);
+errors++;
+}
+}
+}
+if(data61.headers !== undefined){
+if(!(validate139(data61.headers, {instancePath:instancePath+"/respond/headers",parentData:data61,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
 errors = vErrors.length;
 }
 }
-if(data44.body !== undefined){
-if(!(validate22(data44.body, {instancePath:instancePath+"/respond/body",parentData:data44,parentDataProperty:"body",rootData}))){
+if(data61.body !== undefined){
+if(!(validate22(data61.body, {instancePath:instancePath+"/respond/body",parentData:data61,parentDataProperty:"body",rootData}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err58 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err58);
+const err67 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err67);
 errors++;
 }
 }
 } else {
-const err59 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err59);
+const err68 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err68);
 errors++;
 }
 validate87.errors = vErrors;
@@ -1449,15 +1630,61 @@ validate86.errors = vErrors;
 return errors === 0;
 }
 
+const schema32 = {"type":"number","minimum":0};
+
+function validate168(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if((typeof data == "number") && (isFinite(data))){
+if(data < 0 || isNaN(data)){
+const err0 = {instancePath,schemaPath:"#/definitions/number/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/number/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate168.errors = vErrors;
+return errors === 0;
+}
+
+const schema33 = {"type":"integer","minimum":1,"maximum":8388608};
+
+function validate170(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
+const err0 = {instancePath,schemaPath:"#/definitions/integer4/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if((typeof data == "number") && (isFinite(data))){
+if(data > 8388608 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer4/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8388608}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data < 1 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer4/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate170.errors = vErrors;
+return errors === 0;
+}
+
 const formats6 = FORMATS.serverNameRule;
 const formats8 = FORMATS.cipherName;
 const formats10 = FORMATS.alpnName;
 const formats16 = FORMATS.serverName;
 const formats18 = FORMATS.cidr;
 const formats24 = FORMATS.grpcMethod;
-const formats58 = FORMATS.domain;
-const formats60 = FORMATS.serverNamePattern;
-const formats64 = FORMATS.endpointAddress;
+const formats62 = FORMATS.domain;
+const formats64 = FORMATS.serverNamePattern;
+const formats68 = FORMATS.endpointAddress;
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2400,7 +2627,7 @@ const len11 = data83.length;
 for(let i11=0; i11<len11; i11++){
 let data84 = data83[i11];
 if(typeof data84 === "string"){
-if(!(formats58(data84))){
+if(!(formats62(data84))){
 const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 (vErrors ??= []).push(err86);
 errors++;
@@ -2418,14 +2645,14 @@ errors++;
 }
 }
 if(data81.requestHeaders !== undefined){
-if(!(validate123(data81.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/requestHeaders",parentData:data81,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+if(!(validate138(data81.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/requestHeaders",parentData:data81,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
 errors = vErrors.length;
 }
 }
 if(data81.responseHeaders !== undefined){
-if(!(validate123(data81.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/responseHeaders",parentData:data81,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+if(!(validate138(data81.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/responseHeaders",parentData:data81,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
 errors = vErrors.length;
 }
 }
@@ -2481,7 +2708,7 @@ if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
 for(const key14 in data91){
 const _errs160 = errors;
 if(typeof key14 === "string"){
-if(!(formats60(key14))){
+if(!(formats64(key14))){
 const err93 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key14};
 (vErrors ??= []).push(err93);
 errors++;
@@ -2658,7 +2885,7 @@ const _errs185 = errors;
 let valid50 = false;
 const _errs186 = errors;
 if(typeof data102 === "string"){
-if(!(formats64(data102))){
+if(!(formats68(data102))){
 const err112 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 (vErrors ??= []).push(err112);
 errors++;
@@ -2688,7 +2915,7 @@ errors++;
 if(data102.address !== undefined){
 let data103 = data102.address;
 if(typeof data103 === "string"){
-if(!(formats64(data103))){
+if(!(formats68(data103))){
 const err116 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 (vErrors ??= []).push(err116);
 errors++;
@@ -2791,8 +3018,8 @@ errors = vErrors.length;
 }
 }
 if(data107.serverName !== undefined){
-if(!(validate121(data107.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data107,parentDataProperty:"serverName",rootData}))){
-vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+if(!(validate136(data107.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data107,parentDataProperty:"serverName",rootData}))){
+vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
 errors = vErrors.length;
 }
 }
@@ -2836,7 +3063,7 @@ if(data98.loadBalancing !== undefined){
 let data115 = data98.loadBalancing;
 if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
 for(const key19 in data115){
-if(!(key19 === "policy")){
+if(!((((((((key19 === "policy") || (key19 === "choiceCount")) || (key19 === "activeRequestBias")) || (key19 === "minRingSize")) || (key19 === "maxRingSize")) || (key19 === "tableSize")) || (key19 === "hashBalanceFactor")) || (key19 === "slowStart"))){
 const err130 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 (vErrors ??= []).push(err130);
 errors++;
@@ -2849,129 +3076,259 @@ const err131 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/pol
 (vErrors ??= []).push(err131);
 errors++;
 }
-if(!((data116 === "roundRobin") || (data116 === "random"))){
+if(!((((((data116 === "roundRobin") || (data116 === "leastRequest")) || (data116 === "random")) || (data116 === "ringHash")) || (data116 === "maglev")) || (data116 === "peakEwma"))){
 const err132 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 (vErrors ??= []).push(err132);
 errors++;
 }
 }
-} else {
-const err133 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+if(data115.choiceCount !== undefined){
+let data117 = data115.choiceCount;
+if(!(((typeof data117 == "number") && (!(data117 % 1) && !isNaN(data117))) && (isFinite(data117)))){
+const err133 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err133);
 errors++;
 }
-}
-if(data98.connections !== undefined){
-let data117 = data98.connections;
-if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
-for(const key20 in data117){
-if(!((key20 === "idleTimeout") || (key20 === "maxRequests"))){
-const err134 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+if((typeof data117 == "number") && (isFinite(data117))){
+if(data117 > 64 || isNaN(data117)){
+const err134 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64}};
 (vErrors ??= []).push(err134);
 errors++;
 }
-}
-if(data117.idleTimeout !== undefined){
-if(!(validate28(data117.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data117,parentDataProperty:"idleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data117.maxRequests !== undefined){
-if(!(validate34(data117.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data117,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err135 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+if(data117 < 2 || isNaN(data117)){
+const err135 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
 (vErrors ??= []).push(err135);
 errors++;
 }
 }
-if(data98.http2 !== undefined){
-let data120 = data98.http2;
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-for(const key21 in data120){
-if(!((key21 === "keepAliveInterval") || (key21 === "keepAliveTimeout"))){
-const err136 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+}
+if(data115.activeRequestBias !== undefined){
+if(!(validate168(data115.activeRequestBias, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/activeRequestBias",parentData:data115,parentDataProperty:"activeRequestBias",rootData}))){
+vErrors = vErrors === null ? validate168.errors : vErrors.concat(validate168.errors);
+errors = vErrors.length;
+}
+}
+if(data115.minRingSize !== undefined){
+if(!(validate170(data115.minRingSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/minRingSize",parentData:data115,parentDataProperty:"minRingSize",rootData}))){
+vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
+errors = vErrors.length;
+}
+}
+if(data115.maxRingSize !== undefined){
+if(!(validate170(data115.maxRingSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/maxRingSize",parentData:data115,parentDataProperty:"maxRingSize",rootData}))){
+vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
+errors = vErrors.length;
+}
+}
+if(data115.tableSize !== undefined){
+let data121 = data115.tableSize;
+if(!(((typeof data121 == "number") && (!(data121 % 1) && !isNaN(data121))) && (isFinite(data121)))){
+const err136 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err136);
 errors++;
 }
-}
-if(data120.keepAliveInterval !== undefined){
-if(!(validate28(data120.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data120,parentDataProperty:"keepAliveInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data120.keepAliveTimeout !== undefined){
-if(!(validate28(data120.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data120,parentDataProperty:"keepAliveTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err137 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
+if((typeof data121 == "number") && (isFinite(data121))){
+if(data121 > 5000011 || isNaN(data121)){
+const err137 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/maximum",keyword:"maximum",params:{comparison: "<=", limit: 5000011}};
 (vErrors ??= []).push(err137);
 errors++;
 }
-}
-if(data98.circuitBreakers !== undefined){
-let data123 = data98.circuitBreakers;
-if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
-for(const key22 in data123){
-if(!((((key22 === "maxConnections") || (key22 === "maxPendingRequests")) || (key22 === "maxRequests")) || (key22 === "maxRetries"))){
-const err138 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+if(data121 < 2 || isNaN(data121)){
+const err138 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
 (vErrors ??= []).push(err138);
 errors++;
 }
 }
-if(data123.maxConnections !== undefined){
-if(!(validate34(data123.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data123,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
 }
-}
-if(data123.maxPendingRequests !== undefined){
-if(!(validate34(data123.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data123,parentDataProperty:"maxPendingRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data123.maxRequests !== undefined){
-if(!(validate34(data123.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data123,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data123.maxRetries !== undefined){
-if(!(validate34(data123.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data123,parentDataProperty:"maxRetries",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err139 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(data115.hashBalanceFactor !== undefined){
+let data122 = data115.hashBalanceFactor;
+if(!(((typeof data122 == "number") && (!(data122 % 1) && !isNaN(data122))) && (isFinite(data122)))){
+const err139 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err139);
 errors++;
 }
-}
-} else {
-const err140 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if((typeof data122 == "number") && (isFinite(data122))){
+if(data122 > 10000 || isNaN(data122)){
+const err140 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000}};
 (vErrors ??= []).push(err140);
 errors++;
 }
-}
-} else {
-const err141 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data122 < 0 || isNaN(data122)){
+const err141 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err141);
 errors++;
 }
 }
-} else {
-const err142 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+}
+if(data115.slowStart !== undefined){
+let data123 = data115.slowStart;
+if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
+if(data123.window === undefined){
+const err142 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/required",keyword:"required",params:{missingProperty: "window"}};
 (vErrors ??= []).push(err142);
+errors++;
+}
+for(const key20 in data123){
+if(!(((key20 === "window") || (key20 === "aggression")) || (key20 === "minWeightPercent"))){
+const err143 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+(vErrors ??= []).push(err143);
+errors++;
+}
+}
+if(data123.window !== undefined){
+if(!(validate28(data123.window, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/window",parentData:data123,parentDataProperty:"window",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data123.aggression !== undefined){
+if(!(validate168(data123.aggression, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/aggression",parentData:data123,parentDataProperty:"aggression",rootData}))){
+vErrors = vErrors === null ? validate168.errors : vErrors.concat(validate168.errors);
+errors = vErrors.length;
+}
+}
+if(data123.minWeightPercent !== undefined){
+let data126 = data123.minWeightPercent;
+if((typeof data126 == "number") && (isFinite(data126))){
+if(data126 > 100 || isNaN(data126)){
+const err144 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/minWeightPercent",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/properties/minWeightPercent/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err144);
+errors++;
+}
+if(data126 < 0 || isNaN(data126)){
+const err145 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/minWeightPercent",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/properties/minWeightPercent/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err145);
+errors++;
+}
+} else {
+const err146 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/minWeightPercent",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/properties/minWeightPercent/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err146);
+errors++;
+}
+}
+} else {
+const err147 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err147);
+errors++;
+}
+}
+} else {
+const err148 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err148);
+errors++;
+}
+}
+if(data98.connections !== undefined){
+let data127 = data98.connections;
+if(data127 && typeof data127 == "object" && !Array.isArray(data127)){
+for(const key21 in data127){
+if(!((key21 === "idleTimeout") || (key21 === "maxRequests"))){
+const err149 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+(vErrors ??= []).push(err149);
+errors++;
+}
+}
+if(data127.idleTimeout !== undefined){
+if(!(validate28(data127.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data127,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data127.maxRequests !== undefined){
+if(!(validate34(data127.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data127,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err150 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err150);
+errors++;
+}
+}
+if(data98.http2 !== undefined){
+let data130 = data98.http2;
+if(data130 && typeof data130 == "object" && !Array.isArray(data130)){
+for(const key22 in data130){
+if(!((key22 === "keepAliveInterval") || (key22 === "keepAliveTimeout"))){
+const err151 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+(vErrors ??= []).push(err151);
+errors++;
+}
+}
+if(data130.keepAliveInterval !== undefined){
+if(!(validate28(data130.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data130,parentDataProperty:"keepAliveInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data130.keepAliveTimeout !== undefined){
+if(!(validate28(data130.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data130,parentDataProperty:"keepAliveTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err152 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err152);
+errors++;
+}
+}
+if(data98.circuitBreakers !== undefined){
+let data133 = data98.circuitBreakers;
+if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
+for(const key23 in data133){
+if(!((((key23 === "maxConnections") || (key23 === "maxPendingRequests")) || (key23 === "maxRequests")) || (key23 === "maxRetries"))){
+const err153 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
+(vErrors ??= []).push(err153);
+errors++;
+}
+}
+if(data133.maxConnections !== undefined){
+if(!(validate34(data133.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data133,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data133.maxPendingRequests !== undefined){
+if(!(validate34(data133.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data133,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data133.maxRequests !== undefined){
+if(!(validate34(data133.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data133,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data133.maxRetries !== undefined){
+if(!(validate34(data133.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data133,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err154 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err154);
+errors++;
+}
+}
+} else {
+const err155 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err155);
+errors++;
+}
+}
+} else {
+const err156 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err156);
+errors++;
+}
+}
+} else {
+const err157 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err157);
 errors++;
 }
 validate21.errors = vErrors;
