@@ -162,10 +162,31 @@ export const DEFAULTS = {
   endpoint: {
     /** Envoy: load_balancing_weight 1. */
     weight: 1,
+    /** Envoy: priority 0. */
+    priority: 0,
   },
   loadBalancing: {
     /** Envoy: lb_policy ROUND_ROBIN. */
     policy: 'roundRobin',
+  },
+  hostSets: {
+    /** Envoy: healthy_panic_threshold 50 %. */
+    panicPercent: 50,
+    /** Envoy: overprovisioning_factor 140 %. */
+    overprovisioningFactor: 1.4,
+    /** Envoy: no locality_weighted_lb_config unless configured. */
+    localityWeighted: false,
+    /** Envoy's locality weights have no default and give no traffic without one; 1 for each makes an even split. */
+    localityWeight: 1,
+    /** Envoy turns it on for every cluster once a local cluster is named; here each cluster says so itself. */
+    zoneAware: false,
+    /** Envoy: zone_aware_lb_config.min_cluster_size 6, routing_enabled 100 %, fail_traffic_on_panic false. */
+    minClusterSize: 6,
+    routingEnabledPercent: 100,
+    failTrafficOnPanic: false,
+    /** Envoy: no lb_subset_config unless configured; its fallback_policy NO_FALLBACK. */
+    subsets: [],
+    subsetFallback: 'none',
   },
   connections: {
     /** Envoy: upstream idle_timeout 1 h. */

@@ -4,6 +4,7 @@ import { DEFAULTS } from '../defaults.ts';
 import { MAX_COUNT, MAX_WEIGHT } from '../limits.ts';
 import { choice, described, either, integer, list, object, text } from './parts.ts';
 import type { Schema } from './parts.ts';
+import { endpointGroups, hostSets } from './host-sets.ts';
 import { clientTlsSchema } from './tls.ts';
 
 const COUNT = { minimum: 0, maximum: MAX_COUNT };
@@ -15,6 +16,7 @@ function endpoint(): Schema {
     object('endpoint', {
       address,
       weight: integer('Its share of the requests, in proportion to the other endpoints.', { minimum: 1, maximum: MAX_WEIGHT }, { default: DEFAULTS.endpoint.weight }),
+      ...endpointGroups(),
     }, ['address']),
   ]);
 }
@@ -32,6 +34,7 @@ function circuitBreakers(): Schema {
 export function clusterSchema(): Schema {
   const loadBalancing = object('loadBalancing', {
     policy: choice('How to choose among the endpoints.', ['roundRobin', 'random'], { default: DEFAULTS.loadBalancing.policy }),
+    ...hostSets(),
   });
   const connections = object('connections', {
     idleTimeout: text('How long a connection without request is kept; "0s": no limit.', 'duration', { default: DEFAULTS.connections.idleTimeout }),
