@@ -57,7 +57,7 @@ export class Cluster {
   /** No longer configured. */
   private drained = false;
   hosts: readonly Host[] = [];
-  private picker: Picker;
+  private picker: Picker | null = null;
   /** Of the host table, when the picker was made. */
   private epoch = 0;
   readonly scarcity: Scarcity;
@@ -74,7 +74,6 @@ export class Cluster {
     this.breakerRow = plan.breakers;
     this.row = plan.row;
     this.scarcity = new Scarcity(this);
-    this.picker = makePicker('roundRobin', [], tools.random);
     this.update(config, plan);
   }
 
@@ -111,14 +110,16 @@ export class Cluster {
   /** A host for this request, or null when none may be used. `tried` holds the hosts that earlier attempts met. */
   pick(stream: StreamRecord, tried: readonly Host[]): Host | null {
     if (this.tools.hostTable.epoch(this.row) !== this.epoch) this.makePicker();
-    return this.picker.pick(stream, tried);
+    return this.picker!.pick(stream, tried);
   }
 
   private makePicker(): void {
-    const { hostTable, random } = this.tools;
+    const { hostTable } = this.tools;
     this.epoch = hostTable.epoch(this.row);
     const healthy = this.hosts.filter((host) => (hostTable.flags(host.row) & HOST_UNHEALTHY) === 0);
-    this.picker = this.original ?? makePicker(this.config.loadBalancing.policy, healthy, random);
+    this.picker = this.original ?? makePicker(this.config.loadBalancing, healthy, healthy.map(({ weight }) => weight), {
+      ...this.tools, breakerRow: this.breakerRow, before: this.picker,
+    });
   }
 
   /** The cluster is no longer configured: idle connections close now, busy ones when their request is over. */

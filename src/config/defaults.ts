@@ -168,6 +168,21 @@ export const DEFAULTS = {
   loadBalancing: {
     /** Envoy: lb_policy ROUND_ROBIN. */
     policy: 'roundRobin',
+    /** Envoy: choice_count 2, active_request_bias 1.0. */
+    choiceCount: 2,
+    activeRequestBias: 1,
+    /** Envoy: minimum_ring_size 1024, maximum_ring_size 8M. */
+    minRingSize: 1024,
+    maxRingSize: 8_388_608,
+    /** Envoy: table_size 65537. */
+    tableSize: 65_537,
+    /** Envoy: hash_balance_factor unset, loads are not bounded. */
+    hashBalanceFactor: 0,
+  },
+  slowStart: {
+    /** Envoy: aggression 1.0, min_weight_percent 10. */
+    aggression: 1,
+    minWeightPercent: 10,
   },
   hostSets: {
     /** Envoy: healthy_panic_threshold 50 %. */

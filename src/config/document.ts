@@ -230,10 +230,21 @@ export interface ClusterDocument {
   proxyProtocol?: 'v1' | 'v2';
   connectTimeout?: string;
   tls?: ClusterTlsDocument;
-  loadBalancing?: { policy?: 'roundRobin' | 'random' } & HostSetsDocument;
+  loadBalancing?: LoadBalancingDocument & HostSetsDocument;
   connections?: { idleTimeout?: string; maxRequests?: number };
   http2?: { keepAliveInterval?: string; keepAliveTimeout?: string };
   circuitBreakers?: { maxConnections?: number; maxPendingRequests?: number; maxRequests?: number; maxRetries?: number };
+}
+
+export interface LoadBalancingDocument {
+  policy?: 'roundRobin' | 'leastRequest' | 'random' | 'ringHash' | 'maglev' | 'peakEwma';
+  choiceCount?: number;
+  activeRequestBias?: number;
+  minRingSize?: number;
+  maxRingSize?: number;
+  tableSize?: number;
+  hashBalanceFactor?: number;
+  slowStart?: { window: string; aggression?: number; minWeightPercent?: number };
 }
 
 export interface EndpointDocument {

@@ -10,9 +10,6 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   route: ['filters'],
   forward: ['priority', 'retry', 'hedge', 'mirror', 'hashOn'],
   cluster: ['dnsRefresh', 'outlierDetection', 'healthChecks'],
-  loadBalancing: [
-    'choiceCount', 'activeRequestBias', 'minRingSize', 'maxRingSize', 'tableSize', 'hashBalanceFactor', 'slowStart',
-  ],
   connections: ['preconnect', 'pipelining'],
   circuitBreakers: ['retryBudget', 'perHost', 'high'],
 };
@@ -20,7 +17,6 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
 /** By `title.key`. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
   'cluster.type': ['strictDns', 'logicalDns'],
-  'loadBalancing.policy': ['leastRequest', 'ringHash', 'maglev', 'peakEwma'],
 };
 
 export function isLaterKey(title: string, key: string): boolean {

@@ -26,3 +26,11 @@ export const MAX_RESPONSE_BODY_BYTES = 4096;
 export const MAX_GRPC_METHODS = 200;
 /** A window of this size fills 10 Gbit/s over 800 ms; RFC 9113 allows twice as much. */
 export const MAX_WINDOW_BYTES = 1024 * 1024 * 1024;
+/** Envoy: 8M entries, a hard limit. */
+export const MAX_RING_SIZE = 8_388_608;
+/** Envoy: table_size is at most 5000011. */
+export const MAX_TABLE_SIZE = 5_000_011;
+/** More choices than this are a look at all endpoints; each costs a look at another cache line. */
+export const MAX_CHOICES = 64;
+/** A hundred times the mean bounds nothing any more. */
+export const MAX_BALANCE_FACTOR = 10_000;

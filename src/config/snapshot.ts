@@ -304,14 +304,43 @@ export interface ClusterConfig {
   readonly tls: ClientTlsConfig | null;
   /** What hosts are told of the caller; null: nothing. */
   readonly proxyProtocol: 'v1' | 'v2' | null;
-  readonly loadBalancing: { readonly policy: 'roundRobin' | 'random' };
+  readonly loadBalancing: LoadBalancingConfig;
   readonly hostSets: HostSetsConfig;
   readonly connections: { readonly idleTimeoutMs: number; readonly maxRequests: number };
   /** PINGs on the connections that speak HTTP/2; interval 0: none. */
   readonly http2: { readonly keepAliveIntervalMs: number; readonly keepAliveTimeoutMs: number };
   readonly circuitBreakers: BreakerLimits;
+  /** Of each host by itself; null: none, and its requests are not counted over all workers. */
+  readonly hostLimits: BreakerLimits | null;
   /** Content hash of this cluster alone: unchanged clusters keep their pools over a reload. */
   readonly hash: string;
+}
+
+export type BalancingPolicy = 'roundRobin' | 'leastRequest' | 'random' | 'ringHash' | 'maglev' | 'peakEwma';
+
+/** How to choose among the hosts of one flat list. */
+export interface LoadBalancingConfig {
+  readonly policy: BalancingPolicy;
+  /** leastRequest: how many hosts are looked at where all weights are equal. */
+  readonly choiceCount: number;
+  /** leastRequest with unequal weights: weight / (active + 1) ^ bias. */
+  readonly activeRequestBias: number;
+  /** ringHash: entries. */
+  readonly minRingSize: number;
+  readonly maxRingSize: number;
+  /** maglev: a prime. */
+  readonly tableSize: number;
+  /** ringHash and maglev: per cent of the mean load that no host exceeds; 0: no bound. */
+  readonly hashBalanceFactor: number;
+  /** roundRobin and leastRequest; null: none. */
+  readonly slowStart: SlowStartConfig | null;
+}
+
+export interface SlowStartConfig {
+  readonly windowMs: number;
+  readonly aggression: number;
+  /** 0 to 100. */
+  readonly minWeightPercent: number;
 }
 
 export interface EndpointConfig {

@@ -1,18 +1,30 @@
 import t from 'tap';
 import { Host } from '../../src/cluster/host.ts';
-import { makePicker, type Picker, type PolicyName } from '../../src/cluster/pick.ts';
+import { makePicker, type Picker, type PickerTools } from '../../src/cluster/pick.ts';
+import type { BalancingPolicy } from '../../src/config/snapshot.ts';
+import { Clock } from '../../src/core/clock.ts';
 import { Random } from '../../src/core/random.ts';
+import { BREAKER_ROW, BreakerTable, HELD_ROW } from '../../src/shared/breaker-table.ts';
+import { HOST_ROW, HostTable } from '../../src/shared/host-table.ts';
+import { balancing } from '../support/snapshots.ts';
 import { LoneStream } from '../route/request.ts';
 
 const stream = new LoneStream();
+const tools: PickerTools = {
+  random: new Random([1, 2, 3, 4]),
+  clock: new Clock(),
+  hostTable: new HostTable(new SharedArrayBuffer(64 * HOST_ROW * 4)),
+  breakers: new BreakerTable(new SharedArrayBuffer(64 * BREAKER_ROW * 4), new Int32Array(64 * HELD_ROW)),
+  breakerRow: 0,
+};
 
 function hostsOf(weights: readonly number[]): Host[] {
   return weights.map((weight, i) => new Host({ kind: 'ip', host: '127.0.0.1', port: i }, `h${i}`, weight, { cells: 0, row: 0, breakers: -1 }));
 }
 
-function pickerOf(policy: PolicyName, weights: readonly number[], seed = 1): { next(): number; picker: Picker } {
+function pickerOf(policy: BalancingPolicy, weights: readonly number[], seed = 1): { next(): number; picker: Picker } {
   const hosts = hostsOf(weights);
-  const picker = makePicker(policy, hosts, new Random([seed, Math.imul(seed, 0x9e3779b1), ~seed, 7]));
+  const picker = makePicker(balancing({ policy }), hosts, weights, { ...tools, random: new Random([seed, Math.imul(seed, 0x9e3779b1), ~seed, 7]) });
   return { picker, next: () => hosts.indexOf(picker.pick(stream, [])!) };
 }
 

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { ClusterConfig } from '../../src/config/snapshot.ts';
 import { FakeHouse } from '../support/fake-house.ts';
-import { clusterConfig } from '../support/snapshots.ts';
+import { balancing, clusterConfig } from '../support/snapshots.ts';
 import { TaggedStream } from '../support/tagged-stream.ts';
 
 function ask(house: FakeHouse, tag: string, host = 0): TaggedStream {
@@ -65,7 +65,7 @@ t.test('the weights and the policy of a change hold from the next pick on', asyn
   t.equal(picks.filter((text) => text === '127.0.0.1:2').length, 300);
   update(house, clusterConfig('app', [], {}));
   t.equal(cluster.pick(new TaggedStream('x'), []), null);
-  update(house, clusterConfig('app', [1, 2], { endpoints, loadBalancing: { policy: 'random' } }));
+  update(house, clusterConfig('app', [1, 2], { endpoints, loadBalancing: balancing({ policy: 'random' }) }));
   const random = Array.from({ length: 400 }, () => cluster.pick(new TaggedStream('x'), [])!.text);
   const share = random.filter((text) => text === '127.0.0.1:2').length;
   t.ok(share > 240 && share < 360 && share !== 300, String(share));

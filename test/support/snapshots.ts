@@ -1,6 +1,6 @@
 // Snapshots as the config room would build them, for tests that need one but not the room.
 
-import type { ClusterConfig, HttpListenerConfig, ListenerConfig, Snapshot } from '../../src/config/snapshot.ts';
+import type { ClusterConfig, HttpListenerConfig, ListenerConfig, LoadBalancingConfig, Snapshot } from '../../src/config/snapshot.ts';
 import { ENVOY_DEFAULT_LOG } from '../../src/config/snapshot.ts';
 
 export function listenerConfig(name: string, port: number, part: Partial<HttpListenerConfig> = {}): HttpListenerConfig {
@@ -61,12 +61,27 @@ export function clusterConfig(name: string, ports: readonly number[], part: Part
     connectTimeoutMs: 5000,
     tls: null,
     proxyProtocol: null,
-    loadBalancing: { policy: 'roundRobin' },
     hostSets: { panicPercent: 50, overprovisioningPercent: 140, localityWeights: null, zoneAware: null, subsets: null },
+    loadBalancing: balancing(),
     connections: { idleTimeoutMs: 3_600_000, maxRequests: 0 },
     http2: { keepAliveIntervalMs: 0, keepAliveTimeoutMs: 10_000 },
     circuitBreakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 },
+    hostLimits: null,
     hash: `${name}:${ports.join()}`,
+    ...part,
+  };
+}
+
+export function balancing(part: Partial<LoadBalancingConfig> = {}): LoadBalancingConfig {
+  return {
+    policy: 'roundRobin',
+    choiceCount: 2,
+    activeRequestBias: 1,
+    minRingSize: 1024,
+    maxRingSize: 8_388_608,
+    tableSize: 65_537,
+    hashBalanceFactor: 0,
+    slowStart: null,
     ...part,
   };
 }

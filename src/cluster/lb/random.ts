@@ -12,13 +12,13 @@ export class RandomPicker {
   private readonly equal: boolean;
   private readonly random: Random;
 
-  constructor(hosts: readonly Host[], random: Random) {
+  constructor(hosts: readonly Host[], weights: ArrayLike<number>, random: Random) {
     this.hosts = hosts;
     this.random = random;
     this.sums = new Float64Array(hosts.length);
     let sum = 0;
-    for (let i = 0; i < hosts.length; i++) this.sums[i] = sum += hosts[i]!.weight;
-    this.equal = hosts.every((host) => host.weight === hosts[0]!.weight);
+    for (let i = 0; i < hosts.length; i++) this.sums[i] = sum += weights[i]!;
+    this.equal = hosts.every((_, i) => weights[i] === weights[0]);
   }
 
   pick(_stream: StreamRecord, _tried: readonly Host[]): Host | null {

@@ -12,11 +12,11 @@ export class RoundRobinPicker {
   private readonly schedule: Schedule | null;
   private next: number;
 
-  constructor(hosts: readonly Host[], random: Random) {
+  constructor(hosts: readonly Host[], weights: ArrayLike<number>, random: Random) {
     this.hosts = hosts;
     this.next = hosts.length > 1 ? random.below(hosts.length) : 0;
-    const equal = hosts.every((host) => host.weight === hosts[0]!.weight);
-    this.schedule = equal ? null : new Schedule(hosts, random);
+    const equal = hosts.every((_, i) => weights[i] === weights[0]);
+    this.schedule = equal ? null : new Schedule(weights, random);
   }
 
   pick(_stream: StreamRecord, _tried: readonly Host[]): Host | null {
@@ -41,16 +41,16 @@ class Schedule {
   private readonly cycle: number;
   private left: number;
 
-  constructor(hosts: readonly Host[], random: Random) {
-    const n = hosts.length;
+  constructor(weights: ArrayLike<number>, random: Random) {
+    const n = weights.length;
     this.heap = new Int32Array(n);
     this.weight = new Float64Array(n);
     this.turn = new Float64Array(n).fill(1);
     let total = 0;
     for (let i = 0; i < n; i++) {
       this.heap[i] = i;
-      this.weight[i] = hosts[i]!.weight;
-      total += hosts[i]!.weight;
+      this.weight[i] = weights[i]!;
+      total += weights[i]!;
     }
     this.cycle = total;
     this.left = total;

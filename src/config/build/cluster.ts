@@ -8,10 +8,12 @@ import type { SecretFiles } from '../secrets.ts';
 import { parseDuration } from '../units.ts';
 import { contentHash } from './content.ts';
 import { buildHostSets, buildMetadata, type OwnPlace } from './host-sets.ts';
+import { buildLoadBalancing, countsRequests, NO_HOST_LIMITS } from './load-balancing.ts';
 import { buildClientTls } from './tls.ts';
 
 export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles, place: OwnPlace): ClusterConfig {
   const defaults = DEFAULTS.cluster;
+  const loadBalancing = buildLoadBalancing(cluster.loadBalancing);
   const body = {
     name: cluster.name,
     type: cluster.type ?? defaults.type,
@@ -20,7 +22,7 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles, pla
     proxyProtocol: cluster.proxyProtocol ?? null,
     connectTimeoutMs: parseDuration(cluster.connectTimeout ?? defaults.connectTimeout),
     tls: cluster.tls === undefined ? null : buildClientTls(cluster.tls, secrets),
-    loadBalancing: { policy: cluster.loadBalancing?.policy ?? DEFAULTS.loadBalancing.policy },
+    loadBalancing,
     hostSets: buildHostSets(cluster.loadBalancing ?? {}, place),
     connections: {
       idleTimeoutMs: parseDuration(cluster.connections?.idleTimeout ?? DEFAULTS.connections.idleTimeout),
@@ -31,6 +33,7 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles, pla
       keepAliveTimeoutMs: parseDuration(cluster.http2?.keepAliveTimeout ?? DEFAULTS.http2.keepAliveTimeout),
     },
     circuitBreakers: { ...DEFAULTS.circuitBreakers, ...cluster.circuitBreakers },
+    hostLimits: countsRequests(loadBalancing) ? NO_HOST_LIMITS : null,
   };
   return { ...body, hash: contentHash(body) };
 }

@@ -10,6 +10,7 @@ import type { CheckScope } from './check.ts';
 import { Register } from './choices.ts';
 import { checkHostSets } from './host-sets.ts';
 import { checkKeepAlive } from './keep-alive.ts';
+import { checkLoadBalancing } from './load-balancing.ts';
 import { checkClientTls } from './tls.ts';
 
 export function checkClusters(clusters: Place, scope: CheckScope): void {
@@ -23,6 +24,7 @@ export function checkClusters(clusters: Place, scope: CheckScope): void {
     checkEndpoints(cluster.at('endpoints'), problems);
     checkHttp2(cluster, problems);
     checkHostSets(cluster, scope);
+    checkLoadBalancing(cluster, problems);
     checkClientTls(cluster.at('tls'), scope);
   }
 }

@@ -2,6 +2,7 @@
 
 import { DEFAULTS } from '../defaults.ts';
 import { MAX_COUNT, MAX_WEIGHT } from '../limits.ts';
+import { balancingKeys } from './load-balancing.ts';
 import { choice, described, either, integer, list, object, text } from './parts.ts';
 import type { Schema } from './parts.ts';
 import { endpointGroups, hostSets } from './host-sets.ts';
@@ -32,10 +33,7 @@ function circuitBreakers(): Schema {
 }
 
 export function clusterSchema(): Schema {
-  const loadBalancing = object('loadBalancing', {
-    policy: choice('How to choose among the endpoints.', ['roundRobin', 'random'], { default: DEFAULTS.loadBalancing.policy }),
-    ...hostSets(),
-  });
+  const loadBalancing = object('loadBalancing', { ...balancingKeys(), ...hostSets() });
   const connections = object('connections', {
     idleTimeout: text('How long a connection without request is kept; "0s": no limit.', 'duration', { default: DEFAULTS.connections.idleTimeout }),
     maxRequests: integer('How many requests a connection carries before it is closed; 0: no limit.', COUNT, { default: DEFAULTS.connections.maxRequests }),

@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate21;
 
-const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"zone":{"$ref":"#/definitions/name"},"localCluster":{"$ref":"#/definitions/name"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer3"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"$ref":"#/definitions/integer4"},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer5"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer5"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer5"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer3"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer3"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer5"},"maxContinuationFrames":{"$ref":"#/definitions/integer3"},"prematureResetStreams":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295},"priority":{"type":"integer","minimum":0,"maximum":128},"zone":{"$ref":"#/definitions/name"},"metadata":{"$ref":"#/definitions/object"}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]},"panicPercent":{"$ref":"#/definitions/integer4"},"overprovisioningFactor":{"type":"number","minimum":1,"maximum":100},"localityWeighted":{"$ref":"#/definitions/boolean"},"localityWeights":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/integer2"}},"zoneAware":{"anyOf":[{"type":"boolean"},{"title":"zoneAware","type":"object","properties":{"minClusterSize":{"$ref":"#/definitions/integer2"},"routingEnabledPercent":{"$ref":"#/definitions/integer4"},"failTrafficOnPanic":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]},"subsets":{"type":"array","items":{"anyOf":[{"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1},{"title":"subset","type":"object","properties":{"keys":{"$ref":"#/definitions/name2"},"fallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset","keysSubset"]},"fallbackKeys":{"$ref":"#/definitions/name2"}},"required":["keys"],"additionalProperties":false}]}},"subsetFallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset"]},"defaultSubset":{"$ref":"#/definitions/object"}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer3"},"maxPendingRequests":{"$ref":"#/definitions/integer3"},"maxRequests":{"$ref":"#/definitions/integer3"},"maxRetries":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
+const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"zone":{"$ref":"#/definitions/name"},"localCluster":{"$ref":"#/definitions/name"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer3"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"$ref":"#/definitions/integer4"},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer5"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer5"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer5"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer3"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer3"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer5"},"maxContinuationFrames":{"$ref":"#/definitions/integer3"},"prematureResetStreams":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295},"priority":{"type":"integer","minimum":0,"maximum":128},"zone":{"$ref":"#/definitions/name"},"metadata":{"$ref":"#/definitions/object"}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","leastRequest","random","ringHash","maglev","peakEwma"]},"choiceCount":{"type":"integer","minimum":2,"maximum":64},"activeRequestBias":{"$ref":"#/definitions/number"},"minRingSize":{"$ref":"#/definitions/integer6"},"maxRingSize":{"$ref":"#/definitions/integer6"},"tableSize":{"type":"integer","minimum":2,"maximum":5000011},"hashBalanceFactor":{"type":"integer","minimum":0,"maximum":10000},"slowStart":{"title":"slowStart","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"aggression":{"$ref":"#/definitions/number"},"minWeightPercent":{"type":"number","minimum":0,"maximum":100}},"required":["window"],"additionalProperties":false},"panicPercent":{"$ref":"#/definitions/integer4"},"overprovisioningFactor":{"type":"number","minimum":1,"maximum":100},"localityWeighted":{"$ref":"#/definitions/boolean"},"localityWeights":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/integer2"}},"zoneAware":{"anyOf":[{"type":"boolean"},{"title":"zoneAware","type":"object","properties":{"minClusterSize":{"$ref":"#/definitions/integer2"},"routingEnabledPercent":{"$ref":"#/definitions/integer4"},"failTrafficOnPanic":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]},"subsets":{"type":"array","items":{"anyOf":[{"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1},{"title":"subset","type":"object","properties":{"keys":{"$ref":"#/definitions/name2"},"fallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset","keysSubset"]},"fallbackKeys":{"$ref":"#/definitions/name2"}},"required":["keys"],"additionalProperties":false}]}},"subsetFallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset"]},"defaultSubset":{"$ref":"#/definitions/object"}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer3"},"maxPendingRequests":{"$ref":"#/definitions/integer3"},"maxRequests":{"$ref":"#/definitions/integer3"},"maxRetries":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const schema7 = {"type":"string"};
 
@@ -1536,9 +1536,55 @@ validate90.errors = vErrors;
 return errors === 0;
 }
 
-const schema33 = {"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1};
+const schema33 = {"type":"number","minimum":0};
 
-function validate169(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate162(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if((typeof data == "number") && (isFinite(data))){
+if(data < 0 || isNaN(data)){
+const err0 = {instancePath,schemaPath:"#/definitions/number/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/number/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate162.errors = vErrors;
+return errors === 0;
+}
+
+const schema34 = {"type":"integer","minimum":1,"maximum":8388608};
+
+function validate164(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
+const err0 = {instancePath,schemaPath:"#/definitions/integer6/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if((typeof data == "number") && (isFinite(data))){
+if(data > 8388608 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer6/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8388608}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data < 1 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer6/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate164.errors = vErrors;
+return errors === 0;
+}
+
+const schema35 = {"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1};
+
+function validate176(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -1559,7 +1605,7 @@ const err1 = {instancePath,schemaPath:"#/definitions/name2/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate169.errors = vErrors;
+validate176.errors = vErrors;
 return errors === 0;
 }
 
@@ -2993,9 +3039,139 @@ const err131 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/pol
 (vErrors ??= []).push(err131);
 errors++;
 }
-if(!((data121 === "roundRobin") || (data121 === "random"))){
+if(!((((((data121 === "roundRobin") || (data121 === "leastRequest")) || (data121 === "random")) || (data121 === "ringHash")) || (data121 === "maglev")) || (data121 === "peakEwma"))){
 const err132 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 (vErrors ??= []).push(err132);
+errors++;
+}
+}
+if(data120.choiceCount !== undefined){
+let data122 = data120.choiceCount;
+if(!(((typeof data122 == "number") && (!(data122 % 1) && !isNaN(data122))) && (isFinite(data122)))){
+const err133 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err133);
+errors++;
+}
+if((typeof data122 == "number") && (isFinite(data122))){
+if(data122 > 64 || isNaN(data122)){
+const err134 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64}};
+(vErrors ??= []).push(err134);
+errors++;
+}
+if(data122 < 2 || isNaN(data122)){
+const err135 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
+(vErrors ??= []).push(err135);
+errors++;
+}
+}
+}
+if(data120.activeRequestBias !== undefined){
+if(!(validate162(data120.activeRequestBias, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/activeRequestBias",parentData:data120,parentDataProperty:"activeRequestBias",rootData}))){
+vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+errors = vErrors.length;
+}
+}
+if(data120.minRingSize !== undefined){
+if(!(validate164(data120.minRingSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/minRingSize",parentData:data120,parentDataProperty:"minRingSize",rootData}))){
+vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+errors = vErrors.length;
+}
+}
+if(data120.maxRingSize !== undefined){
+if(!(validate164(data120.maxRingSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/maxRingSize",parentData:data120,parentDataProperty:"maxRingSize",rootData}))){
+vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+errors = vErrors.length;
+}
+}
+if(data120.tableSize !== undefined){
+let data126 = data120.tableSize;
+if(!(((typeof data126 == "number") && (!(data126 % 1) && !isNaN(data126))) && (isFinite(data126)))){
+const err136 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err136);
+errors++;
+}
+if((typeof data126 == "number") && (isFinite(data126))){
+if(data126 > 5000011 || isNaN(data126)){
+const err137 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/maximum",keyword:"maximum",params:{comparison: "<=", limit: 5000011}};
+(vErrors ??= []).push(err137);
+errors++;
+}
+if(data126 < 2 || isNaN(data126)){
+const err138 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
+(vErrors ??= []).push(err138);
+errors++;
+}
+}
+}
+if(data120.hashBalanceFactor !== undefined){
+let data127 = data120.hashBalanceFactor;
+if(!(((typeof data127 == "number") && (!(data127 % 1) && !isNaN(data127))) && (isFinite(data127)))){
+const err139 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err139);
+errors++;
+}
+if((typeof data127 == "number") && (isFinite(data127))){
+if(data127 > 10000 || isNaN(data127)){
+const err140 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000}};
+(vErrors ??= []).push(err140);
+errors++;
+}
+if(data127 < 0 || isNaN(data127)){
+const err141 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err141);
+errors++;
+}
+}
+}
+if(data120.slowStart !== undefined){
+let data128 = data120.slowStart;
+if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
+if(data128.window === undefined){
+const err142 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/required",keyword:"required",params:{missingProperty: "window"}};
+(vErrors ??= []).push(err142);
+errors++;
+}
+for(const key20 in data128){
+if(!(((key20 === "window") || (key20 === "aggression")) || (key20 === "minWeightPercent"))){
+const err143 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+(vErrors ??= []).push(err143);
+errors++;
+}
+}
+if(data128.window !== undefined){
+if(!(validate28(data128.window, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/window",parentData:data128,parentDataProperty:"window",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data128.aggression !== undefined){
+if(!(validate162(data128.aggression, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/aggression",parentData:data128,parentDataProperty:"aggression",rootData}))){
+vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+errors = vErrors.length;
+}
+}
+if(data128.minWeightPercent !== undefined){
+let data131 = data128.minWeightPercent;
+if((typeof data131 == "number") && (isFinite(data131))){
+if(data131 > 100 || isNaN(data131)){
+const err144 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/minWeightPercent",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/properties/minWeightPercent/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err144);
+errors++;
+}
+if(data131 < 0 || isNaN(data131)){
+const err145 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/minWeightPercent",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/properties/minWeightPercent/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err145);
+errors++;
+}
+} else {
+const err146 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/minWeightPercent",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/properties/minWeightPercent/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err146);
+errors++;
+}
+}
+} else {
+const err147 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err147);
 errors++;
 }
 }
@@ -3006,21 +3182,21 @@ errors = vErrors.length;
 }
 }
 if(data120.overprovisioningFactor !== undefined){
-let data123 = data120.overprovisioningFactor;
-if((typeof data123 == "number") && (isFinite(data123))){
-if(data123 > 100 || isNaN(data123)){
-const err133 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/overprovisioningFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/overprovisioningFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
-(vErrors ??= []).push(err133);
+let data133 = data120.overprovisioningFactor;
+if((typeof data133 == "number") && (isFinite(data133))){
+if(data133 > 100 || isNaN(data133)){
+const err148 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/overprovisioningFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/overprovisioningFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err148);
 errors++;
 }
-if(data123 < 1 || isNaN(data123)){
-const err134 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/overprovisioningFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/overprovisioningFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err134);
+if(data133 < 1 || isNaN(data133)){
+const err149 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/overprovisioningFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/overprovisioningFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err149);
 errors++;
 }
 } else {
-const err135 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/overprovisioningFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/overprovisioningFactor/type",keyword:"type",params:{type: "number"}};
-(vErrors ??= []).push(err135);
+const err150 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/overprovisioningFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/overprovisioningFactor/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err150);
 errors++;
 }
 }
@@ -3031,97 +3207,97 @@ errors = vErrors.length;
 }
 }
 if(data120.localityWeights !== undefined){
-let data125 = data120.localityWeights;
-if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
-for(const key20 in data125){
-const _errs225 = errors;
-if(typeof key20 === "string"){
-if(!(formats4(key20))){
-const err136 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key20};
-(vErrors ??= []).push(err136);
+let data135 = data120.localityWeights;
+if(data135 && typeof data135 == "object" && !Array.isArray(data135)){
+for(const key21 in data135){
+const _errs241 = errors;
+if(typeof key21 === "string"){
+if(!(formats4(key21))){
+const err151 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key21};
+(vErrors ??= []).push(err151);
 errors++;
 }
 } else {
-const err137 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key20};
-(vErrors ??= []).push(err137);
+const err152 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key21};
+(vErrors ??= []).push(err152);
 errors++;
 }
-var valid54 = _errs225 === errors;
-if(!valid54){
-const err138 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames",keyword:"propertyNames",params:{propertyName: key20}};
-(vErrors ??= []).push(err138);
+var valid55 = _errs241 === errors;
+if(!valid55){
+const err153 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames",keyword:"propertyNames",params:{propertyName: key21}};
+(vErrors ??= []).push(err153);
 errors++;
 }
 }
-for(const key21 in data125){
-if(!(validate116(data125[key21], {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights/" + key21.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data125,parentDataProperty:key21,rootData}))){
+for(const key22 in data135){
+if(!(validate116(data135[key22], {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data135,parentDataProperty:key22,rootData}))){
 vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err139 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err139);
+const err154 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err154);
 errors++;
 }
 }
 if(data120.zoneAware !== undefined){
-let data127 = data120.zoneAware;
-const _errs230 = errors;
-let valid56 = false;
-const _errs231 = errors;
-if(typeof data127 !== "boolean"){
-const err140 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/0/type",keyword:"type",params:{type: "boolean"}};
-(vErrors ??= []).push(err140);
+let data137 = data120.zoneAware;
+const _errs246 = errors;
+let valid57 = false;
+const _errs247 = errors;
+if(typeof data137 !== "boolean"){
+const err155 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/0/type",keyword:"type",params:{type: "boolean"}};
+(vErrors ??= []).push(err155);
 errors++;
 }
-var _valid5 = _errs231 === errors;
-valid56 = valid56 || _valid5;
-if(!valid56){
-const _errs233 = errors;
-if(data127 && typeof data127 == "object" && !Array.isArray(data127)){
-for(const key22 in data127){
-if(!(((key22 === "minClusterSize") || (key22 === "routingEnabledPercent")) || (key22 === "failTrafficOnPanic"))){
-const err141 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
-(vErrors ??= []).push(err141);
+var _valid5 = _errs247 === errors;
+valid57 = valid57 || _valid5;
+if(!valid57){
+const _errs249 = errors;
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+for(const key23 in data137){
+if(!(((key23 === "minClusterSize") || (key23 === "routingEnabledPercent")) || (key23 === "failTrafficOnPanic"))){
+const err156 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
+(vErrors ??= []).push(err156);
 errors++;
 }
 }
-if(data127.minClusterSize !== undefined){
-if(!(validate116(data127.minClusterSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware/minClusterSize",parentData:data127,parentDataProperty:"minClusterSize",rootData}))){
+if(data137.minClusterSize !== undefined){
+if(!(validate116(data137.minClusterSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware/minClusterSize",parentData:data137,parentDataProperty:"minClusterSize",rootData}))){
 vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
 errors = vErrors.length;
 }
 }
-if(data127.routingEnabledPercent !== undefined){
-if(!(validate57(data127.routingEnabledPercent, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware/routingEnabledPercent",parentData:data127,parentDataProperty:"routingEnabledPercent",rootData}))){
+if(data137.routingEnabledPercent !== undefined){
+if(!(validate57(data137.routingEnabledPercent, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware/routingEnabledPercent",parentData:data137,parentDataProperty:"routingEnabledPercent",rootData}))){
 vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
 errors = vErrors.length;
 }
 }
-if(data127.failTrafficOnPanic !== undefined){
-if(!(validate24(data127.failTrafficOnPanic, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware/failTrafficOnPanic",parentData:data127,parentDataProperty:"failTrafficOnPanic",rootData}))){
+if(data137.failTrafficOnPanic !== undefined){
+if(!(validate24(data137.failTrafficOnPanic, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware/failTrafficOnPanic",parentData:data137,parentDataProperty:"failTrafficOnPanic",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err142 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err142);
+const err157 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err157);
 errors++;
 }
-var _valid5 = _errs233 === errors;
-valid56 = valid56 || _valid5;
+var _valid5 = _errs249 === errors;
+valid57 = valid57 || _valid5;
 }
-if(!valid56){
-const err143 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err143);
+if(!valid57){
+const err158 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err158);
 errors++;
 } else {
-errors = _errs230;
+errors = _errs246;
 if(vErrors !== null){
-if(_errs230){
-vErrors.length = _errs230;
+if(_errs246){
+vErrors.length = _errs246;
 } else {
 vErrors = null;
 }
@@ -3129,91 +3305,91 @@ vErrors = null;
 }
 }
 if(data120.subsets !== undefined){
-let data131 = data120.subsets;
-if(Array.isArray(data131)){
-const len15 = data131.length;
+let data141 = data120.subsets;
+if(Array.isArray(data141)){
+const len15 = data141.length;
 for(let i15=0; i15<len15; i15++){
-let data132 = data131[i15];
-const _errs242 = errors;
-let valid60 = false;
-const _errs243 = errors;
-if(Array.isArray(data132)){
-if(data132.length < 1){
-const err144 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err144);
+let data142 = data141[i15];
+const _errs258 = errors;
+let valid61 = false;
+const _errs259 = errors;
+if(Array.isArray(data142)){
+if(data142.length < 1){
+const err159 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err159);
 errors++;
 }
-const len16 = data132.length;
+const len16 = data142.length;
 for(let i16=0; i16<len16; i16++){
-if(!(validate31(data132[i16], {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/" + i16,parentData:data132,parentDataProperty:i16,rootData}))){
+if(!(validate31(data142[i16], {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/" + i16,parentData:data142,parentDataProperty:i16,rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err145 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err145);
+const err160 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err160);
 errors++;
 }
-var _valid6 = _errs243 === errors;
-valid60 = valid60 || _valid6;
-if(!valid60){
-const _errs246 = errors;
-if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
-if(data132.keys === undefined){
-const err146 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/required",keyword:"required",params:{missingProperty: "keys"}};
-(vErrors ??= []).push(err146);
+var _valid6 = _errs259 === errors;
+valid61 = valid61 || _valid6;
+if(!valid61){
+const _errs262 = errors;
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+if(data142.keys === undefined){
+const err161 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/required",keyword:"required",params:{missingProperty: "keys"}};
+(vErrors ??= []).push(err161);
 errors++;
 }
-for(const key23 in data132){
-if(!(((key23 === "keys") || (key23 === "fallback")) || (key23 === "fallbackKeys"))){
-const err147 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
-(vErrors ??= []).push(err147);
+for(const key24 in data142){
+if(!(((key24 === "keys") || (key24 === "fallback")) || (key24 === "fallbackKeys"))){
+const err162 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
+(vErrors ??= []).push(err162);
 errors++;
 }
 }
-if(data132.keys !== undefined){
-if(!(validate169(data132.keys, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/keys",parentData:data132,parentDataProperty:"keys",rootData}))){
-vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+if(data142.keys !== undefined){
+if(!(validate176(data142.keys, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/keys",parentData:data142,parentDataProperty:"keys",rootData}))){
+vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
 errors = vErrors.length;
 }
 }
-if(data132.fallback !== undefined){
-let data135 = data132.fallback;
-if(typeof data135 !== "string"){
-const err148 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err148);
+if(data142.fallback !== undefined){
+let data145 = data142.fallback;
+if(typeof data145 !== "string"){
+const err163 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err163);
 errors++;
 }
-if(!((((data135 === "none") || (data135 === "anyEndpoint")) || (data135 === "defaultSubset")) || (data135 === "keysSubset"))){
-const err149 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsets.items.anyOf[1].properties.fallback.enum}};
-(vErrors ??= []).push(err149);
+if(!((((data145 === "none") || (data145 === "anyEndpoint")) || (data145 === "defaultSubset")) || (data145 === "keysSubset"))){
+const err164 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsets.items.anyOf[1].properties.fallback.enum}};
+(vErrors ??= []).push(err164);
 errors++;
 }
 }
-if(data132.fallbackKeys !== undefined){
-if(!(validate169(data132.fallbackKeys, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallbackKeys",parentData:data132,parentDataProperty:"fallbackKeys",rootData}))){
-vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+if(data142.fallbackKeys !== undefined){
+if(!(validate176(data142.fallbackKeys, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallbackKeys",parentData:data142,parentDataProperty:"fallbackKeys",rootData}))){
+vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err150 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err150);
+const err165 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err165);
 errors++;
 }
-var _valid6 = _errs246 === errors;
-valid60 = valid60 || _valid6;
+var _valid6 = _errs262 === errors;
+valid61 = valid61 || _valid6;
 }
-if(!valid60){
-const err151 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err151);
+if(!valid61){
+const err166 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err166);
 errors++;
 } else {
-errors = _errs242;
+errors = _errs258;
 if(vErrors !== null){
-if(_errs242){
-vErrors.length = _errs242;
+if(_errs258){
+vErrors.length = _errs258;
 } else {
 vErrors = null;
 }
@@ -3221,21 +3397,21 @@ vErrors = null;
 }
 }
 } else {
-const err152 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err152);
+const err167 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err167);
 errors++;
 }
 }
 if(data120.subsetFallback !== undefined){
-let data137 = data120.subsetFallback;
-if(typeof data137 !== "string"){
-const err153 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err153);
+let data147 = data120.subsetFallback;
+if(typeof data147 !== "string"){
+const err168 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err168);
 errors++;
 }
-if(!(((data137 === "none") || (data137 === "anyEndpoint")) || (data137 === "defaultSubset"))){
-const err154 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsetFallback.enum}};
-(vErrors ??= []).push(err154);
+if(!(((data147 === "none") || (data147 === "anyEndpoint")) || (data147 === "defaultSubset"))){
+const err169 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsetFallback.enum}};
+(vErrors ??= []).push(err169);
 errors++;
 }
 }
@@ -3246,122 +3422,122 @@ errors = vErrors.length;
 }
 }
 } else {
-const err155 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err155);
+const err170 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err170);
 errors++;
 }
 }
 if(data100.connections !== undefined){
-let data139 = data100.connections;
-if(data139 && typeof data139 == "object" && !Array.isArray(data139)){
-for(const key24 in data139){
-if(!((key24 === "idleTimeout") || (key24 === "maxRequests"))){
-const err156 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
-(vErrors ??= []).push(err156);
+let data149 = data100.connections;
+if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
+for(const key25 in data149){
+if(!((key25 === "idleTimeout") || (key25 === "maxRequests"))){
+const err171 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
+(vErrors ??= []).push(err171);
 errors++;
 }
 }
-if(data139.idleTimeout !== undefined){
-if(!(validate28(data139.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data139,parentDataProperty:"idleTimeout",rootData}))){
+if(data149.idleTimeout !== undefined){
+if(!(validate28(data149.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data149,parentDataProperty:"idleTimeout",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data139.maxRequests !== undefined){
-if(!(validate36(data139.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data139,parentDataProperty:"maxRequests",rootData}))){
+if(data149.maxRequests !== undefined){
+if(!(validate36(data149.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data149,parentDataProperty:"maxRequests",rootData}))){
 vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err157 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err157);
+const err172 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err172);
 errors++;
 }
 }
 if(data100.http2 !== undefined){
-let data142 = data100.http2;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-for(const key25 in data142){
-if(!((key25 === "keepAliveInterval") || (key25 === "keepAliveTimeout"))){
-const err158 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
-(vErrors ??= []).push(err158);
+let data152 = data100.http2;
+if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
+for(const key26 in data152){
+if(!((key26 === "keepAliveInterval") || (key26 === "keepAliveTimeout"))){
+const err173 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
+(vErrors ??= []).push(err173);
 errors++;
 }
 }
-if(data142.keepAliveInterval !== undefined){
-if(!(validate28(data142.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data142,parentDataProperty:"keepAliveInterval",rootData}))){
+if(data152.keepAliveInterval !== undefined){
+if(!(validate28(data152.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data152,parentDataProperty:"keepAliveInterval",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data142.keepAliveTimeout !== undefined){
-if(!(validate28(data142.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data142,parentDataProperty:"keepAliveTimeout",rootData}))){
+if(data152.keepAliveTimeout !== undefined){
+if(!(validate28(data152.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data152,parentDataProperty:"keepAliveTimeout",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err159 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err159);
+const err174 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err174);
 errors++;
 }
 }
 if(data100.circuitBreakers !== undefined){
-let data145 = data100.circuitBreakers;
-if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
-for(const key26 in data145){
-if(!((((key26 === "maxConnections") || (key26 === "maxPendingRequests")) || (key26 === "maxRequests")) || (key26 === "maxRetries"))){
-const err160 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
-(vErrors ??= []).push(err160);
+let data155 = data100.circuitBreakers;
+if(data155 && typeof data155 == "object" && !Array.isArray(data155)){
+for(const key27 in data155){
+if(!((((key27 === "maxConnections") || (key27 === "maxPendingRequests")) || (key27 === "maxRequests")) || (key27 === "maxRetries"))){
+const err175 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+(vErrors ??= []).push(err175);
 errors++;
 }
 }
-if(data145.maxConnections !== undefined){
-if(!(validate36(data145.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data145,parentDataProperty:"maxConnections",rootData}))){
+if(data155.maxConnections !== undefined){
+if(!(validate36(data155.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data155,parentDataProperty:"maxConnections",rootData}))){
 vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
-if(data145.maxPendingRequests !== undefined){
-if(!(validate36(data145.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data145,parentDataProperty:"maxPendingRequests",rootData}))){
+if(data155.maxPendingRequests !== undefined){
+if(!(validate36(data155.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data155,parentDataProperty:"maxPendingRequests",rootData}))){
 vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
-if(data145.maxRequests !== undefined){
-if(!(validate36(data145.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data145,parentDataProperty:"maxRequests",rootData}))){
+if(data155.maxRequests !== undefined){
+if(!(validate36(data155.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data155,parentDataProperty:"maxRequests",rootData}))){
 vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
-if(data145.maxRetries !== undefined){
-if(!(validate36(data145.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data145,parentDataProperty:"maxRetries",rootData}))){
+if(data155.maxRetries !== undefined){
+if(!(validate36(data155.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data155,parentDataProperty:"maxRetries",rootData}))){
 vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err161 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err161);
+const err176 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err176);
 errors++;
 }
 }
 } else {
-const err162 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err162);
+const err177 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err177);
 errors++;
 }
 }
 } else {
-const err163 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err163);
+const err178 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err178);
 errors++;
 }
 }
 } else {
-const err164 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err164);
+const err179 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err179);
 errors++;
 }
 validate21.errors = vErrors;
