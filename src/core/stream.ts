@@ -117,6 +117,8 @@ export class StreamRecord {
   routeDraw = 0;
   routeName = '';
   clusterName = '';
+  /** Which hosts of the cluster may be chosen (`config/subset-key.ts`); '': the route does not say. */
+  subset = '';
   upstreamHost = '';
   upstreamLocalAddress = '';
   upstreamConnectionId = 0;
@@ -185,6 +187,7 @@ export class StreamRecord {
     this.routeDraw = 0;
     this.routeName = '';
     this.clusterName = '';
+    this.subset = '';
     this.upstreamHost = '';
     this.upstreamLocalAddress = '';
     this.upstreamConnectionId = 0;

@@ -72,6 +72,8 @@ export class CompiledRoute {
   /** One slot per cluster name, filled by `proxy` with what it wants to find there. */
   clusterRefs: unknown[] = [];
 
+  /** Which of the cluster's hosts may be chosen (`config/subset-key.ts`); '': all. */
+  subset = '';
   rewriteKind = REWRITE_NONE;
   rewriteText = '';
   rewriteRegex: LinearRegex | null = null;

@@ -11,7 +11,7 @@ export interface OwnPlace {
 }
 
 export function buildHostSets(given: HostSetsDocument, place: OwnPlace): HostSetsConfig {
-  const defaults = DEFAULTS.hostSets;
+  const defaults = DEFAULTS.loadBalancing;
   const weighted = given.localityWeighted ?? defaults.localityWeighted;
   return {
     panicPercent: given.panicPercent ?? defaults.panicPercent,
@@ -24,16 +24,16 @@ export function buildHostSets(given: HostSetsDocument, place: OwnPlace): HostSet
 
 function buildZoneAware(given: NonNullable<HostSetsDocument['zoneAware']>, place: OwnPlace): ZoneAwareConfig | null {
   if (given === false) return null;
-  const { minClusterSize, routingEnabledPercent, failTrafficOnPanic } = DEFAULTS.hostSets;
+  const { minClusterSize, routingEnabledPercent, failTrafficOnPanic } = DEFAULTS.zoneAware;
   return { ...place, minClusterSize, routingEnabledPercent, failTrafficOnPanic, ...(given === true ? {} : given) };
 }
 
 function buildSubsets(given: HostSetsDocument): SubsetsConfig | null {
-  const selectors: readonly (string[] | SubsetDocument)[] = given.subsets ?? DEFAULTS.hostSets.subsets;
+  const selectors: readonly (string[] | SubsetDocument)[] = given.subsets ?? DEFAULTS.loadBalancing.subsets;
   if (selectors.length === 0) return null;
   return {
     selectors: selectors.map(buildSelector),
-    fallback: given.subsetFallback ?? DEFAULTS.hostSets.subsetFallback,
+    fallback: given.subsetFallback ?? DEFAULTS.loadBalancing.subsetFallback,
     defaultSubset: buildMetadata(given.defaultSubset ?? {}),
   };
 }

@@ -50,7 +50,7 @@ function checkLocalities(balancing: Place, endpoints: readonly Place[], problems
     if (zones.has(zone)) continue;
     problems.push({ code: 'conflict', pointer: place.pointer, atKey: true, message: `no endpoint is in the zone ${JSON.stringify(zone)}`, ...suggest(zone, [...zones]) });
   }
-  const given = [...zones].map((zone) => weights.at(zone).number() ?? DEFAULTS.hostSets.localityWeight);
+  const given = [...zones].map((zone) => weights.at(zone).number() ?? DEFAULTS.zone.weight);
   if (given.length > 0 && given.every((weight) => weight === 0)) {
     problems.push({ code: 'zero-weight', pointer: weights.pointer, message: 'the weights of all zones are 0: no host could be chosen' });
   }
@@ -61,9 +61,8 @@ function checkZoneAware(balancing: Place, root: Place, problems: Problem[]): voi
   if (!zoneAware.exists || zoneAware.value === false) return;
   if (balancing.at('localityWeighted').value === true) conflict(zoneAware, 'does not go with "localityWeighted": one of them says how much each zone gets', problems);
   if (TABLES.includes(balancing.at('policy').value)) conflict(zoneAware, `does not go with the policy ${JSON.stringify(balancing.at('policy').value)}: a key must lead to one host wherever it is asked for`, problems);
-  for (const key of ['zone', 'localCluster']) {
-    if (!root.has(key)) problems.push({ code: 'missing-key', pointer: zoneAware.pointer, message: `needs the top-level key "${key}"` });
-  }
+  const missing = ['zone', 'localCluster'].filter((key) => !root.has(key)).map((key) => JSON.stringify(key));
+  if (missing.length > 0) problems.push({ code: 'missing-key', pointer: zoneAware.pointer, message: `needs the top-level ${missing.length === 1 ? 'key' : 'keys'} ${missing.join(' and ')}` });
 }
 
 export function checkOwnPlace(scope: CheckScope): void {

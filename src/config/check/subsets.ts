@@ -8,7 +8,7 @@ import type { CheckScope } from './check.ts';
 import { conflict } from './choices.ts';
 
 export function checkSubsets(balancing: Place, endpoints: readonly Place[], problems: Problem[]): void {
-  const fallback = balancing.at('subsetFallback').value ?? DEFAULTS.hostSets.subsetFallback;
+  const fallback = balancing.at('subsetFallback').value ?? DEFAULTS.loadBalancing.subsetFallback;
   const selectors = selectorsOf(balancing);
   const defaults = balancing.at('defaultSubset');
   const usesDefault = fallback === 'defaultSubset' || selectors.some(({ place }) => place.at('fallback').value === 'defaultSubset');

@@ -29,11 +29,11 @@ export function endpointGroups(): Properties {
 
 /** Keys of `loadBalancing`. */
 export function hostSets(): Properties {
-  const defaults = DEFAULTS.hostSets;
+  const defaults = DEFAULTS.loadBalancing;
   const zoneAware = object('zoneAware', {
-    minClusterSize: integer('With fewer healthy hosts than this no zone is preferred.', { minimum: 0, maximum: MAX_WEIGHT }, { default: defaults.minClusterSize }),
-    routingEnabledPercent: integer('For what share of the requests the own zone is preferred.', { minimum: 0, maximum: 100 }, { default: defaults.routingEnabledPercent }),
-    failTrafficOnPanic: flag('In panic fail requests instead of spreading them over hosts that are not healthy.', { default: defaults.failTrafficOnPanic }),
+    minClusterSize: integer('With fewer healthy hosts than this no zone is preferred.', { minimum: 0, maximum: MAX_WEIGHT }, { default: DEFAULTS.zoneAware.minClusterSize }),
+    routingEnabledPercent: integer('For what share of the requests the own zone is preferred.', { minimum: 0, maximum: 100 }, { default: DEFAULTS.zoneAware.routingEnabledPercent }),
+    failTrafficOnPanic: flag('In panic fail requests instead of spreading them over hosts that are not healthy.', { default: DEFAULTS.zoneAware.failTrafficOnPanic }),
   });
   const keys = list('The keys that a subset has one value of each of.', text('A key of the metadata of endpoints.', 'name'), { minItems: 1 });
   const selector = object('subset', {
