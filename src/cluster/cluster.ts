@@ -11,19 +11,21 @@ import { compileClientTls } from '../security/compile.ts';
 import type { ClientTls } from '../security/tls-settings.ts';
 import type { StreamRecord } from '../core/stream.ts';
 import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
-import { HOST_UNHEALTHY, type HostTable } from '../shared/host-table.ts';
+import type { HostTable } from '../shared/host-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
-import { drainHost, Host } from './host.ts';
+import { drainHost, Host, placeHost } from './host.ts';
+import { HostSets } from './host-sets.ts';
 import { AutoPool } from './auto-pool.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import { Latency } from './lb/peak-ewma.ts';
-import { makePicker, type Picker } from './pick.ts';
+import type { Picker } from './pick.ts';
 import type { Pool } from './pool.ts';
 import { type NamedPool, NamedPools } from './named-pools.ts';
 import { StickyHosts } from './sticky.ts';
 import { Scarcity } from './scarcity.ts';
+import type { GroupTools } from './sets/group.ts';
 
 /** What TLS offers, by the cluster's protocol. */
 const ALPN = { http1: ['http/1.1'], http2: ['h2'], auto: ['h2', 'http/1.1'] } as const;
@@ -38,6 +40,8 @@ export interface ClusterTools {
   readonly hostTable: HostTable;
   readonly random: Random;
   readonly out: OutBuffer;
+  /** The others of this worker, as they are carried now. */
+  readonly clusterNamed: (name: string) => Cluster | undefined;
 }
 
 export class Cluster {
@@ -59,6 +63,7 @@ export class Cluster {
   /** No longer configured. */
   private drained = false;
   hosts: readonly Host[] = [];
+  private sets: HostSets | null = null;
   private picker: Picker | null = null;
   /** Made on first use. */
   private sticky: StickyHosts | null = null;
@@ -90,6 +95,7 @@ export class Cluster {
     config.endpoints.forEach((endpoint, i) => {
       const old = before.get(endpoint.text);
       const host = new Host(endpoint.address, endpoint.text, endpoint.weight, plan.hosts[i]!);
+      placeHost(host, endpoint);
       // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
       if (config.loadBalancing.policy === 'peakEwma') host.latency = old?.latency ?? new Latency();
       // Requests under way give back what they took where they took it.
@@ -110,6 +116,7 @@ export class Cluster {
     this.config = config;
     this.hosts = hosts;
     this.sticky = null;
+    this.sets = new HostSets(config, hosts, this.setTools(config), this.sets);
     this.makePicker();
     for (const gone of before.values()) drainHost(gone);
   }
@@ -136,18 +143,21 @@ export class Cluster {
   }
 
   private makePicker(): void {
-    const { hostTable } = this.tools;
-    this.epoch = hostTable.epoch(this.row);
-    const healthy = this.hosts.filter((host) => (hostTable.flags(host.row) & HOST_UNHEALTHY) === 0);
-    this.picker = this.original ?? makePicker(this.config.loadBalancing, healthy, healthy.map(({ weight }) => weight), {
-      ...this.tools, breakerRow: this.breakerRow, before: this.picker,
-    });
+    this.epoch = this.tools.hostTable.epoch(this.row);
+    this.picker = this.original ?? this.sets!.picker();
+  }
+
+  private setTools({ hostSets }: ClusterConfig): GroupTools {
+    const { tools, breakerRow, stats } = this;
+    const localCluster = hostSets.zoneAware?.localCluster ?? '';
+    return { ...tools, breakerRow, stats, localHosts: () => tools.clusterNamed(localCluster) };
   }
 
   /** The cluster is no longer configured: idle connections close now, busy ones when their request is over. */
   drain(): void {
     for (const host of this.hosts) drainHost(host);
     this.original?.drain();
+    this.sets?.drain();
     this.drained = true;
     this.forgetTls();
   }

@@ -2,6 +2,7 @@
 // Its row in shared memory is the pool ledger (open, active, pending) and the counters of `/clusters`: this worker writes
 // its own stripe, everyone sums over all stripes.
 
+import type { EndpointConfig, Metadata } from '../config/snapshot.ts';
 import type { Address } from '../core/address.ts';
 import type { HostPlan } from '../shared/plan.ts';
 import type { Latency } from './lb/peak-ewma.ts';
@@ -20,6 +21,10 @@ export class Host {
   readonly breakers: number;
   /** Where the policy asks for it: how long its answers take. */
   latency: Latency | null = null;
+  /** What groups it (`host-sets.ts`). */
+  priority = 0;
+  zone = '';
+  metadata: Metadata = [];
   pool: Pool | null = null;
   /** Plain TCP connections, for CONNECT; null until one is wanted. */
   tunnels: Pool | null = null;
@@ -32,6 +37,13 @@ export class Host {
     this.row = places.row;
     this.breakers = places.breakers;
   }
+}
+
+/** Tells a host where it belongs. */
+export function placeHost(host: Host, { priority, zone, metadata }: EndpointConfig): void {
+  host.priority = priority;
+  host.zone = zone;
+  host.metadata = metadata;
 }
 
 /** Idle connections close now, busy ones when their request is over. */

@@ -173,6 +173,8 @@ export const DEFAULTS = {
   endpoint: {
     /** Envoy: load_balancing_weight 1. */
     weight: 1,
+    /** Envoy: priority 0. */
+    priority: 0,
   },
   loadBalancing: {
     /** Envoy: lb_policy ROUND_ROBIN. */
@@ -187,11 +189,32 @@ export const DEFAULTS = {
     tableSize: 65_537,
     /** Envoy: hash_balance_factor unset, loads are not bounded. */
     hashBalanceFactor: 0,
+    /** Envoy: healthy_panic_threshold 50 %. */
+    panicPercent: 50,
+    /** Envoy: overprovisioning_factor 140 %. */
+    overprovisioningFactor: 1.4,
+    /** Envoy: no locality_weighted_lb_config unless configured. */
+    localityWeighted: false,
+    /** Envoy turns it on for every cluster once a local cluster is named; here each cluster says so itself. */
+    zoneAware: false,
+    /** Envoy: no lb_subset_config unless configured; its fallback_policy NO_FALLBACK. */
+    subsets: [],
+    subsetFallback: 'none',
   },
   slowStart: {
     /** Envoy: aggression 1.0, min_weight_percent 10. */
     aggression: 1,
     minWeightPercent: 10,
+  },
+  zoneAware: {
+    /** Envoy: zone_aware_lb_config.min_cluster_size 6, routing_enabled 100 %, fail_traffic_on_panic false. */
+    minClusterSize: 6,
+    routingEnabledPercent: 100,
+    failTrafficOnPanic: false,
+  },
+  zone: {
+    /** Envoy's locality weights have no default, and a zone without one gets nothing; 1 for each makes an even split. */
+    weight: 1,
   },
   connections: {
     /** Envoy: upstream idle_timeout 1 h. */

@@ -10,6 +10,8 @@ export interface ConfigDocument {
   logLevel?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
   drainTimeout?: string;
   watch?: boolean;
+  zone?: string;
+  localCluster?: string;
   listeners: ListenerDocument[];
   clusters?: ClusterDocument[];
 }
@@ -180,6 +182,7 @@ export interface ForwardDocument {
   cluster?: string;
   clusters?: { name: string; weight?: number }[];
   clusterHeader?: string;
+  subset?: MetadataDocument;
   timeout?: string;
   idleTimeout?: string;
   grpcTimeoutHeaderMax?: string;
@@ -250,7 +253,7 @@ export interface ClusterDocument {
   proxyProtocol?: 'v1' | 'v2';
   connectTimeout?: string;
   tls?: ClusterTlsDocument;
-  loadBalancing?: LoadBalancingDocument;
+  loadBalancing?: LoadBalancingDocument & HostSetsDocument;
   connections?: { idleTimeout?: string; maxRequests?: number };
   http2?: { keepAliveInterval?: string; keepAliveTimeout?: string };
   circuitBreakers?: { maxConnections?: number; maxPendingRequests?: number; maxRequests?: number; maxRetries?: number };
@@ -270,4 +273,33 @@ export interface LoadBalancingDocument {
 export interface EndpointDocument {
   address: string;
   weight?: number;
+  priority?: number;
+  zone?: string;
+  metadata?: MetadataDocument;
+}
+
+export type MetadataDocument = Record<string, string | number | boolean>;
+
+/** What of `loadBalancing` groups the hosts. */
+export interface HostSetsDocument {
+  panicPercent?: number;
+  overprovisioningFactor?: number;
+  localityWeighted?: boolean;
+  localityWeights?: Record<string, number>;
+  zoneAware?: boolean | ZoneAwareDocument;
+  subsets?: (string[] | SubsetDocument)[];
+  subsetFallback?: 'none' | 'anyEndpoint' | 'defaultSubset';
+  defaultSubset?: MetadataDocument;
+}
+
+export interface ZoneAwareDocument {
+  minClusterSize?: number;
+  routingEnabledPercent?: number;
+  failTrafficOnPanic?: boolean;
+}
+
+export interface SubsetDocument {
+  keys: string[];
+  fallback?: 'none' | 'anyEndpoint' | 'defaultSubset' | 'keysSubset';
+  fallbackKeys?: string[];
 }

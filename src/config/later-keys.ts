@@ -8,12 +8,8 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   filter: ['jwt', 'rateLimit', 'module', 'config'],
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
-  forward: ['subset', 'priority', 'retry', 'hedge', 'mirror'],
+  forward: ['priority', 'retry', 'hedge', 'mirror'],
   cluster: ['dnsRefresh', 'outlierDetection', 'healthChecks'],
-  endpoint: ['priority', 'zone', 'metadata'],
-  loadBalancing: [
-    'panicPercent', 'overprovisioningFactor', 'localityWeighted', 'zoneAware', 'subsets', 'subsetFallback',
-  ],
   connections: ['preconnect', 'pipelining'],
   circuitBreakers: ['retryBudget', 'perHost', 'high'],
 };

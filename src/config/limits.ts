@@ -16,6 +16,10 @@ export const MAX_CONNECT_ATTEMPTS = 100;
 export const MAX_TRUSTED_HOPS = 100;
 /** Envoy: the weights of one choice add up to at most 2^32 - 1. */
 export const MAX_WEIGHT = 4_294_967_295;
+/** Envoy: LocalityLbEndpoints.priority is at most 128. */
+export const MAX_PRIORITY = 128;
+/** With this one host in a hundred would carry the load of all. */
+export const MAX_OVERPROVISIONING = 100;
 /** Envoy: max_direct_response_body_size_bytes 4096. */
 export const MAX_RESPONSE_BODY_BYTES = 4096;
 /** Each has 22 counters for each cluster; a service of services has some dozens of methods. */

@@ -30,6 +30,9 @@ export function applyOverrides(document: unknown, environment: Environment): Ove
   override('NUNCIO_LOG_LEVEL', '/logLevel', (text) => {
     value['logLevel'] = text;
   });
+  override('NUNCIO_ZONE', '/zone', (text) => {
+    value['zone'] = text;
+  });
   override('NUNCIO_ADMIN', '/admin', (text) => {
     value['admin'] = text === 'false' ? false : { address: text };
   });

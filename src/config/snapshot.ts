@@ -242,6 +242,8 @@ export interface ForwardConfig {
   readonly clusters: readonly WeightedCluster[];
   /** Lower-case; '' when unused. */
   readonly clusterHeader: string;
+  /** Which hosts may be chosen, sorted by key; null: all. */
+  readonly subset: Metadata | null;
   readonly timeoutMs: number;
   /** null: the listener's streamIdle. */
   readonly idleTimeoutMs: number | null;
@@ -328,6 +330,7 @@ export interface ClusterConfig {
   /** What hosts are told of the caller; null: nothing. */
   readonly proxyProtocol: 'v1' | 'v2' | null;
   readonly loadBalancing: LoadBalancingConfig;
+  readonly hostSets: HostSetsConfig;
   readonly connections: { readonly idleTimeoutMs: number; readonly maxRequests: number };
   /** PINGs on the connections that speak HTTP/2; interval 0: none. */
   readonly http2: { readonly keepAliveIntervalMs: number; readonly keepAliveTimeoutMs: number };
@@ -370,6 +373,52 @@ export interface EndpointConfig {
   /** As written, the key of this host together with the cluster's name. */
   readonly text: string;
   readonly weight: number;
+  /** 0 is used first. */
+  readonly priority: number;
+  /** '': none. */
+  readonly zone: string;
+  readonly metadata: Metadata;
+}
+
+/** Sorted by key; each key once. */
+export type Metadata = readonly (readonly [key: string, value: string | number | boolean])[];
+
+/** How hosts are grouped before a policy picks among them. */
+export interface HostSetsConfig {
+  readonly panicPercent: number;
+  /** In whole percent, as Envoy has it: 140. */
+  readonly overprovisioningPercent: number;
+  /** By zone; others have DEFAULTS.hostSets.localityWeight. null: zones have no weights. */
+  readonly localityWeights: Readonly<Record<string, number>> | null;
+  readonly zoneAware: ZoneAwareConfig | null;
+  readonly subsets: SubsetsConfig | null;
+}
+
+export interface ZoneAwareConfig {
+  /** Where this process runs, and the cluster of its likes. */
+  readonly zone: string;
+  readonly localCluster: string;
+  readonly minClusterSize: number;
+  readonly routingEnabledPercent: number;
+  readonly failTrafficOnPanic: boolean;
+}
+
+export type SubsetFallback = 'none' | 'anyEndpoint' | 'defaultSubset';
+
+export interface SubsetsConfig {
+  readonly selectors: readonly SubsetSelector[];
+  readonly fallback: SubsetFallback;
+  /** Of the fallback defaultSubset. */
+  readonly defaultSubset: Metadata;
+}
+
+export interface SubsetSelector {
+  /** Sorted. */
+  readonly keys: readonly string[];
+  /** null: that of the cluster. */
+  readonly fallback: SubsetFallback | 'keysSubset' | null;
+  /** Of keysSubset, sorted. */
+  readonly fallbackKeys: readonly string[];
 }
 
 /** 0: unlimited. */

@@ -127,6 +127,8 @@ export class StreamRecord {
   answerCookie = '';
   routeName = '';
   clusterName = '';
+  /** Which hosts of the cluster may be chosen (`config/subset-key.ts`); '': the route does not say. */
+  subset = '';
   upstreamHost = '';
   upstreamLocalAddress = '';
   upstreamConnectionId = 0;
@@ -199,6 +201,7 @@ export class StreamRecord {
     this.answerCookie = '';
     this.routeName = '';
     this.clusterName = '';
+    this.subset = '';
     this.upstreamHost = '';
     this.upstreamLocalAddress = '';
     this.upstreamConnectionId = 0;

@@ -21,6 +21,7 @@ export const LB_ZONE_NO_CAPACITY_LEFT = 9;
 export const LB_ZONE_ROUTING_ALL_DIRECTLY = 10;
 export const LB_ZONE_ROUTING_SAMPLED = 11;
 export const LB_ZONE_ROUTING_CROSS_ZONE = 12;
+export const LB_SUBSETS_ACTIVE = 13;
 
 export const LB_STATS: StatList = [
   ['lb_healthy_panic', 'counter'],
@@ -36,6 +37,7 @@ export const LB_STATS: StatList = [
   ['lb_zone_routing_all_directly', 'counter'],
   ['lb_zone_routing_sampled', 'counter'],
   ['lb_zone_routing_cross_zone', 'counter'],
+  ['lb_subsets_active', 'gauge'],
 ];
 
 // cluster.NAME.update_*: discovery, by the primary.

@@ -28,6 +28,7 @@ export function editRequest(journey: Journey, route: CompiledRoute, host: Host):
 }
 
 export function clusterOf(journey: Journey, route: CompiledRoute): Cluster | null {
+  journey.subset = route.subset;
   const place = chooseCluster(route, journey, journey.runtime.tools.random);
   if (place >= 0) return route.clusterRefs[place] as Cluster;
   return journey.runtime.clusters.get(clusterFromHeader(route, journey)) ?? null;

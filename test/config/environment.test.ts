@@ -73,6 +73,7 @@ t.test('overrides', (t) => {
   t.match(snapshot({}, '/listeners/0/engine', 'uws'), { engine: 'auto', listeners: [{ engine: 'uws' }] });
   t.match(snapshot({ NUNCIO_ADMIN: '[::1]:99' }), { admin: { kind: 'ip', host: '::1', port: 99 } });
   t.match(snapshot({ NUNCIO_ADMIN: '127.0.0.1:99' }, '/admin', false), { admin: { port: 99 } });
+  t.match(snapshot({ NUNCIO_ZONE: 'b' }, '/clusters/0', { name: 'app', endpoints: ['127.0.0.1:1'], loadBalancing: { zoneAware: true } }), ['f: /clusters/0/loadBalancing/zoneAware: needs the top-level key "localCluster"']);
   t.equal((snapshot({ NUNCIO_ADMIN: 'false' }) as { admin: unknown }).admin, null);
   t.match(snapshot({ NUNCIO_WORKERS: '7' }, '/workers', 'nonsense'), { workers: 7 }, 'what is overridden is not looked at');
   t.same(snapshot({ NUNCIO_WORKERS: 'many' }), ['NUNCIO_WORKERS: /workers: must be "auto" or a whole number, not "many"']);

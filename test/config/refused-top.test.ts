@@ -112,7 +112,6 @@ refuses(t, '', [
   ['/clusters/0/endpoints', ['[::1]:1', { address: '[0:0:0:0:0:0:0:1]:1' }], 'duplicate-address /1/address: the endpoint "[0:0:0:0:0:0:0:1]:1" is taken already by /clusters/0/endpoints/0'],
   ['/clusters/0/endpoints', [{ weight: 1 }], 'missing-key /0: endpoint needs the key "address"'],
   ['/clusters/0/endpoints', [{ address: '127.0.0.1:1', weight: 0 }], 'out-of-range /0/weight: must be from 1 to 4294967295'],
-  ['/clusters/0/endpoints', [{ address: '127.0.0.1:1', zone: 'a' }], 'later-key /0/zone: the key "zone" is part of the language, but does not work in this version yet'],
   ['/clusters/0/endpoints', [3000], 'wrong-type /0: must be an address such as "127.0.0.1:3000" or an object, not 3000'],
   ['/clusters/0/endpoints', [{ address: '127.0.0.1:1', weight: 4294967295 }, { address: '127.0.0.1:2' }], 'zero-weight: the weights add up to more than 4294967295'],
   ['/clusters/0/protocol', 'h2c', 'wrong-value: "h2c" is not one of "http1", "http2", "auto"'],

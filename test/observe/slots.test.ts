@@ -56,7 +56,7 @@ t.test('shapes: blocks are as large as what is written to them', async (t) => {
   t.equal(SHAPES.cluster.size, U.CLUSTER_CELLS);
   t.equal(S.HTTP2_AT, S.HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS + 1);
   t.equal(SHAPES.http.size, S.HTTP2_AT + S.HTTP2_STATS.length);
-  t.same(SHAPES.cluster.gauges, [S.UP_CX_ACTIVE, S.UP_RQ_ACTIVE, S.UP_RQ_PENDING_ACTIVE, S.CLUSTER_HTTP2_AT + 16, S.CLUSTER_HTTP2_AT + 17]);
+  t.same(SHAPES.cluster.gauges, [S.UP_CX_ACTIVE, S.UP_RQ_ACTIVE, S.UP_RQ_PENDING_ACTIVE, S.CLUSTER_HTTP2_AT + 16, S.CLUSTER_HTTP2_AT + 17, U.LB_AT + U.LB_SUBSETS_ACTIVE]);
   t.same(SHAPES.host.gauges, [S.HOST_CX_ACTIVE, S.HOST_RQ_ACTIVE, S.HOST_RQ_PENDING]);
   t.same(SHAPES.listener.gauges, [S.LISTENER_CX_ACTIVE]);
   const http2Gauges = [H2_STREAMS_ACTIVE, H2_PENDING_SEND_BYTES].map((stat) => S.HTTP2_AT + stat);

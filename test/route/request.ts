@@ -78,7 +78,7 @@ export function forward(changes: Partial<ForwardConfig> = {}): ForwardConfig {
   return {
     kind: 'forward',
     clusters: [{ name: 'app', weight: 1 }],
-    clusterHeader: '',
+    clusterHeader: '', subset: null,
     timeoutMs: 15000,
     idleTimeoutMs: null,
     grpcTimeoutHeaderMaxMs: null,

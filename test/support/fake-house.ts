@@ -98,7 +98,7 @@ export class FakeHouse {
     });
     const { loop, cells, buckets, breakers, hostTable, out, random } = this;
     const { clock, timers } = loop;
-    this.clusterTools = { loop, clock, cells, buckets, breakers, hostTable, random, out };
+    this.clusterTools = { loop, clock, cells, buckets, breakers, hostTable, random, out, clusterNamed: (name) => this.clusters.get(name) };
     this.listenTools = { random, clock, timers, cells, buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
     this.roadTools = { clock, timers, cells, buckets, random, date: new DateText(clock), journeys: this.journeys, logBatch: this.logs };
   }

@@ -56,11 +56,12 @@ export function clusterConfig(name: string, ports: readonly number[], part: Part
   return {
     name,
     type: 'static',
-    endpoints: ports.map((port) => ({ address: { kind: 'ip', host: '127.0.0.1', port }, text: `127.0.0.1:${port}`, weight: 1 })),
+    endpoints: ports.map((port) => ({ address: { kind: 'ip', host: '127.0.0.1', port }, text: `127.0.0.1:${port}`, weight: 1, priority: 0, zone: '', metadata: [] })),
     protocol: 'http1',
     connectTimeoutMs: 5000,
     tls: null,
     proxyProtocol: null,
+    hostSets: { panicPercent: 50, overprovisioningPercent: 140, localityWeights: null, zoneAware: null, subsets: null },
     loadBalancing: balancing(),
     connections: { idleTimeoutMs: 3_600_000, maxRequests: 0 },
     http2: { keepAliveIntervalMs: 0, keepAliveTimeoutMs: 10_000 },

@@ -59,6 +59,7 @@ const ROUTE: RouteConfig = {
     kind: 'forward',
     clusters: [{ name: 'app', weight: 1 }],
     clusterHeader: '',
+    subset: null,
     timeoutMs: 15_000,
     idleTimeoutMs: null,
     grpcTimeoutHeaderMaxMs: null,

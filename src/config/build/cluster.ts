@@ -7,10 +7,11 @@ import type { ClusterConfig, EndpointConfig } from '../snapshot.ts';
 import type { SecretFiles } from '../secrets.ts';
 import { parseDuration } from '../units.ts';
 import { contentHash } from './content.ts';
+import { buildHostSets, buildMetadata, type OwnPlace } from './host-sets.ts';
 import { buildLoadBalancing, countsRequests, NO_HOST_LIMITS } from './load-balancing.ts';
 import { buildClientTls } from './tls.ts';
 
-export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): ClusterConfig {
+export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles, place: OwnPlace): ClusterConfig {
   const defaults = DEFAULTS.cluster;
   const loadBalancing = buildLoadBalancing(cluster.loadBalancing);
   const body = {
@@ -22,6 +23,7 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): Cl
     connectTimeoutMs: parseDuration(cluster.connectTimeout ?? defaults.connectTimeout),
     tls: cluster.tls === undefined ? null : buildClientTls(cluster.tls, secrets),
     loadBalancing,
+    hostSets: buildHostSets(cluster.loadBalancing ?? {}, place),
     connections: {
       idleTimeoutMs: parseDuration(cluster.connections?.idleTimeout ?? DEFAULTS.connections.idleTimeout),
       maxRequests: cluster.connections?.maxRequests ?? DEFAULTS.connections.maxRequests,
@@ -38,5 +40,12 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): Cl
 
 function buildEndpoint(document: string | EndpointDocument): EndpointConfig {
   const endpoint: EndpointDocument = typeof document === 'string' ? { address: document } : document;
-  return { address: parseAddress(endpoint.address), text: endpoint.address, weight: endpoint.weight ?? DEFAULTS.endpoint.weight };
+  return {
+    address: parseAddress(endpoint.address),
+    text: endpoint.address,
+    weight: endpoint.weight ?? DEFAULTS.endpoint.weight,
+    priority: endpoint.priority ?? DEFAULTS.endpoint.priority,
+    zone: endpoint.zone ?? '',
+    metadata: buildMetadata(endpoint.metadata ?? {}),
+  };
 }

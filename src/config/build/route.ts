@@ -8,6 +8,7 @@ import { PATH_MATCHERS } from '../schema/route.ts';
 import type { ForwardConfig, HeaderEdits, MatchConfig, PathMatch, RedirectConfig, RespondConfig, RouteConfig, ValueMatch } from '../snapshot.ts';
 import { parseDuration } from '../units.ts';
 import { buildHashOn, buildStickySession } from './affinity.ts';
+import { buildMetadata } from './host-sets.ts';
 
 export function buildRoute(route: RouteDocument): RouteConfig {
   return { name: route.name ?? '', match: buildMatch(route.match), action: buildAction(route) };
@@ -58,6 +59,7 @@ function buildForward(forward: ForwardDocument): ForwardConfig {
     kind: 'forward',
     clusters: weighted.map(({ name, weight = DEFAULTS.weightedCluster.weight }: { name: string; weight?: number }) => ({ name, weight })),
     clusterHeader: (forward.clusterHeader ?? '').toLowerCase(),
+    subset: forward.subset === undefined ? null : buildMetadata(forward.subset),
     timeoutMs: parseDuration(forward.timeout ?? DEFAULTS.forward.timeout),
     idleTimeoutMs: forward.idleTimeout === undefined ? null : parseDuration(forward.idleTimeout),
     grpcTimeoutHeaderMaxMs: forward.grpcTimeoutHeaderMax === undefined ? null : parseDuration(forward.grpcTimeoutHeaderMax),

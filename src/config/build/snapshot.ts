@@ -27,7 +27,7 @@ export function buildSnapshot(document: ConfigDocument, file: string, secrets: S
     drainTimeoutMs: parseDuration(document.drainTimeout ?? defaults.drainTimeout),
     watch: document.watch ?? defaults.watch,
     listeners: document.listeners.map((listener) => buildListener(listener, engine, { file, secrets })),
-    clusters: (document.clusters ?? defaults.clusters).map((cluster) => buildCluster(cluster, secrets)),
+    clusters: (document.clusters ?? defaults.clusters).map((cluster) => buildCluster(cluster, secrets, { zone: document.zone ?? '', localCluster: document.localCluster ?? '' })),
   };
   const { listeners, clusters, ...top } = body;
   const version = contentHash({ top, parts: [listeners.map(({ hash }) => hash), clusters.map(({ hash }) => hash)] });

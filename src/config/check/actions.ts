@@ -13,6 +13,7 @@ import { checkAffinity } from './affinity.ts';
 import type { CheckScope } from './check.ts';
 import { atMostOne, exactlyOne } from './choices.ts';
 import { checkHeaderEdits } from './headers.ts';
+import { checkForwardSubset } from './subsets.ts';
 
 /** Comparing with every name takes its time, and nobody reads more: a reload must not hang on a file of wrong names. */
 const MAX_SUGGESTIONS = 100;
@@ -27,6 +28,7 @@ export function checkForward(forward: Place, match: Place, matcher: string | nul
   const weighted = forward.at('clusters').items();
   for (const item of weighted) checkClusterName(item.at('name'), scope);
   if (weighted.length > 0) checkWeights(forward.at('clusters'), problems);
+  checkForwardSubset(forward, scope);
   checkRewrite(forward.at('rewrite'), match, matcher, problems);
   checkAffinity(forward, problems);
   checkHeaderEdits(forward.at('requestHeaders'), scope);

@@ -5,6 +5,7 @@ import type { Problem } from '../errors.ts';
 import { Place } from '../place.ts';
 import type { SecretFiles, SecretTools } from '../secrets.ts';
 import { checkClusters } from './clusters.ts';
+import { checkOwnPlace } from './host-sets.ts';
 import { checkListeners } from './listeners.ts';
 
 export interface CheckTools {
@@ -19,14 +20,22 @@ export interface CheckScope {
   readonly secrets: SecretFiles;
   /** Null where the names cannot be told, because the clusters themselves are malformed. */
   readonly clusterNames: ReadonlySet<string> | null;
+  readonly root: Place;
+  /** Clusters by name; of several with one name the last. */
+  readonly clusters: ReadonlyMap<string, Place>;
 }
 
 export function checkDocument(document: unknown, tools: CheckTools, secrets: SecretFiles): Problem[] {
   const root = new Place(document);
-  const scope: CheckScope = { problems: [], tools, secrets, clusterNames: clusterNames(root.at('clusters')) };
+  const scope: CheckScope = { problems: [], tools, secrets, clusterNames: clusterNames(root.at('clusters')), root, clusters: clustersByName(root) };
   checkClusters(root.at('clusters'), scope);
+  checkOwnPlace(scope);
   checkListeners(root, scope);
   return scope.problems;
+}
+
+function clustersByName(root: Place): Map<string, Place> {
+  return new Map(root.at('clusters').items().map((cluster) => [cluster.at('name').text() ?? '', cluster]));
 }
 
 function clusterNames(clusters: Place): Set<string> | null {

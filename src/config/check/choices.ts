@@ -1,4 +1,4 @@
-// "Exactly one of" and "at most one of" several keys; names that may appear once. Primary thread; pure.
+// "Exactly one of" and "at most one of" several keys; keys that contradict others; names that may appear once. Primary thread; pure.
 
 import type { Problem } from '../errors.ts';
 import type { Place } from '../place.ts';
@@ -19,6 +19,11 @@ export function exactlyOne(place: Place, what: string, keys: readonly string[], 
 export function atMostOne(place: Place, what: string, keys: readonly string[], problems: Problem[]): void {
   const given = keys.filter((key) => place.has(key));
   if (given.length > 1) problems.push(tooMany(place, what, keys, given));
+}
+
+/** A key that is there in vain. */
+export function conflict(place: Place, message: string, problems: Problem[]): void {
+  problems.push({ code: 'conflict', pointer: place.pointer, atKey: true, message });
 }
 
 function tooMany(place: Place, what: string, keys: readonly string[], given: readonly string[]): Problem {

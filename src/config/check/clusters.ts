@@ -8,6 +8,7 @@ import { MAX_WEIGHT } from '../limits.ts';
 import type { Place } from '../place.ts';
 import type { CheckScope } from './check.ts';
 import { Register } from './choices.ts';
+import { checkHostSets } from './host-sets.ts';
 import { checkKeepAlive } from './keep-alive.ts';
 import { checkLoadBalancing } from './load-balancing.ts';
 import { checkClientTls } from './tls.ts';
@@ -22,6 +23,7 @@ export function checkClusters(clusters: Place, scope: CheckScope): void {
     checkType(cluster, problems);
     checkEndpoints(cluster.at('endpoints'), problems);
     checkHttp2(cluster, problems);
+    checkHostSets(cluster, scope);
     checkLoadBalancing(cluster, problems);
     checkClientTls(cluster.at('tls'), scope);
   }

@@ -5,6 +5,7 @@ import { MAX_COUNT, MAX_WEIGHT } from '../limits.ts';
 import { balancingKeys } from './load-balancing.ts';
 import { choice, described, either, integer, list, object, text } from './parts.ts';
 import type { Schema } from './parts.ts';
+import { endpointGroups, hostSets } from './host-sets.ts';
 import { clientTlsSchema } from './tls.ts';
 
 const COUNT = { minimum: 0, maximum: MAX_COUNT };
@@ -16,6 +17,7 @@ function endpoint(): Schema {
     object('endpoint', {
       address,
       weight: integer('Its share of the requests, in proportion to the other endpoints.', { minimum: 1, maximum: MAX_WEIGHT }, { default: DEFAULTS.endpoint.weight }),
+      ...endpointGroups(),
     }, ['address']),
   ]);
 }
@@ -31,7 +33,7 @@ function circuitBreakers(): Schema {
 }
 
 export function clusterSchema(): Schema {
-  const loadBalancing = object('loadBalancing', { ...balancingKeys() });
+  const loadBalancing = object('loadBalancing', { ...balancingKeys(), ...hostSets() });
   const connections = object('connections', {
     idleTimeout: text('How long a connection without request is kept; "0s": no limit.', 'duration', { default: DEFAULTS.connections.idleTimeout }),
     maxRequests: integer('How many requests a connection carries before it is closed; 0: no limit.', COUNT, { default: DEFAULTS.connections.maxRequests }),

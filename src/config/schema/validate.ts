@@ -138,6 +138,7 @@ function expected(node: Schema): string {
   if (node.const !== undefined) return JSON.stringify(node.const);
   if (node.enum !== undefined) return node.enum.length === 1 ? JSON.stringify(node.enum[0]) : `one of ${node.enum.map((value) => JSON.stringify(value)).join(', ')}`;
   if (node.format !== undefined) return FORMS[node.format].expects;
+  if (Array.isArray(node.type)) return node.type.map((type: string) => expected({ type })).join(' or ');
   switch (node.type) {
     case 'integer': return 'a whole number';
     case 'number': return 'a number';

@@ -8,6 +8,7 @@ import type {
   RewriteConfig,
   RouteConfig,
 } from '../../config/snapshot.ts';
+import { subsetKey } from '../../config/subset-key.ts';
 import { FieldBlock } from '../../core/field-block.ts';
 import {
   CompiledRoute,
@@ -102,6 +103,7 @@ function compileForward(route: CompiledRoute, config: ForwardConfig, place: Plac
   route.grpcTimeoutMaxMs = config.grpcTimeoutHeaderMaxMs ?? -1;
   route.upgrades = config.upgrades;
   route.clusterHeader = config.clusterHeader;
+  route.subset = subsetKey(config.subset);
   route.clusterNames = config.clusters.map((cluster) => cluster.name);
   route.clusterWeights = config.clusters.map((cluster) => cluster.weight);
   route.clusterRefs = config.clusters.map(() => null);
