@@ -7,6 +7,7 @@ import type { ClusterConfig, EndpointConfig } from '../snapshot.ts';
 import type { SecretFiles } from '../secrets.ts';
 import { parseDuration } from '../units.ts';
 import { contentHash } from './content.ts';
+import { buildHealthCheck } from './health.ts';
 import { buildClientTls } from './tls.ts';
 
 export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): ClusterConfig {
@@ -28,6 +29,7 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): Cl
       keepAliveIntervalMs: parseDuration(cluster.http2?.keepAliveInterval ?? DEFAULTS.http2.keepAliveInterval),
       keepAliveTimeoutMs: parseDuration(cluster.http2?.keepAliveTimeout ?? DEFAULTS.http2.keepAliveTimeout),
     },
+    healthChecks: (cluster.healthChecks ?? []).map((check) => buildHealthCheck(check, cluster.name, secrets)),
     circuitBreakers: { ...DEFAULTS.circuitBreakers, ...cluster.circuitBreakers },
   };
   return { ...body, hash: contentHash(body) };

@@ -8,6 +8,7 @@ import { MAX_WEIGHT } from '../limits.ts';
 import type { Place } from '../place.ts';
 import type { CheckScope } from './check.ts';
 import { Register } from './choices.ts';
+import { checkHealthChecks } from './health.ts';
 import { checkKeepAlive } from './keep-alive.ts';
 import { checkClientTls } from './tls.ts';
 
@@ -22,6 +23,7 @@ export function checkClusters(clusters: Place, scope: CheckScope): void {
     checkEndpoints(cluster.at('endpoints'), problems);
     checkHttp2(cluster, problems);
     checkClientTls(cluster.at('tls'), scope);
+    checkHealthChecks(cluster, scope);
   }
 }
 
